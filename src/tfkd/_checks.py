@@ -1,0 +1,48 @@
+"""Checks of arguments, worded alike everywhere: what was expected, and what came."""
+
+from __future__ import annotations
+
+import math
+
+
+def check_number(name: str, value: float) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        TypeError: if it is not a real Python number (`bool` is not one).
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"Expected `{name}` to be a number, got {type(value).__name__}.")
+    return float(value)
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Return `value` as a float in [0, 1]; `ValueError` outside of it."""
+    number = check_number(name, value)
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(f"Expected `{name}` in [0, 1], got {value}.")
+    return number
+
+
+def check_positive(name: str, value: float) -> float:
+    """Return `value` as a finite float above 0; `ValueError` otherwise."""
+    number = check_number(name, value)
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"Expected `{name}` to be positive and finite, got {value}.")
+    return number
+
+
+def check_num_classes(value: int) -> int:
+    """Return the number of classes; `TypeError` for no integer, `ValueError` below 2."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"Expected `num_classes` to be an int, got {type(value).__name__}.")
+    if value < 2:
+        raise ValueError(f"Expected `num_classes` of at least 2, got {value}.")
+    return value
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """Return `value`; `ValueError` if it is not one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}.")
+    return value

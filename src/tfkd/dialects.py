@@ -1,0 +1,200 @@
+"""How others write the same loss, translated into this one.
+
+Each function takes the numbers as its source writes them and returns the `DistillationLoss` that
+is equal to it, value and gradient (up to a constant where said), with alpha and scale normalised.
+`tfkd.explain` shows the result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tfkd._checks import check_fraction, check_num_classes, check_positive
+from tfkd.loss import DistillationLoss
+from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfkd.methods import ReductionOptions
+
+
+def released_kd(
+    model: nn.Module,
+    *,
+    alpha: float,
+    temperature: float,
+    num_classes: int,
+    multiplier: float = 1.0,
+    **options: Unpack[ReductionOptions],
+) -> DistillationLoss:
+    """Normal KD and Tf-KD_self of the code released with the Tf-KD paper.
+
+        (1 − α) · CE  +  α · T² · multiplier · KLDivLoss(reduction="mean")
+
+    whose `"mean"` divides the divergence by the number of classes too.
+
+    Args:
+        model: the teacher; a frozen copy of it is kept.
+        alpha: their α, in [0, 1].
+        temperature: their T, positive.
+        num_classes: K, at least 2.
+        multiplier: their factor on the teacher term: absent (1) from normal KD, 1 to 100 in
+            Tf-KD_self.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
+
+    Example:
+        >>> import torch, tfkd
+        >>> released = tfkd.released_kd(
+        ...     torch.nn.Linear(4, 100), alpha=0.95, temperature=20.0, num_classes=100
+        ... )
+        >>> round(released.alpha, 4), round(released.scale, 4)
+        (0.1597, 0.0595)
+    """
+    kept, taught = _released_weights(alpha, num_classes, multiplier)
+    return _normalised(NetworkTeacher(model), kept, taught, temperature, options)
+
+
+def released_tf_kd_reg(
+    *,
+    alpha: float,
+    temperature: float,
+    num_classes: int,
+    multiplier: float = 1.0,
+    confidence: float = 0.99,
+    **options: Unpack[ReductionOptions],
+) -> DistillationLoss:
+    """Tf-KD_reg of the code released with the Tf-KD paper.
+
+    It softens the designed teacher's *probabilities*, softmax(p^d / T), leaves the student
+    untempered and has no T²: label smoothing, times a loss scale.
+
+    Args:
+        alpha: their α, in [0, 1].
+        temperature: their T, positive.
+        num_classes: K, at least 2.
+        multiplier: their factor on the teacher term, 1 to 100.
+        confidence: their a, in [1/K, 1].
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
+
+    Example:
+        >>> import tfkd
+        >>> released = tfkd.released_tf_kd_reg(alpha=0.95, temperature=40.0, num_classes=100)
+        >>> print(round(tfkd.explain(released, 100).equivalent_label_smoothing, 4))
+        0.1596
+    """
+    kept, taught = _released_weights(alpha, num_classes, multiplier)
+    check_positive("temperature", temperature)
+    VirtualTeacher(confidence=confidence).gap(num_classes)  # the range of their confidence
+    others = num_classes - 1
+    gap = (confidence - (1.0 - confidence) / others) / temperature
+    softened = 1.0 / (1.0 + others * math.exp(-gap))
+    return _normalised(VirtualTeacher(confidence=softened), kept, taught, 1.0, options)
+
+
+def released_label_smoothing(
+    *, num_classes: int, alpha: float = 0.1, **options: Unpack[ReductionOptions]
+) -> DistillationLoss:
+    """Label smoothing of the code released with the Tf-KD paper.
+
+    It shares α among the K − 1 wrong classes, where label smoothing shares it among all K:
+    α·K/(K − 1) in the usual terms. Equal up to a constant, α·K/(K − 1)·log K.
+
+    Args:
+        num_classes: K, at least 2.
+        alpha: their α, in [0, (K−1)/K].
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
+
+    Example:
+        >>> import tfkd
+        >>> round(tfkd.released_label_smoothing(num_classes=100).alpha, 4)
+        0.101
+    """
+    check_num_classes(num_classes)
+    limit = (num_classes - 1) / num_classes
+    if not check_fraction("alpha", alpha) <= limit:
+        raise ValueError(f"Expected `alpha` in [0, (K-1)/K] = [0, {limit:g}], got {alpha}.")
+    return DistillationLoss(UniformTeacher(), alpha=min(alpha / limit, 1.0), **options)
+
+
+def paper_kd(
+    model: nn.Module, *, alpha: float, temperature: float, **options: Unpack[ReductionOptions]
+) -> DistillationLoss:
+    """KD and Tf-KD_self exactly as printed: the divergence at τ, without the factor τ².
+
+    Args:
+        model: the teacher; a frozen copy of it is kept.
+        alpha: the paper's α, in [0, 1].
+        temperature: τ, positive.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Yuan et al., 2020, arXiv 1909.11723, eqs. 4 and 7.
+
+    Example:
+        >>> import torch, tfkd
+        >>> printed = tfkd.paper_kd(torch.nn.Linear(4, 3), alpha=0.5, temperature=2.0)
+        >>> printed.alpha, printed.scale
+        (0.2, 0.625)
+    """
+    return _printed(NetworkTeacher(model), alpha, temperature, options)
+
+
+def paper_tf_kd_reg(
+    *,
+    alpha: float,
+    temperature: float,
+    confidence: float = 0.99,
+    **options: Unpack[ReductionOptions],
+) -> DistillationLoss:
+    """Tf-KD_reg exactly as printed: the divergence at τ, without the factor τ².
+
+    Args:
+        alpha: the paper's α, in [0, 1].
+        temperature: τ, positive; the paper's 20.
+        confidence: the paper's a, in [1/K, 1].
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Yuan et al., 2020, arXiv 1909.11723, eq. 9.
+
+    Example:
+        >>> import tfkd
+        >>> printed = tfkd.paper_tf_kd_reg(alpha=0.1, temperature=20.0)
+        >>> round(printed.alpha, 5), round(printed.scale, 5)
+        (0.00028, 0.90025)
+    """
+    return _printed(VirtualTeacher(confidence=confidence), alpha, temperature, options)
+
+
+def _released_weights(alpha: float, num_classes: int, multiplier: float) -> tuple[float, float]:
+    """Weights of the label term and of the teacher term per sample, 1 − α and α·m/K."""
+    check_fraction("alpha", alpha)
+    check_num_classes(num_classes)
+    check_positive("multiplier", multiplier)
+    return 1.0 - alpha, alpha * multiplier / num_classes
+
+
+def _printed(
+    teacher: Teacher, alpha: float, temperature: float, options: ReductionOptions
+) -> DistillationLoss:
+    check_fraction("alpha", alpha)
+    check_positive("temperature", temperature)
+    return _normalised(teacher, 1.0 - alpha, alpha / temperature**2, temperature, options)
+
+
+def _normalised(
+    teacher: Teacher, kept: float, taught: float, temperature: float, options: ReductionOptions
+) -> DistillationLoss:
+    """The loss whose label and teacher terms have the given weights, τ² not counted."""
+    total = kept + taught
+    return DistillationLoss(
+        teacher, alpha=taught / total, temperature=temperature, scale=total, **options
+    )

@@ -1,0 +1,155 @@
+"""Named methods: each is one composition of a teacher, a weight and a temperature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from torch import nn
+
+from tfkd.loss import DistillationLoss
+from tfkd.teachers import NetworkTeacher, UniformTeacher, VirtualTeacher
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from typing_extensions import Unpack
+
+
+class ReductionOptions(TypedDict, total=False):
+    """What `DistillationLoss` takes as `torch.nn.CrossEntropyLoss` does."""
+
+    weight: Tensor | None
+    ignore_index: int
+    reduction: str
+
+
+class LossOptions(ReductionOptions, total=False):
+    """The options of `DistillationLoss` that every method passes on."""
+
+    scale: float
+
+
+def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
+    """Plain cross-entropy with the labels: α = 0.
+
+    Args:
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Example:
+        >>> import torch, tfkd
+        >>> round(tfkd.cross_entropy()(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item(), 4)
+        0.3133
+    """
+    return DistillationLoss(UniformTeacher(), alpha=0.0, **options)
+
+
+def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> DistillationLoss:
+    """Label smoothing: taught by a teacher that knows nothing, at τ = 1.
+
+    Equal to `torch.nn.CrossEntropyLoss(label_smoothing=alpha)` up to the constant α·log K; the
+    gradients are the same.
+
+    Args:
+        alpha: the smoothing ε, in [0, 1]. The default 0.1 is that of the source.
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Szegedy et al., 2016, arXiv 1512.00567.
+
+    Example:
+        >>> import torch, tfkd
+        >>> criterion = tfkd.label_smoothing(alpha=0.1)
+        >>> round(criterion(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item(), 4)
+        0.2939
+    """
+    return DistillationLoss(UniformTeacher(), alpha=alpha, **options)
+
+
+def tf_kd_reg(
+    *,
+    alpha: float = 0.5,
+    temperature: float = 20.0,
+    confidence: float = 0.99,
+    **options: Unpack[LossOptions],
+) -> DistillationLoss:
+    """Tf-KD_reg: taught by a designed teacher that is right with a fixed confidence.
+
+    The paper's temperature and confidence, with the factor τ² that its equation leaves out and
+    without which the teacher term all but vanishes at τ = 20 (see `paper_tf_kd_reg`).
+
+    Args:
+        alpha: weight of the teacher term, in [0, 1]. The default was chosen on validation data;
+            docs/defaults.md has the grid.
+        temperature: τ, positive; the paper asks for at least 20.
+        confidence: probability that the teacher gives the true class; the paper's a = 0.99.
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Yuan et al., 2020, arXiv 1909.11723, eq. 9.
+
+    Example:
+        >>> import torch, tfkd
+        >>> criterion = tfkd.tf_kd_reg(alpha=0.5)
+        >>> round(criterion(torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([0])).item(), 4)
+        0.1166
+    """
+    return DistillationLoss(
+        VirtualTeacher(confidence=confidence), alpha=alpha, temperature=temperature, **options
+    )
+
+
+def tf_kd_self(
+    model: nn.Module,
+    *,
+    alpha: float = 0.5,
+    temperature: float = 4.0,
+    **options: Unpack[LossOptions],
+) -> DistillationLoss:
+    """Tf-KD_self: taught by a normally trained network of the student's own architecture.
+
+    Args:
+        model: the trained network; a frozen copy of it is kept.
+        alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
+        temperature: τ, positive. Chosen on validation data, docs/defaults.md.
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Yuan et al., 2020, arXiv 1909.11723, eq. 7; the same as the first generation of
+    born-again networks, Furlanello et al., 2018, arXiv 1805.04770.
+
+    Example:
+        >>> import torch, tfkd
+        >>> trained = torch.nn.Linear(2, 2)
+        >>> inputs, labels = torch.ones(1, 2), torch.tensor([0])
+        >>> criterion = tfkd.tf_kd_self(trained, alpha=1.0)
+        >>> criterion(trained(inputs), labels, inputs).item() == 0.0
+        True
+    """
+    return knowledge_distillation(model, alpha=alpha, temperature=temperature, **options)
+
+
+def knowledge_distillation(
+    model: nn.Module,
+    *,
+    alpha: float = 0.5,
+    temperature: float = 4.0,
+    **options: Unpack[LossOptions],
+) -> DistillationLoss:
+    """Knowledge distillation: taught by a trained network.
+
+    What the teacher is gives the method its name: a larger network, normal KD; a smaller one,
+    reversed KD (Re-KD); a barely trained one, defective KD (De-KD).
+
+    Args:
+        model: the trained network; a frozen copy of it is kept.
+        alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
+        temperature: τ, positive. Chosen on validation data, docs/defaults.md.
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723, eq. 4.
+
+    Example:
+        >>> import torch, tfkd
+        >>> teacher = torch.nn.Linear(2, 2)
+        >>> inputs, labels = torch.ones(1, 2), torch.tensor([0])
+        >>> criterion = tfkd.knowledge_distillation(teacher, alpha=1.0)
+        >>> criterion(teacher(inputs), labels, inputs).item() == 0.0
+        True
+    """
+    return DistillationLoss(NetworkTeacher(model), alpha=alpha, temperature=temperature, **options)
