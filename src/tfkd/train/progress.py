@@ -1,0 +1,95 @@
+"""How a run reports what it is doing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """What a run calls as it goes on; `step` must not wait for the device."""
+
+    def start(self, epochs: int, steps: int, done: int) -> None:
+        """Begin: epochs of `steps` batches each, of which `done` epochs lie behind."""
+
+    def step(self) -> None:
+        """One more batch is done."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """One more epoch is done, with its metrics."""
+
+
+class Silent:
+    """Reports nothing."""
+
+    def start(self, epochs: int, steps: int, done: int) -> None:
+        """Begin."""
+
+    def step(self) -> None:
+        """One more batch."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """One more epoch."""
+
+
+class Lines:
+    """One plain line an epoch, for where there is no terminal."""
+
+    def start(self, epochs: int, steps: int, done: int) -> None:
+        """Begin."""
+        self._epochs = epochs
+        if done:
+            print(f"resuming after epoch {done} of {epochs}", file=sys.stderr, flush=True)
+
+    def step(self) -> None:
+        """One more batch."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Print the epoch."""
+        line = f"epoch {record['epoch']}/{self._epochs}  {summarise(record)}"
+        print(line, file=sys.stderr, flush=True)
+
+
+class Bar:
+    """A bar of the terminal, with the metrics of the last epoch behind it."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def start(self, epochs: int, steps: int, done: int) -> None:
+        """Begin."""
+        self._task = self._bar.add_task("training", total=epochs * steps, completed=done * steps)
+
+    def step(self) -> None:
+        """Advance."""
+        self._bar.advance(self._task)
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Show the metrics."""
+        self._bar.update(self._task, description=f"epoch {record['epoch']}  {summarise(record)}")
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Report on standard error: a bar where it is a terminal, plain lines where it is not."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with RichProgress(*columns, console=console) as bar:
+        yield Bar(bar)
+
+
+def summarise(record: dict[str, Any]) -> str:
+    """Return the metrics of an epoch in one short line."""
+    parts = [f"loss {record['train_loss']:.4f}", f"train {100 * record['train_accuracy']:.1f} %"]
+    if record.get("validation_accuracy") is not None:
+        parts.append(f"validation {100 * record['validation_accuracy']:.1f} %")
+    return "  ".join(parts)
