@@ -1,0 +1,95 @@
+"""The grid behind the defaults of `tf_kd_reg`, `tf_kd_self` and `knowledge_distillation`.
+
+Trains `small_cnn` on 2,000 Fashion-MNIST images, taught by nobody, by itself or by `wide_cnn`, and
+ranks every setting on the validation split; the test split plays no part.
+
+    python benchmarks/defaults.py runs/defaults benchmarks/defaults.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import io
+from pathlib import Path
+
+from tfkd.data import DataSettings
+from tfkd.report.study_progress import show_study_progress
+from tfkd.study.execute import execute
+from tfkd.study.plan import PlannedRun
+from tfkd.study.statistics import summarise
+from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, files
+
+BASE = RunSettings(
+    data=DataSettings(
+        "fashion-mnist", train_size=2000, validation_fraction=0.05, augmentation="none"
+    ),
+    student="small_cnn",
+    epochs=60,
+)
+REG = [MethodSettings("tf_kd_reg", alpha=alpha) for alpha in (0.1, 0.3, 0.5, 0.7, 0.9)]
+NETWORK = [(alpha, temperature) for temperature in (1.0, 4.0, 10.0) for alpha in (0.1, 0.5, 0.9)]
+
+
+def plan(seeds: int, root: Path) -> list[PlannedRun]:
+    """Return the runs of the grid."""
+    runs = []
+
+    def add(name: str, seed: int, student: str, method: MethodSettings, after: str | None) -> str:
+        settings = dataclasses.replace(
+            BASE,
+            data=dataclasses.replace(BASE.data, split_seed=seed),
+            student=student,
+            method=method,
+            teacher=None if after is None else TeacherSettings(str(root / after)),
+            seed=seed,
+        )
+        directory = f"{name}/seed-{seed}"
+        runs.append(PlannedRun(directory, name, settings, after))
+        return directory
+
+    for seed in range(seeds):
+        plain = MethodSettings("cross_entropy")
+        small = add("cross_entropy", seed, "small_cnn", plain, None)
+        wide = add("teacher", seed, "wide_cnn", plain, None)
+        add("label_smoothing", seed, "small_cnn", MethodSettings("label_smoothing"), None)
+        for method in REG:
+            add(f"tf_kd_reg-{method.alpha}", seed, "small_cnn", method, None)
+        for name, teacher in (("tf_kd_self", small), ("knowledge_distillation", wide)):
+            for alpha, temperature in NETWORK:
+                method = MethodSettings(name, alpha=alpha, temperature=temperature)
+                add(f"{name}-{alpha}-{temperature}", seed, "small_cnn", method, teacher)
+    return runs
+
+
+def main() -> None:
+    """Run what is missing of the grid and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    runs = plan(options.seeds, options.root)
+    with show_study_progress() as progress:
+        execute(runs, options.root, jobs=options.jobs, workers=0, progress=progress)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    header = ["method", "alpha", "temperature", "seeds"]
+    metrics = ("accuracy", "nll", "ece")
+    writer.writerow(header + [f"validation_{m}_{s}" for m in metrics for s in ("mean", "sd")])
+    for name in dict.fromkeys(run.method for run in runs):
+        group = [run for run in runs if run.method == name]
+        results = [RunDirectory(options.root / run.name).result() for run in group]
+        method = group[0].settings.method
+        row = [name.split("-")[0], method.alpha, method.temperature, len(group)]
+        for metric in metrics:
+            summary = summarise([result["validation"][metric] for result in results if result])
+            row += [f"{summary.mean:.5f}", f"{summary.sd:.5f}"]
+        writer.writerow(row)
+    files.write_text(options.table, table.getvalue())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""A comparison as a table of the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tfkd.study.summary import ComparisonRow, conclude
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
+    """Print one table for each student, and what may be concluded.
+
+    Args:
+        rows: of `tfkd.study.summary.summarise_comparison`.
+        console: where to; it fits in 80 columns.
+    """
+    from rich import box
+    from rich.table import Table
+
+    for student in dict.fromkeys(row.student for row in rows):
+        seeds = max(row.accuracy.n for row in rows if row.student == student)
+        table = Table(
+            title=f"student {student}, mean ± sd of {seeds} seed{'s' if seeds > 1 else ''}",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            show_edge=False,
+        )
+        table.add_column("method")
+        table.add_column("teacher\naccuracy %", overflow="fold")
+        for name in (
+            "test accu-\nracy %",
+            "difference to\ncross-entropy",
+            "NLL",
+            "ECE\n%",
+            "AURC\n%",
+            "sec-\nonds",
+        ):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            if row.student == student:
+                table.add_row(*_cells(row))
+        console.print(table)
+        console.print()
+    console.print(conclude(rows), highlight=False)
+
+
+def _cells(row: ComparisonRow) -> list[str]:
+    teacher = ""
+    if row.teacher is not None:
+        teacher = f"{row.teacher} {row.teacher_accuracy:.1f}"
+    spread = "" if math.isnan(row.accuracy.sd) else f" ±{row.accuracy.sd:.2f}"
+    difference = ""
+    if row.difference is not None:
+        difference = f"{row.difference.mean:+.2f}"
+        if not math.isnan(row.difference.low):
+            difference += f" [{row.difference.low:+.2f} {row.difference.high:+.2f}]"
+    return [
+        row.title,
+        teacher,
+        f"{row.accuracy.mean:.2f}{spread}",
+        difference,
+        f"{row.nll:.3f}",
+        f"{row.ece:.1f}",
+        f"{row.aurc:.2f}",
+        f"{row.seconds:.0f}" if row.seconds >= 9.95 else f"{row.seconds:.1f}",
+    ]

@@ -1,0 +1,1 @@
+"""Studies: plans of runs, their execution and their statistics."""
