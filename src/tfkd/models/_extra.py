@@ -1,0 +1,25 @@
+"""What to say when a package of the extra `tfkd[cli]` is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def needs_extra(what: str) -> Iterator[None]:
+    """Name the pip line that mends an import failing inside the block.
+
+    Args:
+        what: what needs the import, to begin the sentence with.
+
+    Raises:
+        ModuleNotFoundError: in place of the one raised inside.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise ModuleNotFoundError(
+            f'{what} needs the package {package}: pip install "tfkd[cli]"', name=package
+        ) from error
