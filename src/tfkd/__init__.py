@@ -1,22 +1,28 @@
 """tfkd: one loss, many teachers."""
 
-from tfkd.dialects import (
-    paper_kd,
-    paper_tf_kd_reg,
-    released_kd,
-    released_label_smoothing,
-    released_tf_kd_reg,
-)
-from tfkd.explain import Explanation, explain
-from tfkd.loss import DistillationLoss, distillation_loss
-from tfkd.methods import (
-    cross_entropy,
-    knowledge_distillation,
-    label_smoothing,
-    tf_kd_reg,
-    tf_kd_self,
-)
-from tfkd.teachers import Batch, NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
+import sys as _sys
+import types as _types
+import typing as _typing
+from importlib import import_module as _import_module
+
+if _typing.TYPE_CHECKING:
+    from tfkd.dialects import (
+        paper_kd,
+        paper_tf_kd_reg,
+        released_kd,
+        released_label_smoothing,
+        released_tf_kd_reg,
+    )
+    from tfkd.explain import Explanation, explain
+    from tfkd.loss import DistillationLoss, distillation_loss
+    from tfkd.methods import (
+        cross_entropy,
+        knowledge_distillation,
+        label_smoothing,
+        tf_kd_reg,
+        tf_kd_self,
+    )
+    from tfkd.teachers import Batch, NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
 
 __all__ = [
     "Batch",
@@ -39,3 +45,34 @@ __all__ = [
     "tf_kd_reg",
     "tf_kd_self",
 ]
+
+_MODULES = ("dialects", "explain", "loss", "methods", "teachers")
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, so that the command line can answer without loading torch."""
+    if name in __all__:
+        for module in _MODULES:
+            names = vars(_import_module(f"{__name__}.{module}"))
+            if name in names:
+                globals()[name] = names[name]
+                return names[name]
+    if name in _MODULES:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Package(_types.ModuleType):
+    """Keeps `explain` the function: importing a submodule sets it as its package's attribute."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in __all__ and isinstance(value, _types.ModuleType):
+            value = vars(value)[name]
+        super().__setattr__(name, value)
+
+
+_sys.modules[__name__].__class__ = _Package

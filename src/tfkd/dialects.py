@@ -8,18 +8,14 @@ is equal to it, value and gradient (up to a constant where said), with alpha and
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from torch import nn
+from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_fraction, check_num_classes, check_positive
 from tfkd.loss import DistillationLoss
+from tfkd.methods import ReductionOptions
 from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from tfkd.methods import ReductionOptions
 
 
 def released_kd(

@@ -39,7 +39,7 @@ def distillation_loss(
             of `student_logits`, floating point.
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
-            every other: 0 is uniform. The teacher is a constant: no gradient reaches it.
+            every other, at least 0, which is uniform. The teacher is a constant: no gradient reaches it.
         alpha: weight α of the teacher term, in [0, 1]. 0 is `torch.nn.functional.cross_entropy`.
         temperature: τ, positive.
         scale: loss scale s, positive.
@@ -70,11 +70,14 @@ def distillation_loss(
     Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723, eqs. 3-9.
     """
     _check_settings(alpha, temperature, scale, reduction)
-    _check_tensors(student_logits, labels, weight)
+    _check_tensors(student_logits, labels, weight, ignore_index)
     if isinstance(teacher_logits, Tensor):
         _check_teacher(student_logits, teacher_logits)
-    elif math.isnan(check_number("teacher_logits", teacher_logits)):
-        raise ValueError("Expected `teacher_logits` to be logits or a gap, got nan.")
+    elif not check_number("teacher_logits", teacher_logits) >= 0.0:
+        raise ValueError(
+            "Expected `teacher_logits` to be logits, or a gap of at least 0 "
+            f"(the true class is no less likely than any other), got {teacher_logits}."
+        )
 
     if alpha == 0.0:
         loss = F.cross_entropy(
@@ -85,6 +88,8 @@ def distillation_loss(
     z = student_logits.float() if student_logits.dtype.itemsize < 4 else student_logits
     class_weight = None if weight is None else weight.to(z.dtype)
     soft_labels = labels.to(z.dtype) if labels.shape == z.shape else None
+    if soft_labels is None:
+        labels = labels.long()  # an ignore_index below 0 does not compare with uint8
     position_weight, divisor = _position_weights(z, labels, soft_labels, class_weight, ignore_index)
 
     # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
@@ -178,10 +183,8 @@ def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -
 
 def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
     """Return the probability of the true class and of each other one, for a gap of logits."""
-    # exp of a negative number alone, so that nothing overflows.
-    true, other = (1.0, math.exp(-gap)) if gap > 0 else (math.exp(gap), 1.0)
-    total = true + (num_classes - 1) * other
-    return true / total, other / total
+    others = (num_classes - 1) * math.exp(-gap)
+    return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
 
 
 def _gap_divergence(
@@ -220,7 +223,9 @@ def _check_settings(alpha: float, temperature: float, scale: float, reduction: s
     check_choice("reduction", reduction, REDUCTIONS)
 
 
-def _check_tensors(student_logits: Tensor, labels: Tensor, weight: Tensor | None) -> None:
+def _check_tensors(
+    student_logits: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int
+) -> None:
     for name, tensor in (("student_logits", student_logits), ("labels", labels)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.")
@@ -240,6 +245,11 @@ def _check_tensors(student_logits: Tensor, labels: Tensor, weight: Tensor | None
             raise TypeError(
                 "Expected `labels` of the shape of `student_logits` to be probabilities of a "
                 f"floating point dtype, got {labels.dtype}."
+            )
+        if ignore_index >= 0:
+            raise ValueError(
+                "Expected `ignore_index` below 0 (unused) with `labels` that are probabilities, "
+                f"got {ignore_index}."
             )
     else:
         expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
@@ -261,16 +271,17 @@ def _check_tensors(student_logits: Tensor, labels: Tensor, weight: Tensor | None
         _check_weight(weight, num_classes, student_logits.device)
 
 
-def _check_weight(weight: Tensor, num_classes: int, device: torch.device) -> None:
+def _check_weight(weight: Tensor, num_classes: int | None, device: torch.device | None) -> None:
+    """Check the weights, as far as the number of classes and the device are known."""
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         got = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"Expected `weight` to be a floating point tensor, got {got}.")
-    if tuple(weight.shape) != (num_classes,):
+    if weight.dim() != 1 or num_classes not in (None, weight.shape[0]):
         raise ValueError(
-            f"Expected `weight` of shape ({num_classes},), one for each class, "
+            f"Expected `weight` of shape ({num_classes or 'K'},), one for each class, "
             f"got {tuple(weight.shape)}."
         )
-    if weight.device != device:
+    if device not in (None, weight.device):
         raise ValueError(
             f"Expected `weight` on {device}, where `student_logits` is, got {weight.device}."
         )
@@ -345,8 +356,7 @@ class DistillationLoss(nn.Module):
             )
         _check_settings(alpha, temperature, scale, reduction)
         if weight is not None:
-            num_classes = weight.shape[0] if isinstance(weight, Tensor) and weight.dim() else 0
-            _check_weight(weight, num_classes, getattr(weight, "device", torch.device("cpu")))
+            _check_weight(weight, None, None)
         self.teacher = teacher
         self.alpha = float(alpha)
         self.temperature = float(temperature)
@@ -361,7 +371,7 @@ class DistillationLoss(nn.Module):
         """Return the loss."""
         teacher_logits: Tensor | float = 0.0
         if self.alpha > 0.0:
-            _check_tensors(student_logits, labels, self.weight)
+            _check_tensors(student_logits, labels, self.weight, self.ignore_index)
             teacher_logits = self.teacher(Batch(student_logits, labels, inputs))
         return distillation_loss(
             student_logits,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
-from torch import nn
+from torch import Tensor, nn
+from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
 from tfkd.teachers import NetworkTeacher, UniformTeacher, VirtualTeacher
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from typing_extensions import Unpack
 
 
 class ReductionOptions(TypedDict, total=False):

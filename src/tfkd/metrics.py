@@ -194,8 +194,8 @@ def agreement(logits: Tensor, other: Tensor) -> float:
     same = logits.argmax(dim=1) == other.argmax(dim=1)
     counts = [same.sum(), _num_unusable(logits), _num_unusable(other)]
     num_same, unusable, other_unusable = torch.stack(counts).tolist()
-    _check_usable("logits", unusable)
-    _check_usable("other", other_unusable)
+    _check_usable("logits", logits, unusable)
+    _check_usable("other", other, other_unusable)
     return float(num_same / logits.shape[0])
 
 
@@ -266,8 +266,8 @@ class _Batch:
 
     @cached_property
     def probs(self) -> Tensor:
-        """Probabilities in float64, `(N, K)`."""
-        return self.log_probs.exp()
+        """Probabilities in float64, `(N, K)`; unlike `log_probs.exp()`, equal logits give 1/K."""
+        return self.logits.double().softmax(dim=1)
 
     @cached_property
     def confidence(self) -> Tensor:
@@ -276,10 +276,10 @@ class _Batch:
 
     def read(self, *values: Tensor) -> list[float]:
         """Fetch the values and the verdict on the input together, the one wait for the device."""
-        *floats, unusable, low, high = torch.stack(
+        *floats, num_unusable, low, high = torch.stack(
             [*values, _num_unusable(self.logits).double(), *self.label_range.double()]
         ).tolist()
-        _check_usable("logits", unusable)
+        _check_usable("logits", self.logits, num_unusable)
         num_classes = self.logits.shape[1]
         if low < 0 or high >= num_classes:
             wrong = int(low if low < 0 else high)
@@ -325,11 +325,11 @@ def _num_unusable(logits: Tensor) -> Tensor:
     return (~logits.detach().amax(dim=1).isfinite()).sum()
 
 
-def _check_usable(name: str, num_unusable: float) -> None:
+def _check_usable(name: str, logits: Tensor, num_unusable: float) -> None:
     if num_unusable:
         raise ValueError(
             f"Expected `{name}` without NaN or +inf and with a finite value in every row, "
-            f"got {int(num_unusable)} rows that are not so."
+            f"got otherwise in {int(num_unusable)} of {logits.shape[0]} rows."
         )
 
 

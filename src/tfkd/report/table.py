@@ -30,8 +30,8 @@ def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
             padding=(0, 1, 0, 0),
             show_edge=False,
         )
-        table.add_column("method")
-        table.add_column("teacher\naccuracy %", overflow="fold")
+        table.add_column("method", min_width=13, overflow="fold")
+        table.add_column("teacher\naccuracy %", min_width=10, overflow="fold")
         for name in (
             "test accu-\nracy %",
             "difference to\ncross-entropy",

@@ -60,7 +60,7 @@ class VirtualTeacher(Teacher):
                 f"Expected `confidence` in [1/K, 1] = [{1 / num_classes:.6g}, 1] for "
                 f"K = {num_classes} classes, got {a}."
             )
-        return math.inf if a == 1.0 else math.log(a * (num_classes - 1) / (1.0 - a))
+        return math.inf if a == 1.0 else max(math.log(a * (num_classes - 1) / (1.0 - a)), 0.0)
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

@@ -1,0 +1,403 @@
+"""The command line: functions turned into sub-commands; torch is loaded when one of them runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from tfkd._parser import Epochs, Names, UsageError, make_parser, parse
+
+Method = Literal[
+    "cross_entropy",
+    "label_smoothing",
+    "tf_kd_reg",
+    "tf_kd_self",
+    "knowledge_distillation",
+    "paper_kd",
+    "paper_tf_kd_reg",
+    "released_kd",
+    "released_tf_kd_reg",
+    "released_label_smoothing",
+]
+
+DESCRIPTION = """\
+Train image classifiers with label smoothing, knowledge distillation and teacher-free
+distillation, and compare them.
+
+  tfkd compare                        every method on a small data set, in minutes
+  tfkd compare --data DIR             the same on your images, a folder for each class
+  tfkd train --out RUN --method tf_kd_reg
+  tfkd COMMAND --help                 all options of a command
+
+Before any command, or behind it, --debug shows where an error came from."""
+
+
+def compare(
+    *,
+    out: Path | None = None,
+    data: str = "digits",
+    student: str | None = None,
+    teacher: str | None = None,
+    methods: Names | None = None,
+    seeds: int = 3,
+    jobs: int | None = None,
+    workers: int = 0,
+    **recipe: Any,
+) -> None:
+    """Train every method with several seeds and compare each with plain cross-entropy.
+
+    The methods of one seed share the validation split, the initial weights, the order of samples
+    and their augmentation. The same command again goes on where it was interrupted.
+
+    Defaults that depend on the data:
+
+      data           student        teacher        epochs  schedule
+      digits         small_cnn      wide_cnn           20  cosine
+      fashion-mnist  plain_cnn      wide_cnn           60  cosine
+      cifar10, 100   mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.2
+      tiny-imagenet  mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.1
+      imagenet       timm/resnet18  timm/resnet50      90  step 30,60,80, gamma 0.1
+      a folder       timm/resnet18  timm/resnet50      90  cosine
+
+      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch size 128
+      (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a folder: 1e-4), warm-up of 1
+      epoch (imagenet: none).
+
+    Args:
+        out: directory of the comparison. Default: runs/compare-DATA.
+        data: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet, or the path of a
+            folder with a sub-folder of images for each class.
+        student: name of the model to train, of this package or of timm. Default: by data.
+        teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
+        methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
+            de_kd, with commas between them. Default: all of them.
+        seeds: number of seeds, at least 1.
+        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        workers: processes that decode image files, for each run.
+    """
+    from rich.console import Console
+
+    from tfkd.report.study_progress import show_study_progress
+    from tfkd.report.table import print_comparison
+    from tfkd.study.comparison import run_comparison
+    from tfkd.study.comparison_plan import METHODS
+    from tfkd.study.execute import default_jobs
+    from tfkd.study.summary import summarise_comparison
+    from tfkd.train.options import check_model, default_models, run_settings
+
+    base = run_settings(data=data, student=student, **_recipe(**recipe))
+    teacher = teacher or default_models(data)[1]
+    check_model(teacher, pretrained=base.pretrained)
+    out = out or Path("runs") / f"compare-{Path(data).resolve().name}"
+    with show_study_progress() as progress:
+        records = run_comparison(
+            base,
+            teacher=teacher,
+            methods=list(METHODS) if methods is None else methods,
+            seeds=seeds,
+            out=out,
+            jobs=default_jobs() if jobs is None else jobs,
+            workers=workers,
+            progress=progress,
+        )
+    print_comparison(summarise_comparison(records), Console())
+    print(f"All numbers are in {out / 'results.jsonl'} and {out / 'results.csv'}.")
+
+
+def train(
+    *,
+    out: Path,
+    data: str = "digits",
+    student: str | None = None,
+    method: Method = "cross_entropy",
+    alpha: float | None = None,
+    temperature: float | None = None,
+    confidence: float | None = None,
+    multiplier: float | None = None,
+    scale: float | None = None,
+    teacher: str | None = None,
+    teacher_epoch: int | None = None,
+    teacher_weights: str | None = None,
+    save_epochs: Epochs = Epochs(),  # noqa: B008
+    seed: int = 0,
+    workers: int = 0,
+    **recipe: Any,
+) -> None:
+    """Train one model with one method.
+
+    The same command again goes on where it was interrupted. Start it with torchrun for several
+    GPUs. Defaults that depend on the data are listed by `tfkd compare --help`.
+
+    Args:
+        out: directory of the run, made if it does not exist.
+        data: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet, or the path of a
+            folder with a sub-folder of images for each class.
+        student: name of the model to train, of this package or of timm. Default: by data.
+        method: what it is trained with; the paper_ and released_ ones are the losses as the Tf-KD
+            paper prints them and as its code has them.
+        alpha: weight of the teacher term, in [0, 1]. Default: the method's own.
+        temperature: of teacher and student, above 0. Default: the method's own.
+        confidence: probability that the designed teacher gives the true class, from 1/classes to
+            1; for tf_kd_reg and its kin. Default: the method's own.
+        multiplier: factor on the teacher term in the released_ methods. Default: 1.
+        scale: factor on the whole loss, above 0. Default: 1.
+        teacher: directory of a finished run, or with --teacher_weights the name of a model; for
+            methods that are taught by a network.
+        teacher_epoch: take the weights that the teacher's run kept after this epoch, not its
+            final ones.
+        teacher_weights: safetensors file of the teacher's weights.
+        save_epochs: epochs after which the weights are kept, with commas between them.
+        seed: of the validation split, the initial weights, the order of samples, augmentation
+            and dropout; at least 0.
+        workers: processes that decode image files.
+    """
+    from tfkd.report.lines import print_metrics
+    from tfkd.train import (
+        MethodSettings,
+        RunDirectory,
+        TeacherSettings,
+        show_progress,
+        train_run,
+    )
+    from tfkd.train.options import run_settings
+
+    taught = None
+    if teacher is not None:
+        taught = TeacherSettings(teacher, epoch=teacher_epoch, weights=teacher_weights)
+    elif teacher_epoch is not None or teacher_weights is not None:
+        raise ValueError("Expected `teacher` beside `teacher_epoch` or `teacher_weights`.")
+    settings = run_settings(
+        data=data,
+        student=student,
+        method=MethodSettings(method, alpha, temperature, confidence, multiplier, scale),
+        teacher=taught,
+        save_epochs=save_epochs,
+        seed=seed,
+        **_recipe(**recipe),
+    )
+    if not _is_main_process():
+        train_run(out, settings, workers=workers)
+        return
+    was_finished = RunDirectory(out).result() is not None
+    with show_progress() as progress:
+        result = train_run(out, settings, workers=workers, progress=progress)
+    print("The run was finished before." if was_finished else "The run is finished.")
+    print_metrics(result["test"], title=f"test split, {result['samples']['test']} images")
+    print(f"Weights, settings and metrics are in {out}.")
+
+
+def evaluate(
+    run: Path,
+    *,
+    split: Literal["test", "validation", "train"] = "test",
+    epoch: int | None = None,
+    data_root: str | None = None,
+) -> None:
+    """Measure a trained model again.
+
+    Args:
+        run: directory of a finished run.
+        split: part of the data; train is without augmentation.
+        epoch: take the weights kept after this epoch, not the final ones.
+        data_root: where the data set lies, if not where the run found it.
+    """
+    from tfkd.report.lines import print_metrics
+    from tfkd.train import evaluate_run
+
+    metrics = evaluate_run(run, split=split, epoch=epoch, data_root=data_root)
+    if _is_main_process():
+        print_metrics(metrics, title=f"{split} split")
+
+
+def explain(
+    *,
+    method: Method = "tf_kd_reg",
+    classes: int = 10,
+    alpha: float | None = None,
+    temperature: float | None = None,
+    confidence: float | None = None,
+    multiplier: float | None = None,
+    scale: float | None = None,
+    picture: Path | None = None,
+) -> None:
+    """Show what a loss amounts to: its soft target, and the label smoothing it equals.
+
+    Args:
+        method: whose loss.
+        classes: number of classes, at least 2.
+        alpha: weight of the teacher term, in [0, 1]. Default: the method's own.
+        temperature: of teacher and student, above 0. Default: the method's own.
+        confidence: probability that the designed teacher gives the true class, from 1/classes to
+            1. Default: the method's own.
+        multiplier: factor on the teacher term in the released_ methods. Default: 1.
+        scale: factor on the whole loss, above 0. Default: 1.
+        picture: file to draw the soft targets to; .svg, .png or .pdf.
+    """
+    from torch import nn
+
+    import tfkd
+    from tfkd.train import MethodSettings
+
+    settings = MethodSettings(method, alpha, temperature, confidence, multiplier, scale)
+    stand_in = nn.Identity() if settings.needs_teacher else None
+    explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
+    if picture is not None:
+        from tfkd.report.soft_targets import save_soft_targets
+
+        save_soft_targets(explanation, picture, title=method)
+    print(explanation)
+
+
+def predict(
+    run: Path,
+    files: list[Path],
+    *,
+    top: int = 3,
+    epoch: int | None = None,
+    json: bool = False,
+) -> int:
+    """Classify image files with a trained model.
+
+    Args:
+        run: directory of a finished run.
+        files: image files.
+        top: how many classes to print for each, at least 1.
+        epoch: take the weights kept after this epoch, not the final ones.
+        json: print one JSON object a line, with file and predictions.
+    """
+    from tfkd.report.lines import print_prediction
+    from tfkd.train.predict import predict_files
+
+    unreadable = []
+    for prediction in predict_files(run, files, top=top, epoch=epoch):
+        if prediction.error is None:
+            print_prediction(prediction, as_json=json)
+        else:
+            unreadable.append(prediction)
+    for prediction in unreadable:
+        print(f"tfkd: error: {prediction.error}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _recipe(
+    *,
+    data_root: str | None = None,
+    train_size: int | None = None,
+    validation_fraction: float = 0.1,
+    image_size: int | None = None,
+    augmentation: Literal["default", "none"] = "default",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    gradient_accumulation: int = 1,
+    optimizer: Literal["sgd", "adamw"] | None = None,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    nesterov: bool = False,
+    weight_decay: float | None = None,
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = None,
+    warmup_epochs: float | None = None,
+    milestones: Epochs | None = None,
+    gamma: float | None = None,
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no",
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
+    pretrained: bool = False,
+    tensorboard: bool = False,
+) -> dict[str, Any]:
+    """Return the options that `compare` and `train` share.
+
+    Args:
+        data_root: where the data set lies. Default: $TFKD_DATA/NAME, ~/.cache/tfkd/NAME, then
+            well-known places.
+        train_size: number of training images to use. Default: all.
+        validation_fraction: share of the training images held out for validation, in [0, 1).
+        image_size: height and width in pixels. Default: the data's own.
+        augmentation: the data's own, or none.
+        epochs: passes over the training images. Default: by data.
+        batch_size: images in a batch, over all processes together. Default: by data.
+        gradient_accumulation: batches to a step of the optimiser.
+        optimizer: of the weights. Default: sgd.
+        learning_rate: highest learning rate, above 0. Default: by data.
+        momentum: of sgd, in [0, 1]. Default: 0.9.
+        nesterov: Nesterov's momentum for sgd.
+        weight_decay: on all parameters, at least 0. Default: by data.
+        schedule: course of the learning rate. Default: by data.
+        warmup_epochs: epochs over which the learning rate rises from 0. Default: by data.
+        milestones: for step: epochs after which the learning rate is multiplied by gamma, with
+            commas between them. Default: by data.
+        gamma: for step. Default: by data.
+        mixed_precision: number format of the forward pass.
+        mixup: parameter of mixup's Beta distribution; 0 is off.
+        cutmix: parameter of CutMix's Beta distribution; 0 is off.
+        pretrained: start from timm's weights, which timm may download.
+        tensorboard: write TensorBoard event files.
+    """
+    return locals()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    with warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes it starts
+        return _run(arguments, debug)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    commands = (compare, train, evaluate, explain, predict)
+    function = None
+    try:
+        parser = make_parser(commands, description=DESCRIPTION, version=_version())
+        function, options = parse(parser, commands, arguments)
+        code = function(**options)
+    except SystemExit as end:  # --help, --version, --print-config
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        resumes = function in (compare, train)
+        more = "; the same command goes on where it stopped" if resumes else ""
+        print(f"\ntfkd: interrupted{more}.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(f"tfkd: error: {_describe(error)}", file=sys.stderr)
+        return 2 if isinstance(error, (UsageError, ValueError, TypeError)) else 1
+    return code if isinstance(code, int) else 0
+
+
+def _describe(error: Exception) -> str:
+    message = str(error)
+    if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
+        package = str(error.name).partition(".")[0]
+        return f'this needs the package {package}: pip install "tfkd[cli]"'
+    if type(error).__module__.startswith("tfkd") or isinstance(
+        error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
+    ):
+        return message
+    return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("tfkd")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _is_main_process() -> bool:
+    """Whether this is the process that prints; torchrun numbers them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

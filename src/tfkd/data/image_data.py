@@ -1,0 +1,57 @@
+"""A data set that is split and ready to be trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from tfkd.data.augmentation import Augmentation
+from tfkd.data.splits import Split
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set with its splits.
+
+    Args:
+        name: of the data set.
+        classes: names, in the order of the labels.
+        channels: 1 for grey, 3 for RGB.
+        image_size: height and width in pixels, as the network sees them.
+        mean: per channel, of pixels in [0, 1]; what images are normalised with.
+        std: per channel.
+        train: for training.
+        validation: held out of the official training data; may be empty.
+        test: the official test data.
+        augmentation: of training images.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train: Split
+    validation: Split
+    test: Split
+    augmentation: Augmentation
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that tell this data set from another.
+
+        Of the official training and test data, whatever the split: labels and pixels where they
+        are in memory; labels, relative paths and sizes where they are files. Computed when first
+        asked for.
+        """
+        total = hashlib.sha256("\n".join(self.classes).encode("utf-8", "surrogateescape"))
+        total.update(self.train.official.digest())
+        total.update(self.test.official.digest())
+        return total.hexdigest()[:16]

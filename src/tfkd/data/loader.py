@@ -1,0 +1,185 @@
+"""Batches of an epoch: the same global batches for any number of processes and workers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tfkd.data._integers import check_integer
+from tfkd.data.image_data import ImageData
+from tfkd.data.images import ImageFiles, MemoryImages
+from tfkd.data.randomness import ORDER, permutation
+from tfkd.data.splits import Split
+
+
+class Batch(NamedTuple):
+    """One process's share of a global batch.
+
+    Args:
+        images: (n, C, H, W) float32, normalised.
+        labels: (n,) int64.
+        indices: (n,) int64, identity of each sample in its official split.
+        global_size: samples of the batch over all processes.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    global_size: int
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """Which samples come when, and which of them are this process's.
+
+    Args:
+        samples: of the split.
+        batch_size: of the global batch.
+        train: whether to shuffle.
+        seed: of the run.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    samples: int
+    batch_size: int
+    train: bool
+    seed: int
+    rank: int
+    world_size: int
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.samples, self.batch_size)
+        # Batch norm cannot train on a single sample; where batches of one are asked for, they come.
+        return whole + (rest > (1 if self.train else 0))
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the positions of all samples in the order of the epoch."""
+        if self.train:
+            return permutation(self.samples, self.seed, epoch, ORDER)
+        return np.arange(self.samples, dtype=np.int64)
+
+    def shares(self, skip: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (first, last + 1, size of the global batch), from batch `skip` on."""
+        for number in range(skip, len(self)):
+            start = number * self.batch_size
+            size = min(self.batch_size, self.samples - start)
+            first = start + size * self.rank // self.world_size
+            stop = start + size * (self.rank + 1) // self.world_size
+            yield first, stop, size
+
+
+class Loader(ABC):
+    """The batches of a split, epoch by epoch; `len` is the number of global batches of an epoch."""
+
+    def __init__(self, plan: EpochPlan) -> None:
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch.
+
+        Args:
+            epoch: from 0; order and augmentation are drawn anew for each.
+            skip: batches to leave out at the start, to go on after an interruption. Those that
+                follow are the same as without it.
+        """
+        check_integer("epoch", epoch, minimum=0)
+        check_integer("skip", skip, minimum=0)
+        return self._batches(epoch, skip)
+
+    @abstractmethod
+    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]: ...
+
+
+class Normalise:
+    """From bytes (n, C, H, W) to normalised float32 on a device, in the layout asked for."""
+
+    def __init__(self, data: ImageData, device: torch.device, channels_last: bool) -> None:
+        # (x / 255 − mean) / std as one multiplication and one addition.
+        mean = torch.tensor(data.mean, dtype=torch.float64).view(1, -1, 1, 1)
+        std = torch.tensor(data.std, dtype=torch.float64).view(1, -1, 1, 1)
+        self._factor = (1 / (255 * std)).float().to(device)
+        self._shift = (-mean / std).float().to(device)
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the normalised images."""
+        values = images.to(torch.float32, memory_format=self._layout)
+        return values.mul_(self._factor).add_(self._shift)
+
+
+def make_loader(
+    data: ImageData,
+    split: Split,
+    *,
+    batch_size: int,
+    train: bool,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    channels_last: bool = False,
+) -> Loader:
+    """Return the loader of a split.
+
+    The order of an epoch is a function of (seed, epoch), the augmentation of a sample one of
+    (seed, epoch, its index): neither depends on the batch size, the processes or the workers.
+
+    Args:
+        data: the data set that the split is of.
+        split: `data.train`, `data.validation` or `data.test`.
+        batch_size: samples of a global batch. The last, smaller batch of an epoch is kept, except
+            that training leaves out a last batch of one sample: batch norm cannot train on it.
+        train: whether to shuffle and augment; otherwise samples come in order, unchanged.
+        seed: of order and augmentation.
+        rank: of this process.
+        world_size: number of processes. Each takes a contiguous share of every global batch; the
+            shares differ by at most one sample and may be empty.
+        device: where the batches are wanted. Images in memory are copied there once.
+        workers: processes that decode image files; 0: this one. Not used for images in memory.
+        channels_last: whether the images are laid out with the channels last in memory.
+
+    Raises:
+        TypeError: for a number that is no int.
+        ValueError: for a number out of range, or a training split of fewer than two samples.
+
+    Example:
+        >>> from tfkd.data import DataSettings, load_data
+        >>> data = load_data(DataSettings("digits"))
+        >>> loader = make_loader(data, data.train, batch_size=128, train=True)
+        >>> batch = next(loader.batches(epoch=0))
+        >>> len(loader), tuple(batch.images.shape), batch.global_size
+        (9, (128, 1, 8, 8), 128)
+    """
+    check_integer("batch_size", batch_size, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    check_integer("workers", workers, minimum=0)
+    check_integer("world_size", world_size, minimum=1)
+    check_integer("rank", rank, minimum=0)
+    if rank >= world_size:
+        raise ValueError(f"Expected `rank` below the `world_size` of {world_size}, got {rank}.")
+    plan = EpochPlan(len(split), batch_size, train, seed, rank, world_size)
+    if train and len(plan) == 0:
+        raise ValueError(f"Expected at least 2 training samples, got {len(split)}.")
+    device = torch.device(device)
+    normalise = Normalise(data, device, channels_last)
+    if isinstance(split.official, MemoryImages):
+        from tfkd.data.memory_loader import MemoryLoader
+
+        return MemoryLoader(plan, split, data.augmentation, normalise, device)
+    if isinstance(split.official, ImageFiles):
+        from tfkd.data.file_loader import FileLoader
+
+        return FileLoader(plan, data, split, normalise, device, workers)
+    raise TypeError(f"Expected images in memory or files, got {type(split.official).__name__}.")

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfkd.data import DataSettings, ImageData, load_data
+
+Writer = Callable[..., Path]
+
+
+def _load(folder: Path, **settings: object) -> ImageData:
+    return load_data(DataSettings(str(folder), **settings))  # type: ignore[arg-type]
+
+
+def _paths(data: ImageData, part: str) -> list[str]:
+    return getattr(data, part).official.paths  # type: ignore[no-any-return]
+
+
+def test_a_fifth_of_each_class_is_for_testing_whatever_the_seed(image_folder: Path) -> None:
+    one, two = _load(image_folder), _load(image_folder, split_seed=9)
+    assert one.classes == ("cat", "dog")
+    assert one.test.labels.tolist() == [0] * 2 + [1] * 3
+    assert _paths(one, "test") == _paths(two, "test")
+    both = _paths(one, "train") + _paths(one, "test")
+    assert sorted(both) == sorted(
+        p.relative_to(image_folder).as_posix() for p in image_folder.glob("*/*")
+    )
+    for part in ("train", "test"):
+        labels = getattr(one, part).official.labels.tolist()
+        assert [path.split("/")[0] for path in _paths(one, part)] == [
+            one.classes[n] for n in labels
+        ]
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_a_given_test_part_is_taken(image_folder: Path, part: str) -> None:
+    parent = image_folder.parent / "parts"
+    shutil.copytree(image_folder, parent / "train")
+    shutil.copytree(image_folder / "dog", parent / part / "dog")
+    with pytest.raises(ValueError, match=r"'cat'"):
+        _load(parent)
+    shutil.copytree(image_folder / "cat", parent / part / "cat")
+    data = _load(parent)
+    assert (len(data.train) + len(data.validation), len(data.test)) == (25, 25)
+    assert all(path.startswith(f"{part}/") for path in _paths(data, "test"))
+    shutil.copytree(image_folder / "cat", parent / part / "bird")
+    with pytest.raises(ValueError, match=r"'bird'"):
+        _load(parent)
+
+
+def test_root_is_where_a_relative_path_starts(image_folder: Path) -> None:
+    data = load_data(DataSettings("pets", root=str(image_folder.parent)))
+    assert data.num_classes == 2
+
+
+def test_hidden_and_other_files_are_left_out(image_folder: Path, write_image: Writer) -> None:
+    (image_folder / "cat" / "notes.txt").write_text("x")
+    (image_folder / "cat" / "._1.png").write_text("x")
+    (image_folder / ".cache").mkdir()
+    write_image(image_folder / "cat" / "deeper" / "10.JPG", (1, 2, 3))
+    data = _load(image_folder)
+    assert data.classes == ("cat", "dog")
+    assert len(_paths(data, "train")) + len(_paths(data, "test")) == 26
+
+
+def test_one_class_alone_is_refused(image_folder: Path) -> None:
+    shutil.rmtree(image_folder / "dog")
+    with pytest.raises(ValueError, match=r"at least 2 classes.*only 'cat'"):
+        _load(image_folder)
+
+
+def test_an_empty_class_is_named(image_folder: Path) -> None:
+    (image_folder / "eel").mkdir()
+    with pytest.raises(ValueError, match=r"'eel'.*got 0"):
+        _load(image_folder)
+
+
+def test_a_file_that_is_no_image_is_named_before_training(image_folder: Path) -> None:
+    (image_folder / "dog" / "3.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"dog/3\.png"):
+        _load(image_folder)
+
+
+def test_train_without_test_is_refused(image_folder: Path) -> None:
+    parent = image_folder.parent / "parts"
+    shutil.copytree(image_folder, parent / "train")
+    with pytest.raises(ValueError, match=r"test.*beside train"):
+        _load(parent)
+
+
+def test_a_class_may_be_called_train(image_folder: Path) -> None:
+    (image_folder / "cat").rename(image_folder / "train")
+    assert _load(image_folder).classes == ("dog", "train")
+
+
+def test_fingerprint_follows_names_and_sizes(image_folder: Path, write_image: Writer) -> None:
+    before = _load(image_folder).fingerprint
+    assert _load(image_folder, split_seed=3).fingerprint == before
+    write_image(image_folder / "cat" / "0.png", (1, 2, 3))
+    changed = _load(image_folder).fingerprint
+    (image_folder / "cat" / "0.png").rename(image_folder / "cat" / "zero.png")
+    assert len({before, changed, _load(image_folder).fingerprint}) == 3

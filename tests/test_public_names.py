@@ -1,0 +1,68 @@
+"""The public names are exactly `__all__`, and importing them needs torch alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+
+import tfkd
+
+# What `pip install tfkd` does not bring: every package of the extra.
+EXTRAS = (
+    "accelerate",
+    "jinja2",
+    "jsonargparse",
+    "matplotlib",
+    "optuna",
+    "PIL",
+    "rich",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "tensorboard",
+    "timm",
+    "torchvision",
+)
+
+
+def test_all_is_sorted_and_complete():
+    public = {
+        name
+        for name in dir(tfkd)
+        if not name.startswith("_") and not isinstance(getattr(tfkd, name), ModuleType)
+    }
+    assert list(tfkd.__all__) == sorted(tfkd.__all__)
+    assert set(tfkd.__all__) - {"__version__"} == public
+
+
+def test_every_public_name_is_documented():
+    for name in tfkd.__all__:
+        assert getattr(tfkd, name).__doc__, name
+
+
+def test_the_library_imports_without_any_extra():
+    # None in sys.modules makes an import fail: torch may try one (it guards them), tfkd may not.
+    program = (
+        "import sys\n"
+        f"for name in {EXTRAS!r}: sys.modules[name] = None\n"
+        "import tfkd, torch\n"
+        "print(tfkd.explain(tfkd.tf_kd_reg(), 10))\n"
+        "print(tfkd.cross_entropy()(torch.zeros(1, 2), torch.tensor([0])))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_importing_the_library_loads_no_extra():
+    program = (
+        "import torch, sys\n"
+        "before = set(sys.modules)\n"
+        "import tfkd\n"
+        f"print(*(set(sys.modules) - before) & set({EXTRAS!r}))\n"
+        "print(len([name for name in set(sys.modules) - before if name.startswith('tfkd')]))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded, own = run.stdout.splitlines()
+    assert loaded == ""
+    assert int(own) > 1
