@@ -33,7 +33,9 @@ BASES = {
     ),
 }
 REG = [MethodSettings("tf_kd_reg", alpha=alpha) for alpha in (0.1, 0.3, 0.5, 0.7, 0.9)]
-NETWORK = [(alpha, temperature) for temperature in (1.0, 2.0, 4.0, 10.0) for alpha in (0.1, 0.5, 0.9)]
+NETWORK = [
+    (alpha, temperature) for temperature in (1.0, 2.0, 4.0, 10.0) for alpha in (0.1, 0.5, 0.9)
+]
 
 
 def plan(base: RunSettings, seeds: int, root: Path) -> list[PlannedRun]:

@@ -111,7 +111,7 @@ def test_value_and_gradient_are_those_of_the_equation(
 
 @shapes
 @kinds
-@pytest.mark.parametrize("gap", [-2.0, 0.0, 0.5, 6.8, math.inf, None], ids=str)
+@pytest.mark.parametrize("gap", [0.0, 0.5, 6.8, math.inf, None], ids=str)
 def test_the_function_takes_a_gap_or_logits(reference, shape, soft, gap):
     z, labels, _, t = batch(shape, soft, seed=1)
     if gap is None:
@@ -123,14 +123,6 @@ def test_the_function_takes_a_gap_or_logits(reference, shape, soft, gap):
             z.detach().numpy(), labels.numpy(), **written_out, **numpy_settings(options)
         )
         agrees(tfkd.distillation_loss(z, labels, teacher, **options), z, expected, options)
-
-
-@pytest.mark.parametrize("gap", [-1e4, -math.inf])
-def test_a_gap_of_minus_infinity_gives_the_true_class_nothing(gap):
-    z, labels, _, _ = batch(SHAPES["batch"], False)
-    t = (1 - F.one_hot(labels, K)).double() / (K - 1)
-    expected = F.kl_div(F.log_softmax(z, 1), t, reduction="batchmean")
-    close(tfkd.distillation_loss(z, labels, gap, alpha=1.0), expected)
 
 
 @shapes
@@ -336,7 +328,7 @@ def test_a_class_masked_for_all_is_a_class_left_out(teacher, soft, alpha, temper
 
 
 @kinds
-@pytest.mark.parametrize("gap", [-1.0, 0.0, 2.0])
+@pytest.mark.parametrize("gap", [0.0, 2.0])
 @pytest.mark.parametrize("masked", ["label", "other"])
 def test_a_masked_class_that_the_teacher_believes_in_costs_infinity(gap, soft, masked):
     z, labels, _, _ = batch(SHAPES["batch"], soft)
@@ -475,6 +467,8 @@ REFUSED = [
     ({"alpha": math.nan}, ValueError, r"`alpha` .*got nan"),
     ({"alpha": "0.5"}, TypeError, r"`alpha` .*number, got str"),
     ({"alpha": True}, TypeError, r"`alpha` .*number, got bool"),
+    ({"teacher_logits": -0.5}, ValueError, r"`teacher_logits` .*at least 0.*got -0\.5"),
+    ({"teacher_logits": math.nan}, ValueError, r"`teacher_logits` .*got nan"),
     ({"temperature": 0.0}, ValueError, r"`temperature` .*positive.*got 0\.0"),
     ({"temperature": -1.0}, ValueError, r"`temperature` .*positive.*got -1\.0"),
     ({"temperature": math.inf}, ValueError, r"`temperature` .*finite.*got inf"),

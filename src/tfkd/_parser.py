@@ -177,7 +177,10 @@ def _usage(function: Callable[..., object]) -> str:
     for name, kind in _positional(function).items():
         words.append(f"{name.upper()} ..." if get_origin(kind) is list else name.upper())
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+        if (
+            parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            and parameter.default is parameter.empty
+        ):
             words.append(f"--{name} {name.upper()}")
     return " ".join(words)
 

@@ -39,7 +39,8 @@ def distillation_loss(
             of `student_logits`, floating point.
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
-            every other, at least 0, which is uniform. The teacher is a constant: no gradient reaches it.
+            every other: at least 0, which is uniform. The teacher is a constant: no gradient
+            reaches it.
         alpha: weight α of the teacher term, in [0, 1]. 0 is `torch.nn.functional.cross_entropy`.
         temperature: τ, positive.
         scale: loss scale s, positive.

@@ -62,7 +62,7 @@ def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> Disti
 
 def tf_kd_reg(
     *,
-    alpha: float = 0.5,
+    alpha: float = 0.1,
     temperature: float = 20.0,
     confidence: float = 0.99,
     **options: Unpack[LossOptions],
@@ -95,8 +95,8 @@ def tf_kd_reg(
 def tf_kd_self(
     model: nn.Module,
     *,
-    alpha: float = 0.5,
-    temperature: float = 4.0,
+    alpha: float = 0.1,
+    temperature: float = 1.0,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Tf-KD_self: taught by a normally trained network of the student's own architecture.
@@ -124,8 +124,8 @@ def tf_kd_self(
 def knowledge_distillation(
     model: nn.Module,
     *,
-    alpha: float = 0.5,
-    temperature: float = 4.0,
+    alpha: float = 0.1,
+    temperature: float = 1.0,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Knowledge distillation: taught by a trained network.

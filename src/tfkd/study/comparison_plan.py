@@ -65,9 +65,7 @@ def plan_comparison(
     """
     for method in methods:
         if method not in METHODS:
-            raise ValueError(
-                f"Expected `methods` among {', '.join(METHODS)}, got {method!r}."
-            )
+            raise ValueError(f"Expected `methods` among {', '.join(METHODS)}, got {method!r}.")
     if seeds < 1:
         raise ValueError(f"Expected `seeds` of at least 1, got {seeds}.")
     models = {"student": base.student, "teacher": teacher}

@@ -70,9 +70,7 @@ def summarise_comparison(records: list[dict[str, Any]]) -> list[ComparisonRow]:
                 [100 * by_seed[seed]["accuracy"] for seed in seeds],
                 [100 * baseline[seed]["accuracy"] for seed in seeds],
             )
-    adjusted = dict(
-        zip(differences, holm([d.p_value for d in differences.values()]), strict=True)
-    )
+    adjusted = dict(zip(differences, holm([d.p_value for d in differences.values()]), strict=True))
     rows = []
     for student in students:
         for (this, method), by_seed in groups.items():

@@ -19,15 +19,15 @@ from tfkd.train.settings import RunSettings, TeacherSettings
 class RunDirectory:
     """A directory that holds one run.
 
-        settings.json            every setting
-        data.json                classes, channels, size and normalisation of the images
-        environment.json         versions, device, commit
-        metrics.jsonl            one line an epoch
-        result.json              written last: the run is finished
-        weights.safetensors      after the last epoch
-        test.safetensors         logits and labels of the test split
-        snapshots/epoch-N.safetensors
-        checkpoint.pt            what resuming needs; gone when the run is finished
+    settings.json            every setting
+    data.json                classes, channels, size and normalisation of the images
+    environment.json         versions, device, commit
+    metrics.jsonl            one line an epoch
+    result.json              written last: the run is finished
+    weights.safetensors      after the last epoch
+    test.safetensors         logits and labels of the test split
+    snapshots/epoch-N.safetensors
+    checkpoint.pt            what resuming needs; gone when the run is finished
     """
 
     path: Path

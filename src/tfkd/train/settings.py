@@ -92,9 +92,7 @@ class MethodSettings:
             teacher: the network that teaches, for a method that has one.
         """
         arguments: dict[str, Any] = {
-            number: getattr(self, number)
-            for number in NUMBERS
-            if getattr(self, number) is not None
+            number: getattr(self, number) for number in NUMBERS if getattr(self, number) is not None
         }
         if "num_classes" in inspect.signature(METHODS[self.name]).parameters:
             arguments["num_classes"] = num_classes
