@@ -63,9 +63,9 @@ def plan_comparison(
     Raises:
         ValueError: for an unknown method, no seed, or one network as both student and teacher.
     """
-    for method in methods:
-        if method not in METHODS:
-            raise ValueError(f"Expected `methods` among {', '.join(METHODS)}, got {method!r}.")
+    for name in methods:
+        if name not in METHODS:
+            raise ValueError(f"Expected `methods` among {', '.join(METHODS)}, got {name!r}.")
     if seeds < 1:
         raise ValueError(f"Expected `seeds` of at least 1, got {seeds}.")
     models = {"student": base.student, "teacher": teacher}

@@ -15,7 +15,7 @@ PACKAGES = ("tfkd", "torch", "torchvision", "timm", "accelerate", "numpy", "safe
 
 def describe_environment(device: torch.device, processes: int) -> dict[str, Any]:
     """Return versions, device, threads and the commit of the source, if it is in a git checkout."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ def predict_split(
     """
     was_training = model.training
     model.eval()
-    parts = []
+    parts: list[tuple[Tensor, ...]] = []
     for batch in loader.batches(epoch=0):
         if len(batch.labels) > 0:
             parts.append((batch.indices, model(batch.images).float(), batch.labels))
@@ -53,8 +54,6 @@ def evaluate_run(
     Returns:
         accuracy, nll, ece, brier, aurc as `tfkd.metrics.all_metrics` defines them.
     """
-    import dataclasses
-
     run = RunDirectory(path)
     model = run.load_model(epoch)
     settings = run.settings()
@@ -64,7 +63,7 @@ def evaluate_run(
     data = load_data(data_settings)
     samples = {"train": data.train, "validation": data.validation, "test": data.test}[split]
     accelerator = Accelerator()
-    model = model.to(accelerator.device, memory_format=torch.channels_last)
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     loader = make_loader(
         data,
         samples,

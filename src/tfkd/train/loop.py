@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -193,8 +194,8 @@ class _Training:
         self.seconds += seconds
         if not torch.isfinite(torch.tensor(loss_sum)):
             raise FloatingPointError(
-                f"The training loss is {loss_sum / samples} in epoch {epoch + 1} of {self.run.path}. "
-                "Try a smaller learning rate."
+                f"The training loss is {loss_sum / samples} in epoch {epoch + 1} of "
+                f"{self.run.path}. Try a smaller learning rate."
             )
         return {
             "epoch": epoch + 1,
@@ -275,8 +276,6 @@ class _Training:
         """Write what resuming needs."""
         if not self.accelerator.is_main_process:
             return
-        import io
-
         buffer = io.BytesIO()
         scaler = self.accelerator.scaler
         torch.save(

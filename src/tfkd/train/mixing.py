@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mix_labels(
@@ -26,11 +26,11 @@ def mix_labels(
     """
     from torchvision.transforms import v2
 
-    transforms = []
+    transforms: list[nn.Module] = []
     if mixup > 0.0:
-        transforms.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
+        transforms.append(v2.MixUp(alpha=mixup, num_classes=num_classes))  # type: ignore[attr-defined]
     if cutmix > 0.0:
-        transforms.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+        transforms.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         choice = int(torch.randint(len(transforms), ()))
