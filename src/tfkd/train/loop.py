@@ -66,10 +66,10 @@ def train_run(
     result = run.result()
     if result is not None:
         return result
-    return _Training(run, settings, workers).finish(progress or Silent(), checkpoint_seconds)
+    return Training(run, settings, workers).finish(progress or Silent(), checkpoint_seconds)
 
 
-class _Training:
+class Training:
     """The state of one run while it trains."""
 
     def __init__(self, run: RunDirectory, settings: RunSettings, workers: int) -> None:
@@ -133,7 +133,7 @@ class _Training:
         last_checkpoint = time.monotonic()
         with _event_writer(self) as writer:
             while self.epochs_done < settings.epochs:
-                record = self._epoch(progress)
+                record = self.epoch(progress)
                 if validation is not None:
                     logits, labels = predict_split(self.model, validation, self.accelerator)
                     record["validation_accuracy"] = accuracy(logits, labels)
@@ -149,7 +149,7 @@ class _Training:
                     last_checkpoint = time.monotonic()
         return self._measure(validation)
 
-    def _epoch(self, progress: Progress) -> dict[str, Any]:
+    def epoch(self, progress: Progress) -> dict[str, Any]:
         """Train one epoch and return its record."""
         settings, epoch, accelerator = self.settings, self.epochs_done, self.accelerator
         started = time.perf_counter()
@@ -325,7 +325,7 @@ def _optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Opt
 
 
 @contextlib.contextmanager
-def _event_writer(training: _Training) -> Any:
+def _event_writer(training: Training) -> Any:
     """Yield what is called with the record of each epoch: TensorBoard's writer, or nothing."""
     if not training.settings.tensorboard or not training.accelerator.is_main_process:
         yield lambda record: None
