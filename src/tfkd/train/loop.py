@@ -135,7 +135,7 @@ class Training:
             while self.epochs_done < settings.epochs:
                 record = self.epoch(progress)
                 if validation is not None:
-                    logits, labels = predict_split(self.model, validation, self.accelerator)
+                    logits, labels = self._predict(validation)
                     record["validation_accuracy"] = accuracy(logits, labels)
                     record["validation_nll"] = negative_log_likelihood(logits, labels)
                 self.epochs_done += 1
@@ -239,7 +239,7 @@ class Training:
     def _measure(self, validation: Loader | None) -> dict[str, Any]:
         """Touch the test split, once, and write the weights and the result."""
         test = self._loader(self.data.test, 0, train=False)
-        logits, labels = predict_split(self.model, test, self.accelerator)
+        logits, labels = self._predict(test)
         result = {
             "test": all_metrics(logits, labels),
             "validation": None,
@@ -257,7 +257,7 @@ class Training:
             "parameters": sum(p.numel() for p in self.bare_model.parameters()),
         }
         if validation is not None:
-            predicted = predict_split(self.model, validation, self.accelerator)
+            predicted = self._predict(validation)
             result["validation"] = all_metrics(*predicted)
         if self.accelerator.is_main_process:
             save_tensors(self.run.test_file, {"logits": logits, "labels": labels})
@@ -267,6 +267,14 @@ class Training:
             self.run.checkpoint_file.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         return result
+
+    def _predict(self, loader: Loader) -> tuple[Tensor, Tensor]:
+        """Logits and labels of a split, by the same network on every process."""
+        if self.accelerator.num_processes > 1:
+            # Batch norm's running averages are those of each process's own samples.
+            for buffer in self.bare_model.buffers():
+                torch.distributed.broadcast(buffer, 0)
+        return predict_split(self.bare_model, loader, self.accelerator)
 
     def _save_weights(self, epoch: int | None) -> None:
         if self.accelerator.is_main_process:
