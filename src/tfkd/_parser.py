@@ -9,10 +9,11 @@ from __future__ import annotations
 import inspect
 import re
 from argparse import Action, RawDescriptionHelpFormatter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
-from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
+import jsonargparse
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from jsonargparse.typing import register_type
 
 
@@ -56,7 +57,7 @@ register_type(Names, serializer=list, deserializer=_names)
 register_type(Epochs, serializer=list, deserializer=_epochs)
 
 
-class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):  # type: ignore[misc]
+class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Help whose description keeps its lines, and without types that say nothing more."""
 
     def _get_default_metavar_for_optional(self, action: Action) -> str:
@@ -77,20 +78,20 @@ class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):  # type: ignore[
         return re.sub(r" \((required, )?\)$", lambda m: " (required)" if m.group(1) else "", text)
 
 
-class Parser(ArgumentParser):  # type: ignore[misc]
+class Parser(ArgumentParser):
     """A parser that shows hyphens and raises `UsageError`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("formatter_class", _Help)
         super().__init__(*args, **options)
 
-    def format_help(self) -> str:
+    def format_help(self, *args: Any, **options: Any) -> str:
         """Return the help, with options as they are written."""
-        return _hyphenated(super().format_help())
+        return _hyphenated(super().format_help(*args, **options))
 
-    def format_usage(self) -> str:
+    def format_usage(self, *args: Any, **options: Any) -> str:
         """Return the usage, with options as they are written."""
-        return _hyphenated(super().format_usage())
+        return _hyphenated(super().format_usage(*args, **options))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise `UsageError` with the message in one line."""
@@ -98,43 +99,44 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
 
 def make_parser(
-    commands: Sequence[Callable[..., object]], *, description: str, version: str
+    commands: Mapping[str, Callable[..., object]], *, description: str, version: str
 ) -> Parser:
     """Return a parser with a sub-command for each function.
 
     Args:
-        commands: functions with type hints and Google docstrings. Keyword-only parameters become
-            options, all others positional arguments.
+        commands: by name, functions with type hints and Google docstrings. Keyword-only parameters
+            become options, all others positional arguments.
         description: what the program is for.
         version: what `--version` prints.
     """
     parser = Parser(prog="tfkd", description=description)
     parser.add_argument("--version", action="version", version=f"tfkd {version}")
     subcommands = parser.add_subcommands(required=True)
-    for function in commands:
+    for name, function in commands.items():
         text, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
-        command = Parser(description=text, usage=_usage(function))
+        command = Parser(description=text, usage=_usage(name, function))
         command.add_argument(
-            "--config", action=ActionConfigFile, help="YAML file of options; others overrule it."
+            "--config",
+            action=jsonargparse.ActionConfigFile,  # type: ignore[attr-defined]
+            help="YAML file of options; others overrule it.",
         )
         positional = _positional(function)
-        for name, kind in positional.items():
+        for argument, kind in positional.items():
             several = get_origin(kind) is list
+            shape: dict[str, Any] = {"nargs": "+"} if several else {}
             command.add_argument(
-                name,
+                argument,
                 type=get_args(kind)[0] if several else kind,
-                help=_argument_help(arguments, name),
-                **({"nargs": "+"} if several else {}),
+                help=_argument_help(arguments, argument),
+                **shape,
             )
         command.add_function_arguments(function, as_group=False, skip=set(positional))
-        subcommands.add_subcommand(function.__name__, command, help=text.partition("\n")[0])
+        subcommands.add_subcommand(name, command, help=text.partition("\n")[0])
     return parser
 
 
-def parse(
-    parser: Parser, commands: Sequence[Callable[..., object]], argv: Sequence[str]
-) -> tuple[Callable[..., object], dict[str, Any]]:
-    """Return the function to call and its arguments.
+def parse(parser: Parser, argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the name of the command and the arguments of its function.
 
     Raises:
         UsageError: for arguments that do not fit.
@@ -146,10 +148,10 @@ def parse(
         if getattr(action, "_typehint", None) is bool
     }
     namespace = parser.parse_args(_underscored(argv, truths))
-    chosen = namespace.subcommand
+    chosen: str = namespace.subcommand
     arguments = namespace[chosen].as_dict()
     arguments.pop("config", None)
-    return next(c for c in commands if c.__name__ == chosen), arguments
+    return chosen, arguments
 
 
 def _actions(parser: Parser) -> list[Any]:
@@ -171,9 +173,9 @@ def _positional(function: Callable[..., object]) -> dict[str, Any]:
     }
 
 
-def _usage(function: Callable[..., object]) -> str:
+def _usage(command: str, function: Callable[..., object]) -> str:
     """The command in one line: what must be given, not the many options that may be."""
-    words = ["tfkd", function.__name__, "[options]"]
+    words = ["tfkd", command, "[options]"]
     for name, kind in _positional(function).items():
         words.append(f"{name.upper()} ..." if get_origin(kind) is list else name.upper())
     for name, parameter in inspect.signature(function).parameters.items():
@@ -203,7 +205,7 @@ def _argument_help(arguments: str, name: str) -> str:
 
 def _underscored(argv: Sequence[str], truths: set[str]) -> list[str]:
     """Write options as jsonargparse knows them, and `true` behind those that stand alone."""
-    result = []
+    result: list[str] = []
     for place, token in enumerate(argv):
         if token == "--":
             return [*result, *argv[place:]]
@@ -223,6 +225,17 @@ def _hyphenated(text: str) -> str:
 
 
 def _one_line(message: str) -> str:
+    """What jsonargparse says, in one line and in the words of this package."""
     line = " ".join(message.split())
     line = re.sub(r'(?:Validation failed: )?[Pp]arser key "(?:\w+\.)?(\w+)"', r"--\1", line)
-    return _hyphenated(line)
+    line = re.sub(r"(arguments are required: )\w+\.", r"\1", line)
+    line = re.sub(
+        r"Does not validate against any of .*? Errors: - (.*?) - Expected a <class 'NoneType'> "
+        r"Given value type: .*? Given value: ",
+        r"\1. Got value: ",
+        line,
+    )
+    line = re.sub(r"Expected a (?:typing\.)?Literal\[(.*?)\]", r"Expected one of \1", line)
+    line = re.sub(r"a <class '(?:\w+\.)*(\w+)'>", r"a value of type \1", line)
+    line = re.sub(r"Not of type \w+: expected (.*?), got .*?\. Got", r"Expected \1. Got", line)
+    return _hyphenated(line.replace(". Got value: ", ", got "))

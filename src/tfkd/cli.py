@@ -7,11 +7,16 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tfkd._parser import Epochs, Names, UsageError, make_parser, parse
+try:
+    from tfkd._parser import Epochs, Names, UsageError, make_parser, parse
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
+    ) from None
 
 Method = Literal[
     "cross_entropy",
@@ -215,7 +220,7 @@ def evaluate(
         print_metrics(metrics, title=f"{split} split")
 
 
-def explain(
+def explain_loss(
     *,
     method: Method = "tf_kd_reg",
     classes: int = 10,
@@ -341,6 +346,17 @@ def _recipe(
     return locals()
 
 
+# Only the command is called `explain`: jsonargparse looks up where a function is exported, and a
+# public name of `tfkd` would have it load torch to print help.
+COMMANDS: dict[str, Callable[..., object]] = {
+    "compare": compare,
+    "train": train,
+    "evaluate": evaluate,
+    "explain": explain_loss,
+    "predict": predict,
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -354,16 +370,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    commands = (compare, train, evaluate, explain, predict)
-    function = None
+    command = ""
     try:
-        parser = make_parser(commands, description=DESCRIPTION, version=_version())
-        function, options = parse(parser, commands, arguments)
-        code = function(**options)
+        parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
+        command, options = parse(parser, arguments)
+        code = COMMANDS[command](**options)
     except SystemExit as end:  # --help, --version, --print-config
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
-        resumes = function in (compare, train)
+        resumes = command in ("compare", "train")
         more = "; the same command goes on where it stopped" if resumes else ""
         print(f"\ntfkd: interrupted{more}.", file=sys.stderr)
         return 130
@@ -383,7 +398,7 @@ def _describe(error: Exception) -> str:
     if type(error).__module__.startswith("tfkd") or isinstance(
         error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
     ):
-        return message
+        return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfkd.data import load_data
 from tfkd.study.comparison_plan import plan_comparison
 from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun
@@ -44,10 +45,13 @@ def run_comparison(
         One record for each run.
 
     Raises:
+        FileNotFoundError: if the data set is not there.
         ValueError: for settings that do not fit, or a directory with runs of other settings.
         RunsFailedError: if runs failed; the others are finished.
     """
     runs = plan_comparison(base, teacher=teacher, methods=methods, seeds=seeds, root=out)
+    load_data(base.data)  # a missing or broken data set is found before any run starts
+    out.mkdir(parents=True, exist_ok=True)
     try:
         execute(runs, out, jobs=jobs, workers=workers, progress=progress)
     finally:

@@ -58,7 +58,7 @@ def execute(
     """
     ordered = in_order(runs)
     for run in ordered:  # before any long work
-        RunDirectory(root / run.name).claim(run.settings)
+        RunDirectory(root / run.name).check(run.settings)
     left = [run for run in ordered if RunDirectory(root / run.name).result() is None]
     progress.start(len(left), sum(run.settings.epochs for run in left))
     if not left:

@@ -62,7 +62,7 @@ def train_run(
         FloatingPointError: if the loss is no longer finite.
     """
     run = RunDirectory(Path(path))
-    run.claim(settings)
+    run.check(settings)
     result = run.result()
     if result is not None:
         return result
@@ -101,6 +101,8 @@ class Training:
         self.history: list[dict[str, Any]] = []
         self.steps_per_epoch = -(-len(self.train_loader) // settings.gradient_accumulation)
         if self.accelerator.is_main_process:
+            # Only now that data and teacher were found, so that a mistake leaves nothing behind.
+            run.claim(settings)
             files.write_json(run.data_file, describe_data(self.data))
             files.write_json(
                 run.path / "environment.json",

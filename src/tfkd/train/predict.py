@@ -57,7 +57,7 @@ def predict_files(
     model = directory.load_model(epoch).eval()
     data = run_files.read_json(directory.data_file)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
 
     def predictions() -> Iterator[Prediction]:
         for first in range(0, len(images), BATCH):

@@ -68,15 +68,13 @@ class RunDirectory:
             return self.path / "weights.safetensors"
         return self.path / "snapshots" / f"epoch-{epoch}.safetensors"
 
-    def claim(self, settings: RunSettings) -> None:
-        """Write the settings, or check that the directory is a run of the same settings.
+    def check(self, settings: RunSettings) -> None:
+        """Check that the directory is free, or holds a run of the same settings.
 
         Raises:
             ValueError: if it holds a run with other settings, naming those that differ.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         if not self.settings_file.exists():
-            files.write_json(self.settings_file, settings.to_dict())
             return
         there = self.settings()
         if there != settings:
@@ -85,6 +83,13 @@ class RunDirectory:
                 f"Expected the settings of the run in {self.path}, but they differ: "
                 f"{'; '.join(differing)}. Take another directory, or the same settings."
             )
+
+    def claim(self, settings: RunSettings) -> None:
+        """Write the settings, or check that those there are the same."""
+        self.check(settings)
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.settings_file.exists():
+            files.write_json(self.settings_file, settings.to_dict())
 
     def settings(self) -> RunSettings:
         """Read the settings; `FileNotFoundError` if this is no run."""
