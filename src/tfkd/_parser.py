@@ -230,11 +230,12 @@ def _one_line(message: str) -> str:
     line = re.sub(r'(?:Validation failed: )?[Pp]arser key "(?:\w+\.)?(\w+)"', r"--\1", line)
     line = re.sub(r"(arguments are required: )\w+\.", r"\1", line)
     line = re.sub(
-        r"Does not validate against any of .*? Errors: - (.*?) - Expected a <class 'NoneType'> "
-        r"Given value type: .*? Given value: ",
+        r"Does not validate against any of .*? Errors: - (.*?) Given value type: .*? Given value: ",
         r"\1. Got value: ",
         line,
     )
+    # Of an optional value; which of the two comes first depends on the version.
+    line = re.sub(r"Expected a <class 'NoneType'> - | - Expected a <class 'NoneType'>", "", line)
     line = re.sub(r"Expected a (?:typing\.)?Literal\[(.*?)\]", r"Expected one of \1", line)
     line = re.sub(r"a <class '(?:\w+\.)*(\w+)'>", r"a value of type \1", line)
     line = re.sub(r"Not of type \w+: expected (.*?), got .*?\. Got", r"Expected \1. Got", line)

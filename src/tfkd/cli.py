@@ -64,7 +64,7 @@ def compare(
 
       data           student        teacher        epochs  schedule
       digits         small_cnn      wide_cnn           20  cosine
-      fashion-mnist  plain_cnn      wide_cnn           60  cosine
+      fashion-mnist  plain_cnn      mobilenet_v2       60  cosine
       cifar10, 100   mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.2
       tiny-imagenet  mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.1
       imagenet       timm/resnet18  timm/resnet50      90  step 30,60,80, gamma 0.1

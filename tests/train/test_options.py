@@ -19,7 +19,7 @@ def test_every_data_set_has_a_recipe():
 
 
 def test_the_papers_cifar_recipe():
-    # Yuan et al., 2020, section 5: SGD, 200 epochs, batch 128, rate 0.1 divided by 5 at 60, 120, 160.
+    # Yuan et al., 2020, section 5: 200 epochs, batch 128, rate 0.1 divided by 5 at 60, 120, 160.
     settings = run_settings(data="cifar100")
     assert (settings.epochs, settings.batch_size) == (200, 128)
     assert settings.optimizer.name == "sgd"

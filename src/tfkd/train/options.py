@@ -62,7 +62,7 @@ _IMAGENET = {
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "digits": _DIGITS,
-    "fashion-mnist": {**_DIGITS, "student": "plain_cnn", "epochs": 60},
+    "fashion-mnist": {**_DIGITS, "student": "plain_cnn", "teacher": "mobilenet_v2", "epochs": 60},
     "cifar10": _CIFAR,
     "cifar100": _CIFAR,
     "tiny-imagenet": {**_CIFAR, "gamma": 0.1},
