@@ -37,7 +37,14 @@ def default_jobs() -> int:
     """Return how many runs go side by side: one on a GPU, else one for each core, at most 4."""
     import torch
 
-    return 1 if torch.cuda.is_available() else min(len(os.sched_getaffinity(0)), 4)
+    return 1 if torch.cuda.is_available() else min(_cores(), 4)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def execute(
@@ -116,7 +123,7 @@ def _side_by_side(
     running: dict[Future[dict[str, Any]], PlannedRun] = {}
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
-    threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
+    threads = max(_cores() // jobs, 1)
     with ProcessPoolExecutor(jobs, context, _initialise, (messages, threads)) as pool:
         try:
             while waiting or running:

@@ -1,0 +1,300 @@
+"""Runs, held against a loop written out by hand and against themselves after an interruption."""
+
+import dataclasses
+import json
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tfkd
+from tfkd.data import DataSettings, load_data, make_loader
+from tfkd.data.randomness import derive_seed
+from tfkd.metrics import all_metrics
+from tfkd.models import create_model
+from tfkd.train import (
+    MethodSettings,
+    OptimizerSettings,
+    RunDirectory,
+    RunSettings,
+    ScheduleSettings,
+    TeacherSettings,
+    evaluate_run,
+    train_run,
+)
+from tfkd.train.loop import WEIGHTS
+from tfkd.train.progress import Silent
+
+DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
+PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
+
+
+class Interrupt(Silent):
+    """Stops a run after some epochs."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def epoch(self, record):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+class Counting(Silent):
+    steps = 0
+
+    def step(self):
+        self.steps += 1
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "plain"
+    return path, train_run(path, PLAIN)
+
+
+def same_weights(one, other):
+    a, b = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_a_run_is_a_plain_pytorch_loop(plain):
+    data = load_data(DATA)
+    torch.manual_seed(derive_seed(0, WEIGHTS))
+    model = create_model("small_cnn", num_classes=10, in_channels=1)
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
+    loader = make_loader(data, data.train, batch_size=64, train=True, seed=0, channels_last=True)
+    steps = len(loader)
+    # One epoch of warm-up, then torch's own half cosine over the other.
+    rates = [0.1 * (step + 1) / (steps + 1) for step in range(steps)]
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        rates.append(cosine.get_last_lr()[0])
+        optimizer.step()
+        cosine.step()
+    for epoch in range(2):
+        for number, batch in enumerate(loader.batches(epoch)):
+            optimizer.param_groups[0]["lr"] = rates[epoch * steps + number]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(batch.images), batch.labels).backward()
+            optimizer.step()
+    weights = load_file(plain[0] / "weights.safetensors")
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(weights[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_run_directory_holds_what_was_promised(plain):
+    path, result = plain
+    files = {str(f.relative_to(path)) for f in path.rglob("*") if f.is_file()}
+    assert files == {
+        "settings.json",
+        "data.json",
+        "environment.json",
+        "metrics.jsonl",
+        "result.json",
+        "weights.safetensors",
+        "test.safetensors",
+        "snapshots/epoch-1.safetensors",
+    }
+    values = json.loads((path / "settings.json").read_text())
+    assert RunSettings.from_dict(values) == PLAIN
+    assert values["optimizer"]["learning_rate"] == 0.1
+    assert [json.loads(x)["epoch"] for x in (path / "metrics.jsonl").read_text().splitlines()] == [
+        1,
+        2,
+    ]
+    kept = load_file(path / "test.safetensors")
+    assert all_metrics(kept["logits"], kept["labels"]) == result["test"]
+    assert json.loads((path / "environment.json").read_text())["versions"]["torch"]
+
+
+def test_evaluating_gives_the_result_again(plain):
+    path, result = plain
+    for name, value in evaluate_run(path).items():
+        assert value == pytest.approx(result["test"][name], rel=1e-5)
+    assert evaluate_run(path, epoch=1)["nll"] != pytest.approx(result["test"]["nll"], rel=1e-3)
+
+
+def test_a_finished_run_is_never_done_again(plain):
+    path, result = plain
+    progress = Counting()
+    assert train_run(path, PLAIN, progress=progress) == result
+    assert progress.steps == 0
+
+
+def test_other_settings_in_the_same_directory_are_refused(plain):
+    with pytest.raises(ValueError, match=r"epochs is 2 there, 3 here"):
+        train_run(plain[0], dataclasses.replace(PLAIN, epochs=3))
+
+
+def test_resuming_gives_the_very_same_run(plain, tmp_path):
+    settings = dataclasses.replace(
+        PLAIN,
+        student="plain_cnn",  # has dropout
+        epochs=3,
+        mixup=0.2,
+        cutmix=0.5,
+        gradient_accumulation=2,
+        method=MethodSettings("tf_kd_self", temperature=2.0),
+        teacher=TeacherSettings(str(plain[0]), epoch=1),
+        schedule=ScheduleSettings("one-cycle"),
+    )
+    undisturbed = train_run(tmp_path / "a", settings)
+    for epochs in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(tmp_path / "b", settings, progress=Interrupt(epochs), checkpoint_seconds=0.0)
+    progress = Counting()
+    resumed = train_run(tmp_path / "b", settings, progress=progress)
+    assert 0 < progress.steps < 3 * 4
+    same_weights(tmp_path / "a", tmp_path / "b")
+    assert resumed["test"] == undisturbed["test"]
+    assert resumed["train"] == undisturbed["train"]
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path, monkeypatch):
+    def linear(name, *, num_classes, in_channels, pretrained=False):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
+
+    monkeypatch.setattr("tfkd.train.loop.create_model", linear)
+    # 210 images: the last batch of either run is smaller than the others.
+    large = dataclasses.replace(PLAIN, batch_size=128, save_epochs=())
+    small = dataclasses.replace(large, batch_size=32, gradient_accumulation=4)
+    train_run(tmp_path / "large", large)
+    train_run(tmp_path / "small", small)
+    a = load_file(tmp_path / "large" / "weights.safetensors")
+    b = load_file(tmp_path / "small" / "weights.safetensors")
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_crafted_checkpoint_executes_nothing(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(ValueError, match=r"checkpoint\.pt"):
+        train_run(tmp_path / "run", PLAIN)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_damaged_weights_are_named(plain, tmp_path):
+    path = tmp_path / "copy"
+    path.mkdir()
+    for name in ("settings.json", "data.json"):
+        (path / name).write_bytes((plain[0] / name).read_bytes())
+    whole = (plain[0] / "weights.safetensors").read_bytes()
+    (path / "weights.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"weights\.safetensors"):
+        RunDirectory(path).load_model()
+
+
+def test_a_teacher_must_know_the_same_classes(plain, tmp_path):
+    path = tmp_path / "teacher"
+    path.mkdir()
+    for name in ("settings.json", "weights.safetensors"):
+        (path / name).write_bytes((plain[0] / name).read_bytes())
+    data = json.loads((plain[0] / "data.json").read_text())
+    data["classes"].reverse()
+    (path / "data.json").write_text(json.dumps(data))
+    taught = dataclasses.replace(
+        PLAIN,
+        method=MethodSettings("knowledge_distillation"),
+        teacher=TeacherSettings(str(path)),
+    )
+    with pytest.raises(ValueError, match="`teacher` with the student's classes"):
+        train_run(tmp_path / "student", taught)
+    missing = dataclasses.replace(taught, teacher=TeacherSettings(str(plain[0]), epoch=2))
+    with pytest.raises(FileNotFoundError, match="Snapshots it keeps: 1"):
+        train_run(tmp_path / "student", missing)
+    assert not (tmp_path / "student").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    wild = dataclasses.replace(
+        PLAIN,
+        optimizer=OptimizerSettings(learning_rate=1e30),
+        schedule=ScheduleSettings("constant", warmup_epochs=0),
+    )
+    with pytest.raises(FloatingPointError, match="epoch 1"):
+        train_run(tmp_path / "run", wild)
+
+
+def test_bf16_adamw_and_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = dataclasses.replace(
+        PLAIN,
+        mixed_precision="bf16",
+        tensorboard=True,
+        optimizer=OptimizerSettings("adamw", learning_rate=0.003),
+    )
+    result = train_run(tmp_path / "run", settings)
+    assert result["test"]["nll"] < 2.3  # of a guess: log 10
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    losses = [event.value for event in events.Scalars("train_loss")]
+    assert losses[-1] == pytest.approx(result["train"]["loss"], rel=1e-5)
+
+
+def test_method_settings_are_explicit_and_checked():
+    assert MethodSettings("tf_kd_reg").temperature == 20.0
+    assert MethodSettings("released_kd", alpha=0.9, temperature=20.0).multiplier == 1.0
+    built = MethodSettings("label_smoothing", alpha=0.2).build(num_classes=5)
+    assert tfkd.explain(built, 5).equivalent_label_smoothing == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="`confidence`"):
+        MethodSettings("label_smoothing", confidence=0.9)
+    with pytest.raises(ValueError, match="`temperature`"):
+        MethodSettings("paper_kd", alpha=0.5)
+    with pytest.raises(ValueError, match="`method`"):
+        MethodSettings("magic")
+    with pytest.raises(ValueError, match="`teacher`"):
+        RunSettings(method=MethodSettings("tf_kd_self"))
+
+
+PROGRAM = """
+import dataclasses, sys, torch
+import tfkd.train.loop as loop
+from tfkd.data import DataSettings
+from tfkd.train import RunSettings, train_run
+
+def network(name, *, num_classes, in_channels, pretrained=False):
+    return torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
+    )
+
+loop.create_model = network
+torch.set_num_threads(1)
+data = DataSettings("digits", train_size=205)
+train_run(sys.argv[1], RunSettings(data=data, epochs=2, batch_size=64))
+"""
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    one = [sys.executable, str(program), str(tmp_path / "one")]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    two = [sys.executable, *torchrun, str(program), str(tmp_path / "two")]
+    for command in (one, two):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    a = load_file(tmp_path / "one" / "weights.safetensors")
+    b = load_file(tmp_path / "two" / "weights.safetensors")
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
+    results = [RunDirectory(tmp_path / name).result() for name in ("one", "two")]
+    assert results[0]["samples"] == results[1]["samples"]
+    for name, value in results[0]["test"].items():
+        assert results[1]["test"][name] == pytest.approx(value, rel=1e-3)
+    assert results[1]["train"]["loss"] == pytest.approx(results[0]["train"]["loss"], rel=1e-4)
