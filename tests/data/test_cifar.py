@@ -90,12 +90,12 @@ def test_the_archive_is_read_after_its_checksum(
 def test_a_missing_set_says_where_it_looked_and_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TFKD_DATA", str(tmp_path / "shared"))
+    monkeypatch.setenv("TFKD_DATA", str(tmp_path / "everyone"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with pytest.raises(FileNotFoundError) as caught:
         load_data(DataSettings("cifar100"))
     message = str(caught.value)
-    for part in ("shared/cifar100", "home/.cache/tfkd/cifar100", "cs.toronto.edu", "--data-root"):
+    for part in ("everyone/cifar100", "home/.cache/tfkd/cifar100", "cs.toronto.edu", "--data-root"):
         assert part in message
 
 

@@ -202,5 +202,6 @@ def test_the_table_fits_in_80_columns(differences):
     printed = buffer.getvalue()
     assert max(map(len, printed.splitlines())) <= 80
     assert "…" not in printed
+    assert [line.split()[-1] for line in printed.splitlines() if "0.500" in line] == ["12", "12"]
     for text in ("cross-entropy", "De-KD", "wide_cnn@1", "50.0", "0.500", "2.0", "1.00"):
         assert text in printed

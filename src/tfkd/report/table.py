@@ -18,7 +18,6 @@ def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
         rows: of `tfkd.study.summary.summarise_comparison`.
         console: where to; it fits in 80 columns.
     """
-    from rich import box
     from rich.table import Table
 
     for student in dict.fromkeys(row.student for row in rows):
@@ -26,12 +25,13 @@ def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
         table = Table(
             title=f"student {student}, mean ± sd of {seeds} seed{'s' if seeds > 1 else ''}",
             title_justify="left",
-            box=box.SIMPLE_HEAD,
+            box=None,
             padding=(0, 1, 0, 0),
-            show_edge=False,
         )
-        table.add_column("method", min_width=13, overflow="fold")
-        table.add_column("teacher\naccuracy %", min_width=10, overflow="fold")
+        # In 80 columns the numbers leave this much for names; elsewhere they take what they need.
+        narrow = console.width < 100
+        table.add_column("method", width=13 if narrow else None, overflow="fold")
+        table.add_column("teacher\naccuracy %", width=10 if narrow else None, overflow="fold")
         for name in (
             "test accu-\nracy %",
             "difference to\ncross-entropy",

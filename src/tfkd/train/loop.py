@@ -75,6 +75,7 @@ class Training:
     def __init__(self, run: RunDirectory, settings: RunSettings, workers: int) -> None:
         self.run = run
         self.settings = settings
+        self.workers = workers
         # Another run of this process may have set another precision.
         AcceleratorState._reset_state()
         self.accelerator = Accelerator(mixed_precision=settings.mixed_precision)
@@ -131,7 +132,7 @@ class Training:
         progress.start(settings.epochs, len(self.train_loader), self.epochs_done)
         validation = None
         if len(self.data.validation) > 0:
-            validation = self._loader(self.data.validation, 0, train=False)
+            validation = self._loader(self.data.validation, self.workers, train=False)
         last_checkpoint = time.monotonic()
         with _event_writer(self) as writer:
             while self.epochs_done < settings.epochs:
@@ -240,7 +241,7 @@ class Training:
 
     def _measure(self, validation: Loader | None) -> dict[str, Any]:
         """Touch the test split, once, and write the weights and the result."""
-        test = self._loader(self.data.test, 0, train=False)
+        test = self._loader(self.data.test, self.workers, train=False)
         logits, labels = self._predict(test)
         result = {
             "test": all_metrics(logits, labels),
