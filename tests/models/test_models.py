@@ -30,7 +30,7 @@ PAPER = {
     "googlenet": (6_166_250, 6_258_500, 6_361_000, 1521.85),
     "resnext29_8x64d": (34_426_698, 34_518_948, 34_621_448, 5387.36),
 }
-SMALL = ("small_cnn", "wide_cnn")
+SMALL = ("small_cnn", "wide_cnn", "wide_plain_cnn")
 EVERY = (*PAPER, *SMALL)
 # Those that a slow CPU runs in a moment.
 LIGHT = (*SMALL, "plain_cnn", "shufflenet_v2", "mobilenet_v2")

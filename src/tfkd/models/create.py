@@ -12,7 +12,7 @@ from tfkd.models._sizes import check_sizes
 from tfkd.models.densenet import densenet121
 from tfkd.models.inception import googlenet
 from tfkd.models.mobilenet import mobilenet_v2
-from tfkd.models.plain import plain_cnn
+from tfkd.models.plain import plain_cnn, wide_plain_cnn
 from tfkd.models.resnet import resnet18, resnet50, resnet101
 from tfkd.models.resnext import resnext29_8x64d
 from tfkd.models.shufflenet import shufflenet_v2
@@ -32,6 +32,7 @@ _FUNCTIONS: dict[str, Callable[..., nn.Module]] = {
         shufflenet_v2,
         small_cnn,
         wide_cnn,
+        wide_plain_cnn,
     )
 }
 _TIMM = "timm/"

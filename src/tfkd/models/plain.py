@@ -1,7 +1,8 @@
-"""The plain five-layer network of the paper: three convolutions, two fully connected layers."""
+"""The plain five-layer network of the paper, and one half as wide again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
@@ -11,13 +12,19 @@ from tfkd.models._sizes import check_sizes
 
 
 class PlainCNN(nn.Module):
-    """Three times conv3x3-BN-maxpool-ReLU (32, 64, 128 maps), then 2048 → 128 → K."""
+    """Three times conv3x3-BN-maxpool-ReLU, then two fully connected layers with dropout.
 
-    def __init__(self, *, num_classes: int, in_channels: int) -> None:
+    Args:
+        widths: number of maps of each convolution. Each halves the side of the images.
+        num_classes: number of classes K.
+        in_channels: channels of the images.
+    """
+
+    def __init__(self, *, widths: Sequence[int], num_classes: int, in_channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = in_channels
-        for width in (32, 64, 128):
+        for width in widths:
             layers += [
                 nn.Conv2d(before, width, kernel_size=3, padding=1),
                 nn.BatchNorm2d(width),
@@ -27,11 +34,11 @@ class PlainCNN(nn.Module):
             before = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
-            nn.Linear(128 * 4 * 4, 128),
-            nn.BatchNorm1d(128),
+            nn.Linear(before * 4 * 4, before),
+            nn.BatchNorm1d(before),
             nn.ReLU(inplace=True),
             nn.Dropout(0.5),
-            nn.Linear(128, num_classes),
+            nn.Linear(before, num_classes),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -43,7 +50,7 @@ class PlainCNN(nn.Module):
 def plain_cnn(*, num_classes: int, in_channels: int = 3) -> nn.Module:
     """Build the plain five-layer network, the paper's weakest teacher and student.
 
-    At 32 pixels the last maps are 4x4; other sizes are averaged to that.
+    32, 64 and 128 maps, then 2048 → 128 → K. At 32 pixels the last maps are 4x4; other sizes are averaged to that.
 
     Args:
         num_classes: number of classes K, at least 2.
@@ -65,4 +72,30 @@ def plain_cnn(*, num_classes: int, in_channels: int = 3) -> nn.Module:
         369124
     """
     check_sizes(num_classes=num_classes, in_channels=in_channels)
-    return PlainCNN(num_classes=num_classes, in_channels=in_channels)
+    return PlainCNN(widths=(32, 64, 128), num_classes=num_classes, in_channels=in_channels)
+
+
+def wide_plain_cnn(*, num_classes: int, in_channels: int = 3) -> nn.Module:
+    """Build `plain_cnn` half as wide again in every layer: 48, 96 and 192 maps, then 192.
+
+    It is no network of the paper: it is the larger teacher of `plain_cnn` that a CPU can train.
+
+    Args:
+        num_classes: number of classes K, at least 2.
+        in_channels: channels of the images, at least 1.
+
+    Returns:
+        A network from images (N, in_channels, H, W), H and W at least 8, to logits (N, K).
+
+    Raises:
+        TypeError: if a size is not an int.
+        ValueError: if a size is too small.
+
+    Example:
+        >>> import tfkd.models
+        >>> network = tfkd.models.wide_plain_cnn(num_classes=10, in_channels=1)
+        >>> sum(p.numel() for p in network.parameters())
+        801754
+    """
+    check_sizes(num_classes=num_classes, in_channels=in_channels)
+    return PlainCNN(widths=(48, 96, 192), num_classes=num_classes, in_channels=in_channels)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from tfkd.train.settings import RunSettings, TeacherSettings
 class RunDirectory:
     """A directory that holds one run.
 
-    settings.json            every setting
+    settings.json            every setting; the teacher's files by their path from here
     data.json                classes, channels, size and normalisation of the images
     environment.json         versions, device, commit
     metrics.jsonl            one line an epoch
@@ -76,9 +79,9 @@ class RunDirectory:
         """
         if not self.settings_file.exists():
             return
-        there = self.settings()
-        if there != settings:
-            differing = _differences(there.to_dict(), settings.to_dict())
+        there, here = self._stored(self.settings()), self._stored(settings)
+        if there != here:
+            differing = _differences(there.to_dict(), here.to_dict())
             raise ValueError(
                 f"Expected the settings of the run in {self.path}, but they differ: "
                 f"{'; '.join(differing)}. Take another directory, or the same settings."
@@ -89,13 +92,18 @@ class RunDirectory:
         self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.settings_file.exists():
-            files.write_json(self.settings_file, settings.to_dict())
+            files.write_json(self.settings_file, self._stored(settings).to_dict())
 
     def settings(self) -> RunSettings:
         """Read the settings; `FileNotFoundError` if this is no run."""
         if not self.settings_file.is_file():
             raise FileNotFoundError(f"Expected a run in {self.path}, found no settings.json there.")
-        return RunSettings.from_dict(files.read_json(self.settings_file))
+        stored = RunSettings.from_dict(files.read_json(self.settings_file))
+        return _with_teacher(stored, lambda path: os.path.normpath(self.path / path))
+
+    def _stored(self, settings: RunSettings) -> RunSettings:
+        """The settings as they are stored, so that a study may move with all its runs."""
+        return _with_teacher(settings, lambda path: os.path.relpath(path, self.path))
 
     def result(self) -> dict[str, Any] | None:
         """Read the result; None if the run is not finished."""
@@ -127,6 +135,18 @@ class RunDirectory:
         )
         load_weights(model, weights)
         return model
+
+
+def _with_teacher(settings: RunSettings, change: Callable[[str], str]) -> RunSettings:
+    """The settings with the path of the teacher's run, or of its weights, changed."""
+    teacher = settings.teacher
+    if teacher is None:
+        return settings
+    if teacher.weights is None:
+        teacher = dataclasses.replace(teacher, source=change(teacher.source))
+    else:
+        teacher = dataclasses.replace(teacher, weights=change(teacher.weights))
+    return dataclasses.replace(settings, teacher=teacher)
 
 
 def describe_data(data: ImageData) -> dict[str, Any]:
