@@ -50,7 +50,8 @@ class PlainCNN(nn.Module):
 def plain_cnn(*, num_classes: int, in_channels: int = 3) -> nn.Module:
     """Build the plain five-layer network, the paper's weakest teacher and student.
 
-    32, 64 and 128 maps, then 2048 → 128 → K. At 32 pixels the last maps are 4x4; other sizes are averaged to that.
+    32, 64 and 128 maps, then 2048 → 128 → K. At 32 pixels the last maps are 4x4; other sizes are
+    averaged to that.
 
     Args:
         num_classes: number of classes K, at least 2.

@@ -34,7 +34,8 @@ def all_methods(
         teacher: name of the larger network.
         num_classes: number of classes K of the data.
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`.
+        controls: names of `tfkd.study.methods.CONTROLS`. The larger network, which is there to
+            teach and for Re-KD, has those of the loss scale alone.
     """
     student = base.student
     plain = {name: f"{name}/{BASELINE}" for name in (student, teacher)}
@@ -83,11 +84,16 @@ def all_methods(
                         baseline=plain[name],
                     )
                 )
+    split = next(i for i, arm in enumerate(arms) if arm.recipe.student == teacher)
+    scale_controls = [name for name in controls if name in ("scaled", "balanced")]
     return Study(
         "all-methods",
         "Do the methods of the paper, in any dialect, gain more than their loss scale and an "
         "equivalent label smoothing do?",
-        add_controls(arms, controls, num_classes),
+        (
+            *add_controls(arms[:split], controls, num_classes),
+            *add_controls(arms[split:], scale_controls, num_classes),
+        ),
         seeds,
         remarks=(
             "The paper's equations (as printed) and its released code with the numbers of the "

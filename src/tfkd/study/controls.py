@@ -13,7 +13,7 @@ from tfkd.study.plan import Arm
 from tfkd.train import MethodSettings
 
 SAME = 0.15
-"""One control serves all arms whose scale, or equivalent ε, lies within this share of its own ..."""
+"""One control serves all arms whose scale, or equivalent ε, lies within this share of it ..."""
 
 SAME_EPSILON = 0.01
 """... or whose equivalent ε lies within this distance."""

@@ -1,12 +1,12 @@
-"""A comparison in one row for each student and method, and what may be concluded from it."""
+"""A study in one row for each arm, and what may be concluded from it."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from tfkd.study.comparison_plan import BASELINE, METHODS
+from tfkd.study.methods import CONTROLS, DIALECTS, METHODS
+from tfkd.study.plan import Arm, Study
 from tfkd.study.statistics import (
     PairedDifference,
     Summary,
@@ -18,120 +18,176 @@ from tfkd.study.statistics import (
 
 LEVEL = 0.05
 
+PERCENT = ("accuracy", "ece", "aurc", "train_accuracy", "teacher_accuracy")
+"""Metrics that rows hold in percent; NLL is in nats, Brier has no unit, time is in seconds."""
+
+SUMMARISED = (*PERCENT, "nll", "brier", "seconds")
+
 
 @dataclass(frozen=True)
-class ComparisonRow:
-    """One method on one student.
+class Row:
+    """One arm over its finished seeds.
 
     Attributes:
-        student: the network that was trained.
-        title: the method, as the paper calls it.
-        teacher: the network that taught it, `name@epoch` for a snapshot; None if none did.
-        teacher_accuracy: mean accuracy of the teacher, in percent.
-        accuracy: test accuracy over seeds, in percent.
-        difference: of the accuracy to cross-entropy, in points, paired by seed; None for the
-            baseline itself.
-        adjusted_p: its p-value after Holm's correction over all rows.
-        nll: mean negative log-likelihood, in nats.
-        ece: mean expected calibration error, in percent.
-        aurc: mean area under the risk-coverage curve, in percent.
-        seconds: mean training time of one run, its teacher's not included.
+        arm: what was trained.
+        title: method and dialect, as tables print them.
+        teacher: the network that taught, `name@epoch` for a snapshot; None if none did.
+        metrics: mean and sd over seeds of every metric of `SUMMARISED` that the runs have, in
+            percent for those of `PERCENT`.
+        differences: the same metrics minus the baseline's, paired by seed, except
+            `teacher_accuracy`; empty for an arm that is compared with none, or without common
+            seeds.
+        adjusted_p: p-value of the accuracy after Holm's correction over the arms that are
+            compared and are no controls; for a control, over the controls. None where there is
+            no difference.
+        over_controls: by the control's arm name, the accuracy minus the control's, in points.
     """
 
-    student: str
+    arm: Arm
     title: str
     teacher: str | None
-    teacher_accuracy: float | None
-    accuracy: Summary
-    difference: PairedDifference | None
+    metrics: dict[str, Summary]
+    differences: dict[str, PairedDifference]
     adjusted_p: float | None
-    nll: float
-    ece: float
-    aurc: float
-    seconds: float
+    over_controls: dict[str, PairedDifference]
+
+    @property
+    def student(self) -> str:
+        """The network that was trained."""
+        return self.arm.recipe.student
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the arm is there to explain others only."""
+        return self.arm.method in CONTROLS
+
+    @property
+    def accuracy(self) -> Summary:
+        """Test accuracy in percent."""
+        return self.metrics["accuracy"]
+
+    @property
+    def difference(self) -> PairedDifference | None:
+        """Test accuracy minus the baseline's, in points."""
+        return self.differences.get("accuracy")
 
 
-def summarise_comparison(records: list[dict[str, Any]]) -> list[ComparisonRow]:
-    """Return the rows of a comparison, students and methods in the order of the records.
+def title_of(arm: Arm) -> str:
+    """Return what tables call an arm.
+
+    Example:
+        >>> from tfkd.train import MethodSettings, RunSettings
+        >>> loss = MethodSettings("cross_entropy", scale=0.06)
+        >>> title_of(Arm("a/scaled-0.06", "scaled", loss, RunSettings()))
+        'cross-entropy × 0.06'
+    """
+    title = {**METHODS, **CONTROLS}.get(arm.method, arm.method)
+    if arm.method == "smoothed":
+        return f"label smoothing ε = {arm.loss.alpha:g}"
+    if arm.method in CONTROLS:
+        scale = f"{arm.loss.scale:g}"
+        title = title.replace("× s", f"× {scale}").replace("÷ s", f"÷ {scale}")
+    if arm.dialect != "tfkd":
+        title += f", {DIALECTS[arm.dialect]}"
+    return title
+
+
+def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
+    """Return a row for each arm that has a finished run, students and arms in the plan's order.
 
     Args:
-        records: one for each run, as `run_comparison` returns them.
+        study: the plan.
+        records: of `tfkd.study.records.collect`, or read back from its file.
     """
-    groups: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for record in sorted(records, key=lambda r: list(METHODS).index(r["method"])):
-        groups.setdefault((record["student"], record["method"]), {})[record["seed"]] = record
-    students = list(dict.fromkeys(record["student"] for record in records))
-    differences = {}
-    for (student, method), by_seed in groups.items():
-        baseline = groups.get((student, BASELINE), {})
-        seeds = sorted(set(by_seed) & set(baseline))
-        if method != BASELINE and seeds:
-            differences[student, method] = paired_difference(
-                [100 * by_seed[seed]["accuracy"] for seed in seeds],
-                [100 * baseline[seed]["accuracy"] for seed in seeds],
-            )
-    adjusted = dict(zip(differences, holm([d.p_value for d in differences.values()]), strict=True))
+    groups: dict[str, dict[int, dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(record["arm"], {})[record["seed"]] = record
+    arms = [arm for arm in study.arms if arm.name in groups]
+    students = list(dict.fromkeys(arm.recipe.student for arm in arms))
+    arms.sort(key=lambda arm: (students.index(arm.recipe.student), arm.method in CONTROLS))
+    differences = {
+        arm.name: {
+            metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)
+            for metric in SUMMARISED
+            if metric != "teacher_accuracy"
+        }
+        for arm in arms
+    }
+    adjusted: dict[str, float] = {}
+    for are_controls in (False, True):
+        family = {
+            arm.name: difference.p_value
+            for arm in arms
+            if (arm.method in CONTROLS) is are_controls
+            for difference in [differences[arm.name]["accuracy"]]
+            if difference is not None
+        }
+        adjusted |= dict(zip(family, holm(list(family.values())), strict=True))
     rows = []
-    for student in students:
-        for (this, method), by_seed in groups.items():
-            if this != student:
-                continue
-            runs = list(by_seed.values())
-            taught = runs[0]["teacher"] is not None
-            rows.append(
-                ComparisonRow(
-                    student=student,
-                    title=METHODS[method].title,
-                    teacher=runs[0]["teacher"],
-                    teacher_accuracy=100 * _mean(runs, "teacher_accuracy") if taught else None,
-                    accuracy=summarise([100 * run["accuracy"] for run in runs]),
-                    difference=differences.get((student, method)),
-                    adjusted_p=adjusted.get((student, method)),
-                    nll=_mean(runs, "nll"),
-                    ece=100 * _mean(runs, "ece"),
-                    aurc=100 * _mean(runs, "aurc"),
-                    seconds=_mean(runs, "seconds"),
-                )
+    for arm in arms:
+        runs = list(groups[arm.name].values())
+        over = {
+            control.name: _difference(groups[arm.name], groups[control.name], "accuracy")
+            for control in arms
+            if arm.name in control.control_of
+        }
+        rows.append(
+            Row(
+                arm=arm,
+                title=title_of(arm),
+                teacher=runs[0]["teacher"],
+                metrics={
+                    metric: summarise([_value(run, metric) for run in runs])
+                    for metric in SUMMARISED
+                    if all(run[metric] is not None for run in runs)
+                },
+                differences=_known(differences[arm.name]),
+                adjusted_p=adjusted.get(arm.name),
+                over_controls=_known(over),
             )
+        )
     return rows
 
 
-def conclude(rows: list[ComparisonRow]) -> str:
+def conclude(rows: list[Row]) -> str:
     """Say in words what the accuracies allow one to conclude, at level 0.05 after Holm."""
-    compared = [row for row in rows if row.difference is not None]
+    compared = [
+        (row, row.difference, row.adjusted_p)
+        for row in rows
+        if row.difference is not None and row.adjusted_p is not None and not row.is_control
+    ]
     if not compared:
         return "Nothing was compared: no method but cross-entropy was run."
-    seeds = min(row.difference.n for row in compared if row.difference)
-    smallest = max(row.difference.smallest_p for row in compared if row.difference)
+    seeds = min(difference.n for _, difference, _ in compared)
+    smallest = max(difference.smallest_p for _, difference, _ in compared)
+    hint = _how_many_seeds([(row, difference) for row, difference, _ in compared])
     if smallest * len(compared) > LEVEL:
         verdict = (
             f"Nothing can be concluded yet: over {len(compared)} comparisons no corrected p below "
             f"{min(smallest * len(compared), 1.0):.2g} is possible with {seeds} "
             f"seed{'s' if seeds > 1 else ''}."
         )
-        return f"{verdict} {_how_many_seeds(compared)}".strip()
-    told_apart = [row for row in compared if row.adjusted_p is not None and row.adjusted_p <= LEVEL]
+        return f"{verdict} {hint}".strip()
+    told_apart = [entry for entry in compared if entry[2] <= LEVEL]
     if not told_apart:
         return (
             f"No method can be told from cross-entropy by its accuracy with {seeds} seeds "
-            f"(Holm-corrected p above {LEVEL:g} for all). {_how_many_seeds(compared)}"
+            f"(Holm-corrected p above {LEVEL:g} for all). {hint}"
         ).strip()
     sentences = [
-        f"{row.title} on {row.student}: {_signed(row)} points to cross-entropy "
-        f"(corrected p {row.adjusted_p:.2g})"
-        for row in told_apart
+        f"{row.title} on {row.student}: {difference.mean:+.2f} points to cross-entropy "
+        f"(corrected p {p:.2g})"
+        for row, difference, p in told_apart
     ]
     rest = len(compared) - len(told_apart)
     ending = f"; {rest} of {len(compared)} methods cannot be told from it" if rest else ""
     return f"With {seeds} seeds: {'; '.join(sentences)}{ending}."
 
 
-def _how_many_seeds(compared: list[ComparisonRow]) -> str:
+def _how_many_seeds(compared: list[tuple[Row, PairedDifference]]) -> str:
     """How many seeds would show the largest of the observed differences."""
     known = [
-        (row, row.difference)
-        for row in compared
-        if row.difference is not None and row.difference.n > 1 and row.difference.sd > 0
+        (row, difference) for row, difference in compared if difference.n > 1 and difference.sd > 0
     ]
     if not known:
         return ""
@@ -139,14 +195,28 @@ def _how_many_seeds(compared: list[ComparisonRow]) -> str:
     needed = seeds_needed(difference.mean, difference.sd, level=LEVEL / len(compared))
     seeds = "more than 1000" if needed is None else f"about {needed}"
     return (
-        f"If {row.title}'s {_signed(row)} on {row.student} (sd {difference.sd:.2f}) is real, "
-        f"{seeds} seeds would show it with 80 % power."
+        f"If {row.title}'s {difference.mean:+.2f} on {row.student} (sd {difference.sd:.2f}) is "
+        f"real, {seeds} seeds would show it with 80 % power."
     )
 
 
-def _signed(row: ComparisonRow) -> str:
-    return "" if row.difference is None else f"{row.difference.mean:+.2f}"
+def _difference(
+    runs: dict[int, dict[str, Any]], others: dict[int, dict[str, Any]], metric: str
+) -> PairedDifference | None:
+    """A metric of the runs minus the same seed's of others, over the seeds that both have."""
+    seeds = sorted(set(runs) & set(others))
+    if not seeds:
+        return None
+    return paired_difference(
+        [_value(runs[seed], metric) for seed in seeds],
+        [_value(others[seed], metric) for seed in seeds],
+    )
 
 
-def _mean(runs: list[dict[str, Any]], name: str) -> float:
-    return math.fsum(run[name] for run in runs) / len(runs)
+def _known(found: dict[str, PairedDifference | None]) -> dict[str, PairedDifference]:
+    return {name: difference for name, difference in found.items() if difference is not None}
+
+
+def _value(record: dict[str, Any], metric: str) -> float:
+    value: float = record[metric]
+    return 100.0 * value if metric in PERCENT else value

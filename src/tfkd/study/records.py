@@ -1,0 +1,92 @@
+"""One record for each finished run of a study: what was run, and every metric."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from tfkd.study.plan import Arm, PlannedRun, Study
+from tfkd.train import RunDirectory, evaluate_run, files
+
+
+def collect(study: Study, root: Path) -> list[dict[str, Any]]:
+    """Return the records of the runs that are finished, in the order of the plan.
+
+    Args:
+        study: the plan.
+        root: the study's directory.
+
+    Returns:
+        Dictionaries of plain values: `study`, `run`, `arm`, `method`, `dialect`, `student`,
+        `teacher` (`name@epoch` for a snapshot) and its test accuracy, `seed`, the test metrics
+        `accuracy`, `nll`, `ece`, `brier`, `aurc`, those of training and validation, `seconds`,
+        `epochs`, `parameters`, and all `settings`, with the teacher's path relative to `root`.
+    """
+    arms = {arm.name: arm for arm in study.arms}
+    records = []
+    for run in study.runs(Path()):
+        result = RunDirectory(root / run.name).result()
+        if result is None:
+            continue
+        arm = arms[run.name.rpartition("/")[0]]
+        teacher, teacher_accuracy = _teacher(arm, run, root)
+        validation = result["validation"] or {}
+        records.append(
+            {
+                "study": study.name,
+                "run": run.name,
+                "arm": arm.name,
+                "method": arm.method,
+                "dialect": arm.dialect,
+                "student": run.settings.student,
+                "teacher": teacher,
+                "teacher_accuracy": teacher_accuracy,
+                "seed": run.settings.seed,
+                **result["test"],
+                "train_accuracy": result["train"]["accuracy"],
+                "train_loss": result["train"]["loss"],
+                "validation_accuracy": validation.get("accuracy"),
+                "validation_nll": validation.get("nll"),
+                "seconds": result["seconds"],
+                "epochs": result["epochs"],
+                "parameters": result["parameters"],
+                "settings": run.settings.to_dict(),
+            }
+        )
+    return records
+
+
+def write_records(study: Study, records: list[dict[str, Any]], root: Path) -> list[Path]:
+    """Write `NAME.jsonl`, and `NAME.csv` without the nested settings; return their paths."""
+    lines, table = root / f"{study.name}.jsonl", root / f"{study.name}.csv"
+    files.write_json_lines(lines, records)
+    text = io.StringIO()
+    columns = [name for name in (records[0] if records else {}) if name != "settings"]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    files.write_text(table, text.getvalue())
+    return [lines, table]
+
+
+def _teacher(arm: Arm, run: PlannedRun, root: Path) -> tuple[str | None, float | None]:
+    """Name of the network that taught a run, and its accuracy on the test split."""
+    if run.after is None:
+        return None, None
+    directory = RunDirectory(root / run.after)
+    name = directory.settings().student
+    if arm.teacher_epoch is None:
+        result = directory.result()
+        return name, None if result is None else result["test"]["accuracy"]
+    return f"{name}@{arm.teacher_epoch}", snapshot_accuracy(directory, arm.teacher_epoch)
+
+
+def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
+    """Return the accuracy of a snapshot on the test split, measured once and kept beside it."""
+    kept = directory.weights_file(epoch).with_suffix(".json")
+    if not kept.is_file():
+        files.write_json(kept, evaluate_run(directory.path, epoch=epoch))
+    accuracy: float = files.read_json(kept)["accuracy"]
+    return accuracy
