@@ -18,7 +18,7 @@ import tfkd
 from tfkd import cli
 from tfkd.cli import COMMANDS, Method, main
 from tfkd.data import source_names
-from tfkd.study.comparison_plan import METHODS as COMPARED
+from tfkd.study.methods import METHODS as COMPARED
 from tfkd.train import RunDirectory
 from tfkd.train.settings import METHODS
 
@@ -274,11 +274,53 @@ def test_compare(tmp_path, capsys):
     assert main(["compare", "--out", str(out), "--methods", "label_smoothing", *arguments]) == 0
     text = capsys.readouterr().out
     assert "label smoothing" in text
-    assert str(out / "results.csv") in text
-    lines = (out / "results.jsonl").read_text().splitlines()
+    assert f"tfkd report {out}" in text
+    lines = (out / "compare.jsonl").read_text().splitlines()
     assert {(json.loads(row)["method"], json.loads(row)["seed"]) for row in lines} == {
         (method, seed) for method in ("cross_entropy", "label_smoothing") for seed in (0, 1)
     }
+
+
+def test_a_study_from_its_cost_to_its_page(tmp_path, capsys):
+    out = str(tmp_path / "study")
+    arguments = ["study", "run", "table-9", "--data", "digits", "--out", out, "--seeds", "2"]
+    arguments += ["--train-size", "60", "--epochs", "1", "--controls", "none", "--jobs", "1"]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert "side by side, from a measured step" in capsys.readouterr().out
+    assert not (tmp_path / "study").exists()
+    assert main(["study", "status", out]) == 1
+    assert "Expected a study in" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert "Tf-KD_reg" in capsys.readouterr().out
+    assert main(["study", "status", out]) == 0
+    status = capsys.readouterr().out
+    runs = len((tmp_path / "study" / "table-9.jsonl").read_text().splitlines())
+    assert f"table-9: {runs} of {runs} runs finished" in status
+    assert main(["report", out, "--out", str(tmp_path / "page")]) == 0
+    written = {file.name for file in (tmp_path / "page").iterdir()}
+    assert {"table-9.html", "table-9.md", "table-9.table.csv", "table-9.jsonl"} <= written
+
+
+def test_every_study_is_listed(capsys):
+    assert main(["study", "list"]) == 0
+    listed = capsys.readouterr().out
+    for name in (*(f"table-{number}" for number in range(1, 12)), "figure-2", "all-methods"):
+        assert f"\n{name} " in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table-12"], "'table-12'"),
+        (["table-1", "--student", "small_cnn"], "`data` beside `student`"),
+        (["table-1", "--data", "digits", "--controls", "magic"], "'magic'"),
+        (["table-1", "--data", "digits", "--teacher", "small_cnn"], "`teacher` other than"),
+        (["table-1", "--dialect", "latin"], "--dialect"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(arguments, message, capsys):
+    assert main(["study", "run", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_only_the_main_process_prints(run, capsys, monkeypatch):

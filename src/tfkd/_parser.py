@@ -10,7 +10,8 @@ import inspect
 import re
 from argparse import Action, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
 import jsonargparse
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -19,6 +20,22 @@ from jsonargparse.typing import register_type
 
 class UsageError(Exception):
     """What was asked for makes no sense; one line."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under a common word.
+
+    Attributes:
+        text: what they are for.
+        commands: by name.
+    """
+
+    text: str
+    commands: Mapping[str, Callable[..., object]]
+
+
+Commands: TypeAlias = "Mapping[str, Callable[..., object] | Group]"
 
 
 class Names(tuple[str, ...]):
@@ -98,23 +115,33 @@ class Parser(ArgumentParser):
         raise UsageError(_one_line(message)) from ex
 
 
-def make_parser(
-    commands: Mapping[str, Callable[..., object]], *, description: str, version: str
-) -> Parser:
+def make_parser(commands: Commands, *, description: str, version: str) -> Parser:
     """Return a parser with a sub-command for each function.
 
     Args:
-        commands: by name, functions with type hints and Google docstrings. Keyword-only parameters
-            become options, all others positional arguments.
+        commands: by name, functions with type hints and Google docstrings, or a `Group` of more
+            commands. Keyword-only parameters become options, all others positional arguments.
         description: what the program is for.
         version: what `--version` prints.
     """
     parser = Parser(prog="tfkd", description=description)
     parser.add_argument("--version", action="version", version=f"tfkd {version}")
+    _add(parser, commands)
+    return parser
+
+
+def _add(parser: Parser, commands: Commands, prefix: str = "") -> None:
+    """Add a sub-command for each function to a parser."""
     subcommands = parser.add_subcommands(required=True)
     for name, function in commands.items():
+        if isinstance(function, Group):
+            group = Parser(description=function.text)
+            # jsonargparse asks for the outer level first.
+            subcommands.add_subcommand(name, group, help=function.text.partition("\n")[0])
+            _add(group, function.commands, f"{prefix}{name} ")
+            continue
         text, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
-        command = Parser(description=text, usage=_usage(name, function))
+        command = Parser(description=text, usage=_usage(prefix + name, function))
         command.add_argument(
             "--config",
             action=jsonargparse.ActionConfigFile,  # type: ignore[attr-defined]
@@ -132,11 +159,10 @@ def make_parser(
             )
         command.add_function_arguments(function, as_group=False, skip=set(positional))
         subcommands.add_subcommand(name, command, help=text.partition("\n")[0])
-    return parser
 
 
 def parse(parser: Parser, argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return the name of the command and the arguments of its function.
+    """Return the name of the command, with that of its group, and the arguments of its function.
 
     Raises:
         UsageError: for arguments that do not fit.
@@ -148,10 +174,13 @@ def parse(parser: Parser, argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
         if getattr(action, "_typehint", None) is bool
     }
     namespace = parser.parse_args(_underscored(argv, truths))
-    chosen: str = namespace.subcommand
-    arguments = namespace[chosen].as_dict()
+    chosen = []
+    while "subcommand" in namespace:
+        chosen.append(namespace.subcommand)
+        namespace = namespace[chosen[-1]]
+    arguments = namespace.as_dict()
     arguments.pop("config", None)
-    return chosen, arguments
+    return " ".join(chosen), arguments
 
 
 def _actions(parser: Parser) -> list[Any]:
@@ -160,7 +189,7 @@ def _actions(parser: Parser) -> list[Any]:
         found.append(action)
         if isinstance(action.choices, dict):
             for command in action.choices.values():
-                found += command._actions
+                found += _actions(command)
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 try:
-    from tfkd._parser import Epochs, Names, UsageError, make_parser, parse
+    from tfkd._parser import Commands, Epochs, Group, Names, UsageError, make_parser, parse
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
@@ -38,6 +38,8 @@ distillation, and compare them.
   tfkd compare                        every method on a small data set, in minutes
   tfkd compare --data DIR             the same on your images, a folder for each class
   tfkd train --out RUN --method tf_kd_reg
+  tfkd study run table-1              an experiment of the paper, with seeds and controls
+  tfkd report DIR                     a page about what was run
   tfkd COMMAND --help                 all options of a command
 
 Before any command, or behind it, --debug shows where an error came from."""
@@ -86,33 +88,159 @@ def compare(
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
         workers: processes that decode image files, for each run.
     """
-    from rich.console import Console
-
-    from tfkd.report.study_progress import show_study_progress
-    from tfkd.report.table import print_comparison
-    from tfkd.study.comparison import run_comparison
-    from tfkd.study.comparison_plan import METHODS
-    from tfkd.study.execute import default_jobs
-    from tfkd.study.summary import summarise_comparison
+    from tfkd.study.comparison import comparison
+    from tfkd.study.methods import METHODS
     from tfkd.train.options import check_model, default_models, run_settings
 
     base = run_settings(data=data, student=student, **_recipe(**recipe))
     teacher = teacher or default_models(data)[1]
     check_model(teacher, pretrained=base.pretrained)
     out = out or Path("runs") / f"compare-{Path(data).resolve().name}"
+    study = comparison(
+        base, teacher=teacher, methods=list(METHODS) if methods is None else methods, seeds=seeds
+    )
+    _run_study(study, out, jobs=jobs, workers=workers)
+
+
+def _run_study(
+    study: Any, out: Path, *, jobs: int | None, workers: int, executor: str = "local"
+) -> None:
+    """Run a study, print its table and say where everything is."""
+    from rich.console import Console
+
+    from tfkd.report.study_progress import show_study_progress
+    from tfkd.report.table import print_rows
+    from tfkd.study.execute import default_jobs
+    from tfkd.study.run import run_study
+    from tfkd.study.summary import summarise_study
+
     with show_study_progress() as progress:
-        records = run_comparison(
-            base,
-            teacher=teacher,
-            methods=list(METHODS) if methods is None else methods,
-            seeds=seeds,
-            out=out,
+        records = run_study(
+            study,
+            out,
             jobs=default_jobs() if jobs is None else jobs,
             workers=workers,
             progress=progress,
+            executor=executor,
         )
-    print_comparison(summarise_comparison(records), Console())
-    print(f"All numbers are in {out / 'results.jsonl'} and {out / 'results.csv'}.")
+    print_rows(summarise_study(study, records), Console())
+    print(f"All numbers: {out / study.name}.jsonl and .csv")
+    print(f"A page with pictures: tfkd report {out}")
+
+
+def list_studies() -> None:
+    """List the studies, and what each of them asks."""
+    from rich.console import Console
+
+    from tfkd.report.study_lines import print_studies
+    from tfkd.study.catalogue import catalogue
+
+    print_studies(catalogue(), Console())
+
+
+def run_named_study(
+    name: str,
+    *,
+    data: str | None = None,
+    dialect: Literal["released", "paper"] = "released",
+    student: str | None = None,
+    teacher: str | None = None,
+    seeds: int = 3,
+    controls: Names = Names(("scaled", "smoothed")),  # noqa: B008
+    out: Path | None = None,
+    jobs: int | None = None,
+    workers: int = 0,
+    executor: Literal["local", "ray"] = "local",
+    dry_run: bool = False,
+    **recipe: Any,
+) -> None:
+    """Run a study of the paper, or go on with it.
+
+    It may be stopped at any moment, and started several times at once on one directory: finished
+    runs count, begun ones go on, nothing runs twice. Studies of one directory share their runs.
+
+    Args:
+        name: table-1 to table-11, figure-2 or all-methods; `tfkd study list` says what they ask.
+        data: fashion-mnist, digits or another data set, for the study in small, with one student
+            and one larger teacher. Default: the data and networks of the paper; for all-methods
+            fashion-mnist.
+        dialect: the loss and recipe of the paper's released code, or as the paper prints them.
+        student: of a study in small. Default: by data.
+        teacher: the larger network of a study in small. Default: by data.
+        seeds: number of seeds, at least 1.
+        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
+            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
+            epsilon; scaled with weight decay times the scale; balanced with the learning rate
+            divided by it, which must give plain cross-entropy; twice the epochs.
+        out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
+        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        workers: processes that decode image files, for each run.
+        executor: processes of this machine, or a Ray cluster with a common file system.
+        dry_run: only say how many runs and epochs it has, and how long they would take here.
+    """
+    from tfkd.study.catalogue import make_study
+
+    controls = Names() if controls == ("none",) else controls
+    study = make_study(
+        name,
+        data=data,
+        dialect=dialect,
+        student=student,
+        teacher=teacher,
+        seeds=seeds,
+        controls=controls,
+        recipe=_recipe(**recipe),
+    )
+    data_name = study.arms[0].recipe.data.name
+    ending = "" if name == "all-methods" else f"-{dialect}"
+    out = out or Path("runs") / f"{Path(data_name).resolve().name}{ending}"
+    if not dry_run:
+        _run_study(study, out, jobs=jobs, workers=workers, executor=executor)
+        return
+    from tfkd.report.study_lines import print_estimate
+    from tfkd.study.estimate import estimate
+    from tfkd.study.execute import default_jobs
+
+    jobs = default_jobs() if jobs is None else jobs
+    print_estimate(study, estimate(study, out, jobs=jobs))
+
+
+def status_of_studies(directory: Path) -> None:
+    """Say how far the studies of a directory are.
+
+    Args:
+        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
+    """
+    from rich.console import Console
+
+    from tfkd.report.study_lines import print_status
+    from tfkd.study.directory import read_studies
+    from tfkd.study.status import study_status
+
+    for study in read_studies(directory):
+        print_status(study, study_status(study, directory), Console())
+
+
+def report(directory: Path, *, out: Path | None = None) -> None:
+    """Write a page about each study of a directory, from its runs alone.
+
+    The page, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv have the
+    tables, NAME.jsonl and NAME.csv every run.
+
+    Args:
+        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
+        out: where to. Default: the directory itself.
+    """
+    from tfkd.report.page import write_report
+    from tfkd.study.directory import read_studies
+    from tfkd.study.records import collect, write_records
+
+    out = out or directory
+    out.mkdir(parents=True, exist_ok=True)
+    for study in read_studies(directory):
+        written = write_report(study, directory, out)
+        written += write_records(study, collect(study, directory), out)
+        print("\n".join(str(file) for file in written))
 
 
 def train(
@@ -348,8 +476,13 @@ def _recipe(
 
 # Only the command is called `explain`: jsonargparse looks up where a function is exported, and a
 # public name of `tfkd` would have it load torch to print help.
-COMMANDS: dict[str, Callable[..., object]] = {
+COMMANDS: Commands = {
     "compare": compare,
+    "study": Group(
+        "Every experiment of the paper, in full or in small.",
+        {"list": list_studies, "run": run_named_study, "status": status_of_studies},
+    ),
+    "report": report,
     "train": train,
     "evaluate": evaluate,
     "explain": explain_loss,
@@ -374,11 +507,11 @@ def _run(arguments: list[str], debug: bool) -> int:
     try:
         parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
         command, options = parse(parser, arguments)
-        code = COMMANDS[command](**options)
+        code = _function(command)(**options)
     except SystemExit as end:  # --help, --version, --print-config
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
-        resumes = command in ("compare", "train")
+        resumes = command in ("compare", "train", "study run")
         more = "; the same command goes on where it stopped" if resumes else ""
         print(f"\ntfkd: interrupted{more}.", file=sys.stderr)
         return 130
@@ -388,6 +521,12 @@ def _run(arguments: list[str], debug: bool) -> int:
         print(f"tfkd: error: {_describe(error)}", file=sys.stderr)
         return 2 if isinstance(error, (UsageError, ValueError, TypeError)) else 1
     return code if isinstance(code, int) else 0
+
+
+def _function(command: str) -> Callable[..., object]:
+    first, _, second = command.partition(" ")
+    found = COMMANDS[first]
+    return found.commands[second] if isinstance(found, Group) else found
 
 
 def _describe(error: Exception) -> str:

@@ -1,22 +1,19 @@
-"""The main job: its plan, its runs side by side, its table and what it says."""
+"""The main job: its plan, and its runs side by side."""
 
 import csv
 import dataclasses
 import io
 import json
-import math
 
 import pytest
-from rich.console import Console
 
 from tfkd.data import DataSettings
-from tfkd.report.table import print_comparison
-from tfkd.study.comparison import run_comparison
-from tfkd.study.comparison_plan import METHODS, plan_comparison
+from tfkd.study.comparison import comparison
 from tfkd.study.execute import RunsFailedError, execute
+from tfkd.study.methods import METHODS
 from tfkd.study.plan import PlannedRun, in_order
-from tfkd.study.summary import conclude, summarise_comparison
-from tfkd.train import RunSettings, TeacherSettings
+from tfkd.study.run import run_study
+from tfkd.train import MethodSettings, RunSettings, TeacherSettings
 
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
 
@@ -39,7 +36,7 @@ class Recording:
 
 def plan(tmp_path, **options):
     options = {"teacher": "wide_cnn", "methods": list(METHODS), "seeds": 2} | options
-    return {run.name: run for run in plan_comparison(BASE, root=tmp_path, **options)}
+    return {run.name: run for run in comparison(BASE, **options).runs(tmp_path)}
 
 
 def test_every_method_has_its_teacher(tmp_path):
@@ -86,33 +83,36 @@ def test_teachers_come_first():
     first = PlannedRun("b", "x", BASE)
     second = PlannedRun("a", "x", BASE, after="b")
     assert in_order([second, first]) == [first, second]
-    with pytest.raises(ValueError, match="a wait"):
+    third = PlannedRun("c", "x", BASE, after="a")
+    assert in_order([third, second, first]) == [first, second, third]
+    with pytest.raises(ValueError, match="planned"):
+        in_order([PlannedRun("a", "x", BASE, after="b"), PlannedRun("b", "x", BASE, after="a")])
+    with pytest.raises(ValueError, match="a waits"):
         in_order([second])
 
 
 def test_a_comparison_goes_on_where_it_stopped(tmp_path):
-    options = {
-        "teacher": "wide_cnn",
-        "methods": ["tf_kd_self", "de_kd"],
-        "out": tmp_path,
-        "workers": 0,
-    }
+    def run(seeds, jobs, progress):
+        methods = ["tf_kd_self", "de_kd"]
+        study = comparison(BASE, teacher="wide_cnn", methods=methods, seeds=seeds)
+        return run_study(study, tmp_path, jobs=jobs, workers=0, progress=progress)
+
     first = Recording()
-    records = run_comparison(BASE, seeds=1, jobs=2, progress=first, **options)
+    records = run(1, 2, first)
     assert first.started == (4, 4)
     assert len(first.done) == len(first.epochs) == 4
     assert first.done.index("wide_cnn/cross_entropy/seed-0") < first.done.index(
         "small_cnn/de_kd/seed-0"
     )
     again = Recording()
-    assert run_comparison(BASE, seeds=1, jobs=1, progress=again, **options) == records
+    assert run(1, 1, again) == records
     assert again.done == []
     more = Recording()
-    run_comparison(BASE, seeds=2, jobs=1, progress=more, **options)
+    run(2, 1, more)
     assert len(more.done) == 4
     assert all(name.endswith("seed-1") for name in more.done)
 
-    lines = (tmp_path / "results.jsonl").read_text().splitlines()
+    lines = (tmp_path / "compare.jsonl").read_text().splitlines()
     written = {(r["method"], r["student"], r["seed"]): r for r in map(json.loads, lines)}
     assert len(written) == 8
     taught = written["de_kd", "small_cnn", 0]
@@ -120,7 +120,8 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path):
     # With one epoch the snapshot after the first is the final network.
     assert taught["teacher_accuracy"] == written["cross_entropy", "wide_cnn", 0]["accuracy"]
     assert taught["settings"]["teacher"]["epoch"] == 1
-    table = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    assert taught["settings"]["teacher"]["source"] == "wide_cnn/cross_entropy/seed-0"
+    table = list(csv.DictReader(io.StringIO((tmp_path / "compare.csv").read_text())))
     assert len(table) == 8
     assert float(table[0]["nll"]) == written["cross_entropy", "small_cnn", 0]["nll"]
 
@@ -133,7 +134,7 @@ def test_a_failed_run_costs_no_other(tmp_path):
             "x",
             dataclasses.replace(
                 BASE,
-                method=METHODS["normal_kd"].settings,
+                method=MethodSettings("knowledge_distillation"),
                 teacher=TeacherSettings(str(tmp_path / "bad")),
             ),
             after="bad",
@@ -145,63 +146,3 @@ def test_a_failed_run_costs_no_other(tmp_path):
     with pytest.raises(RunsFailedError, match=r"(?s)2 of 3 runs failed.*bad.*its teacher bad"):
         execute(runs, tmp_path, jobs=1, workers=0, progress=progress)
     assert progress.done == ["good"]
-
-
-def record(method, seed, accuracy, student="small_cnn", teacher=None):
-    return {
-        "method": method,
-        "student": student,
-        "teacher": teacher,
-        "teacher_accuracy": 0.5 if teacher else None,
-        "seed": seed,
-        "accuracy": accuracy,
-        "nll": 0.5,
-        "ece": 0.02,
-        "aurc": 0.01,
-        "seconds": 12.0,
-    }
-
-
-def comparison(differences, baseline=0.9):
-    records = []
-    for seed, difference in enumerate(differences):
-        records.append(record("cross_entropy", seed, baseline + 0.01 * (seed % 2)))
-        records.append(
-            record("de_kd", seed, baseline + 0.01 * (seed % 2) + difference, teacher="wide_cnn@1")
-        )
-    return summarise_comparison(records)
-
-
-def test_differences_are_paired_by_seed():
-    baseline, taught = comparison([0.01, 0.03])
-    assert baseline.difference is None
-    # 90 and 91 percent; then 91 and 94.
-    assert baseline.accuracy.mean == pytest.approx(90.5)
-    assert baseline.accuracy.sd == pytest.approx(math.sqrt(0.5))
-    assert taught.accuracy.mean == pytest.approx(92.5)
-    assert taught.difference.mean == pytest.approx(2.0)
-    assert taught.difference.sd == pytest.approx(math.sqrt(2))
-    assert taught.teacher_accuracy == pytest.approx(50.0)
-
-
-def test_what_may_be_concluded():
-    assert "Nothing can be concluded yet" in conclude(comparison([0.01]))
-    few = conclude(comparison([0.01, 0.012, 0.011]))
-    assert "Nothing can be concluded yet" in few
-    assert "seeds would show it" in few
-    clear = conclude(comparison([0.01 + 0.0001 * i for i in range(11)]))
-    assert "De-KD on small_cnn: +1.05 points" in clear
-    none = conclude(comparison([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012]))
-    assert "No method can be told from cross-entropy" in none
-
-
-@pytest.mark.parametrize("differences", [[0.01], [0.01, -0.012, 0.04]])
-def test_the_table_fits_in_80_columns(differences):
-    buffer = io.StringIO()
-    print_comparison(comparison(differences), Console(file=buffer, width=80))
-    printed = buffer.getvalue()
-    assert max(map(len, printed.splitlines())) <= 80
-    assert "…" not in printed
-    assert [line.split()[-1] for line in printed.splitlines() if "0.500" in line] == ["12", "12"]
-    for text in ("cross-entropy", "De-KD", "wide_cnn@1", "50.0", "0.500", "2.0", "1.00"):
-        assert text in printed

@@ -14,6 +14,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+class _Epochs:
+    """How many epochs lie behind; a run may resume, go back, or be finished by another process."""
+
+    def __init__(self) -> None:
+        self._behind: dict[str, int] = {}
+        self.trained = 0
+
+    def reach(self, name: str, epoch: int) -> None:
+        """Count a run's epochs up to this one; only this one was trained just now."""
+        self._behind[name] = epoch
+        self.trained += 1
+
+    def finish(self, name: str, epochs: int) -> None:
+        """Count all epochs of a run."""
+        self._behind[name] = epochs
+
+    @property
+    def behind(self) -> int:
+        """Epochs that lie behind, of all runs together."""
+        return sum(self._behind.values())
+
+
 class StudyLines:
     """One plain line for each finished run, and for one at work at most one a minute."""
 
@@ -24,25 +46,27 @@ class StudyLines:
 
     def start(self, runs: int, epochs: int) -> None:
         """Say how much is left."""
-        self._runs, self._epochs, self._done, self._epochs_done = runs, epochs, 0, 0
+        self._runs, self._total, self._done, self._epochs = runs, epochs, 0, _Epochs()
         self._started = self._last = time.monotonic()
         self._print(f"{runs} runs to do, {epochs} epochs together")
 
     def epoch(self, name: str, record: dict[str, Any]) -> None:
         """Say how far it is, now and then."""
-        self._epochs_done += 1
+        self._epochs.reach(name, record["epoch"])
         now = time.monotonic()
         if now - self._last >= self.seconds_between_lines:
             self._last = now
-            left = (now - self._started) * (self._epochs - self._epochs_done) / self._epochs_done
+            behind, each = self._epochs.behind, (now - self._started) / self._epochs.trained
+            minutes = each * (self._total - behind) / 60
             self._print(
-                f"epoch {self._epochs_done} of {self._epochs} together, about {left / 60:.0f} "
+                f"epoch {behind} of {self._total} together, about {minutes:.0f} "
                 f"minutes left; {name} is at epoch {record['epoch']}"
             )
 
     def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
         """Say what came of a run."""
         self._done += 1
+        self._epochs.finish(run.name, run.settings.epochs)
         self._last = time.monotonic()
         self._print(f"[{self._done}/{self._runs}] {describe(run, result)}")
 
@@ -59,22 +83,32 @@ class StudyBar:
     def start(self, runs: int, epochs: int) -> None:
         """Begin."""
         self._task = self._bar.add_task(f"0 of {runs} runs", total=epochs)
-        self._runs, self._done = runs, 0
+        self._runs, self._done, self._epochs = runs, 0, _Epochs()
 
     def epoch(self, name: str, record: dict[str, Any]) -> None:
         """Advance."""
-        self._bar.advance(self._task)
+        self._epochs.reach(name, record["epoch"])
+        self._bar.update(self._task, completed=self._epochs.behind)
 
     def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
         """Say what came of a run."""
         self._done += 1
-        self._bar.update(self._task, description=f"{self._done} of {self._runs} runs")
+        self._epochs.finish(run.name, run.settings.epochs)
+        self._bar.update(
+            self._task,
+            completed=self._epochs.behind,
+            description=f"{self._done} of {self._runs} runs",
+        )
         self._bar.console.print(describe(run, result), highlight=False, markup=False)
 
 
 @contextmanager
-def show_study_progress() -> Iterator[StudyProgress]:
-    """Report on standard error."""
+def show_study_progress(console: Console | None = None) -> Iterator[StudyProgress]:
+    """Report on a console: a bar where it is a terminal, plain lines where it is not.
+
+    Args:
+        console: where to. Default: standard error.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -84,7 +118,8 @@ def show_study_progress() -> Iterator[StudyProgress]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    if console is None:
+        console = Console(stderr=True)
     if not console.is_terminal:
         yield StudyLines(console)
         return

@@ -1,21 +1,21 @@
-"""A comparison as a table of the terminal."""
+"""A study as tables of the terminal."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from tfkd.study.summary import ComparisonRow, conclude
+from tfkd.study.summary import Row, conclude
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
+def print_rows(rows: list[Row], console: Console) -> None:
     """Print one table for each student, and what may be concluded.
 
     Args:
-        rows: of `tfkd.study.summary.summarise_comparison`.
+        rows: of `tfkd.study.summary.summarise_study`.
         console: where to; it fits in 80 columns.
     """
     from rich.table import Table
@@ -49,23 +49,24 @@ def print_comparison(rows: list[ComparisonRow], console: Console) -> None:
     console.print(conclude(rows), highlight=False)
 
 
-def _cells(row: ComparisonRow) -> list[str]:
+def _cells(row: Row) -> list[str]:
     teacher = ""
-    if row.teacher is not None:
-        teacher = f"{row.teacher} {row.teacher_accuracy:.1f}"
+    if row.teacher is not None and "teacher_accuracy" in row.metrics:
+        teacher = f"{row.teacher} {row.metrics['teacher_accuracy'].mean:.1f}"
     spread = "" if math.isnan(row.accuracy.sd) else f" ±{row.accuracy.sd:.2f}"
     difference = ""
     if row.difference is not None:
         difference = f"{row.difference.mean:+.2f}"
         if not math.isnan(row.difference.low):
             difference += f" [{row.difference.low:+.2f} {row.difference.high:+.2f}]"
+    seconds = row.metrics["seconds"].mean
     return [
         row.title,
         teacher,
         f"{row.accuracy.mean:.2f}{spread}",
         difference,
-        f"{row.nll:.3f}",
-        f"{row.ece:.1f}",
-        f"{row.aurc:.2f}",
-        f"{row.seconds:.0f}" if row.seconds >= 9.95 else f"{row.seconds:.1f}",
+        f"{row.metrics['nll'].mean:.3f}",
+        f"{row.metrics['ece'].mean:.1f}",
+        f"{row.metrics['aurc'].mean:.2f}",
+        f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}",
     ]

@@ -1,125 +1,79 @@
-"""The main job: every method on one data set against plain cross-entropy, run and collected."""
+"""The plan of the main job: every method on one data set against plain cross-entropy."""
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from tfkd.data import load_data
-from tfkd.study.comparison_plan import plan_comparison
-from tfkd.study.execute import StudyProgress, execute
-from tfkd.study.plan import PlannedRun
-from tfkd.train import RunDirectory, RunSettings, evaluate_run, files
+from tfkd.study.methods import BASELINE, METHODS
+from tfkd.study.plan import Arm, Study
+from tfkd.train import MethodSettings, RunSettings
+
+DEFECTIVE_EPOCH = 1
+
+_KD = MethodSettings("knowledge_distillation")
+_LOSSES = {
+    BASELINE: MethodSettings(),
+    "label_smoothing": MethodSettings("label_smoothing"),
+    "tf_kd_reg": MethodSettings("tf_kd_reg"),
+    "tf_kd_self": MethodSettings("tf_kd_self"),
+    "normal_kd": _KD,
+    "re_kd": _KD,
+    "de_kd": _KD,
+}
 
 
-def run_comparison(
-    base: RunSettings,
-    *,
-    teacher: str,
-    methods: Sequence[str],
-    seeds: int,
-    out: Path,
-    jobs: int,
-    workers: int,
-    progress: StudyProgress,
-) -> list[dict[str, Any]]:
-    """Train every run of a comparison that is not finished, and write the results.
-
-    `results.jsonl` and `results.csv` appear in `out` beside the runs, with those that are
-    finished, also when others fail.
+def comparison(base: RunSettings, *, teacher: str, methods: Sequence[str], seeds: int) -> Study:
+    """Plan a comparison of methods with this package's defaults.
 
     Args:
         base: data, student and recipe of every run.
         teacher: name of the larger network.
-        methods: names from `tfkd.study.comparison_plan.METHODS`.
+        methods: names from `tfkd.study.methods.METHODS`; cross-entropy is always among what is
+            run.
         seeds: number of seeds.
-        out: the comparison's directory.
-        jobs: runs side by side.
-        workers: processes that decode image files, for each run.
-        progress: told of every epoch and run.
-
-    Returns:
-        One record for each run.
 
     Raises:
-        FileNotFoundError: if the data set is not there.
-        ValueError: for settings that do not fit, or a directory with runs of other settings.
-        RunsFailedError: if runs failed; the others are finished.
+        ValueError: for an unknown method, no seed, or one network as both student and teacher.
     """
-    runs = plan_comparison(base, teacher=teacher, methods=methods, seeds=seeds, root=out)
-    load_data(base.data)  # a missing or broken data set is found before any run starts
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        execute(runs, out, jobs=jobs, workers=workers, progress=progress)
-    finally:
-        records = collect(runs, out)
-        write_records(records, out)
-    return records
+    for name in methods:
+        if name not in METHODS:
+            raise ValueError(f"Expected `methods` among {', '.join(METHODS)}, got {name!r}.")
+    if base.student == teacher:
+        raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
+    arms: dict[str, Arm] = {}
 
-
-def collect(runs: list[PlannedRun], root: Path) -> list[dict[str, Any]]:
-    """Return one record for each finished run: what was run, and every metric."""
-    records = []
-    for run in runs:
-        directory = RunDirectory(root / run.name)
-        result = directory.result()
-        if result is None:
-            continue
-        teacher, teacher_accuracy = _teacher(run, root)
-        records.append(
-            {
-                "study": "compare",
-                "run": run.name,
-                "method": run.method,
-                "student": run.settings.student,
-                "teacher": teacher,
-                "teacher_accuracy": teacher_accuracy,
-                "seed": run.settings.seed,
-                **result["test"],
-                "train_accuracy": result["train"]["accuracy"],
-                "train_loss": result["train"]["loss"],
-                "validation_accuracy": (result["validation"] or {}).get("accuracy"),
-                "validation_nll": (result["validation"] or {}).get("nll"),
-                "seconds": result["seconds"],
-                "epochs": result["epochs"],
-                "parameters": result["parameters"],
-                "settings": run.settings.to_dict(),
-            }
+    def add(method: str, student: str, taught_by: str | None = None) -> None:
+        baseline = f"{student}/{BASELINE}"
+        for needed in (student, taught_by):
+            if needed is not None and method != BASELINE:
+                add(BASELINE, needed)
+        arms.setdefault(
+            f"{student}/{method}",
+            Arm(
+                f"{student}/{method}",
+                method,
+                _LOSSES[method],
+                dataclasses.replace(base, student=student),
+                teacher=None if taught_by is None else f"{taught_by}/{BASELINE}",
+                teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
+                baseline=None if method == BASELINE else baseline,
+            ),
         )
-    return records
 
-
-def _teacher(run: PlannedRun, root: Path) -> tuple[str | None, float | None]:
-    """Name of the network that taught a run, and its accuracy on the test split."""
-    teacher = run.settings.teacher
-    if run.after is None or teacher is None:
-        return None, None
-    directory = RunDirectory(root / run.after)
-    name = directory.settings().student
-    if teacher.epoch is None:
-        result = directory.result()
-        return name, None if result is None else result["test"]["accuracy"]
-    return f"{name}@{teacher.epoch}", snapshot_accuracy(directory, teacher.epoch)
-
-
-def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
-    """Return the accuracy of a snapshot on the test split, measured once and kept beside it."""
-    kept = directory.weights_file(epoch).with_suffix(".json")
-    if not kept.is_file():
-        files.write_json(kept, evaluate_run(directory.path, epoch=epoch))
-    accuracy: float = files.read_json(kept)["accuracy"]
-    return accuracy
-
-
-def write_records(records: list[dict[str, Any]], out: Path) -> None:
-    """Write `results.jsonl`, and `results.csv` without the nested settings."""
-    files.write_json_lines(out / "results.jsonl", records)
-    table = io.StringIO()
-    columns = [name for name in (records[0] if records else {}) if name != "settings"]
-    writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    files.write_text(out / "results.csv", table.getvalue())
+    taught = {
+        "tf_kd_self": (base.student, base.student),
+        "normal_kd": (base.student, teacher),
+        "re_kd": (teacher, base.student),
+        "de_kd": (base.student, teacher),
+    }
+    add(BASELINE, base.student)
+    for method in METHODS:
+        if method in methods:
+            add(method, *taught.get(method, (base.student, None)))
+    return Study(
+        "compare",
+        "Which method is better than plain cross-entropy on these data?",
+        tuple(arms.values()),
+        seeds,
+    )

@@ -1,19 +1,21 @@
-"""Run a plan: teachers first, independent runs side by side, finished ones never again."""
+"""Run a plan: teachers first, independent runs side by side, each once and no more."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import queue
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+import time
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from tfkd.study.local_executor import LocalProcesses, ThisProcess, cores
 from tfkd.study.plan import PlannedRun, in_order
-from tfkd.train import RunDirectory, train_run
+from tfkd.study.run_trainer import Report, RunTrainer
+from tfkd.train import RunDirectory, RunSettings
+from tfkd.train.run_lock import RunBusyError
 
-_messages: Any = None
+BUSY_SECONDS = 1.0
+"""How long a run that another process trains is left alone."""
 
 
 class StudyProgress(Protocol):
@@ -26,150 +28,132 @@ class StudyProgress(Protocol):
         """One more epoch of a run is done."""
 
     def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
-        """One more run is done."""
+        """One more run is done, here or by another process that shares the study."""
 
 
 class RunsFailedError(RuntimeError):
     """Some runs failed; the others are finished and kept."""
 
 
+class Executor(Protocol):
+    """Where runs are trained."""
+
+    @property
+    def jobs(self) -> int:
+        """How many runs it takes at once."""
+
+    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+        """Train a run."""
+
+    def poll(self) -> None:
+        """Report the epochs since the last call."""
+
+
 def default_jobs() -> int:
     """Return how many runs go side by side: one on a GPU, else one for each core, at most 4."""
     import torch
 
-    return 1 if torch.cuda.is_available() else min(_cores(), 4)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux alone
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return 1 if torch.cuda.is_available() else min(cores(), 4)
 
 
 def execute(
-    runs: list[PlannedRun], root: Path, *, jobs: int, workers: int, progress: StudyProgress
+    runs: list[PlannedRun],
+    root: Path,
+    *,
+    jobs: int | None,
+    workers: int,
+    progress: StudyProgress,
+    executor: str = "local",
+    checkpoint_seconds: float = 10.0,
 ) -> None:
     """Train every run that is not finished yet.
+
+    May be killed at any moment and called again: what is finished counts, what is half-finished
+    resumes. May be called by several processes at once, on all machines that share the directory:
+    each run is trained by one of them, and each returns when all runs are finished.
 
     Args:
         runs: the plan.
         root: the study's directory; each run has its own beneath.
-        jobs: runs side by side, each in a process of its own where more than 1.
+        jobs: runs side by side. None: as many as the machine, or Ray's, have room for.
         workers: processes that decode image files, for each run.
-        progress: told of every epoch and run.
+        progress: told of every epoch that is trained here, and of every run.
+        executor: `local`, in this process for one job and else in processes of this machine; or
+            `ray`.
+        checkpoint_seconds: at least this long between two checkpoints of a run.
 
     Raises:
+        ValueError: if the directory holds a run of other settings.
         RunsFailedError: if a run failed, naming each with its error. A run whose teacher failed is
             not started; all others are finished first.
+        ModuleNotFoundError: for `ray`, if it is not installed.
     """
     ordered = in_order(runs)
     for run in ordered:  # before any long work
         RunDirectory(root / run.name).check(run.settings)
     left = [run for run in ordered if RunDirectory(root / run.name).result() is None]
-    progress.start(len(left), sum(run.settings.epochs for run in left))
-    if not left:
-        return
-    if jobs == 1:
-        failures = _one_by_one(left, root, workers, progress)
-    else:
-        failures = _side_by_side(left, root, min(jobs, len(left)), workers, progress)
+    trainer = RunTrainer(root, workers, checkpoint_seconds)
+    with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:
+        progress.start(len(left), sum(run.settings.epochs for run in left))
+        failures = _train_all(left, root, place, progress)
     if failures:
         lines = [f"  {name}: {message}" for name, message in failures.items()]
         raise RunsFailedError("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines]))
 
 
-class _Forward:
-    """A run's progress, passed on to the study's."""
+def _executor(
+    name: str, trainer: RunTrainer, report: Report, jobs: int | None, runs: int
+) -> AbstractContextManager[Executor]:
+    if name not in ("local", "ray"):
+        raise ValueError(f"Expected `executor` local or ray, got {name!r}.")
+    if name == "ray" and runs > 0:
+        from tfkd.study.ray_executor import RayTasks
 
-    def __init__(self, name: str, send: Callable[[str, dict[str, Any]], None]) -> None:
-        self._name = name
-        self._send = send
-
-    def start(self, epochs: int, steps: int, done: int) -> None:
-        """Begin."""
-
-    def step(self) -> None:
-        """One more batch."""
-
-    def epoch(self, record: dict[str, Any]) -> None:
-        """One more epoch."""
-        self._send(self._name, record)
+        return RayTasks(trainer, report, jobs)
+    jobs = min(default_jobs() if jobs is None else jobs, runs)
+    if jobs <= 1:
+        return nullcontext(ThisProcess(trainer, report))
+    return LocalProcesses(trainer, report, jobs)
 
 
-def _one_by_one(
-    left: list[PlannedRun], root: Path, workers: int, progress: StudyProgress
+def _train_all(
+    left: list[PlannedRun], root: Path, executor: Executor, progress: StudyProgress
 ) -> dict[str, str]:
-    failures: dict[str, str] = {}
-    for run in left:
-        if run.after in failures:
-            failures[run.name] = f"its teacher {run.after} failed"
-            continue
-        try:
-            forward = _Forward(run.name, progress.epoch)
-            result = train_run(root / run.name, run.settings, workers=workers, progress=forward)
-        except Exception as error:
-            failures[run.name] = f"{type(error).__name__}: {error}"
-        else:
-            progress.finished(run, result)
-    return failures
-
-
-def _side_by_side(
-    left: list[PlannedRun], root: Path, jobs: int, workers: int, progress: StudyProgress
-) -> dict[str, str]:
+    """Train runs as their teachers are finished; return what failed, and why."""
     failures: dict[str, str] = {}
     waiting = {run.name: run for run in left}
     running: dict[Future[dict[str, Any]], PlannedRun] = {}
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    threads = max(_cores() // jobs, 1)
-    with ProcessPoolExecutor(jobs, context, _initialise, (messages, threads)) as pool:
-        try:
-            while waiting or running:
-                busy = set(waiting) | {run.name for run in running.values()}
-                for run in list(waiting.values()):
-                    if run.after in failures:
-                        failures[run.name] = f"its teacher {run.after} failed"
-                        del waiting[run.name]
-                    elif run.after not in busy:
-                        future = pool.submit(_train, run.name, root, run.settings, workers)
-                        running[future] = waiting.pop(run.name)
-                done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                _drain(messages, progress)
-                for future in done:
-                    run = running.pop(future)
-                    error = future.exception()
-                    if error is not None:
-                        failures[run.name] = f"{type(error).__name__}: {error}"
-                    else:
-                        progress.finished(run, future.result())
-        except BaseException:
-            for process in (pool._processes or {}).values():
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    busy: dict[str, float] = {}  # until when a run that is trained elsewhere is left alone
+    died: set[str] = set()
+    while waiting or running:
+        unfinished = {*waiting, *(run.name for run in running.values())}
+        for run in list(waiting.values()):
+            if run.after in failures:
+                failures[run.name] = f"its teacher {run.after} failed"
+                del waiting[run.name]
+            elif run.name in busy and time.monotonic() < busy[run.name]:
+                continue
+            elif run.name in busy and (result := RunDirectory(root / run.name).result()):
+                progress.finished(waiting.pop(run.name), result)
+            elif run.after not in unfinished and len(running) < executor.jobs:
+                running[executor.submit(run.name, run.settings)] = waiting.pop(run.name)
+        if not running:
+            time.sleep(0.1 if waiting else 0)
+            continue
+        done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+        executor.poll()
+        for future in done:
+            run, error = running.pop(future), future.exception()
+            if error is None:
+                progress.finished(run, future.result())
+            elif isinstance(error, RunBusyError):
+                waiting[run.name] = run
+                busy[run.name] = time.monotonic() + BUSY_SECONDS
+            elif isinstance(error, BrokenExecutor) and run.name not in died:
+                waiting[run.name] = run  # goes on from its checkpoint, once
+                died.add(run.name)
+            elif isinstance(error, BrokenExecutor):
+                failures[run.name] = "its process died twice; is the memory too small?"
+            else:
+                failures[run.name] = f"{type(error).__name__}: {error}"
     return failures
-
-
-def _initialise(messages: Any, threads: int) -> None:
-    """Prepare a process of the pool."""
-    import torch
-
-    global _messages
-    _messages = messages
-    torch.set_num_threads(threads)
-
-
-def _train(name: str, root: Path, settings: Any, workers: int) -> dict[str, Any]:
-    forward = _Forward(name, lambda run, record: _messages.put((run, record)))
-    return train_run(root / name, settings, workers=workers, progress=forward)
-
-
-def _drain(messages: Any, progress: StudyProgress) -> None:
-    while True:
-        try:
-            name, record = messages.get_nowait()
-        except queue.Empty:
-            return
-        progress.epoch(name, record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,26 @@ class Study:
                 )
                 runs.append(PlannedRun(f"{arm.name}/seed-{seed}", arm.method, settings, after))
         return in_order(runs)
+
+    def with_recipes(self, change: Callable[[RunSettings], RunSettings]) -> Study:
+        """Return the study with every recipe changed; snapshots that teach move with the epochs.
+
+        Args:
+            change: from an arm's recipe to the one it is to have.
+        """
+        recipes = {arm.name: change(arm.recipe) for arm in self.arms}
+
+        def moved(arm: Arm) -> int | None:
+            if arm.teacher is None or arm.teacher_epoch is None:
+                return None
+            before, after = self.arm(arm.teacher).recipe.epochs, recipes[arm.teacher].epochs
+            return max(round(arm.teacher_epoch * after / before), 1)
+
+        arms = tuple(
+            dataclasses.replace(arm, recipe=recipes[arm.name], teacher_epoch=moved(arm))
+            for arm in self.arms
+        )
+        return dataclasses.replace(self, arms=arms)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the study as nested dictionaries of plain values."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
@@ -29,6 +29,7 @@ from tfkd.train.run_directory import (
     read_checkpoint,
     save_tensors,
 )
+from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
 
@@ -57,6 +58,7 @@ def train_run(
         What `result.json` holds.
 
     Raises:
+        RunBusyError: if another process trains it.
         ValueError: if the directory holds a run of other settings, or the teacher does not fit.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss is no longer finite.
@@ -66,7 +68,16 @@ def train_run(
     result = run.result()
     if result is not None:
         return result
-    return Training(run, settings, workers).finish(progress or Silent(), checkpoint_seconds)
+    state = PartialState()
+    with lock_run(run.path) if state.is_main_process else contextlib.nullcontext():
+        # Another trainer may have begun or finished it since; all processes of this one look
+        # behind the lock, and so see the same.
+        state.wait_for_everyone()
+        run.check(settings)
+        result = run.result()
+        if result is not None:
+            return result
+        return Training(run, settings, workers).finish(progress or Silent(), checkpoint_seconds)
 
 
 class Training:

@@ -177,3 +177,39 @@ def _take(settings: type, options: dict[str, Any]) -> dict[str, Any]:
             value = options.pop(option)
             taken[field.name] = tuple(value) if isinstance(value, (list, tuple)) else value
     return taken
+
+
+def changed(settings: RunSettings, **options: Any) -> RunSettings:
+    """Return settings with some options changed; what is None stays as it is.
+
+    With other `epochs`, and no `milestones`, those of the schedule move in proportion.
+
+    Args:
+        settings: of a run.
+        **options: as `run_settings` takes them.
+
+    Raises:
+        TypeError: for an unknown option.
+        ValueError: for a value outside of its range.
+
+    Example:
+        >>> recipe = run_settings(data="cifar100")
+        >>> shorter = changed(recipe, epochs=100)
+        >>> shorter.epochs, shorter.schedule.milestones
+        (100, (30, 60, 80))
+    """
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if "epochs" in chosen and "milestones" not in chosen:
+        share = chosen["epochs"] / settings.epochs
+        moved = {max(round(share * epoch), 1) for epoch in settings.schedule.milestones}
+        chosen["milestones"] = sorted(moved)
+    result = dataclasses.replace(
+        settings,
+        data=dataclasses.replace(settings.data, **_take(DataSettings, chosen)),
+        optimizer=dataclasses.replace(settings.optimizer, **_take(OptimizerSettings, chosen)),
+        schedule=dataclasses.replace(settings.schedule, **_take(ScheduleSettings, chosen)),
+        **_take(RunSettings, chosen),
+    )
+    if chosen:
+        raise TypeError(f"Expected options of a run, got {', '.join(sorted(chosen))}.")
+    return result

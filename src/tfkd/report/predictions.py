@@ -1,0 +1,113 @@
+"""What the figures need of a run's test logits, reduced to a few small arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.float64]
+
+BINS = 15
+COVERAGES = 100
+TEMPERATURES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
+MOST_RANKS = 20
+SAMPLES_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A run on its test split.
+
+    Attributes:
+        count: samples in each of `BINS` bins of confidence, those of the ECE.
+        confidence: sum of their confidences.
+        correct: how many of them are right.
+        risk: error rate among the most confident share, at the coverages 1/100, 2/100 … 1.
+        class_accuracy: share of each class that is recognised; nan for a class without samples.
+        flattened: by temperature τ, the mean over samples of softmax(logits/τ), sorted from the
+            likeliest class on, at most `MOST_RANKS` of them; empty unless asked for.
+    """
+
+    count: Array
+    confidence: Array
+    correct: Array
+    risk: Array
+    class_accuracy: Array
+    flattened: dict[float, Array]
+
+
+def read_predictions(file: Path, *, temperatures: Sequence[float] = ()) -> Predictions:
+    """Read the test logits of a run, once, and reduce them.
+
+    Args:
+        file: `test.safetensors` of a run.
+        temperatures: at which to flatten them.
+    """
+    from safetensors.torch import load_file
+
+    tensors = load_file(file)
+    return reduce_logits(tensors["logits"], tensors["labels"], temperatures=temperatures)
+
+
+def reduce_logits(
+    logits: Tensor, labels: Tensor, *, temperatures: Sequence[float] = ()
+) -> Predictions:
+    """Reduce logits to what the figures need.
+
+    Args:
+        logits: `(N, K)`.
+        labels: `(N,)`, class indices.
+        temperatures: at which to flatten the logits.
+
+    Example:
+        >>> logits = torch.tensor([[0.8, 0.2], [0.8, 0.2]]).log()
+        >>> found = reduce_logits(logits, torch.tensor([0, 1]))
+        >>> found.count.tolist()[11], found.correct.tolist()[11], found.class_accuracy.tolist()
+        (2.0, 1.0, [1.0, 0.0])
+    """
+    num_classes = logits.shape[1]
+    confidences, flattened = [], dict.fromkeys(temperatures, 0.0)
+    for part in logits.split(SAMPLES_AT_ONCE):
+        wide = part.double()
+        confidences.append(wide.softmax(dim=1).amax(dim=1))
+        for temperature in flattened:
+            ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
+            flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
+    confidence = torch.cat(confidences).numpy()
+    right = (logits.argmax(dim=1) == labels).double().numpy()
+    own = labels.numpy()
+    # The edges i/B, each rounded once, belong to the bin below, as in `tfkd.metrics`.
+    bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
+    seen = np.bincount(own, minlength=num_classes)
+    hit = np.bincount(own, right, minlength=num_classes)
+    with np.errstate(invalid="ignore"):
+        class_accuracy = hit / seen
+    return Predictions(
+        count=np.bincount(bins, minlength=BINS).astype(np.float64),
+        confidence=np.bincount(bins, confidence, minlength=BINS),
+        correct=np.bincount(bins, right, minlength=BINS),
+        risk=_risk(confidence, right),
+        class_accuracy=class_accuracy,
+        flattened={key: np.asarray(total) / len(own) for key, total in flattened.items()},
+    )
+
+
+def _risk(confidence: Array, right: Array) -> Array:
+    """Error rate among the most confident share, at `COVERAGES` shares.
+
+    Samples of equal confidence stand in random order, and the risk is the expectation over it:
+    within such a block the errors grow evenly.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked, errors = confidence[order], np.cumsum(1.0 - right[order])
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    covered = len(ranked) * np.arange(1, COVERAGES + 1) / COVERAGES
+    known_at, known = np.append(0.0, ends + 1.0), np.append(0.0, errors[ends])
+    risk: Array = np.interp(covered, known_at, known) / covered
+    return risk

@@ -1,0 +1,161 @@
+"""All that a report of a study is made of, read from its run directories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tfkd.report.predictions import TEMPERATURES, Predictions, read_predictions
+from tfkd.study.methods import DIALECTS
+from tfkd.study.plan import Study
+from tfkd.study.records import collect
+from tfkd.study.summary import Row, summarise_study
+from tfkd.train import RunDirectory, files
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A finished run.
+
+    Attributes:
+        record: of `tfkd.study.records.collect`.
+        samples: images by split.
+        data: what its data.json says of them.
+        environment: versions, device and commit.
+        history: one entry for each epoch.
+        predictions: of the test split; None if the run keeps no logits.
+    """
+
+    record: dict[str, Any]
+    samples: dict[str, int]
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    history: list[dict[str, Any]]
+    predictions: Predictions | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Arms that share a panel: of one student, and one dialect or the controls.
+
+    Attributes:
+        student: that was trained.
+        title: of the dialect, or "controls".
+        baseline: what they are compared with; None if it has no run yet.
+        rows: the arms, without the baseline.
+    """
+
+    student: str
+    title: str
+    baseline: Row | None
+    rows: tuple[Row, ...]
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """The baseline and the arms."""
+        return self.rows if self.baseline is None else (self.baseline, *self.rows)
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study with its finished runs.
+
+    Attributes:
+        study: the plan.
+        runs: the finished ones, by arm.
+        rows: one for each arm with a finished run.
+    """
+
+    study: Study
+    runs: dict[str, list[RunData]]
+    rows: list[Row]
+
+    @cached_property
+    def all_runs(self) -> list[RunData]:
+        """Every finished run."""
+        return [run for runs in self.runs.values() for run in runs]
+
+    @cached_property
+    def by_arm(self) -> dict[str, Row]:
+        """The rows by their arms' names."""
+        return {row.arm.name: row for row in self.rows}
+
+    @property
+    def students(self) -> list[str]:
+        """Networks that were trained, in the order of the tables."""
+        return list(dict.fromkeys(row.student for row in self.rows))
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return [str(name) for name in self.all_runs[0].data["classes"]] if self.all_runs else []
+
+    def label(self, row: Row) -> str:
+        """What a figure of one student calls an arm: its title, with the teacher if need be."""
+        same = [other for other in self.rows if _alike(other, row)]
+        if len(same) == 1:
+            return row.title
+        taught = {other.teacher for other in same}
+        if len(taught) == len(same):
+            return f"{row.title}, taught by {row.teacher or 'none'}"
+        return f"{row.title} ({row.arm.name})"
+
+    def groups(self, *, most: int = 7) -> list[Group]:
+        """Return the arms in groups that fit into one panel, at most so many to each."""
+        found: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            title = "controls" if row.is_control else DIALECTS[row.arm.dialect]
+            of_title = found.setdefault((row.student, title), [])
+            if row.arm.baseline is not None:
+                of_title.append(row)
+        groups = []
+        for (student, title), rows in found.items():
+            plain = [r for r in self.rows if r.student == student and r.arm.baseline is None]
+            parts = [rows[i : i + most] for i in range(0, len(rows), most)] or [[]]
+            if not rows and any(other for (name, _), other in found.items() if name == student):
+                continue
+            for number, part in enumerate(parts, 1):
+                of = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
+                groups.append(
+                    Group(student, f"{title}{of}", plain[0] if plain else None, tuple(part))
+                )
+        return groups
+
+
+def read_study(study: Study, root: Path) -> StudyData:
+    """Read the finished runs of a study.
+
+    Args:
+        study: the plan.
+        root: the study's directory.
+    """
+    records = collect(study, root)
+    teachers = {arm.teacher for arm in study.arms}
+    runs: dict[str, list[RunData]] = {}
+    for record in records:
+        directory = RunDirectory(root / record["run"])
+        result = directory.result()
+        assert result is not None  # there is a record of it
+        temperatures = TEMPERATURES if record["arm"] in teachers else ()
+        logits = directory.test_file
+        runs.setdefault(record["arm"], []).append(
+            RunData(
+                record=record,
+                samples=result["samples"],
+                data=files.read_json(directory.data_file),
+                environment=files.read_json(directory.path / "environment.json"),
+                history=files.read_json_lines(directory.metrics_file),
+                predictions=(
+                    read_predictions(logits, temperatures=temperatures)
+                    if logits.is_file()
+                    else None
+                ),
+            )
+        )
+    return StudyData(study, runs, summarise_study(study, records))
+
+
+def _alike(first: Row, second: Row) -> bool:
+    return (first.student, first.title) == (second.student, second.title)

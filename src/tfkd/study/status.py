@@ -1,0 +1,62 @@
+"""How far a study is, read from its directory alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfkd.study.plan import Study
+from tfkd.train import RunDirectory, files
+
+
+@dataclass(frozen=True)
+class ArmStatus:
+    """How far the runs of one arm are.
+
+    Attributes:
+        name: of the arm.
+        finished: number of finished runs.
+        begun: number of runs that are begun and not finished.
+        planned: number of runs.
+        epochs_done: epochs of all its runs that are behind, as far as they are written down.
+        epochs: epochs of all its runs.
+        seconds: training time so far.
+    """
+
+    name: str
+    finished: int
+    begun: int
+    planned: int
+    epochs_done: int
+    epochs: int
+    seconds: float
+
+
+def study_status(study: Study, root: Path) -> list[ArmStatus]:
+    """Return how far each arm is, in the plan's order.
+
+    Args:
+        study: the plan.
+        root: the study's directory.
+    """
+    runs = study.runs(root)
+    result = []
+    for arm in study.arms:
+        finished = begun = epochs_done = 0
+        seconds = 0.0
+        mine = [run for run in runs if run.name.rpartition("/")[0] == arm.name]
+        for run in mine:
+            directory = RunDirectory(root / run.name)
+            if (found := directory.result()) is not None:
+                finished += 1
+                epochs_done += found["epochs"]
+                seconds += found["seconds"]
+            elif directory.settings_file.is_file():
+                begun += 1
+                if directory.metrics_file.is_file():
+                    history = files.read_json_lines(directory.metrics_file)
+                    epochs_done += len(history)
+                    seconds += sum(record["seconds"] for record in history)
+        epochs = arm.recipe.epochs * len(mine)
+        result.append(ArmStatus(arm.name, finished, begun, len(mine), epochs_done, epochs, seconds))
+    return result

@@ -1,0 +1,77 @@
+"""One trainer to a run: a lock that the system lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCK_FILE = ".lock"
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
+class RunBusyError(RuntimeError):
+    """Another process trains this run."""
+
+
+@contextlib.contextmanager
+def lock_run(path: Path) -> Iterator[None]:
+    """Hold a run's directory, so that nobody else trains it; never waits.
+
+    The lock is the operating system's: it goes with the process that holds it, however that ends.
+    What is left on the disk is an empty file, which says nothing. On a file system that several
+    machines share it must hold across them (NFS 4; Lustre mounted with `flock`).
+
+    Args:
+        path: directory of the run; made if it does not exist, and gone again if nothing of the run
+            was written.
+
+    Raises:
+        RunBusyError: if another process holds it.
+        OSError: if the file system has no locks.
+    """
+    from filelock import FileLock, SoftFileLock, Timeout
+
+    made = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    file = path / LOCK_FILE
+    lock = FileLock(file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise _busy(path) from None
+    except OSError as error:
+        if error.errno == errno.ESTALE:  # its holder has just removed the file
+            raise _busy(path) from error
+        if error.errno in _NO_LOCKS:
+            raise _no_locks(path) from error
+        raise
+    try:
+        if isinstance(lock, SoftFileLock):
+            # filelock's stand-in where there are no locks: a file that outlives its writer.
+            raise _no_locks(path)
+        yield
+    finally:
+        # Removed while it is held, and only where whoever comes next finds no half-trained run.
+        begun, finished = ((path / name).exists() for name in ("settings.json", "result.json"))
+        if finished or not begun:
+            with contextlib.suppress(OSError):
+                file.unlink()
+        lock.release()
+        if made and not begun:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _busy(path: Path) -> RunBusyError:
+    return RunBusyError(f"Expected the run in {path} to be free, but another process trains it.")
+
+
+def _no_locks(path: Path) -> OSError:
+    return OSError(
+        errno.ENOLCK,
+        f"Expected a file system with locks, so that no run is trained twice at once, got none "
+        f"for {path}. Take a directory on another file system, or mount this one with locks",
+    )

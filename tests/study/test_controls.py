@@ -1,0 +1,133 @@
+"""Controls: what each changes, which serve whom, and that undoing the scale undoes it."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+import tfkd
+from tfkd.data import DataSettings
+from tfkd.study.all_methods import all_methods
+from tfkd.study.controls import add_controls, equivalent_epsilon, loss_scale
+from tfkd.study.methods import CONTROLS
+from tfkd.study.plan import Arm
+from tfkd.train import MethodSettings, RunSettings, train_run
+
+BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
+PLAIN = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings(), BASE)
+
+
+def released(alpha=0.95, temperature=40.0):
+    loss = MethodSettings("released_tf_kd_reg", alpha=alpha, temperature=temperature)
+    return Arm("small_cnn/released", "tf_kd_reg", loss, BASE, "released", baseline=PLAIN.name)
+
+
+def controls_of(claim, *names, num_classes=100):
+    arms = add_controls([PLAIN, claim], names, num_classes)
+    return {arm.method: arm for arm in arms if arm.method in CONTROLS}
+
+
+def test_scale_and_epsilon_are_those_of_the_released_mobilenet():
+    # By hand: 1 - 0.95 + 0.95 / 100. Its soft target gives (1 - 0.84197) to 99 wrong classes.
+    assert loss_scale(released().loss, 100) == pytest.approx(0.0595)
+    assert equivalent_epsilon(released().loss, 100) == pytest.approx(0.001596 * 100, rel=1e-3)
+
+
+def test_epsilon_of_a_network_teacher_is_that_of_one_that_knows_nothing():
+    loss = MethodSettings("released_kd", alpha=0.95, temperature=20.0)
+    epsilon = equivalent_epsilon(loss, 100)
+    # The student it leads to: all wrong classes at logit 0, the true one where the slope is 0.
+    gap = torch.tensor(
+        math.log((1 - epsilon * 99 / 100) / (epsilon / 100)), dtype=torch.float64
+    ).requires_grad_()
+    logits = torch.cat([gap.view(1), torch.zeros(99, dtype=torch.float64)])[None]
+    kept, taught = 0.05, 0.95 / 100
+    softened = torch.log_softmax(logits / 20, dim=1)
+    uniform = torch.full_like(softened, 1 / 100)
+    divergence = (uniform * (uniform.log() - softened)).sum()
+    label = -torch.log_softmax(logits, dim=1)[0, 0]
+    (kept * label + taught * 400 * divergence).backward()
+    assert abs(gap.grad.item()) < 1e-9
+
+
+def test_what_each_control_changes():
+    found = controls_of(released(), *CONTROLS)
+    optimizer = BASE.optimizer
+    changed = {name: arm.recipe.optimizer for name, arm in found.items()}
+    assert found["scaled"].recipe == BASE
+    assert found["scaled"].loss == MethodSettings(scale=0.0595)
+    assert changed["balanced"] == dataclasses.replace(
+        optimizer, weight_decay=optimizer.weight_decay * 0.0595
+    )
+    assert changed["undone"] == dataclasses.replace(
+        optimizer,
+        weight_decay=optimizer.weight_decay * 0.0595,
+        learning_rate=optimizer.learning_rate / 0.0595,
+    )
+    assert found["smoothed"].loss == MethodSettings("label_smoothing", alpha=0.1596)
+    assert found["double"].recipe.epochs == 4
+    assert all(arm.control_of == ("small_cnn/released",) for arm in found.values())
+    assert all(arm.baseline == PLAIN.name for arm in found.values())
+
+
+def test_a_method_without_a_scale_needs_no_control_of_it():
+    loss = MethodSettings("label_smoothing", alpha=0.1596)
+    claim = Arm("small_cnn/smooth", "label_smoothing", loss, BASE, baseline=PLAIN.name)
+    assert controls_of(claim, "scaled", "balanced", "undone", "smoothed") == {}
+
+
+def test_one_control_serves_all_that_are_alike():
+    first = released()
+    second = dataclasses.replace(released(temperature=10.0), name="small_cnn/other")
+    third = dataclasses.replace(released(alpha=0.1), name="small_cnn/third")
+    arms = add_controls([PLAIN, first, second, third], ["scaled"], 100)
+    served = {arm.name: arm.control_of for arm in arms if arm.method == "scaled"}
+    # 0.0595 for two of them; 0.9 + 0.1 / 100 for the third.
+    assert served == {
+        "small_cnn/scaled-0.0595": (first.name, second.name),
+        "small_cnn/scaled-0.901": (third.name,),
+    }
+
+
+def test_unknown_controls_are_refused():
+    with pytest.raises(ValueError, match="`controls` among scaled"):
+        add_controls([PLAIN], ["magic"], 10)
+
+
+def test_undoing_the_scale_gives_cross_entropy_again(tmp_path):
+    # A power of two, so that not even rounding differs.
+    optimizer = BASE.optimizer
+    undone = dataclasses.replace(
+        BASE,
+        method=MethodSettings(scale=0.25),
+        optimizer=dataclasses.replace(
+            optimizer,
+            learning_rate=optimizer.learning_rate / 0.25,
+            weight_decay=optimizer.weight_decay * 0.25,
+        ),
+    )
+    plain = train_run(tmp_path / "plain", BASE)
+    again = train_run(tmp_path / "undone", undone)
+    assert again["test"] == plain["test"]
+    scaled = train_run(
+        tmp_path / "scaled", dataclasses.replace(BASE, method=MethodSettings(scale=0.25))
+    )
+    assert scaled["test"]["nll"] != plain["test"]["nll"]
+
+
+def test_all_methods_has_the_released_weights_of_a_hundred_classes():
+    study = all_methods(BASE, teacher="wide_cnn", num_classes=10, seeds=2, controls=["scaled"])
+    for method in ("tf_kd_reg", "tf_kd_self", "normal_kd", "de_kd"):
+        loss = study.arm(f"small_cnn/released-{method}").loss
+        assert loss_scale(loss, 10) == pytest.approx(0.0595)
+        teacher = torch.nn.Identity() if loss.needs_teacher else None
+        criterion = loss.build(num_classes=10, teacher=teacher)
+        assert isinstance(criterion, tfkd.DistillationLoss)
+        assert criterion.alpha == pytest.approx(0.0095 / 0.0595)
+    assert loss_scale(study.arm("wide_cnn/released-re_kd").loss, 10) == pytest.approx(0.406)
+    assert study.arm("small_cnn/de_kd").teacher_epoch == 1
+    assert {arm.name for arm in study.arms if arm.method == "scaled"} == {
+        "small_cnn/scaled-0.0595",
+        "wide_cnn/scaled-0.406",
+    }

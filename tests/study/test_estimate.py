@@ -1,0 +1,76 @@
+"""What a study costs, and how far it is."""
+
+import dataclasses
+
+import pytest
+
+from tfkd.data import DataSettings
+from tfkd.study.estimate import data_shape, estimate
+from tfkd.study.plan import Arm, Study
+from tfkd.study.status import study_status
+from tfkd.train import MethodSettings, RunSettings, train_run
+
+BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=3, batch_size=30)
+PLAIN = Arm("a/plain", "cross_entropy", MethodSettings(), BASE)
+LONG = Arm("a/long", "double", MethodSettings(), dataclasses.replace(BASE, epochs=6))
+STUDY = Study("test", "Why?", (PLAIN, LONG), seeds=2)
+
+
+def test_an_estimate_counts_what_is_left(tmp_path):
+    whole = estimate(STUDY, tmp_path)
+    assert (whole.runs, whole.finished, whole.epochs) == (4, 0, 2 * (3 + 6))
+    assert whole.seconds > 0
+    train_run(tmp_path / "a/long/seed-0", STUDY.runs(tmp_path)[1].settings)
+    rest = estimate(STUDY, tmp_path, jobs=2)
+    assert (rest.runs, rest.finished, rest.epochs, rest.jobs) == (4, 1, 3 + 3 + 6, 2)
+
+
+def test_a_teacher_costs_its_forward_pass(tmp_path, monkeypatch):
+    # A step of one second an image, a forward pass of a hundred: the teacher's must be in it.
+    monkeypatch.setattr("tfkd.study.estimate._measure", lambda *_: (1.0, 100.0))
+    kd = MethodSettings("knowledge_distillation")
+    taught = Arm("a/kd", "normal_kd", kd, BASE, teacher="a/plain")
+    shape = data_shape(BASE.data)
+    plain = 3 * (shape.train + 100 * shape.validation) + 100 * shape.test
+    assert estimate(Study("t", "?", (PLAIN,), 1), tmp_path).seconds == pytest.approx(plain)
+    both = estimate(Study("t", "?", (PLAIN, taught), 1), tmp_path).seconds
+    assert both == pytest.approx(2 * plain + 3 * 100 * shape.train)
+
+
+def test_sizes_of_data_that_are_not_there(monkeypatch, tmp_path):
+    settings = DataSettings("cifar100", root=str(tmp_path))
+    shape = data_shape(settings)
+    assert (shape.train, shape.validation, shape.test) == (45_000, 5_000, 10_000)
+    assert (shape.classes, shape.channels, shape.image_size) == (100, 3, 32)
+    with pytest.raises(FileNotFoundError):
+        data_shape(DataSettings(str(tmp_path / "none")))
+
+
+def test_status_of_a_study(tmp_path):
+    runs = STUDY.runs(tmp_path)
+    train_run(tmp_path / runs[0].name, runs[0].settings)
+
+    class StopError(Exception):
+        pass
+
+    class Stopping:
+        def start(self, epochs, steps, done):
+            pass
+
+        def step(self):
+            pass
+
+        def epoch(self, record):
+            if record["epoch"] == 3:
+                raise StopError
+
+    with pytest.raises(StopError):
+        train_run(
+            tmp_path / runs[1].name, runs[1].settings, progress=Stopping(), checkpoint_seconds=0
+        )
+    plain, long = study_status(STUDY, tmp_path)
+    assert (plain.name, plain.finished, plain.begun, plain.planned) == ("a/plain", 1, 0, 2)
+    assert (plain.epochs_done, plain.epochs) == (3, 6)
+    # Stopped in its third epoch, after the checkpoint of the second.
+    assert (long.finished, long.begun, long.epochs_done, long.epochs) == (0, 1, 2, 12)
+    assert long.seconds > 0

@@ -1,0 +1,274 @@
+"""Studies that are killed, interrupted, shared and short of memory end as undisturbed ones."""
+
+import collections
+import dataclasses
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tfkd.data import DataSettings
+from tfkd.study.execute import RunsFailedError, execute
+from tfkd.study.plan import PlannedRun
+from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.train.run_lock import LOCK_FILE
+
+EPOCHS = 3
+BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30)
+
+
+def plan(root):
+    """Five runs, and one that the first of them teaches."""
+    runs = [
+        PlannedRun(f"plain-{seed}", "x", dataclasses.replace(BASE, seed=seed)) for seed in range(5)
+    ]
+    taught = dataclasses.replace(
+        BASE,
+        method=MethodSettings("knowledge_distillation"),
+        teacher=TeacherSettings(str(root / "plain-0")),
+    )
+    return [*runs, PlannedRun("taught", "x", taught, after="plain-0")]
+
+
+class Log:
+    """Writes what happens to a file that several processes share."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def _write(self, *words):
+        with self._file.open("a") as file:
+            file.write(" ".join(map(str, words)) + "\n")
+
+    def start(self, runs, epochs):
+        self._write(os.getpid(), "start", runs, epochs)
+
+    def epoch(self, name, record):
+        self._write(os.getpid(), "epoch", name, record["epoch"])
+
+    def finished(self, run, result):
+        self._write(os.getpid(), "finished", run.name)
+
+
+class Hook:
+    """Calls `act` with the number of the epoch, or of the run, that was reported."""
+
+    def __init__(self, *, epoch=None, finished=None):
+        self.epochs, self.done = [], []
+        self._epoch, self._finished = epoch, finished
+
+    def start(self, runs, epochs):
+        pass
+
+    def epoch(self, name, record):
+        self.epochs.append((name, record["epoch"]))
+        if self._epoch is not None:
+            self._epoch(len(self.epochs))
+
+    def finished(self, run, result):
+        self.done.append(run.name)
+        if self._finished is not None:
+            self._finished(len(self.done))
+
+
+def main(root, jobs):
+    """Execute the plan as a program, on as many cores as jobs; the log lies beside it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:jobs])
+    torch.set_num_threads(1)
+    log = Log(root.with_suffix(".log"))
+    log._write(os.getpid(), "ready")
+    while not root.with_suffix(".go").exists():
+        time.sleep(0.01)
+    execute(plan(root), root, jobs=jobs, workers=0, progress=log, checkpoint_seconds=0)
+
+
+def start(root, jobs=1):
+    command = [sys.executable, __file__, str(root), str(jobs)]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+
+
+def read(root, kind):
+    """What the processes logged of a kind: process, and the rest."""
+    file = root.with_suffix(".log")
+    lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+    return [(int(line[0]), *line[2:]) for line in lines if line[1] == kind]
+
+
+def wait_for(root, kind, count):
+    limit = time.monotonic() + 100
+    while len(read(root, kind)) < count:
+        assert time.monotonic() < limit, f"never saw {count} times {kind}"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums are the same to the last bit only for the same number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    root = tmp_path_factory.mktemp("studies") / "undisturbed"
+    hook = Hook()
+    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    assert hook.epochs == [(run.name, e + 1) for run in plan(root) for e in range(EPOCHS)]
+    return root
+
+
+def same(root, undisturbed):
+    for run in plan(root):
+        one, other = RunDirectory(root / run.name), RunDirectory(undisturbed / run.name)
+        results = [one.result(), other.result()]
+        assert [result.pop("seconds") > 0 for result in results] == [True, True]
+        assert results[0] == results[1]
+        weights = [load_file(one.weights_file()), load_file(other.weights_file())]
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+        assert not one.checkpoint_file.exists()
+
+
+def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed):
+    root = tmp_path / "study"
+    root.with_suffix(".go").touch()
+    chance = random.Random()
+    kills = 3
+    for _ in range(kills):
+        before = len(read(root, "epoch"))
+        process = start(root)
+        wait_for(root, "epoch", before + chance.randint(1, 4))
+        time.sleep(chance.uniform(0, 0.1))
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert start(root).wait() == 0
+    same(root, undisturbed)
+    times = collections.Counter(name for _, name in read(root, "finished"))
+    assert max(times.values()) == 1
+    # Each kill costs one epoch at most: the one that was not yet in a checkpoint.
+    assert 6 * EPOCHS <= len(read(root, "epoch")) <= 6 * EPOCHS + kills
+
+
+def test_two_processes_share_a_study(tmp_path, undisturbed):
+    root = tmp_path / "study"
+    processes = [start(root), start(root)]
+    wait_for(root, "ready", 2)
+    root.with_suffix(".go").touch()
+    assert [process.wait() for process in processes] == [0, 0]
+    same(root, undisturbed)
+    trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
+    assert trained == {(run.name, str(e + 1)): 1 for run in plan(root) for e in range(EPOCHS)}
+    assert {entry[0] for entry in read(root, "epoch")} == {p.pid for p in processes}
+    # Either counts the runs of the other.
+    assert collections.Counter(entry[0] for entry in read(root, "finished")) == {
+        process.pid: 6 for process in processes
+    }
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp_path, undisturbed):
+    root = tmp_path / "study"
+    root.with_suffix(".go").touch()
+    process = start(root, jobs=2)
+    wait_for(root, "epoch", 2)
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does with Ctrl-C
+    else:
+        process.kill()  # the others are told by nobody
+    assert process.wait() == -how
+    limit = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):  # nobody is left in the group
+        while time.monotonic() < limit:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
+    left = [run.name for run in plan(root) if RunDirectory(root / run.name).result() is None]
+    assert left
+    hook = Hook()
+    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    assert sorted(hook.done) == sorted(left)
+    same(root, undisturbed)
+
+
+@contextmanager
+def held(run):
+    """A run that another process holds."""
+    run.mkdir(parents=True)
+    program = (
+        "import sys, time, filelock; lock = filelock.FileLock(sys.argv[1]); "
+        "lock.acquire(); print('held', flush=True); time.sleep(100)"
+    )
+    command = [sys.executable, "-c", program, str(run / LOCK_FILE)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_busy_run_is_left_for_later_and_taken_over_when_its_trainer_dies(tmp_path, undisturbed):
+    with held(tmp_path / "plain-0") as holder:
+        hook = Hook(finished=lambda number: holder.kill() if number == 4 else None)
+        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+    # Its own student waits for it.
+    assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
+    same(tmp_path, undisturbed)
+
+
+def test_a_run_that_another_process_finishes_counts(tmp_path, undisturbed):
+    def finish(number):
+        if number == 4:
+            shutil.copytree(undisturbed / "plain-0", tmp_path / "plain-0", dirs_exist_ok=True)
+
+    hook = Hook(finished=finish)
+    with held(tmp_path / "plain-0"):
+        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+    assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
+    assert len(hook.epochs) == 5 * EPOCHS
+    same(tmp_path, undisturbed)
+
+
+def kill_children():
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+def test_runs_whose_process_is_killed_go_on_in_another(tmp_path):
+    hook = Hook(epoch=lambda number: kill_children() if number == 1 else None)
+    execute(plan(tmp_path), tmp_path, jobs=2, workers=0, progress=hook)
+    assert len(hook.done) == 6
+    names = [run.name for run in plan(tmp_path)]
+    assert all(RunDirectory(tmp_path / name).result() is not None for name in names)
+
+
+def test_a_run_whose_process_is_killed_twice_has_failed(tmp_path):
+    hook = Hook(epoch=lambda number: kill_children())
+    long = dataclasses.replace(BASE, epochs=1000)
+    runs = [PlannedRun(str(n), "x", dataclasses.replace(long, seed=n)) for n in range(2)]
+    with pytest.raises(
+        RunsFailedError, match=r"2 of 2 runs failed(.|\n)*0: its process died twice"
+    ):
+        execute(runs, tmp_path, jobs=2, workers=0, progress=hook)
+    assert hook.done == []
+
+
+def test_an_unknown_executor_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`executor` local or ray, got 'slurm'"):
+        execute([], tmp_path, jobs=1, workers=0, progress=Hook(), executor="slurm")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

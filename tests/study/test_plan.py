@@ -1,0 +1,97 @@
+"""Studies: arms times seeds, read back as they were written, with other recipes."""
+
+import json
+
+import pytest
+
+from tfkd.data import DataSettings
+from tfkd.study.directory import read_studies, write_study
+from tfkd.study.plan import Arm, Published, Study
+from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, train_run
+from tfkd.train.options import changed
+
+BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=100, batch_size=30)
+KD = MethodSettings("knowledge_distillation")
+PLAIN = Arm("a/plain", "cross_entropy", MethodSettings(), BASE)
+
+
+def taught(name, epoch=None, **options):
+    return Arm(name, "de_kd", KD, BASE, teacher="a/plain", teacher_epoch=epoch, **options)
+
+
+def study(*arms, **options):
+    return Study("test", "Why?", (PLAIN, *arms), **options)
+
+
+def test_runs_come_seed_by_seed_with_the_teachers_snapshots(tmp_path):
+    runs = study(taught("a/late", 50), taught("a/early", 1), seeds=2).runs(tmp_path)
+    assert [run.name for run in runs] == [
+        f"a/{name}/seed-{seed}" for seed in (0, 1) for name in ("plain", "late", "early")
+    ]
+    assert runs[0].settings.save_epochs == (1, 50)
+    assert runs[1].settings.save_epochs == ()
+    assert runs[4].settings.teacher == TeacherSettings(str(tmp_path / "a/plain/seed-1"), epoch=50)
+    assert {(run.settings.seed, run.settings.data.split_seed) for run in runs} == {(0, 0), (1, 1)}
+
+
+def test_a_study_survives_its_file(tmp_path):
+    published = Published(70.65, sd=0.35, gain=2.27, remark="as printed")
+    whole = study(taught("a/early", 1, published=published, baseline="a/plain"), remarks=("So.",))
+    write_study(whole, tmp_path / "new")
+    assert read_studies(tmp_path / "new") == [whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Expected valid JSON in .*test.study.json"),
+        ("{}", "Expected a study in .*test.study.json"),
+        ("[1]", "Expected a study in .*test.study.json"),
+        (json.dumps({"arms": [], "remarks": [], "size": 1}), "Expected a study"),
+    ],
+)
+def test_a_broken_plan_is_named(tmp_path, text, message):
+    (tmp_path / "test.study.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_studies(tmp_path)
+
+
+def test_no_plan_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no \*.study.json"):
+        read_studies(tmp_path)
+
+
+def test_plans_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="a/plain twice"):
+        study(PLAIN)
+    with pytest.raises(ValueError, match="a/none of a/early among the arms"):
+        study(taught("a/early", baseline="a/none"))
+    with pytest.raises(ValueError, match="`seeds`"):
+        study(seeds=0)
+
+
+def test_snapshots_move_with_the_epochs():
+    shorter = study(taught("a/late", 50), taught("a/early", 1)).with_recipes(
+        lambda recipe: changed(recipe, epochs=20, learning_rate=0.05)
+    )
+    assert [arm.teacher_epoch for arm in shorter.arms] == [None, 10, 1]
+    assert {arm.recipe.epochs for arm in shorter.arms} == {20}
+    assert {arm.recipe.optimizer.learning_rate for arm in shorter.arms} == {0.05}
+
+
+def test_a_study_may_move_with_its_runs(tmp_path):
+    base = changed(BASE, epochs=1)
+    small = study(taught("a/kd")).with_recipes(lambda _: base)
+    before, after = tmp_path / "before", tmp_path / "elsewhere" / "after"
+    for run in small.runs(before):
+        train_run(before / run.name, run.settings)
+    after.parent.mkdir()
+    before.rename(after)
+    stored = json.loads((after / "a/kd/seed-0/settings.json").read_text())
+    assert stored["teacher"]["source"] == "../../plain/seed-0"
+    for run in small.runs(after):
+        RunDirectory(after / run.name).check(run.settings)
+        assert RunDirectory(after / run.name).settings() == run.settings
+    elsewhere = small.runs(tmp_path / "other")[1].settings
+    with pytest.raises(ValueError, match=r"teacher.source is '\.\./\.\./plain/seed-0' there"):
+        RunDirectory(after / "a/kd/seed-0").check(elsewhere)

@@ -1,0 +1,128 @@
+"""Rows of a study, what may be concluded from them, and their table on the terminal."""
+
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from tfkd.report.table import print_rows
+from tfkd.study.plan import Arm, Study
+from tfkd.study.summary import conclude, summarise_study, title_of
+from tfkd.train import MethodSettings, RunSettings
+
+PLAIN, TAUGHT = "small_cnn/cross_entropy", "small_cnn/de_kd"
+SCALED = "small_cnn/scaled-0.5"
+
+
+def arm(name, loss, *, baseline=PLAIN, **options):
+    method = name.partition("/")[2].partition("-")[0]
+    return Arm(name, method, loss, RunSettings(), baseline=baseline, **options)
+
+
+STUDY = Study(
+    "test",
+    "Does it work?",
+    (
+        arm(PLAIN, MethodSettings(), baseline=None),
+        arm(
+            TAUGHT,
+            MethodSettings("knowledge_distillation"),
+            teacher=PLAIN,
+            teacher_epoch=1,
+            dialect="released",
+        ),
+        arm(SCALED, MethodSettings(scale=0.5), control_of=(TAUGHT,)),
+    ),
+    seeds=3,
+)
+
+
+def record(name, seed, accuracy, *, teacher=None):
+    return {
+        "arm": name,
+        "seed": seed,
+        "teacher": teacher,
+        "teacher_accuracy": 0.5 if teacher else None,
+        "accuracy": accuracy,
+        "train_accuracy": 1.0,
+        "nll": 0.5,
+        "ece": 0.02,
+        "brier": 0.1,
+        "aurc": 0.01,
+        "seconds": 12.0,
+    }
+
+
+def rows_of(differences, *, control=None, baseline=0.9):
+    records = []
+    for seed, difference in enumerate(differences):
+        plain = baseline + 0.01 * (seed % 2)
+        records.append(record(PLAIN, seed, plain))
+        records.append(record(TAUGHT, seed, plain + difference, teacher="wide_cnn@1"))
+        if control is not None:
+            records.append(record(SCALED, seed, plain + control[seed]))
+    return summarise_study(STUDY, records)
+
+
+def test_differences_are_paired_by_seed():
+    baseline, taught = rows_of([0.01, 0.03])
+    assert baseline.difference is None
+    # 90 and 91 percent; then 91 and 94.
+    assert baseline.accuracy.mean == pytest.approx(90.5)
+    assert baseline.accuracy.sd == pytest.approx(math.sqrt(0.5))
+    assert taught.accuracy.mean == pytest.approx(92.5)
+    assert taught.difference.mean == pytest.approx(2.0)
+    assert taught.difference.sd == pytest.approx(math.sqrt(2))
+    assert taught.metrics["teacher_accuracy"].mean == pytest.approx(50.0)
+    assert taught.differences["nll"].mean == 0.0
+
+
+def test_a_seed_that_the_baseline_lacks_is_not_compared():
+    records = [record(PLAIN, 0, 0.9), record(TAUGHT, 0, 0.91), record(TAUGHT, 1, 0.5)]
+    taught = summarise_study(STUDY, records)[1]
+    assert taught.accuracy.n == 2
+    assert taught.difference.n == 1
+    assert taught.difference.mean == pytest.approx(1.0)
+
+
+def test_a_method_is_compared_with_its_controls():
+    _, taught, scaled = rows_of([0.01, 0.03, 0.02], control=[0.01, 0.01, 0.01])
+    assert scaled.is_control and not taught.is_control
+    assert taught.over_controls[SCALED].mean == pytest.approx(1.0)
+    assert taught.over_controls[SCALED].sd == pytest.approx(1.0)
+    assert scaled.over_controls == {}
+    # Each is alone in its family: Holm leaves both as they are. Of 2³ flips, 2 are as extreme.
+    assert taught.adjusted_p == pytest.approx(0.25)
+    assert scaled.adjusted_p == pytest.approx(0.25)
+
+
+def test_titles_name_dialect_and_scale():
+    assert title_of(STUDY.arm(TAUGHT)) == "De-KD, as released"
+    undone = arm("small_cnn/undone-0.5", MethodSettings(scale=0.5))
+    assert title_of(undone) == ("cross-entropy × 0.5, learning rate ÷ 0.5, weight decay × 0.5")
+    smoothed = arm("small_cnn/smoothed-0.2", MethodSettings("label_smoothing", alpha=0.2))
+    assert title_of(smoothed) == "label smoothing ε = 0.2"
+
+
+def test_what_may_be_concluded():
+    assert "Nothing can be concluded yet" in conclude(rows_of([0.01]))
+    few = conclude(rows_of([0.01, 0.012, 0.011]))
+    assert "Nothing can be concluded yet" in few
+    assert "seeds would show it" in few
+    clear = conclude(rows_of([0.01 + 0.0001 * i for i in range(11)]))
+    assert "De-KD, as released on small_cnn: +1.05 points" in clear
+    none = conclude(rows_of([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012]))
+    assert "No method can be told from cross-entropy" in none
+
+
+@pytest.mark.parametrize("differences", [[0.01], [0.01, -0.012, 0.04]])
+def test_the_table_fits_in_80_columns(differences):
+    buffer = io.StringIO()
+    print_rows(rows_of(differences), Console(file=buffer, width=80))
+    printed = buffer.getvalue()
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "…" not in printed
+    assert [line.split()[-1] for line in printed.splitlines() if "0.500" in line] == ["12", "12"]
+    for text in ("cross-entropy", "De-KD", "wide_cnn@1", "50.0", "0.500", "2.0", "1.00"):
+        assert text in printed
