@@ -110,18 +110,12 @@ def _run_study(
 
     from tfkd.report.study_progress import show_study_progress
     from tfkd.report.table import print_rows
-    from tfkd.study.execute import default_jobs
     from tfkd.study.run import run_study
     from tfkd.study.summary import summarise_study
 
     with show_study_progress() as progress:
         records = run_study(
-            study,
-            out,
-            jobs=default_jobs() if jobs is None else jobs,
-            workers=workers,
-            progress=progress,
-            executor=executor,
+            study, out, jobs=jobs, workers=workers, progress=progress, executor=executor
         )
     print_rows(summarise_study(study, records), Console())
     print(f"All numbers: {out / study.name}.jsonl and .csv")
@@ -173,7 +167,8 @@ def run_named_study(
             epsilon; scaled with weight decay times the scale; balanced with the learning rate
             divided by it, which must give plain cross-entropy; twice the epochs.
         out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
-        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
+            one for each GPU, else for each core.
         workers: processes that decode image files, for each run.
         executor: processes of this machine, or a Ray cluster with a common file system.
         dry_run: only say how many runs and epochs it has, and how long they would take here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from tfkd.study.plan import Study
 from tfkd.study.records import collect
 from tfkd.study.summary import Row, summarise_study
 from tfkd.train import RunDirectory, files
+
+_REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) \S+")
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,15 @@ class StudyData:
 
     def label(self, row: Row) -> str:
         """What a figure of one student calls an arm: its title, with the teacher if need be."""
+        # The scale is the same in all parts of a control's title, and said once.
+        title = _REPEATED.sub(lambda found: f"{found[1].split()[-1]} {found[2]}", row.title)
         same = [other for other in self.rows if _alike(other, row)]
         if len(same) == 1:
-            return row.title
+            return title
         taught = {other.teacher for other in same}
         if len(taught) == len(same):
-            return f"{row.title}, taught by {row.teacher or 'none'}"
-        return f"{row.title} ({row.arm.name})"
+            return f"{title}, taught by {row.teacher or 'none'}"
+        return f"{title} ({row.arm.name})"
 
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
@@ -111,7 +116,10 @@ class StudyData:
             if row.arm.baseline is not None:
                 of_title.append(row)
         groups = []
-        for (student, title), rows in found.items():
+        order = [*DIALECTS.values(), "controls"]
+        for (student, title), rows in sorted(
+            found.items(), key=lambda item: (self.students.index(item[0][0]), order.index(item[0][1]))
+        ):
             plain = [r for r in self.rows if r.student == student and r.arm.baseline is None]
             parts = [rows[i : i + most] for i in range(0, len(rows), most)] or [[]]
             if not rows and any(other for (name, _), other in found.items() if name == student):

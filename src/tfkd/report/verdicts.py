@@ -41,14 +41,15 @@ class Verdict:
         conclusion: one of `MEANING`.
         headline: the difference and how sure it is.
         because: what the conclusion rests on.
-        details: sentences on each control, on calibration, on what could have been found, and on
-            what the paper reports.
+        beside: sentences on calibration, and on what the paper reports.
+        details: sentences on each further control, and on what could have been found.
     """
 
     row: Row
     conclusion: Conclusion
     headline: str
     because: str
+    beside: tuple[str, ...]
     details: tuple[str, ...]
 
 
@@ -80,7 +81,7 @@ def machinery(rows: list[Row]) -> list[str]:
                 "rounding: something is wrong with the machinery, or chance was unkind."
             )
         sentences.append(
-            f"{row.title} on {row.student} lands {_amount(difference)} from plain cross-entropy"
+            f"{_named(row)} lands {_amount(difference)} from plain cross-entropy"
             f"{_interval(difference)}, {ending}"
         )
     return sentences
@@ -89,7 +90,7 @@ def machinery(rows: list[Row]) -> list[str]:
 def control_sentences(rows: list[Row]) -> list[str]:
     """Return a sentence on what each control does by itself."""
     return [
-        f"{row.title} on {row.student}: {_amount(row.difference)} over cross-entropy"
+        f"{_named(row)}: {_amount(row.difference)} {_over(row.difference)} cross-entropy"
         f"{_interval(row.difference)}, {_seeds(row.difference)}{_corrected(row)}."
         for row in rows
         if row.is_control and row.arm.method != "undone" and row.difference is not None
@@ -148,9 +149,8 @@ def _verdict(row: Row, by_arm: dict[str, Row], claims: int) -> Verdict:
     assert difference is not None
     conclusion, because = conclude_claim(row, by_arm)
     taught = f", taught by {row.teacher}" if row.teacher else ""
-    over = "over" if float(f"{difference.mean:.2f}") >= 0.0 else "to"
     headline = (
-        f"{row.title} on {row.student}{taught}: {_amount(difference)} {over} cross-entropy"
+        f"{_named(row)}{taught}: {_amount(difference)} {_over(difference)} cross-entropy"
         f"{_interval(difference)}, {_seeds(difference)}{_corrected(row)}"
     )
     controls = _controls(row, by_arm)
@@ -158,11 +158,10 @@ def _verdict(row: Row, by_arm: dict[str, Row], claims: int) -> Verdict:
         headline += f"; {controls[0]}"
     details = [
         *(f"{text[0].upper()}{text[1:]}." for text in controls[1:]),
-        _calibration(row, by_arm),
-        _power(row, difference, claims),
-        _published(row),
+        _power(difference, claims),
     ]
-    return Verdict(row, conclusion, f"{headline}.", because, tuple(filter(None, details)))
+    beside = tuple(filter(None, (_calibration(row, by_arm), _published(row))))
+    return Verdict(row, conclusion, f"{headline}.", because, beside, tuple(details))
 
 
 def _controls(row: Row, by_arm: dict[str, Row]) -> list[str]:
@@ -183,7 +182,7 @@ def _controls(row: Row, by_arm: dict[str, Row]) -> list[str]:
         }.get(control.arm.method, "a control")
         gives = "" if own is None else f" gives {signed(own.mean)}"
         sentences.append(
-            f"{alone}{gives} ({control.title}), and the method is {_amount(over)} above it"
+            f"{alone}{gives} ({control.title}), method minus control {_amount(over)}"
             f"{_interval(over)}"
         )
     return sentences
@@ -200,6 +199,8 @@ def _calibration(row: Row, by_arm: dict[str, Row]) -> str:
         if difference is None:
             continue
         ours, theirs = row.metrics[metric].mean, baseline.metrics[metric].mean
+        if difference.n == row.accuracy.n:  # of these seeds, if the baseline has more
+            theirs = ours - difference.mean
         parts.append(
             f"{name} {number(ours, digits)}{unit} against {number(theirs, digits)}{unit} "
             f"({signed(difference.mean, digits)}{_interval(difference, digits)}"
@@ -208,19 +209,18 @@ def _calibration(row: Row, by_arm: dict[str, Row]) -> str:
     return f"Calibration and likelihood: {'; '.join(parts)}." if parts else ""
 
 
-def _power(row: Row, difference: PairedDifference, claims: int) -> str:
+def _power(difference: PairedDifference, claims: int) -> str:
     """What so many seeds could have found."""
     if difference.n == 1:
         return "One seed tells nothing about chance."
     text = f"The smallest p possible with {difference.n} seeds is {difference.smallest_p:.2g}"
     if difference.smallest_p * claims > LEVEL and claims > 1:
         text += (
-            f", and before the correction for {claims} comparisons: too few seeds for a verdict of "
-            "its own"
+            f", too large to survive the correction for {claims} comparisons: this needs more seeds"
         )
     return (
-        f"{text}; with 80 % power they find a difference of {difference.detectable:.2f} points "
-        "(before correction)."
+        f"{text}. Before any correction they find a difference of {difference.detectable:.2f} "
+        "points with 80 % power."
     )
 
 
@@ -264,6 +264,14 @@ def _better(difference: PairedDifference) -> str:
 def _join(controls: dict[str, Row], names: list[str]) -> str:
     titles = [controls[name].title for name in names]
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
+
+
+def _named(row: Row) -> str:
+    return f"{row.title}{',' if ',' in row.title else ''} on {row.student}"
+
+
+def _over(difference: PairedDifference) -> str:
+    return "over" if float(f"{difference.mean:.2f}") >= 0.0 else "against"
 
 
 def _amount(difference: PairedDifference) -> str:

@@ -1,8 +1,8 @@
 """The α, τ and multiplier of every pair of networks of the paper, in both dialects.
 
 Source: the `params.json` files of github.com/yuanli2333/Teacher-free-Knowledge-Distillation at
-d000ab3; Yuan et al., 2020, arXiv 1909.11723, section 5. The paper's own per-model numbers are in its
-supplement, for which those files stand in.
+d000ab3; Yuan et al., 2020, arXiv 1909.11723, section 5. The paper's own per-model numbers are in
+its supplement, for which those files stand in.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ SMOOTHING = 0.1
 CLASSES = {"cifar10": 10, "cifar100": 100, "tiny-imagenet": 200, "imagenet": 1000}
 
 
+FORMULA_REMARKS = {
+    "released": "The released divergence is divided by the number of classes and multiplied by "
+    "`multiplier`.",
+    "paper": "As printed, the divergence has no factor of squared temperature: at 20 its weight is "
+    "400 times smaller than in the usual KD, and little but (1 - alpha) times cross-entropy "
+    "remains.",
+}
+
+
 class Numbers(NamedTuple):
     """Of one student: α, temperature, and the released code's factor on the teacher term."""
 
@@ -39,7 +48,7 @@ class Numbers(NamedTuple):
 
 
 _KD = {MOBILE: Numbers(0.95, 20.0), SHUFFLE: Numbers(0.95, 20.0), PLAIN: Numbers(0.9, 20.0)}
-_KD_OTHERS = Numbers(0.6, 20.0)
+KD_OTHERS = Numbers(0.6, 20.0)
 _SELF = {
     MOBILE: Numbers(0.95, 20.0),
     SHUFFLE: Numbers(0.95, 20.0),
@@ -79,24 +88,24 @@ def numbers(method: str, student: str, data: str) -> Numbers:
         return _SELF[student]
     if method == "tf_kd_reg":
         return _REG[student]
-    return _KD.get(student, _KD_OTHERS)
+    return _KD.get(student, KD_OTHERS)
 
 
 def method_settings(
-    method: str, *, dialect: str, own: Numbers, num_classes: int, as_with: int | None = None
+    method: str, *, dialect: str, own: Numbers | None, num_classes: int, as_with: int | None = None
 ) -> MethodSettings:
     """Return the loss of a method in a dialect.
 
     Args:
         method: a name of `tfkd.study.methods.METHODS`.
         dialect: `released` or `paper`.
-        own: its numbers; cross-entropy and label smoothing need none.
+        own: its numbers; None for cross-entropy and label smoothing.
         num_classes: number of classes K of the data.
         as_with: the released divergence has the weight that it has with so many classes; None:
             with K.
 
     Raises:
-        ValueError: for another dialect.
+        ValueError: for another dialect, or no numbers.
 
     Example:
         >>> loss = method_settings(
@@ -112,6 +121,8 @@ def method_settings(
     if method == "label_smoothing":
         name = "released_label_smoothing" if released else "label_smoothing"
         return MethodSettings(name, alpha=SMOOTHING)
+    if own is None:
+        raise ValueError(f"Expected the numbers of {method} in `own`, got None.")
     return MethodSettings(
         f"{dialect}_tf_kd_reg" if method == "tf_kd_reg" else f"{dialect}_kd",
         alpha=own.alpha,
@@ -130,21 +141,10 @@ def number_remarks(cells: tuple[Cell, ...], data: str, dialect: str) -> list[str
         dialect: `released` or `paper`.
     """
     methods = {cell.method for cell in cells}
-    remarks = []
-    if dialect == "paper":
+    remarks = [FORMULA_REMARKS[dialect]]
+    if dialect == "paper" and data != "imagenet":
         remarks.append(
-            "As printed, the divergence has no factor of squared temperature: at 20 its weight is "
-            "400 times smaller than in the usual KD, and little but (1 - alpha) times "
-            "cross-entropy remains."
-        )
-        if data != "imagenet":
-            remarks.append(
-                "Alpha and temperature are the released code's; the paper's are in its supplement."
-            )
-    else:
-        remarks.append(
-            "The released divergence is divided by the number of classes and multiplied by "
-            "`multiplier`."
+            "Alpha and temperature are the released code's; the paper's are in its supplement."
         )
     if data == "imagenet":
         remarks.append(
@@ -170,8 +170,8 @@ def number_remarks(cells: tuple[Cell, ...], data: str, dialect: str) -> list[str
         )
     if (SHUFFLE, "tf_kd_reg") in {cell[:2] for cell in cells}:
         remarks.append(
-            "ShuffleNetV2's temperature for Tf-KD_reg is 10 in the code, below the 20 and more that "
-            "the text recommends."
+            "ShuffleNetV2's temperature for Tf-KD_reg is 10 in the code, below the 20 and more "
+            "that the text recommends."
         )
     if data != "imagenet":
         remarks += [remark for cell in cells if (remark := _stand_in(cell)) is not None]
@@ -187,8 +187,12 @@ def _stand_in(cell: Cell) -> str | None:
         return "Tf-KD_reg of ResNet50 has ResNet18's numbers: its own file has none."
     if method == "tf_kd_reg" and student == DENSE:
         return "Tf-KD_reg of DenseNet121 has GoogLeNet's multiplier: its own file lacks it."
-    if method not in ("normal_kd", "re_kd", "de_kd") or student in (MOBILE, SHUFFLE):
+    if method not in ("normal_kd", "re_kd", "de_kd"):
         return None
+    if student in (MOBILE, SHUFFLE):
+        if method != "re_kd":
+            return None
+        return f"No numbers were released for Re-KD of {student}: those of its normal KD stand in."
     documented = {
         "re_kd": student in (R18, R50, DENSE, RX29),
         "normal_kd": (student, teacher) in ((R18, R50), (R18, RX29), (PLAIN, R18)),

@@ -11,7 +11,7 @@ from tfkd.train.options import run_settings
 
 DIALECTS = ("released", "paper")
 
-# 60, 120 and 160 of 200 epochs; /5 on CIFAR in both. On Tiny-ImageNet the text has /10, the code /5.
+# The rate falls to a fifth at each milestone; on Tiny-ImageNet, in the text, to a tenth.
 _SMALL_IMAGES: dict[str, Any] = {
     "epochs": 200,
     "optimizer": "sgd",
@@ -98,7 +98,7 @@ def recipe_remarks(data: str, dialect: str, networks: tuple[str, ...]) -> list[s
     ]
     if data == "imagenet":
         remarks.append(
-            "The networks are timm's; the batch of 512, and 256 for ResNeXt101, is that of the text."
+            "The networks are timm's; batches are the text's: 512, and 256 for ResNeXt101."
         )
     elif dialect == "paper":
         remarks.append("The text mentions no warm-up: there is none. The code has one epoch.")
@@ -112,8 +112,8 @@ def recipe_remarks(data: str, dialect: str, networks: tuple[str, ...]) -> list[s
         )
     if data.startswith("cifar") and dialect == "released":
         remarks.append(
-            "Each network has one batch size, that of its baseline. The code has 64 also for some "
-            "students of ResNet50 and ResNeXt29, and 100 for DenseNet121 taught by itself or by "
+            "Each network has one batch size, that of its baseline. The code has 64 also in KD "
+            "with GoogLeNet, ResNet50 or ResNeXt29, and 100 for DenseNet121 taught by itself or by "
             "ShuffleNetV2 (here 128)."
         )
     if "plain_cnn" in networks:

@@ -16,7 +16,7 @@ def run_study(
     study: Study,
     root: Path,
     *,
-    jobs: int,
+    jobs: int | None,
     workers: int,
     progress: StudyProgress,
     executor: str = "local",
@@ -30,7 +30,7 @@ def run_study(
     Args:
         study: the plan.
         root: the study's directory.
-        jobs: runs side by side.
+        jobs: runs side by side; None: as many as there is room for.
         workers: processes that decode image files, for each run.
         progress: told of every epoch and run.
         executor: `local` or `ray`.

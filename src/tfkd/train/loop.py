@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
@@ -68,11 +68,11 @@ def train_run(
     result = run.result()
     if result is not None:
         return result
-    state = PartialState()
-    with lock_run(run.path) if state.is_main_process else contextlib.nullcontext():
+    accelerator = _accelerator(settings)
+    with lock_run(run.path) if accelerator.is_main_process else contextlib.nullcontext():
         # Another trainer may have begun or finished it since; all processes of this one look
         # behind the lock, and so see the same.
-        state.wait_for_everyone()
+        accelerator.wait_for_everyone()
         run.check(settings)
         result = run.result()
         if result is not None:
@@ -87,9 +87,7 @@ class Training:
         self.run = run
         self.settings = settings
         self.workers = workers
-        # Another run of this process may have set another precision.
-        AcceleratorState._reset_state()
-        self.accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+        self.accelerator = _accelerator(settings)
         torch.backends.cudnn.deterministic = True
         self.device = self.accelerator.device
         self.data = load_data(settings.data)
@@ -323,6 +321,12 @@ class Training:
         self.epochs_done = checkpoint["epochs_done"]
         self.seconds = checkpoint["seconds"]
         self.history = checkpoint["history"]
+
+
+def _accelerator(settings: RunSettings) -> Accelerator:
+    # Another run of this process may have set another precision.
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=settings.mixed_precision)
 
 
 def _criterion(settings: RunSettings, data: ImageData) -> nn.Module:

@@ -1,0 +1,109 @@
+"""What was run, on what, for how long, with what."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from typing import Any
+
+from tfkd.report.study_data import RunData, StudyData
+from tfkd.report.study_lines import readable_time
+
+
+def facts(data: StudyData) -> list[tuple[str, str]]:
+    """Return pairs of a name and what there is to say, in plain words."""
+    study = data.study
+    planned = len(study.arms) * study.seeds
+    runs = data.all_runs
+    pairs = [
+        (
+            "runs",
+            f"{len(runs)} of {planned} finished: {len(study.arms)} arms × {study.seeds} seeds"
+            + ("" if len(runs) == planned else ". The study is not finished: numbers may change"),
+        )
+    ]
+    missing = [arm.name for arm in study.arms if arm.name not in data.runs]
+    if missing:
+        pairs.append(("no finished run yet", ", ".join(missing)))
+    partial = {arm: len(found) for arm, found in data.runs.items() if len(found) < study.seeds}
+    if partial:
+        counts = ", ".join(f"{arm} ({count})" for arm, count in partial.items())
+        pairs.append((f"fewer than {study.seeds} seeds yet", counts))
+    if not runs:
+        return pairs
+    seconds = [run.record["seconds"] for run in runs]
+    return [
+        *pairs,
+        ("data", "; ".join(_distinct(runs, _data))),
+        ("classes", _classes(data.classes)),
+        ("students", "; ".join(_distinct(runs, _student))),
+        ("recipe", "; ".join(_recipes(data))),
+        (
+            "time",
+            f"{readable_time(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
+            "in the median",
+        ),
+        ("device", "; ".join(_distinct(runs, _device))),
+        ("versions", "; ".join(_distinct(runs, _versions))),
+        ("commit", "; ".join(_distinct(runs, lambda run: run.environment.get("commit") or "none"))),
+    ]
+
+
+def _distinct(runs: list[RunData], describe: Any) -> list[str]:
+    """The descriptions that there are; with more than one, how many runs each has."""
+    counts = Counter(str(describe(run)) for run in runs)
+    if len(counts) == 1:
+        return list(counts)
+    return [f"{text} ({count} run{'s' if count > 1 else ''})" for text, count in counts.items()]
+
+
+def _data(run: RunData) -> str:
+    size, channels = run.data["image_size"], run.data["channels"]
+    images = ", ".join(f"{count} {split}" for split, count in run.samples.items())
+    return f"{run.data['name']}, {channels} × {size} × {size}: {images} images"
+
+
+def _classes(names: list[str]) -> str:
+    shown = ", ".join(names[:20])
+    return f"{len(names)}: {shown}{', …' if len(names) > 20 else ''}"
+
+
+def _student(run: RunData) -> str:
+    return f"{run.record['student']}, {run.record['parameters']:,} parameters"
+
+
+def _recipes(data: StudyData) -> list[str]:
+    """The recipe of the arms that are no control; controls change their own part of it."""
+    recipes = Counter()
+    for row in data.rows:
+        if row.is_control:
+            continue
+        recipe = row.arm.recipe
+        optimizer, schedule = recipe.optimizer, recipe.schedule
+        steps = ""
+        if schedule.name == "step":
+            steps = f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
+        recipes[
+            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {optimizer.name} with "
+            f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
+            f"schedule {schedule.name}{steps}, augmentation {recipe.data.augmentation}, "
+            f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
+        ] += 1
+    if len(recipes) == 1:
+        return [f"{next(iter(recipes))}; controls change what their names say"]
+    return [f"{text} ({count} arm{'s' if count > 1 else ''})" for text, count in recipes.items()]
+
+
+def _device(run: RunData) -> str:
+    environment = run.environment
+    threads = environment.get("threads")
+    return (
+        f"{environment['device']} ({environment['device_name']}), {environment['system']}, "
+        f"{threads} thread{'s' if threads != 1 else ''}, {environment['processes']} process"
+        f"{'es' if environment['processes'] != 1 else ''} a run"
+    )
+
+
+def _versions(run: RunData) -> str:
+    versions = run.environment["versions"]
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)

@@ -1,0 +1,88 @@
+"""What a gain costs in seconds of training, with and without its teacher's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.panels import panel_per_group
+from tfkd.report.figures.style import INK, Style
+from tfkd.report.study_data import Group, StudyData
+from tfkd.report.tables import Table
+from tfkd.study.summary import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw(data: StudyData) -> Drawing | None:
+    """Draw the difference to cross-entropy over the seconds of training; None without runs."""
+    if not any(row.difference is not None for row in data.rows):
+        return None
+    costs = {row.arm.name: (_own(data, row), _with_teacher(data, row)) for row in data.rows}
+
+    def draw_row(axes: list[Axes], row: Row, style: Style) -> None:
+        gain = 0.0 if row.difference is None else row.difference.mean
+        own, total = costs[row.arm.name]
+        axes[0].plot(
+            [own], [gain], color=style.colour, marker=style.marker, ls="none", label=row.title
+        )
+        if total > own:
+            axes[0].plot([own, total], [gain, gain], color=style.colour, linewidth=0.8)
+            axes[0].plot(
+                [total], [gain], color=style.colour, marker=style.marker, fillstyle="none", ls="none"
+            )
+
+    def finish(axes: list[Axes], group: Group) -> None:
+        axes[0].axhline(0.0, color=INK, linewidth=0.8)
+        axes[0].set_xlim(left=0.0)
+        axes[0].margins(y=0.12)
+        axes[0].set_xlabel("seconds of training")
+        axes[0].set_ylabel("difference in test accuracy, points")
+
+    values = [
+        (
+            row.student,
+            data.label(row),
+            *costs[row.arm.name],
+            None if row.difference is None else row.difference.mean,
+        )
+        for row in data.rows
+    ]
+    return Drawing(
+        "cost",
+        "What a gain costs",
+        "Test accuracy minus that of cross-entropy, over the time to train the network, median "
+        "over seeds. Filled: its own training; hollow, where a network taught it: with the "
+        "teacher's training, for a snapshot up to that epoch. Runs that ran side by side, or "
+        "beside other work, took longer than they would alone: read the times as orders of "
+        "magnitude.",
+        panel_per_group(data, "cost", draw_row, finish),
+        Table(
+            "Seconds of training, median over seeds, and difference in points",
+            ("student", "arm", "seconds", "seconds with the teacher's", "difference"),
+            tuple(values),
+        ),
+    )
+
+
+def _own(data: StudyData, row: Row) -> float:
+    return float(np.median([run.record["seconds"] for run in data.runs[row.arm.name]]))
+
+
+def _with_teacher(data: StudyData, row: Row) -> float:
+    """Seconds of a run and of as much of its teacher's as was needed, median over seeds."""
+    teachers = {run.record["seed"]: run for run in data.runs.get(row.arm.teacher or "", [])}
+    totals = []
+    for run in data.runs[row.arm.name]:
+        total = run.record["seconds"]
+        teacher = teachers.get(run.record["seed"])
+        if teacher is not None and row.arm.teacher_epoch is None:
+            total += teacher.record["seconds"]
+        elif teacher is not None:
+            epochs = teacher.history[: row.arm.teacher_epoch]
+            total += sum(epoch["seconds"] for epoch in epochs)
+        totals.append(total)
+    return float(np.median(totals))

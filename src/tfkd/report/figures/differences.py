@@ -1,0 +1,104 @@
+"""The differences to cross-entropy with their intervals."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
+from tfkd.report.study_data import StudyData
+from tfkd.report.tables import Table, number, signed
+from tfkd.study.summary import Row
+
+ROW_INCHES = 0.35
+
+
+def draw(data: StudyData) -> Drawing | None:
+    """Draw test accuracy minus the baseline's, one panel a student; None without a comparison."""
+    compared = [row for row in data.rows if row.difference is not None]
+    if not compared:
+        return None
+    panels = tuple(
+        _panel(data, student, [row for row in compared if row.student == student])
+        for student in data.students
+        if any(row.student == student for row in compared)
+    )
+    columns = ("student", "arm", "control", "n", "difference", "low", "high", "corrected p")
+    values = []
+    for row in compared:
+        found = row.difference
+        assert found is not None
+        values.append(
+            (
+                row.student,
+                data.label(row),
+                "yes" if row.is_control else "",
+                found.n,
+                found.mean,
+                found.low,
+                found.high,
+                row.adjusted_p,
+            )
+        )
+    return Drawing(
+        "differences",
+        "What each method gains over plain cross-entropy",
+        "Test accuracy minus that of cross-entropy with the same seed, in points: the mean over "
+        "seeds and its 95 % bootstrap interval. What lies right of the line is better; an interval "
+        "across the line may be chance. The shaded rows are controls: they have no teacher, so a "
+        "method whose gain is its teacher's must lie right of them. The intervals are not "
+        "corrected for their number; the p-values of the table are.",
+        panels,
+        Table("Differences to cross-entropy, in points", columns, tuple(values)),
+    )
+
+
+def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
+    from matplotlib.figure import Figure
+
+    with drawing():
+        figure = Figure(figsize=(PANEL[0], 0.7 + ROW_INCHES * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for place in range(len(rows)):
+            axes.plot([0.0, 0.0], [place - 0.24, place + 0.3], color=INK, linewidth=1.0)
+        first_control = next((i for i, row in enumerate(rows) if row.is_control), len(rows))
+        if first_control < len(rows):
+            axes.axhspan(first_control - 0.62, len(rows) - 0.38, color=FAINT, alpha=0.35, lw=0)
+        for place, row in enumerate(rows):
+            found, style = row.difference, style_of(row)
+            assert found is not None
+            low, high = found.low, found.high
+            if math.isnan(low):
+                low = high = found.mean
+            axes.plot([low, high], [place, place], color=style.colour, linewidth=2.0)
+            axes.plot(
+                [found.mean],
+                [place],
+                marker=style.marker,
+                color=style.colour,
+                fillstyle=FILLED[row.arm.dialect],
+                markersize=6,
+            )
+            label = textwrap.shorten(data.label(row), 46, placeholder=" …")
+            text = signed(found.mean)
+            if not math.isnan(found.low):
+                text += f" ({number(found.low)} to {number(found.high)})"
+            for side, words in ((0.0, label), (1.0, text)):
+                axes.annotate(
+                    words,
+                    (side, place),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(0, 7),
+                    textcoords="offset points",
+                    fontsize=7.4,
+                    ha="right" if side else "left",
+                ).set_in_layout(False)
+        axes.set_ylim(len(rows) - 0.38, -0.8)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False)
+        axes.margins(x=0.06)
+        axes.set_xlabel("difference in test accuracy, points")
+        axes.set_title(f"student {student}", loc="left")
+        return to_svg(figure, f"differences-{data.students.index(student)}", f"student {student}")

@@ -1,0 +1,26 @@
+"""A figure of the page: pictures, words and the numbers behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfkd.report.tables import Table
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure.
+
+    Attributes:
+        name: unique on the page; letters, digits and hyphens.
+        title: what it shows.
+        caption: what to see in it, and how it was made.
+        panels: `svg` elements.
+        table: the numbers.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[str, ...]
+    table: Table

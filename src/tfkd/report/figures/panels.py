@@ -1,0 +1,71 @@
+"""What the figures with one panel for each group of arms have in common."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tfkd.report.figures.style import PANEL, Style, drawing, styles_in, to_svg
+from tfkd.report.study_data import Group, StudyData
+from tfkd.study.methods import DIALECTS
+from tfkd.study.summary import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DrawRow = Callable[["list[Axes]", Row, Style], None]
+
+
+def panel_per_group(
+    data: StudyData,
+    name: str,
+    draw_row: DrawRow,
+    finish: Callable[[list[Axes], Group], None],
+    *,
+    axes: int = 1,
+    height: float = PANEL[1],
+) -> tuple[str, ...]:
+    """Draw one panel for each group of arms, with its legend below.
+
+    Args:
+        data: of the study.
+        name: of the figure.
+        draw_row: draws an arm; what it labels stands in the legend.
+        finish: sets limits and names of the axes.
+        axes: how many stand above each other, with one x-axis.
+        height: in inches, without the legend.
+    """
+    from matplotlib.figure import Figure
+
+    svgs = []
+    for place, group in enumerate(data.groups()):
+        with drawing():
+            rows = styles_in(group)
+            lines = (len(rows) + 1) // 2 if _short(data, group) else len(rows)
+            figure = Figure(figsize=(PANEL[0], height + 0.16 * lines), layout="constrained")
+            all_axes = list(figure.subplots(axes, 1, sharex=True, squeeze=False)[:, 0])
+            for row, style in rows:
+                draw_row(all_axes, row, style)
+            finish(all_axes, group)
+            title = f"{group.student}: {group.title}"
+            all_axes[0].set_title(title, loc="left")
+            handles, _ = all_axes[0].get_legend_handles_labels()
+            figure.legend(
+                handles,
+                [legend_label(data, row) for row, _ in rows],
+                loc="outside lower left",
+                ncols=2 if _short(data, group) else 1,
+            )
+            svgs.append(to_svg(figure, f"{name}-{place}", title))
+    return tuple(svgs)
+
+
+def legend_label(data: StudyData, row: Row) -> str:
+    """Return the label of an arm in a panel whose title says the dialect."""
+    label = data.label(row).replace(f", {DIALECTS[row.arm.dialect]}", "", 1)
+    return textwrap.shorten(label, 56, placeholder=" …")
+
+
+def _short(data: StudyData, group: Group) -> bool:
+    return all(len(legend_label(data, row)) <= 24 for row in group.all_rows)

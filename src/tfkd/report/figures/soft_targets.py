@@ -1,0 +1,71 @@
+"""The soft targets of the losses whose teacher is the same for every sample."""
+
+from __future__ import annotations
+
+import tfkd
+from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.style import PANEL, drawing, to_svg
+from tfkd.report.soft_targets import soft_targets_figure
+from tfkd.report.study_data import StudyData
+from tfkd.report.tables import Table
+from tfkd.train import MethodSettings
+
+
+def draw(data: StudyData) -> Drawing | None:
+    """Draw one panel for each such loss that has a teacher; None if there is none."""
+    num_classes = len(data.classes)
+    found: dict[MethodSettings, str] = {}
+    for row in data.rows:
+        if not row.arm.loss.needs_teacher:
+            found.setdefault(row.arm.loss, row.title)
+    explained = {
+        title: tfkd.explain(loss.build(num_classes=num_classes), num_classes)
+        for loss, title in found.items()
+    }
+    explained = {title: each for title, each in explained.items() if each.alpha > 0.0}
+    if not explained:
+        return None
+    panels, values = [], []
+    for place, (title, each) in enumerate(explained.items()):
+        assert each.teacher_target is not None and each.target is not None
+        with drawing():
+            figure = soft_targets_figure(each, title=title)
+            figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
+            panels.append(to_svg(figure, f"soft-targets-{place}", title))
+        values.append(
+            (
+                title,
+                each.alpha,
+                each.temperature,
+                each.scale,
+                *each.teacher_target,
+                *each.target,
+                each.equivalent_label_smoothing,
+                "exactly" if each.exact else "at the optimum",
+            )
+        )
+    return Drawing(
+        "soft-targets",
+        "Soft targets: what the virtual teachers say, and what the student is led to",
+        "For each class the probability that the teacher gives at its temperature, the probability "
+        "at which the whole loss of a sample is smallest, and the label smoothing with the same "
+        "optimum. Losses that are taught by a network are not here: their soft targets differ from "
+        "image to image. After figure 3 of the paper.",
+        tuple(panels),
+        Table(
+            "Soft targets of a sample, by closed form",
+            (
+                "loss",
+                "α",
+                "τ",
+                "scale s",
+                "teacher: true class",
+                "teacher: each other",
+                "student: true class",
+                "student: each other",
+                "as label smoothing ε",
+                "how",
+            ),
+            tuple(values),
+        ),
+    )

@@ -1,0 +1,119 @@
+"""The student's accuracy over its teacher's."""
+
+from __future__ import annotations
+
+import math
+
+from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
+from tfkd.report.study_data import StudyData
+from tfkd.report.tables import Table
+from tfkd.study.methods import DIALECTS, METHODS
+from tfkd.study.summary import Row
+
+
+def draw(data: StudyData) -> Drawing | None:
+    """Draw one panel for each student; None if no network teaches."""
+    taught = [row for row in data.rows if "teacher_accuracy" in row.metrics]
+    if not taught:
+        return None
+    students = [name for name in data.students if any(row.student == name for row in taught)]
+    values = [
+        (
+            row.student,
+            data.label(row),
+            row.teacher,
+            row.accuracy.n,
+            row.metrics["teacher_accuracy"].mean,
+            row.metrics["teacher_accuracy"].sd,
+            row.accuracy.mean,
+            row.accuracy.sd,
+        )
+        for row in taught
+    ]
+    return Drawing(
+        "teachers",
+        "Does a better teacher make a better student?",
+        "Test accuracy of the student over that of the network that taught it, each the mean over "
+        "seeds ± one standard deviation. The line with its band is plain cross-entropy, also ± one "
+        "standard deviation. Marks filled: the losses as this package has them; hollow: as printed "
+        "in the paper; half filled: as in its released code. After figure 2 of the paper.",
+        tuple(_panel(data, name, [row for row in taught if row.student == name]) for name in students),
+        Table(
+            "Student and teacher, test accuracy in percent",
+            (
+                "student",
+                "arm",
+                "teacher",
+                "n",
+                "teacher accuracy",
+                "teacher sd",
+                "student accuracy",
+                "student sd",
+            ),
+            tuple(values),
+        ),
+    )
+
+
+def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
+    from matplotlib.figure import Figure
+
+    with drawing():
+        figure = Figure(figsize=(PANEL[0], PANEL[1] + 0.5), layout="constrained")
+        axes = figure.add_subplot()
+        plain = next(
+            (r for r in data.rows if r.student == student and r.arm.baseline is None), None
+        )
+        if plain is not None:
+            mean, sd = plain.accuracy.mean, _spread(plain.accuracy.sd)
+            axes.axhspan(mean - sd, mean + sd, color=FAINT, alpha=0.5, linewidth=0)
+            axes.axhline(mean, color=INK, label="cross-entropy, no teacher")
+        named: set[str] = set()
+        for line in _lines(rows):
+            points = sorted(line, key=lambda row: row.metrics["teacher_accuracy"].mean)
+            if len(points) > 2:
+                axes.plot(
+                    [row.metrics["teacher_accuracy"].mean for row in points],
+                    [row.accuracy.mean for row in points],
+                    color=style_of(points[0]).colour,
+                    linewidth=0.8,
+                )
+            for row in points:
+                style, teacher = style_of(row), row.metrics["teacher_accuracy"]
+                label = METHODS.get(row.arm.method, row.arm.method)
+                if row.arm.dialect != "tfkd":
+                    label += f", {DIALECTS[row.arm.dialect]}"
+                axes.errorbar(
+                    teacher.mean,
+                    row.accuracy.mean,
+                    xerr=_spread(teacher.sd),
+                    yerr=_spread(row.accuracy.sd),
+                    color=style.colour,
+                    marker=style.marker,
+                    fillstyle=FILLED[row.arm.dialect],
+                    markersize=6,
+                    elinewidth=0.8,
+                    linestyle="none",
+                    label="_" if label in named else label,
+                )
+                named.add(label)
+        axes.set_xlabel("teacher's test accuracy, %")
+        axes.set_ylabel("student's test accuracy, %")
+        axes.set_title(f"student {student}", loc="left")
+        figure.legend(loc="outside lower left", ncols=1 if len(named) < 4 else 2, fontsize=7.4)
+        return to_svg(figure, f"teachers-{data.students.index(student)}", f"student {student}")
+
+
+def _lines(rows: list[Row]) -> list[list[Row]]:
+    """The rows that differ in the teacher's snapshot alone."""
+    lines: dict[tuple[str, str | None], list[Row]] = {}
+    for row in rows:
+        lines.setdefault((row.arm.dialect, row.arm.teacher), []).append(row)
+    if any(len({row.arm.teacher_epoch for row in line}) < len(line) for line in lines.values()):
+        return [[row] for row in rows]
+    return list(lines.values())
+
+
+def _spread(sd: float) -> float:
+    return 0.0 if math.isnan(sd) else sd
