@@ -16,6 +16,7 @@ from PIL import Image
 
 import tfkd
 from tfkd import cli
+from tfkd._parser import Group
 from tfkd.cli import COMMANDS, Method, main
 from tfkd.data import source_names
 from tfkd.study.methods import METHODS as COMPARED
@@ -23,6 +24,11 @@ from tfkd.train import RunDirectory
 from tfkd.train.settings import METHODS
 
 TFKD = [sys.executable, "-m", "tfkd.cli"]
+EVERY_COMMAND = [
+    f"{name} {inner}".strip()
+    for name, command in COMMANDS.items()
+    for inner in (command.commands if isinstance(command, Group) else [""])
+]
 
 
 @pytest.fixture(autouse=True)
@@ -45,17 +51,19 @@ def test_the_choices_of_methods_are_those_there_are():
         assert name in (cli.compare.__doc__ or ""), name
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_every_option_has_help_and_hyphens(command, capsys):
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: tfkd {command} [options]")
     for option in (line.split()[0] for line in text.splitlines() if line.startswith("  --")):
         assert "_" not in option
-    for action in cli.make_parser(COMMANDS, description="", version="")._actions:
-        if isinstance(action.choices, dict):
-            for inner in action.choices[command]._actions:
-                assert inner.help, inner.dest
+    parser = cli.make_parser(COMMANDS, description="", version="")
+    for word in command.split():
+        (subcommands,) = [a for a in parser._actions if isinstance(a.choices, dict)]
+        parser = subcommands.choices[word]
+    for action in parser._actions:
+        assert action.help, action.dest
     for leftover in ("type:", "NoneType", "default: null", "()", "tfkd._parser"):
         assert leftover not in text
 
@@ -65,6 +73,7 @@ def test_help_loads_no_torch_whoever_asks():
         "import sys\n"
         "from tfkd.cli import COMMANDS, main\n"
         "for command in COMMANDS: assert main([command, '--help']) == 0\n"
+        "assert main(['study', 'run', '--help']) == 0\n"
         "assert main(['--help']) == 0\n"
         "assert main(['train', '--epochs', 'x']) == 2\n"
         "assert not {'torch', 'numpy', 'rich'} & set(sys.modules)\n"

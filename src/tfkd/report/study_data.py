@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from tfkd.study.records import collect
 from tfkd.study.summary import Row, summarise_study
 from tfkd.train import RunDirectory, files
 
-_REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) \S+")
+_REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Group:
 
     Attributes:
         student: that was trained.
-        title: of the dialect, or "controls".
+        title: of the dialect, "methods" for all of them, or "controls".
         baseline: what they are compared with; None if it has no run yet.
         rows: the arms, without the baseline.
     """
@@ -110,13 +111,18 @@ class StudyData:
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
         found: dict[tuple[str, str], list[Row]] = {}
+        methods = Counter(
+            row.student for row in self.rows if row.arm.baseline is not None and not row.is_control
+        )
         for row in self.rows:
-            title = "controls" if row.is_control else DIALECTS[row.arm.dialect]
+            title = "methods" if methods[row.student] <= most else DIALECTS[row.arm.dialect]
+            if row.is_control:
+                title = "controls"
             of_title = found.setdefault((row.student, title), [])
             if row.arm.baseline is not None:
                 of_title.append(row)
         groups = []
-        order = [*DIALECTS.values(), "controls"]
+        order = ["methods", *DIALECTS.values(), "controls"]
         for (student, title), rows in sorted(
             found.items(), key=lambda item: (self.students.index(item[0][0]), order.index(item[0][1]))
         ):

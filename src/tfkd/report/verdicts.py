@@ -172,7 +172,7 @@ def _controls(row: Row, by_arm: dict[str, Row]) -> list[str]:
     found.sort(key=lambda c: order.index(c.arm.method) if c.arm.method in order else len(order))
     sentences = []
     for control in found:
-        own, over = control.difference, row.over_controls[control.arm.name]
+        own, over = _gain_of(control, row), row.over_controls[control.arm.name]
         alone = {
             "scaled": "the same loss scale without a teacher",
             "balanced": "the same loss scale and balance with weight decay without a teacher",
@@ -180,12 +180,20 @@ def _controls(row: Row, by_arm: dict[str, Row]) -> list[str]:
             "label_smoothing": "an equivalent label smoothing",
             "double": "training twice as long without a teacher",
         }.get(control.arm.method, "a control")
-        gives = "" if own is None else f" gives {signed(own.mean)}"
+        gives = "" if own is None else f" gives {signed(own)}"
         sentences.append(
             f"{alone}{gives} ({control.title}), method minus control {_amount(over)}"
             f"{_interval(over)}"
         )
     return sentences
+
+
+def _gain_of(control: Row, row: Row) -> float | None:
+    """The control minus the baseline, where it can be over the seeds that the method has."""
+    over = row.over_controls[control.arm.name]
+    if row.difference is not None and over.n == row.difference.n == row.accuracy.n:
+        return row.difference.mean - over.mean
+    return None if control.difference is None else control.difference.mean
 
 
 def _calibration(row: Row, by_arm: dict[str, Row]) -> str:

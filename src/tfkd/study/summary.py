@@ -53,8 +53,8 @@ class Row:
 
     @property
     def student(self) -> str:
-        """The network that was trained."""
-        return self.arm.recipe.student
+        """The network that was trained; of a study on several data sets, with its data."""
+        return self.arm.name.rpartition("/")[0]
 
     @property
     def is_control(self) -> bool:
@@ -103,8 +103,10 @@ def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
     for record in records:
         groups.setdefault(record["arm"], {})[record["seed"]] = record
     arms = [arm for arm in study.arms if arm.name in groups]
-    students = list(dict.fromkeys(arm.recipe.student for arm in arms))
-    arms.sort(key=lambda arm: (students.index(arm.recipe.student), arm.method in CONTROLS))
+    students = list(dict.fromkeys(arm.name.rpartition("/")[0] for arm in arms))
+    arms.sort(
+        key=lambda arm: (students.index(arm.name.rpartition("/")[0]), arm.method in CONTROLS)
+    )
     differences = {
         arm.name: {
             metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)

@@ -182,7 +182,8 @@ def _take(settings: type, options: dict[str, Any]) -> dict[str, Any]:
 def changed(settings: RunSettings, **options: Any) -> RunSettings:
     """Return settings with some options changed; what is None stays as it is.
 
-    With other `epochs`, and no `milestones`, those of the schedule move in proportion.
+    With other `epochs` the milestones of the schedule and the snapshots move in proportion, unless
+    they are given.
 
     Args:
         settings: of a run.
@@ -199,10 +200,13 @@ def changed(settings: RunSettings, **options: Any) -> RunSettings:
         (100, (30, 60, 80))
     """
     chosen = {name: value for name, value in options.items() if value is not None}
-    if "epochs" in chosen and "milestones" not in chosen:
-        share = chosen["epochs"] / settings.epochs
-        moved = {max(round(share * epoch), 1) for epoch in settings.schedule.milestones}
-        chosen["milestones"] = sorted(moved)
+    if "epochs" in chosen:
+        for name, epochs in (
+            ("milestones", settings.schedule.milestones),
+            ("save_epochs", settings.save_epochs),
+        ):
+            moved = {max(round(e * chosen["epochs"] / settings.epochs), 1) for e in epochs}
+            chosen.setdefault(name, sorted(moved))
     result = dataclasses.replace(
         settings,
         data=dataclasses.replace(settings.data, **_take(DataSettings, chosen)),

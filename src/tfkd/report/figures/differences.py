@@ -61,7 +61,7 @@ def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
         figure = Figure(figsize=(PANEL[0], 0.7 + ROW_INCHES * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         for place in range(len(rows)):
-            axes.plot([0.0, 0.0], [place - 0.24, place + 0.3], color=INK, linewidth=1.0)
+            axes.plot([0.0, 0.0], [place - 0.16, place + 0.3], color=INK, linewidth=1.0)
         first_control = next((i for i, row in enumerate(rows) if row.is_control), len(rows))
         if first_control < len(rows):
             axes.axhspan(first_control - 0.62, len(rows) - 0.38, color=FAINT, alpha=0.35, lw=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, to_svg
+from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, plain_number, to_svg
 from tfkd.report.predictions import TEMPERATURES, Array
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -39,6 +39,7 @@ def draw(data: StudyData) -> Drawing | None:
                 )
             axes.axhline(1.0 / num_classes, color=INK, linestyle=":", label="uniform")
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(plain_number)
             axes.set_ylim(bottom=max(float(curves[1.0].min()) / 1.5, 1e-7))
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_xlabel("rank of the class, from the likeliest")

@@ -53,7 +53,7 @@ def panel_per_group(
             handles, _ = all_axes[0].get_legend_handles_labels()
             figure.legend(
                 handles,
-                [legend_label(data, row) for row, _ in rows],
+                [legend_label(data, row, group) for row, _ in rows],
                 loc="outside lower left",
                 ncols=2 if _short(data, group) else 1,
             )
@@ -61,11 +61,13 @@ def panel_per_group(
     return tuple(svgs)
 
 
-def legend_label(data: StudyData, row: Row) -> str:
-    """Return the label of an arm in a panel whose title says the dialect."""
-    label = data.label(row).replace(f", {DIALECTS[row.arm.dialect]}", "", 1)
+def legend_label(data: StudyData, row: Row, group: Group) -> str:
+    """Return the label of an arm, without its dialect where the panel's title says it."""
+    label, dialect = data.label(row), DIALECTS[row.arm.dialect]
+    if group.title.startswith(dialect):
+        label = label.replace(f", {dialect}", "", 1)
     return textwrap.shorten(label, 56, placeholder=" …")
 
 
 def _short(data: StudyData, group: Group) -> bool:
-    return all(len(legend_label(data, row)) <= 24 for row in group.all_rows)
+    return all(len(legend_label(data, row, group)) <= 24 for row in group.all_rows)

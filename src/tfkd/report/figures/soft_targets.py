@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.style import PANEL, drawing, to_svg
+from tfkd.report.figures.style import PANEL, drawing, plain_number, to_svg
 from tfkd.report.soft_targets import soft_targets_figure
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -16,7 +16,7 @@ def draw(data: StudyData) -> Drawing | None:
     num_classes = len(data.classes)
     found: dict[MethodSettings, str] = {}
     for row in data.rows:
-        if not row.arm.loss.needs_teacher:
+        if not row.arm.loss.needs_teacher and not row.is_control:
             found.setdefault(row.arm.loss, row.title)
     explained = {
         title: tfkd.explain(loss.build(num_classes=num_classes), num_classes)
@@ -31,6 +31,12 @@ def draw(data: StudyData) -> Drawing | None:
         with drawing():
             figure = soft_targets_figure(each, title=title)
             figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
+            axes = figure.axes[0]
+            axes.set_title("")
+            axes.set_title(title, loc="left")
+            axes.yaxis.set_major_formatter(plain_number)
+            axes.grid(axis="x", visible=False)
+            axes.set_xticklabels(["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])])
             panels.append(to_svg(figure, f"soft-targets-{place}", title))
         values.append(
             (
@@ -49,8 +55,8 @@ def draw(data: StudyData) -> Drawing | None:
         "Soft targets: what the virtual teachers say, and what the student is led to",
         "For each class the probability that the teacher gives at its temperature, the probability "
         "at which the whole loss of a sample is smallest, and the label smoothing with the same "
-        "optimum. Losses that are taught by a network are not here: their soft targets differ from "
-        "image to image. After figure 3 of the paper.",
+        "optimum. Losses that are taught by a network are not here, for their soft targets differ "
+        "from image to image; nor are those of the controls. After figure 3 of the paper.",
         tuple(panels),
         Table(
             "Soft targets of a sample, by closed form",

@@ -137,6 +137,11 @@ def drawing() -> Iterator[None]:
         yield
 
 
+def plain_number(value: float, position: int) -> str:
+    """Write a tick of a logarithmic axis; matplotlib's own way is a formula."""
+    return f"{value:g}"
+
+
 def to_svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as an `svg` element for an HTML page.
 
