@@ -64,7 +64,7 @@ def small_study(tmp_path_factory):
     """The plan, the directory of its finished runs, and their records."""
     root, study = tmp_path_factory.mktemp("study"), plan()
     for run in study.runs(root):
-        train_run(run.settings, root / run.name)
+        train_run(root / run.name, run.settings)
     return study, root, collect(study, root)
 
 

@@ -74,7 +74,7 @@ def _student(run: RunData) -> str:
 
 def _recipes(data: StudyData) -> list[str]:
     """The recipe of the arms that are no control; controls change their own part of it."""
-    recipes = Counter()
+    recipes: Counter[str] = Counter()
     for row in data.rows:
         if row.is_control:
             continue
@@ -82,7 +82,9 @@ def _recipes(data: StudyData) -> list[str]:
         optimizer, schedule = recipe.optimizer, recipe.schedule
         steps = ""
         if schedule.name == "step":
-            steps = f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
+            steps = (
+                f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
+            )
         recipes[
             f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {optimizer.name} with "
             f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "

@@ -31,7 +31,9 @@ def to_markdown(page: Page) -> str:
             "\n".join(
                 f"- **{escape(verdict.conclusion)}**: "
                 + escape(" ".join(filter(None, (verdict.headline, verdict.because))))
-                + "".join(f"\n  - {escape(detail)}" for detail in (*verdict.beside, *verdict.details))
+                + "".join(
+                    f"\n  - {escape(detail)}" for detail in (*verdict.beside, *verdict.details)
+                )
                 for verdict in found
             )
         )
@@ -48,7 +50,7 @@ def to_markdown(page: Page) -> str:
 
 
 def table_to_markdown(table: Table) -> str:
-    """Return a table with its title.
+    r"""Return a table with its title.
 
     Example:
         >>> print(table_to_markdown(Table("Seeds", ("arm", "n"), (("a|b", 3),))))
@@ -56,7 +58,7 @@ def table_to_markdown(table: Table) -> str:
         <BLANKLINE>
         | arm | n |
         | :-- | --: |
-        | a\\|b | 3 |
+        | a\|b | 3 |
     """
     rule = [":--", *["--:"] * (len(table.columns) - 1)]
     rendered = [f"| {' | '.join(escape(cell) for cell in table.columns)} |"]
@@ -66,11 +68,11 @@ def table_to_markdown(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text that Markdown prints as it is, in one line.
+    r"""Return text that Markdown prints as it is, in one line.
 
     Example:
         >>> print(escape("<b> *x* plain_cnn"))
-        &lt;b> \\*x\\* plain_cnn
+        &lt;b> \*x\* plain_cnn
     """
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     # An underscore within a word is no emphasis; at its end it may be.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkd.report.conclusions import MEANING
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
@@ -13,7 +14,6 @@ from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.study_data import StudyData, read_study
 from tfkd.report.tables import Table
 from tfkd.report.verdicts import (
-    MEANING,
     Verdict,
     control_sentences,
     count_conclusions,

@@ -66,20 +66,21 @@ def reduce_logits(
         temperatures: at which to flatten the logits.
 
     Example:
-        >>> logits = torch.tensor([[0.8, 0.2], [0.8, 0.2]]).log()
+        >>> logits = torch.tensor([[0.75, 0.25], [0.75, 0.25]]).log()
         >>> found = reduce_logits(logits, torch.tensor([0, 1]))
         >>> found.count.tolist()[11], found.correct.tolist()[11], found.class_accuracy.tolist()
         (2.0, 1.0, [1.0, 0.0])
     """
     num_classes = logits.shape[1]
-    confidences, flattened = [], dict.fromkeys(temperatures, 0.0)
-    for part in logits.split(SAMPLES_AT_ONCE):
+    kept = min(MOST_RANKS, num_classes)
+    confidences, flattened = [], {key: np.zeros(kept) for key in temperatures}
+    for part in torch.split(logits, SAMPLES_AT_ONCE):
         wide = part.double()
         confidences.append(wide.softmax(dim=1).amax(dim=1))
         for temperature in flattened:
             ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
             flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
-    confidence = torch.cat(confidences).numpy()
+    confidence: Array = torch.cat(confidences).numpy()
     right = (logits.argmax(dim=1) == labels).double().numpy()
     own = labels.numpy()
     # The edges i/B, each rounded once, belong to the bin below, as in `tfkd.metrics`.
@@ -90,11 +91,11 @@ def reduce_logits(
         class_accuracy = hit / seen
     return Predictions(
         count=np.bincount(bins, minlength=BINS).astype(np.float64),
-        confidence=np.bincount(bins, confidence, minlength=BINS),
-        correct=np.bincount(bins, right, minlength=BINS),
+        confidence=np.bincount(bins, confidence, minlength=BINS).astype(np.float64),
+        correct=np.bincount(bins, right, minlength=BINS).astype(np.float64),
         risk=_risk(confidence, right),
         class_accuracy=class_accuracy,
-        flattened={key: np.asarray(total) / len(own) for key, total in flattened.items()},
+        flattened={key: total / len(own) for key, total in flattened.items()},
     )
 
 

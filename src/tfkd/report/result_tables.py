@@ -61,7 +61,6 @@ def _table(title: str, rows: list[Row]) -> Table:
     published = any(row.arm.published is not None for row in rows)
     columns = [
         "method",
-        *(["teacher"] if taught else []),
         "n",
         "test accuracy %",
         *(["the paper's %", "the paper's gain"] if published else []),
@@ -69,13 +68,11 @@ def _table(title: str, rows: list[Row]) -> Table:
         "95 % interval",
         "corrected p",
         *(name for _, name, _ in _COLUMNS),
+        *(["teacher"] if taught else []),
     ]
     body = []
     for row in rows:
-        cells: list[Value] = [row.title]
-        if taught:
-            cells.append(_teacher(row))
-        cells += [row.accuracy.n, mean_sd(row.accuracy, 2)]
+        cells: list[Value] = [row.title, row.accuracy.n, mean_sd(row.accuracy, 2)]
         if published:
             cells += _published(row)
         cells += _difference(row.difference)
@@ -84,6 +81,8 @@ def _table(title: str, rows: list[Row]) -> Table:
             mean_sd(row.metrics[metric], digits) if metric in row.metrics else ""
             for metric, _, digits in _COLUMNS
         ]
+        if taught:
+            cells.append(_teacher(row))
         body.append(tuple(cells))
     return Table(title, tuple(columns), tuple(body))
 
@@ -153,8 +152,6 @@ def _full_row(data: StudyData, name: str) -> tuple[Value, ...]:
             values += [None] * 3 if other is None else [other.mean, other.low, other.high]
     published = arm.published
     values += (
-        [None] * 3
-        if published is None
-        else [published.accuracy, published.sd, published.gain]
+        [None] * 3 if published is None else [published.accuracy, published.sd, published.gain]
     )
     return tuple(values)

@@ -124,7 +124,8 @@ class StudyData:
         groups = []
         order = ["methods", *DIALECTS.values(), "controls"]
         for (student, title), rows in sorted(
-            found.items(), key=lambda item: (self.students.index(item[0][0]), order.index(item[0][1]))
+            found.items(),
+            key=lambda item: (self.students.index(item[0][0]), order.index(item[0][1])),
         ):
             plain = [r for r in self.rows if r.student == student and r.arm.baseline is None]
             parts = [rows[i : i + most] for i in range(0, len(rows), most)] or [[]]

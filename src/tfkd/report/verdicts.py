@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
+from tfkd.report.conclusions import MEANING, Conclusion, above, below, conclude_claim, explains
 from tfkd.report.tables import number, signed
 from tfkd.study.statistics import PairedDifference
 from tfkd.study.summary import LEVEL, Row
-
-Conclusion = Literal[
-    "gain beyond controls",
-    "gain, explained by a control",
-    "gain, not told from a control",
-    "gain, no control was run",
-    "no gain can be told",
-    "worse",
-]
-
-MEANING: dict[Conclusion, str] = {
-    "gain beyond controls": "better than cross-entropy, and better than every control",
-    "gain, explained by a control": "better than cross-entropy, but a control gains too, and the "
-    "method is not shown to gain more",
-    "gain, not told from a control": "better than cross-entropy, but not shown to be better than "
-    "a control whose own gain is unsure",
-    "gain, no control was run": "better than cross-entropy; what else explains it is not known",
-    "no gain can be told": "the difference may be chance",
-    "worse": "less accurate than cross-entropy",
-}
-"""The conclusions, in the order in which they are counted, and what each means."""
 
 
 @dataclass(frozen=True)
@@ -103,47 +82,6 @@ def count_conclusions(found: list[Verdict]) -> list[tuple[Conclusion, int]]:
     return [(name, count) for name, count in counts if count]
 
 
-def conclude_claim(row: Row, controls: dict[str, Row]) -> tuple[Conclusion, str]:
-    """Decide what may be said of an arm, and on what it rests.
-
-    A difference to the baseline counts where its p-value, corrected over all claims, is at most
-    0.05. Beyond a control is what has an interval of the difference to it above 0; this needs no
-    correction, for it must hold for every control.
-
-    Args:
-        row: an arm with a difference to its baseline.
-        controls: rows of its controls, by their arms' names.
-    """
-    assert row.difference is not None and row.adjusted_p is not None
-    told = row.adjusted_p <= LEVEL
-    names = [
-        name for name in row.over_controls if name in controls and _explains(controls[name], row)
-    ]
-    if told and row.difference.mean < 0.0:
-        as_bad = [name for name in names if not _apart(row.over_controls[name])]
-        bad = [name for name in as_bad if _below(controls[name].difference)]
-        if bad:
-            return "worse", f"So is {_join(controls, bad)}, from which it cannot be told."
-        return "worse", ""
-    if not told:
-        return "no gain can be told", ""
-    if not names:
-        return "gain, no control was run", ""
-    not_beyond = [name for name in names if not _above(row.over_controls[name])]
-    if not not_beyond:
-        return "gain beyond controls", "It is above each of its controls."
-    gaining = [name for name in not_beyond if _above(controls[name].difference)]
-    if gaining:
-        return (
-            "gain, explained by a control",
-            f"It is not above {_join(controls, gaining)}, which has no teacher and gains as well.",
-        )
-    return (
-        "gain, not told from a control",
-        f"It is not above {_join(controls, not_beyond)}, though no gain of that is sure either.",
-    )
-
-
 def _verdict(row: Row, by_arm: dict[str, Row], claims: int) -> Verdict:
     difference = row.difference
     assert difference is not None
@@ -168,7 +106,7 @@ def _controls(row: Row, by_arm: dict[str, Row]) -> list[str]:
     """What each control gives, the loss scale first, and the method minus it."""
     order = ("scaled", "balanced", "smoothed", "label_smoothing", "double")
     found = [by_arm[name] for name in row.over_controls if name in by_arm]
-    found = [control for control in found if _explains(control, row)]
+    found = [control for control in found if explains(control, row)]
     found.sort(key=lambda c: order.index(c.arm.method) if c.arm.method in order else len(order))
     sentences = []
     for control in found:
@@ -245,33 +183,11 @@ def _published(row: Row) -> str:
     )
 
 
-def _explains(control: Row, row: Row) -> bool:
-    """Whether a control may explain a gain: that which undoes the scale checks the machinery."""
-    return control.arm.method != "undone" and control.arm.name != row.arm.name
-
-
-def _above(difference: PairedDifference | None) -> bool:
-    return difference is not None and difference.low > 0.0
-
-
-def _below(difference: PairedDifference | None) -> bool:
-    return difference is not None and difference.high < 0.0
-
-
-def _apart(difference: PairedDifference) -> bool:
-    return _above(difference) or _below(difference)
-
-
 def _better(difference: PairedDifference) -> str:
     """Of a metric that is better where it is lower."""
-    if _below(difference):
+    if below(difference):
         return ", better"
-    return ", worse" if _above(difference) else ""
-
-
-def _join(controls: dict[str, Row], names: list[str]) -> str:
-    titles = [controls[name].title for name in names]
-    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
+    return ", worse" if above(difference) else ""
 
 
 def _named(row: Row) -> str:

@@ -32,7 +32,12 @@ def draw(data: StudyData) -> Drawing | None:
         if total > own:
             axes[0].plot([own, total], [gain, gain], color=style.colour, linewidth=0.8)
             axes[0].plot(
-                [total], [gain], color=style.colour, marker=style.marker, fillstyle="none", ls="none"
+                [total],
+                [gain],
+                color=style.colour,
+                marker=style.marker,
+                fillstyle="none",
+                ls="none",
             )
 
     def finish(axes: list[Axes], group: Group) -> None:

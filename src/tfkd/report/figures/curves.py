@@ -76,7 +76,9 @@ def draw(data: StudyData) -> Drawing | None:
         "smoothing. Where training accuracy nears 100 % while the validation NLL rises, the "
         "network overfits: there regularisation can show. The first fifth of the epochs may lie "
         "outside of a panel. Nothing was chosen by the test split.",
-        panel_per_group(data, "curves", draw_row, finish, axes=len(shown), height=1.45 * len(shown)),
+        panel_per_group(
+            data, "curves", draw_row, finish, axes=len(shown), height=1.45 * len(shown)
+        ),
         Table(
             "Mean and standard deviation over seeds, by epoch",
             tuple(columns),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, plain_number, to_svg
+from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.predictions import TEMPERATURES, Array
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -15,14 +15,15 @@ _MARKERS = "os^vDP"
 
 def draw(data: StudyData) -> Drawing | None:
     """Draw the mean sorted probabilities of each teacher; None if no run teaches."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     teachers = {arm: mean for arm in data.runs if (mean := _mean(data, arm)) is not None}
     if not teachers:
         return None
     num_classes = len(data.classes)
     panels = []
     for place, (arm, curves) in enumerate(teachers.items()):
-        from matplotlib.figure import Figure
-
         name = data.by_arm[arm].student
         with drawing():
             figure = Figure(figsize=(PANEL[0], PANEL[1] + 0.4), layout="constrained")
@@ -39,9 +40,9 @@ def draw(data: StudyData) -> Drawing | None:
                 )
             axes.axhline(1.0 / num_classes, color=INK, linestyle=":", label="uniform")
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(plain_number)
+            plain_ticks(axes)
             axes.set_ylim(bottom=max(float(curves[1.0].min()) / 1.5, 1e-7))
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("rank of the class, from the likeliest")
             axes.set_ylabel("mean probability (log scale)")
             axes.set_title(f"teacher {name}", loc="left")

@@ -50,7 +50,9 @@ def draw(data: StudyData) -> Drawing | None:
     for row in data.rows:
         if row.arm.name not in found:
             continue
-        for place, (count, confidence, accuracy) in enumerate(zip(*found[row.arm.name], strict=True)):
+        for place, (count, confidence, accuracy) in enumerate(
+            zip(*found[row.arm.name], strict=True)
+        ):
             edges = f"{place / BINS:.3f}–{(place + 1) / BINS:.3f}"
             values.append(
                 (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.style import PANEL, drawing, plain_number, to_svg
+from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.soft_targets import soft_targets_figure
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -34,9 +34,11 @@ def draw(data: StudyData) -> Drawing | None:
             axes = figure.axes[0]
             axes.set_title("")
             axes.set_title(title, loc="left")
-            axes.yaxis.set_major_formatter(plain_number)
+            plain_ticks(axes)
             axes.grid(axis="x", visible=False)
-            axes.set_xticklabels(["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])])
+            axes.set_xticklabels(
+                ["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])]
+            )
             panels.append(to_svg(figure, f"soft-targets-{place}", title))
         values.append(
             (

@@ -14,6 +14,7 @@ from tfkd.report.study_data import Group
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, FAINT, PAGE = "#101112", "#c8c9ca", "#fdfeff"
@@ -100,7 +101,7 @@ def drawing() -> Iterator[None]:
     """Set matplotlib up for the time of one figure: no text is taken for a formula."""
     import matplotlib
 
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": 8.5,
@@ -137,9 +138,12 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def plain_number(value: float, position: int) -> str:
-    """Write a tick of a logarithmic axis; matplotlib's own way is a formula."""
-    return f"{value:g}"
+def plain_ticks(axes: Axes) -> None:
+    """Write the ticks of a logarithmic y-axis as numbers; matplotlib's own way is a formula."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.0, 0.4)))
 
 
 def to_svg(figure: Figure, name: str, title: str) -> str:
@@ -194,4 +198,3 @@ def _adapt(element: ElementTree.Element, name: str, kept: set[str]) -> None:
                 lambda found: _VARIABLES.get(found[0].lower(), found[0]),
                 value,
             )
-

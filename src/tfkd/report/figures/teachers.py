@@ -38,7 +38,9 @@ def draw(data: StudyData) -> Drawing | None:
         "seeds ± one standard deviation. The line with its band is plain cross-entropy, also ± one "
         "standard deviation. Marks filled: the losses as this package has them; hollow: as printed "
         "in the paper; half filled: as in its released code. After figure 2 of the paper.",
-        tuple(_panel(data, name, [row for row in taught if row.student == name]) for name in students),
+        tuple(
+            _panel(data, name, [row for row in taught if row.student == name]) for name in students
+        ),
         Table(
             "Student and teacher, test accuracy in percent",
             (

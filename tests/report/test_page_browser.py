@@ -1,0 +1,122 @@
+"""The page in a headless browser: all there, nothing wrong, wide and narrow, light and dark."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.timeout(600),
+]
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+DARK = "--blink-settings=preferredColorScheme=0"
+MEASURE = """
+<script>
+const box = element => element.getBoundingClientRect();
+const inside = element => element.closest('.scroll') !== null;
+parent.postMessage(JSON.stringify({
+  width: innerWidth,
+  content: document.documentElement.scrollWidth,
+  figures: [...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg').length),
+  svgs: [...document.querySelectorAll('svg')].map(s => [box(s).width, box(s).height]),
+  outside: [...document.querySelectorAll('main *')]
+    .filter(e => !inside(e) && !e.closest('svg') && box(e).right > innerWidth + 1)
+    .map(e => e.outerHTML.slice(0, 200)),
+  texts: [...document.querySelectorAll('svg')].flatMap(s => [...s.querySelectorAll('text')]
+    .filter(t => box(t).left < box(s).left - 12 || box(t).right > box(s).right + 12)
+    .map(t => t.textContent)),
+  smallest: Math.min(...[...document.querySelectorAll('svg text')].map(t =>
+    parseFloat(getComputedStyle(t).fontSize) * box(t.closest('svg')).width
+      / t.closest('svg').viewBox.baseVal.width)),
+  page: getComputedStyle(document.body).backgroundColor,
+  ink: getComputedStyle(document.querySelector('svg text')).fill,
+}), '*');
+</script>
+"""
+# A window has a least width; a frame has not.
+FRAME = """<!DOCTYPE html>
+<script>onmessage = found => document.documentElement.dataset.measured = found.data;</script>
+<iframe src="measured.html" style="width: {width}px; height: 900px; border: 0"></iframe>
+"""
+
+
+def browse(tmp_path, page, *options):
+    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", *options]
+    return subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=280, check=True
+    )
+
+
+def measure(tmp_path, page, width, *options):
+    """Open a copy of the page that may run a script, and fetch what the script saw."""
+    text = re.sub(r"<meta http-equiv[^>]*>", "", page.read_text())
+    (tmp_path / "measured.html").write_text(text.replace("</body>", f"{MEASURE}</body>"))
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=width))
+    options = ("--window-size=1300,1000", "--virtual-time-budget=5000", *options)
+    dom = browse(tmp_path, frame, "--dump-dom", *options).stdout
+    found = re.search(r'data-measured="([^"]*)"', dom)
+    return json.loads(found[1].replace("&quot;", '"').replace("&lt;", "<").replace("&amp;", "&"))
+
+
+def brightness(colour):
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+def test_every_figure_is_drawn_on_a_wide_screen(report, tmp_path):
+    found = measure(tmp_path, report[0], 1200)
+    assert found["width"] == 1200
+    assert len(found["figures"]) == 9
+    assert min(found["figures"]) >= 1
+    assert all(width > 200 and height > 100 for width, height in found["svgs"])
+    assert found["content"] <= 1200
+    assert brightness(found["page"]) > 200 > 100 > brightness(found["ink"])
+
+
+def test_a_narrow_screen_shows_all_without_scrolling_sideways(report, tmp_path):
+    found = measure(tmp_path, report[0], 360)
+    assert found["width"] == 360
+    assert found["content"] <= 360
+    assert found["outside"] == []
+    assert found["texts"] == []
+    assert found["smallest"] >= 9.0
+    assert all(width > 200 and height > 100 for width, height in found["svgs"])
+
+
+def test_dark(report, tmp_path):
+    found = measure(tmp_path, report[0], 1200, DARK)
+    assert brightness(found["page"]) < 60
+    assert brightness(found["ink"]) > 200
+
+
+def test_nothing_is_reported_to_the_console(report, tmp_path):
+    quiet = browse(tmp_path, report[0], "--enable-logging=stderr", "--v=0", "--dump-dom")
+    assert "CONSOLE" not in quiet.stderr
+    assert quiet.stdout.count("<svg") == report[0].read_text().count("<svg")
+    # That an error would be seen:
+    broken = tmp_path / "broken.html"
+    broken.write_text(report[0].read_text().replace("</body>", "<script>1</script></body>"))
+    loud = browse(tmp_path, broken, "--enable-logging=stderr", "--v=0", "--dump-dom")
+    assert "CONSOLE" in loud.stderr
+
+
+def test_print(report, tmp_path):
+    file = tmp_path / "page.pdf"
+    browse(tmp_path, report[0], "--no-pdf-header-footer", f"--print-to-pdf={file}")
+    content = file.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", content)) >= 4

@@ -1,0 +1,172 @@
+"""Each conclusion follows from the numbers, and its sentence says them."""
+
+import pytest
+
+from tfkd.report.verdicts import (
+    control_sentences,
+    count_conclusions,
+    machinery,
+    verdicts,
+)
+from tfkd.study.plan import Arm, Published, Study
+from tfkd.study.summary import summarise_study
+from tfkd.train import MethodSettings, RunSettings
+
+PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
+SEEDS = 8
+
+
+def study(*controls, published=None):
+    recipe = RunSettings()
+    arms = [
+        Arm(PLAIN, "cross_entropy", MethodSettings(), recipe),
+        Arm(
+            CLAIM,
+            "de_kd",
+            MethodSettings("knowledge_distillation"),
+            recipe,
+            dialect="released",
+            teacher=PLAIN,
+            teacher_epoch=1,
+            baseline=PLAIN,
+            published=published,
+        ),
+    ]
+    for method in controls:
+        loss = MethodSettings("label_smoothing", alpha=0.1)
+        if method != "smoothed":
+            loss = MethodSettings(scale=0.0595)
+        name = f"small_cnn/{method}"
+        arms.append(Arm(name, method, loss, recipe, baseline=PLAIN, control_of=(CLAIM,)))
+    return Study("test", "Does it work?", tuple(arms), SEEDS)
+
+
+def rows(gains, *, seeds=SEEDS, published=None):
+    """Rows in which each arm has a gain in points, give or take a fixed wiggle over the seeds."""
+    controls = [name.partition("/")[2] for name in gains if name not in (PLAIN, CLAIM)]
+    plan = study(*controls, published=published)
+    records = []
+    for place, arm in enumerate(plan.arms):
+        for seed in range(seeds):
+            wiggle = 0.05 * ((seed * (place + 2)) % 5 - 2)
+            gain = gains.get(arm.name, 0.0) + (wiggle if place else 0.0)
+            records.append(
+                {
+                    "arm": arm.name,
+                    "seed": seed,
+                    "teacher": "big@1" if arm.teacher else None,
+                    "teacher_accuracy": 0.2 if arm.teacher else None,
+                    "accuracy": 0.8 + 0.01 * (seed % 3) + gain / 100,
+                    "train_accuracy": 1.0,
+                    "nll": 0.5 - (0.1 if arm.name == CLAIM else 0.0),
+                    "ece": 0.08 + (0.03 if arm.name == CLAIM else 0.0),
+                    "brier": 0.1,
+                    "aurc": 0.01,
+                    "seconds": 12.0,
+                }
+            )
+    return summarise_study(plan, records)
+
+
+def only(gains, **options):
+    (found,) = verdicts(rows(gains, **options))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gains", "conclusion"),
+    [
+        ({CLAIM: 1.0}, "gain, no control was run"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 0.3}, "gain beyond controls"),
+        ({CLAIM: 1.0, "small_cnn/scaled": -0.8}, "gain beyond controls"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 1.0}, "gain, explained by a control"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 1.5}, "gain, explained by a control"),
+        (
+            {CLAIM: 1.0, "small_cnn/scaled": 0.2, "small_cnn/smoothed": 1.1},
+            "gain, explained by a control",
+        ),
+        ({CLAIM: 0.09, "small_cnn/scaled": 0.03}, "gain, not told from a control"),
+        ({CLAIM: 0.01, "small_cnn/scaled": 1.0}, "no gain can be told"),
+        ({CLAIM: -1.0, "small_cnn/scaled": 0.0}, "worse"),
+        # What undoes the scale is cross-entropy again and explains nothing.
+        ({CLAIM: 1.0, "small_cnn/undone": 1.0}, "gain, no control was run"),
+        ({CLAIM: 1.0, "small_cnn/undone": 1.0, "small_cnn/scaled": 0.1}, "gain beyond controls"),
+    ],
+)
+def test_conclusion(gains, conclusion):
+    assert only(gains).conclusion == conclusion
+
+
+def test_a_large_difference_of_few_seeds_is_no_gain():
+    found = only({CLAIM: 5.0}, seeds=3)
+    assert found.conclusion == "no gain can be told"
+    assert "The smallest p possible with 3 seeds is 0.25" in found.details[-1]
+    alone = only({CLAIM: 5.0}, seeds=1)
+    assert alone.conclusion == "no gain can be told"
+    assert "interval" not in alone.headline
+    assert alone.details == ("One seed tells nothing about chance.",)
+
+
+def test_the_sentence_has_the_numbers():
+    found = only({CLAIM: 0.42, "small_cnn/scaled": 0.39, "small_cnn/smoothed": -0.1})
+    row = found.row
+    over = row.over_controls["small_cnn/scaled"]
+    assert found.headline == (
+        "De-KD, as released, on small_cnn, taught by big@1: "
+        f"+{row.difference.mean:.2f} points over cross-entropy, 95 % interval "
+        f"{row.difference.low:.2f} to {row.difference.high:.2f}, 8 seeds, corrected p 0.0078; "
+        f"the same loss scale without a teacher gives +{row.difference.mean - over.mean:.2f} "
+        f"(cross-entropy × 0.0595), method minus control +{over.mean:.2f} points, "
+        f"95 % interval −{-over.low:.2f} to {over.high:.2f}."
+    )
+    assert found.because == (
+        "It is not above cross-entropy × 0.0595, which has no teacher and gains as well."
+    )
+    smoothed = row.difference.mean - row.over_controls["small_cnn/smoothed"].mean
+    assert found.details[0].startswith(
+        f"An equivalent label smoothing gives −{-smoothed:.2f} (label smoothing ε = 0.1)"
+    )
+    assert f"a difference of {row.difference.detectable:.2f} points" in found.details[-1]
+
+
+def test_calibration_and_likelihood_stand_beside_the_baselines():
+    (sentence,) = only({CLAIM: 0.5}).beside
+    assert "ECE 11.0 % against 8.0 % (+3.0, 95 % interval 3.0 to 3.0, worse)" in sentence
+    assert "NLL 0.400 against 0.500 (−0.100, 95 % interval −0.100 to −0.100, better)" in sentence
+
+
+def test_a_loss_that_the_scale_shares():
+    found = only({CLAIM: -1.0, "small_cnn/scaled": -1.0})
+    assert found.conclusion == "worse"
+    assert "against cross-entropy" in found.headline
+    assert found.because == "So is cross-entropy × 0.0595, from which it cannot be told."
+    assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).because == ""
+
+
+def test_what_the_paper_reports():
+    found = only({CLAIM: 0.5}, published=Published(70.65, 0.35, 2.27, "Arithmetic gives 2.3"))
+    assert found.beside[-1] == (
+        "The paper reports 70.65 ± 0.35 %, +2.27 over its baseline, on its own data and networks. "
+        "Arithmetic gives 2.3."
+    )
+    bare = only({CLAIM: 0.5}, published=Published(70.65))
+    assert bare.beside[-1].startswith("The paper reports 70.65 %, on its own data")
+
+
+def test_the_machinery_is_checked():
+    (right,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": 0.0}))
+    assert "as it must" in right
+    (wrong,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": -1.0}))
+    assert "something is wrong" in wrong
+    (unknown,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": -1.0}, seeds=1))
+    assert "checks nothing yet" in unknown
+    assert machinery(rows({CLAIM: 0.5, "small_cnn/scaled": 0.0})) == []
+
+
+def test_controls_by_themselves_and_counts():
+    found = rows({CLAIM: 1.0, "small_cnn/scaled": -0.8, "small_cnn/undone": 0.0})
+    (sentence,) = control_sentences(found)
+    assert sentence.startswith(
+        "cross-entropy × 0.0595 on small_cnn: −0.79 points against cross-entropy"
+    )
+    assert count_conclusions(verdicts(found)) == [("gain beyond controls", 1)]
