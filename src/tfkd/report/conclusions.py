@@ -13,6 +13,7 @@ Conclusion = Literal[
     "gain, not told from a control",
     "gain, no control was run",
     "no gain can be told",
+    "too few seeds to tell",
     "worse",
 ]
 
@@ -24,21 +25,24 @@ MEANING: dict[Conclusion, str] = {
     "a control whose own gain is unsure",
     "gain, no control was run": "better than cross-entropy; what else explains it is not known",
     "no gain can be told": "the difference may be chance",
+    "too few seeds to tell": "corrected for the number of claims, no difference could be told from "
+    "chance, however large",
     "worse": "less accurate than cross-entropy",
 }
 """The conclusions, in the order in which they are counted, and what each means."""
 
 
-def conclude_claim(row: Row, controls: dict[str, Row]) -> tuple[Conclusion, str]:
+def conclude_claim(row: Row, controls: dict[str, Row], claims: int) -> tuple[Conclusion, str]:
     """Decide what may be said of an arm, and on what it rests.
 
     A difference to the baseline counts where its p-value, corrected over all claims, is at most
-    0.05. Beyond a control is what has an interval of the difference to it above 0; this needs no
-    correction, for it must hold for every control.
+    0.05. Beyond a control is what has an interval of the difference to it above 0, and a p-value
+    of at most 0.05; this needs no correction, for it must hold for every control.
 
     Args:
         row: an arm with a difference to its baseline.
         controls: rows of its controls, by their arms' names.
+        claims: how many claims the p-values are corrected for.
     """
     assert row.difference is not None and row.adjusted_p is not None
     told = row.adjusted_p <= LEVEL
@@ -51,6 +55,8 @@ def conclude_claim(row: Row, controls: dict[str, Row]) -> tuple[Conclusion, str]
         if bad:
             return "worse", f"So is {_join(controls, bad)}, from which it cannot be told."
         return "worse", ""
+    if not told and row.difference.smallest_p * claims > LEVEL:
+        return "too few seeds to tell", ""
     if not told:
         return "no gain can be told", ""
     if not names:
@@ -76,13 +82,13 @@ def explains(control: Row, row: Row) -> bool:
 
 
 def above(difference: PairedDifference | None) -> bool:
-    """Return whether the interval lies above 0."""
-    return difference is not None and difference.low > 0.0
+    """Return whether the interval lies above 0, and so many seeds can tell."""
+    return difference is not None and difference.low > 0.0 and difference.p_value <= LEVEL
 
 
 def below(difference: PairedDifference | None) -> bool:
-    """Return whether the interval lies below 0."""
-    return difference is not None and difference.high < 0.0
+    """Return whether the interval lies below 0, and so many seeds can tell."""
+    return difference is not None and difference.high < 0.0 and difference.p_value <= LEVEL
 
 
 def _apart(difference: PairedDifference) -> bool:

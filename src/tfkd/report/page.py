@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,10 @@ HOW = (
     "seed, the same split, initial weights and order of images; its interval is a 95 % bootstrap "
     "(BCa) interval of the mean over seeds, too short with few seeds; p is that of the sign-flip "
     "test, corrected by Holm over all claims of this page. A gain counts from a corrected p of "
-    "0.05. A gain is beyond a control where the interval of method minus control lies above 0."
+    "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
+    "its own p is at most 0.05; better and worse are meant so too."
 )
+_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 LEGEND = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
     "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
@@ -96,7 +99,7 @@ class Page:
         """Return the name by which the style sheet knows a conclusion."""
         if verdict.conclusion == "worse":
             return "worse"
-        return "open" if verdict.conclusion == "no gain can be told" else "gain"
+        return "gain" if verdict.conclusion.startswith("gain") else "open"
 
 
 def make_page(data: StudyData) -> Page:
@@ -116,7 +119,7 @@ def make_page(data: StudyData) -> Page:
         unfinished=unfinished,
         facts=facts(data),
         remarks=data.study.remarks,
-        conclusion=conclude(data.rows),
+        conclusion=_HYPHEN.sub("−", conclude(data.rows)),
         verdicts=[
             (student, of_student)
             for student in data.students

@@ -29,7 +29,7 @@ def result_tables(data: StudyData) -> list[Table]:
             if not rows:
                 continue
             kind = "controls" if controls else "methods"
-            tables.append(_table(f"student {student}: {kind}", rows))
+            tables.append(_table(data, f"student {student}: {kind}", rows))
     return tables
 
 
@@ -56,7 +56,7 @@ def full_table(data: StudyData) -> Table:
     return Table(data.study.name, tuple(columns), rows)
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def _table(data: StudyData, title: str, rows: list[Row]) -> Table:
     taught = any(row.teacher for row in rows)
     published = any(row.arm.published is not None for row in rows)
     columns = [
@@ -72,7 +72,7 @@ def _table(title: str, rows: list[Row]) -> Table:
     ]
     body = []
     for row in rows:
-        cells: list[Value] = [row.title, row.accuracy.n, mean_sd(row.accuracy, 2)]
+        cells: list[Value] = [data.title(row), row.accuracy.n, mean_sd(row.accuracy, 2)]
         if published:
             cells += _published(row)
         cells += _difference(row.difference)

@@ -96,17 +96,18 @@ class StudyData:
         """Names of the classes."""
         return [str(name) for name in self.all_runs[0].data["classes"]] if self.all_runs else []
 
-    def label(self, row: Row) -> str:
-        """What a figure of one student calls an arm: its title, with the teacher if need be."""
-        # The scale is the same in all parts of a control's title, and said once.
-        title = _REPEATED.sub(lambda found: f"{found[1].split()[-1]} {found[2]}", row.title)
+    def title(self, row: Row) -> str:
+        """What a table of one student calls an arm: its title, with the teacher if need be."""
         same = [other for other in self.rows if _alike(other, row)]
         if len(same) == 1:
-            return title
-        taught = {other.teacher for other in same}
-        if len(taught) == len(same):
-            return f"{title}, taught by {row.teacher or 'none'}"
-        return f"{title} ({row.arm.name})"
+            return row.title
+        if len({other.teacher for other in same}) == len(same):
+            return f"{row.title}, by {row.teacher or 'none'}"
+        return f"{row.title} ({row.arm.name})"
+
+    def label(self, row: Row) -> str:
+        """What a figure calls it: shorter, for all parts of a control's title say the scale."""
+        return _REPEATED.sub(lambda found: f"{found[1].split()[-1]} {found[2]}", self.title(row))
 
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""

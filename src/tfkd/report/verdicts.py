@@ -85,7 +85,7 @@ def count_conclusions(found: list[Verdict]) -> list[tuple[Conclusion, int]]:
 def _verdict(row: Row, by_arm: dict[str, Row], claims: int) -> Verdict:
     difference = row.difference
     assert difference is not None
-    conclusion, because = conclude_claim(row, by_arm)
+    conclusion, because = conclude_claim(row, by_arm, claims)
     taught = f", taught by {row.teacher}" if row.teacher else ""
     headline = (
         f"{_named(row)}{taught}: {_amount(difference)} {_over(difference)} cross-entropy"
@@ -176,7 +176,8 @@ def _published(row: Row) -> str:
         return ""
     spread = "" if published.sd is None else f" ± {published.sd:.2f}"
     gain = "" if published.gain is None else f", {signed(published.gain)} over its baseline"
-    remark = "" if not published.remark else f" {published.remark.rstrip('.')}."
+    text = (published.remark or "").rstrip(".")
+    remark = f" {text[0].upper()}{text[1:]}." if text else ""
     return (
         f"The paper reports {published.accuracy:.2f}{spread} %{gain}, on its own data and networks."
         f"{remark}"

@@ -64,7 +64,7 @@ def draw(data: StudyData) -> Drawing | None:
         "teacher's training, for a snapshot up to that epoch. Runs that ran side by side, or "
         "beside other work, took longer than they would alone: read the times as orders of "
         "magnitude.",
-        panel_per_group(data, "cost", draw_row, finish),
+        panel_per_group(data, "cost", draw_row, finish, compared=True),
         Table(
             "Seconds of training, median over seeds, and difference in points",
             ("student", "arm", "seconds", "seconds with the teacher's", "difference"),

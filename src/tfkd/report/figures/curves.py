@@ -28,6 +28,8 @@ CURVES = (
 
 def draw(data: StudyData) -> Drawing | None:
     """Draw the mean over seeds of every epoch, ± one standard deviation; None without runs."""
+    from matplotlib.ticker import MaxNLocator
+
     found = {arm: _curves(data, arm) for arm in data.runs}
     if not any(curves for _, curves in found.values()):
         return None
@@ -63,6 +65,7 @@ def draw(data: StudyData) -> Drawing | None:
             low, high = float(np.nanmin(settled)), float(np.nanmax(settled))
             room = 0.12 * (high - low) or 1.0
             axes[place].set_ylim(low - room, high + room)
+        axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[-1].set_xlabel("epoch")
 
     columns = ["student", "arm", "epoch"]

@@ -12,6 +12,8 @@ from tfkd.report.tables import Table, number, signed
 from tfkd.study.summary import Row
 
 ROW_INCHES = 0.35
+MOST_LETTERS = 61
+"""A longer line leaves no room for the interval, which is drawn and in the table."""
 
 
 def draw(data: StudyData) -> Drawing | None:
@@ -80,10 +82,11 @@ def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
                 fillstyle=FILLED[row.arm.dialect],
                 markersize=6,
             )
-            label = textwrap.shorten(data.label(row), 46, placeholder=" …")
+            label = textwrap.shorten(data.label(row), 52, placeholder=" …")
             text = signed(found.mean)
-            if not math.isnan(found.low):
-                text += f" ({number(found.low)} to {number(found.high)})"
+            interval = f" ({number(found.low)} to {number(found.high)})"
+            if not math.isnan(found.low) and len(label + text + interval) <= MOST_LETTERS:
+                text += interval
             for side, words in ((0.0, label), (1.0, text)):
                 axes.annotate(
                     words,

@@ -25,6 +25,7 @@ def panel_per_group(
     *,
     axes: int = 1,
     height: float = PANEL[1],
+    compared: bool = False,
 ) -> tuple[str, ...]:
     """Draw one panel for each group of arms, with its legend below.
 
@@ -35,11 +36,13 @@ def panel_per_group(
         finish: sets limits and names of the axes.
         axes: how many stand above each other, with one x-axis.
         height: in inches, without the legend.
+        compared: only groups with an arm beside the baseline.
     """
     from matplotlib.figure import Figure
 
     svgs = []
-    for place, group in enumerate(data.groups()):
+    groups = [group for group in data.groups() if group.rows or not compared]
+    for place, group in enumerate(groups):
         with drawing():
             rows = styles_in(group)
             lines = (len(rows) + 1) // 2 if _short(data, group) else len(rows)

@@ -55,29 +55,39 @@ class Style(NamedTuple):
 
 
 BASELINE_STYLE = Style(INK, "o", "-")
+# Lengths of dashes and gaps, in widths of the line.
+_DASHES: list[Any] = [
+    (0, (5, 1.5)),
+    (0, (10, 1.5)),
+    (0, (3, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (7, 2, 2, 2)),
+    (0, (4, 1, 1, 1, 1, 1)),
+    (0, (2, 2)),
+]
+IN_TURN = [
+    Style(colour, marker, line)
+    for colour, marker, line in zip(list(COLOURS)[:7], "s^vDPX*", _DASHES, strict=True)
+]
+"""For arms that their methods do not tell apart."""
+
+_METHODS = (
+    "label_smoothing",
+    "tf_kd_reg",
+    "tf_kd_self",
+    "normal_kd",
+    "de_kd",
+    "re_kd",
+)
 _OF_METHOD = {
     "cross_entropy": BASELINE_STYLE,
-    "label_smoothing": Style("#e69f00", "s", (0, (5, 1.5))),
-    "tf_kd_reg": Style("#0072b2", "^", "-"),
-    "tf_kd_self": Style("#009e73", "v", (0, (3, 1, 1, 1))),
-    "normal_kd": Style("#d55e00", "D", (0, (1, 1))),
-    "de_kd": Style("#cc79a7", "P", (0, (7, 2, 2, 2))),
-    "re_kd": Style("#56b4e9", "X", (0, (4, 1, 1, 1, 1, 1))),
-    "scaled": Style("#d55e00", "<", (0, (5, 1.5))),
-    "balanced": Style("#cc79a7", ">", (0, (1, 1))),
-    "smoothed": Style("#e69f00", "p", (0, (3, 1, 1, 1))),
-    "undone": Style("#7f7f7f", "d", (0, (7, 2, 2, 2))),
-    "double": Style("#009e73", "*", "-"),
+    **dict(zip(_METHODS, IN_TURN, strict=False)),
+    "scaled": Style("#d55e00", "<", _DASHES[0]),
+    "balanced": Style("#cc79a7", ">", _DASHES[3]),
+    "smoothed": Style("#e69f00", "p", _DASHES[2]),
+    "undone": Style("#7f7f7f", "d", _DASHES[4]),
+    "double": Style("#009e73", "*", _DASHES[1]),
 }
-_IN_TURN = [
-    Style(colour, marker, line)
-    for colour, marker, line in zip(
-        list(COLOURS)[:7],
-        "s^vDPX*",
-        [style.line for style in list(_OF_METHOD.values())[1:8]],
-        strict=True,
-    )
-]
 FILLED = {"tfkd": "full", "paper": "none", "released": "left"}
 """By dialect, how markers are filled where arms of several dialects share a panel."""
 
@@ -91,7 +101,7 @@ def styles_in(group: Group) -> list[tuple[Row, Style]]:
     """Return the arms of a panel with their styles, all different."""
     own = [style_of(row) for row in group.rows]
     if len(set(own)) < len(own):
-        own = [_IN_TURN[place % len(_IN_TURN)] for place in range(len(own))]
+        own = [IN_TURN[place % len(IN_TURN)] for place in range(len(own))]
     styled = list(zip(group.rows, own, strict=True))
     return styled if group.baseline is None else [(group.baseline, BASELINE_STYLE), *styled]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
+from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, drawing, style_of, to_svg
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.study.methods import DIALECTS, METHODS
@@ -72,20 +72,21 @@ def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
             axes.axhspan(mean - sd, mean + sd, color=FAINT, alpha=0.5, linewidth=0)
             axes.axhline(mean, color=INK, label="cross-entropy, no teacher")
         named: set[str] = set()
-        for line in _lines(rows):
+        lines = _lines(rows)
+        for place, line in enumerate(lines):
             points = sorted(line, key=lambda row: row.metrics["teacher_accuracy"].mean)
-            if len(points) > 2:
+            in_turn = IN_TURN[place % len(IN_TURN)]
+            if len(points) > 1:
                 axes.plot(
                     [row.metrics["teacher_accuracy"].mean for row in points],
                     [row.accuracy.mean for row in points],
-                    color=style_of(points[0]).colour,
-                    linewidth=0.8,
+                    color=in_turn.colour,
+                    linestyle=in_turn.line,
+                    linewidth=0.9,
                 )
             for row in points:
-                style, teacher = style_of(row), row.metrics["teacher_accuracy"]
-                label = METHODS.get(row.arm.method, row.arm.method)
-                if row.arm.dialect != "tfkd":
-                    label += f", {DIALECTS[row.arm.dialect]}"
+                style = in_turn if len(points) > 1 else style_of(row)
+                teacher, label = row.metrics["teacher_accuracy"], _label(row, len(points) > 1)
                 axes.errorbar(
                     teacher.mean,
                     row.accuracy.mean,
@@ -109,12 +110,23 @@ def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
 
 def _lines(rows: list[Row]) -> list[list[Row]]:
     """The rows that differ in the teacher's snapshot alone."""
-    lines: dict[tuple[str, str | None], list[Row]] = {}
+    lines: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        lines.setdefault((row.arm.dialect, row.arm.teacher), []).append(row)
-    if any(len({row.arm.teacher_epoch for row in line}) < len(line) for line in lines.values()):
+        lines.setdefault((row.arm.loss, row.arm.recipe, row.arm.teacher), []).append(row)
+    # A method and its defective teacher are two points and no line.
+    if max(map(len, lines.values())) < 3:
         return [[row] for row in rows]
     return list(lines.values())
+
+
+def _label(row: Row, snapshots: bool) -> str:
+    """The method, or for the snapshots of one network its name; and the dialect."""
+    label = METHODS.get(row.arm.method, row.arm.method)
+    if snapshots and row.teacher is not None:
+        label = f"by {row.teacher.partition('@')[0]}"
+    if row.arm.dialect != "tfkd":
+        label += f", {DIALECTS[row.arm.dialect]}"
+    return label
 
 
 def _spread(sd: float) -> float:

@@ -1,0 +1,70 @@
+"""What keeps figures readable: no two methods alike, text as text, colours of the page."""
+
+import itertools
+import re
+
+import pytest
+from matplotlib.figure import Figure
+
+from tfkd.report.figures.style import COLOURS, INK, drawing, style_of, styles_in, to_svg
+from tfkd.report.study_data import Group
+from tfkd.study.methods import CONTROLS, METHODS
+from tfkd.study.plan import Arm
+from tfkd.study.summary import Row, summarise
+from tfkd.train import MethodSettings, RunSettings
+
+
+def row(method, name="arm"):
+    arm = Arm(name, method, MethodSettings(), RunSettings(), baseline="plain")
+    return Row(arm, method, None, {"accuracy": summarise([1.0, 2.0])}, {}, None, {})
+
+
+@pytest.mark.parametrize("family", [METHODS, CONTROLS])
+def test_methods_differ_in_colour_marker_and_line(family):
+    for first, second in itertools.combinations(map(style_of, map(row, family)), 2):
+        assert first.colour != second.colour
+        assert first.marker != second.marker
+        assert first.line != second.line
+
+
+def test_arms_of_one_method_differ_too():
+    rows = tuple(row("de_kd", f"arm-{place}") for place in range(7))
+    styled = styles_in(Group("student", "ours", row("cross_entropy"), rows))
+    for first, second in itertools.combinations([style for _, style in styled], 2):
+        assert first.colour != second.colour
+        assert first.marker != second.marker
+        assert first.line != second.line
+
+
+def svg(name="picture"):
+    with drawing():
+        figure = Figure()
+        axes = figure.add_subplot()
+        for colour in (*COLOURS, INK, "white"):
+            axes.plot([0, 1], [0, 1], color=colour, marker="o", label="<b>$x_1$ 日")
+        axes.bar([0], [1], hatch="//", color="#0072B2", edgecolor="white")
+        axes.legend()
+        return to_svg(figure, name, "A <title>")
+
+
+def test_text_is_text_and_no_formula():
+    assert "&lt;b&gt;$x_1$ 日</text>" in svg()
+    assert 'aria-label="A &lt;title&gt;"' in svg()
+    assert "font:" not in svg()
+
+
+def test_colours_are_the_pages():
+    assert not re.search(r"(fill|stroke): #", svg())
+    for colour in COLOURS.values():
+        assert f"var(--{colour})" in svg()
+
+
+def test_ids_are_the_figures_own_and_the_picture_is_reproducible():
+    first, second = svg("first"), svg("second")
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (first, second)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    for text, own in zip((first, second), ids, strict=True):
+        assert set(re.findall(r'(?:url\(|href=")#([^")]+)', text)) <= own
+    assert svg("first") == first
+    assert "http" not in first
