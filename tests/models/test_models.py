@@ -81,7 +81,7 @@ def test_small_cnn_has_the_size_worked_out_by_hand() -> None:
 
 @pytest.mark.parametrize("size", [8, 28])
 def test_wide_cnn_is_five_to_ten_times_small_cnn(size: int) -> None:
-    small, wide = (outline(name, num_classes=10, in_channels=1) for name in SMALL)
+    small, wide = (outline(name, num_classes=10, in_channels=1) for name in SMALL[:2])
     images = torch.empty(1, 1, size, size, device="meta")
     assert 5 < count(wide) / count(small) < 10
     assert 5 < multiplications(wide, images) / multiplications(small, images) < 10

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+METHOD_WIDTH = 13
+NUMBERS = (
+    "test accu-\nracy %",
+    "difference to\ncross-entropy",
+    "NLL",
+    "ECE\n%",
+    "AURC\n%",
+    "sec-\nonds",
+)
+"""Headings of the columns behind method and teacher."""
+
+
 def print_rows(rows: list[Row], console: Console) -> None:
     """Print one table for each student, and what may be concluded.
 
@@ -28,22 +40,24 @@ def print_rows(rows: list[Row], console: Console) -> None:
             box=None,
             padding=(0, 1, 0, 0),
         )
-        # In 80 columns the numbers leave this much for names; elsewhere they take what they need.
+        cells = [_cells(row) for row in rows if row.student == student]
+        numbers = [
+            max(len(text) for text in (*name.split("\n"), *column))
+            for name, column in zip(NUMBERS, list(zip(*cells, strict=True))[2:], strict=True)
+        ]
+        # What the numbers leave for names, with a space behind each column.
+        left = console.width - sum(numbers) - len(NUMBERS) - 2
         narrow = console.width < 100
-        table.add_column("method", width=13 if narrow else None, overflow="fold")
-        table.add_column("teacher\naccuracy %", width=10 if narrow else None, overflow="fold")
-        for name in (
-            "test accu-\nracy %",
-            "difference to\ncross-entropy",
-            "NLL",
-            "ECE\n%",
-            "AURC\n%",
-            "sec-\nonds",
-        ):
+        table.add_column("method", width=METHOD_WIDTH if narrow else None, overflow="fold")
+        table.add_column(
+            "teacher\naccuracy %",
+            width=min(max(left - METHOD_WIDTH, 6), 10) if narrow else None,
+            overflow="fold",
+        )
+        for name in NUMBERS:
             table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            if row.student == student:
-                table.add_row(*_cells(row))
+        for row_of_cells in cells:
+            table.add_row(*row_of_cells)
         console.print(table)
         console.print()
     console.print(conclude(rows), highlight=False)
