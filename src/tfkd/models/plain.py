@@ -96,7 +96,7 @@ def wide_plain_cnn(*, num_classes: int, in_channels: int = 3) -> nn.Module:
         >>> import tfkd.models
         >>> network = tfkd.models.wide_plain_cnn(num_classes=10, in_channels=1)
         >>> sum(p.numel() for p in network.parameters())
-        801754
+        801130
     """
     check_sizes(num_classes=num_classes, in_channels=in_channels)
     return PlainCNN(widths=(48, 96, 192), num_classes=num_classes, in_channels=in_channels)
