@@ -104,9 +104,7 @@ def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
         groups.setdefault(record["arm"], {})[record["seed"]] = record
     arms = [arm for arm in study.arms if arm.name in groups]
     students = list(dict.fromkeys(arm.name.rpartition("/")[0] for arm in arms))
-    arms.sort(
-        key=lambda arm: (students.index(arm.name.rpartition("/")[0]), arm.method in CONTROLS)
-    )
+    arms.sort(key=lambda arm: (students.index(arm.name.rpartition("/")[0]), arm.method in CONTROLS))
     differences = {
         arm.name: {
             metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)
