@@ -136,7 +136,7 @@ def run_named_study(
     name: str,
     *,
     data: str | None = None,
-    dialect: Literal["released", "paper"] = "released",
+    dialect: Literal["released", "paper", "tfkd"] = "released",
     student: str | None = None,
     teacher: str | None = None,
     seeds: int = 3,
@@ -158,7 +158,8 @@ def run_named_study(
         data: fashion-mnist, digits or another data set, for the study in small, with one student
             and one larger teacher. Default: the data and networks of the paper; for all-methods
             fashion-mnist.
-        dialect: the loss and recipe of the paper's released code, or as the paper prints them.
+        dialect: the loss and recipe of the paper's released code, or as the paper prints them;
+            tfkd, for a study in small: this package's defaults.
         student: of a study in small. Default: by data.
         teacher: the larger network of a study in small. Default: by data.
         seeds: number of seeds, at least 1.

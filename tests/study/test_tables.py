@@ -9,6 +9,7 @@ import pytest
 import timm
 from torch import nn
 
+import tfkd
 from tfkd.data import DataSettings
 from tfkd.models import model_names
 from tfkd.study import tables
@@ -278,11 +279,42 @@ def test_snapshots_in_small_are_at_the_papers_share_of_the_epochs():
     assert taught == [1, 2, 3, 6, 15, 24, 36, 48, None]
 
 
+def test_figure_2_has_controls():
+    study = small("figure-2", controls=("scaled", "smoothed", "balanced"))
+    controls = {arm.method: arm for arm in study.arms if arm.method in CONTROLS}
+    assert set(controls) == {"scaled", "smoothed", "balanced"}
+    taught = {arm.name for arm in study.arms if arm.teacher}
+    for control in controls.values():
+        assert control.recipe.student == "small_cnn"
+        assert set(control.control_of) == taught
+    assert controls["scaled"].loss.scale == pytest.approx(0.0595)
+    full = plan("figure_2_of_paper", controls=("scaled",))
+    assert [arm.name for arm in full.arms if arm.method == "scaled"] == [
+        "mobilenet_v2/scaled-0.0595"
+    ]
+
+
+def test_in_small_this_packages_defaults_are_a_dialect():
+    for number, method, loss in (
+        (4, "de_kd", tfkd.knowledge_distillation(nn.Identity())),
+        (5, "tf_kd_self", tfkd.tf_kd_self(nn.Identity())),
+        (9, "tf_kd_reg", tfkd.tf_kd_reg()),
+        (9, "label_smoothing", tfkd.label_smoothing()),
+    ):
+        study = small(f"table-{number}", dialect="tfkd")
+        arm = next(arm for arm in study.arms if arm.method == method)
+        assert weights(arm.loss, 10) == (loss.alpha, loss.scale)
+        assert (arm.loss.temperature or 1.0) == loss.temperature
+        assert "released" not in study.remarks[-1]
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="`study_name` among table-1"):
         small("table-12")
-    for wrong in (lambda: small("table-1", dialect="latin"), lambda: plan("table_1", "latin")):
+    with pytest.raises(ValueError, match="`dialect` to be one of tfkd, paper, released"):
+        small("table-1", dialect="latin")
+    for dialect in ("latin", "tfkd"):  # the paper's recipes are its own
         with pytest.raises(ValueError, match="`dialect` to be one of released, paper"):
-            wrong()
+            plan("table_1", dialect)
     with pytest.raises(ValueError, match="`controls` among scaled"):
         plan("table_1", controls=("magic",))

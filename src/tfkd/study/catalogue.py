@@ -58,7 +58,7 @@ def make_study(
         name: `table-1` to `table-11`, `figure-2` or `all-methods`.
         data: name of a data set, for the study in small; None: the paper's own data and networks,
             for `all-methods` Fashion-MNIST.
-        dialect: `released` or `paper`.
+        dialect: `released`, `paper`, or with `data` also `tfkd`, this package's defaults.
         student: of a study in small; None: as the data ask.
         teacher: the larger network of a study in small; None: as the data ask.
         seeds: number of seeds.
@@ -76,11 +76,7 @@ def make_study(
     if data is None:
         if student is not None or teacher is not None:
             raise ValueError(f"Expected `data` beside `student` or `teacher`: {name} has its own.")
-        study = PAPER[name](
-            dialect=dialect,
-            seeds=seeds,
-            **({} if name == FIGURE_2 else {"controls": controls}),
-        )
+        study = PAPER[name](dialect=dialect, seeds=seeds, controls=controls)
         return study.with_recipes(lambda own: changed(own, **(recipe or {})))
     base = run_settings(data=data, student=student, **(recipe or {}))
     teacher = teacher or default_models(data)[1]

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 
 from tfkd._checks import check_choice
 from tfkd.study.figure_2 import figure_2
+from tfkd.study.methods import DIALECTS
 from tfkd.study.numbers import FORMULA_REMARKS, KD_OTHERS, Numbers, method_settings, numbers
 from tfkd.study.plan import Arm, Study
 from tfkd.study.published import MOBILE
-from tfkd.study.recipes import DIALECTS
-from tfkd.study.remarks import IN_SMALL, QUESTION_IN_SMALL, figure_2_remark, gains_remark
+from tfkd.study.remarks import (
+    IN_SMALL,
+    NUMBERS_IN_SMALL,
+    QUESTION_IN_SMALL,
+    figure_2_remark,
+    gains_remark,
+)
 from tfkd.study.table_arms import (
     method_arm,
     named_as_in_tables,
@@ -52,17 +58,17 @@ def in_small(
     """Plan a study of the paper with one student and one larger teacher.
 
     The numbers are those of MobileNetV2 on CIFAR-100, for Re-KD of ResNet18, and the released
-    divergence has the weight that it had with 100 classes. Snapshots are taken at the paper's
-    share of the epochs.
+    divergence has the weight that it had with 100 classes; in the dialect `tfkd` they are this
+    package's defaults. Snapshots are taken at the paper's share of the epochs.
 
     Args:
         study_name: `table-1` to `table-11` or `figure-2`.
         base: data and recipe of every run.
         networks: names of the student and of the larger teacher.
         num_classes: number of classes K of the data.
-        dialect: `released` or `paper`.
+        dialect: `released`, `paper` or `tfkd`.
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`; Figure 2 has none.
+        controls: names of `tfkd.study.methods.CONTROLS`.
 
     Raises:
         ValueError: for an unknown study, dialect or control, or no seed.
@@ -80,7 +86,7 @@ def in_small(
         raise ValueError(
             f"Expected `study_name` among {', '.join((*tables, FIGURE))}, got {study_name!r}."
         )
-    check_choice("dialect", dialect, DIALECTS)
+    check_choice("dialect", dialect, tuple(DIALECTS))
     student, teacher = networks
     recipes = {name: dataclasses.replace(base, student=name) for name in networks}
     kept = {student: (), teacher: snapshots(base.epochs)}
@@ -105,7 +111,8 @@ def in_small(
             epoch=epoch,
         )
 
-    remarks = (IN_SMALL, FORMULA_REMARKS[dialect])
+    sources = () if dialect == "tfkd" else (NUMBERS_IN_SMALL,)
+    remarks = (IN_SMALL, *sources, FORMULA_REMARKS[dialect])
     if study_name == FIGURE:
         study = figure_2(
             recipes[student],
@@ -116,7 +123,9 @@ def in_small(
         )
         taught = [own for own in named_as_in_tables(study) if own.teacher is not None]
         return dataclasses.replace(
-            study, arms=(*plain.values(), *taught), remarks=(figure_2_remark(), *remarks)
+            study,
+            arms=tuple(with_controls([*plain.values(), *taught], controls, num_classes)),
+            remarks=(figure_2_remark(), *remarks),
         )
 
     number = tables[study_name]

@@ -148,15 +148,12 @@ def table_11(
     return _table(11, dialect, seeds, controls)
 
 
-def figure_2_of_paper(*, dialect: str = "released", seeds: int = 3) -> Study:
+def figure_2_of_paper(
+    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
+) -> Study:
     """Plan Figure 2: MobileNetV2 taught by nine snapshots of ResNet18 and of ResNeXt29.
 
-    Args:
-        dialect: as for `table_1`.
-        seeds: number of seeds.
-
-    Raises:
-        ValueError: for another dialect or no seed.
+    Args and Raises: as for `table_1`.
     """
     data = "cifar100"
     loss = method_settings(
@@ -182,7 +179,8 @@ def figure_2_of_paper(*, dialect: str = "released", seeds: int = 3) -> Study:
         *recipe_remarks(data, dialect, (MOBILE, *FIGURE_2)),
         *number_remarks((), data, dialect),
     )
-    return dataclasses.replace(study, arms=(*plain, *taught), remarks=remarks)
+    arms = with_controls([*plain, *taught], controls, CLASSES[data])
+    return dataclasses.replace(study, arms=tuple(arms), remarks=remarks)
 
 
 def _table(number: int, dialect: str, seeds: int, controls: Sequence[str]) -> Study:
