@@ -424,19 +424,22 @@ def test_criterion_survives_copy_and_pickle(teacher_row):
 
 
 class NewTensors(TorchDispatchMode):
-    """Notes the shape of every tensor that is filled rather than computed from others."""
+    """Notes every tensor that is filled rather than computed from others: shape and storage."""
 
     FILLS = ("zeros", "ones", "full", "empty", "one_hot", "scatter", "eye", "arange", "fill")
 
     def __init__(self):
         super().__init__()
         self.shapes = []
+        self.storages = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = func.name().split("::")[1].split(".")[0].removeprefix("new_").removesuffix("_like")
         if name.startswith(self.FILLS) and isinstance(out, torch.Tensor):
             self.shapes.append(tuple(out.shape))
+            if out.dim() > 1:
+                self.storages.add(out.untyped_storage().data_ptr())
         return out
 
 
@@ -454,8 +457,34 @@ def test_a_teacher_with_a_gap_builds_no_target(teacher_row):
     z, labels, _, _ = batch(SHAPES["batch"], False)
     criterion = tfkd.DistillationLoss(teacher, alpha=0.3, temperature=4.0)
     with NewTensors() as new:
-        criterion(z, labels)
+        criterion(z.detach(), labels)
     assert not [shape for shape in new.shapes if len(shape) > 1]
+    # With a gradient to come, it is the one tensor of this shape that is made.
+    with NewTensors() as new:
+        loss = criterion(z, labels)
+    (gradient,) = torch.autograd.grad(loss, z)
+    assert new.storages == {gradient.untyped_storage().data_ptr()}
+
+
+def test_peak_memory_is_at_most_that_of_plain_cross_entropy(teacher_row):
+    teacher = teacher_row.build(1000)
+    if teacher.gap(1000) is None:
+        pytest.skip("answers with logits")
+    logits, labels = torch.randn(512, 1000), torch.randint(1000, (512,))
+
+    def peak(criterion):
+        with torch.profiler.profile(profile_memory=True) as record:
+            criterion(logits.detach().requires_grad_(), labels).backward()
+        held = [0]
+        for event in record.profiler.kineto_results.events():
+            if event.name() == "[memory]":
+                held.append(held[-1] + event.nbytes())
+        return max(held)
+
+    plain = peak(F.cross_entropy)
+    assert plain >= 2 * logits.nbytes  # log-probabilities and gradient
+    for temperature in (1.0, 20.0):
+        assert peak(tfkd.DistillationLoss(teacher, alpha=0.1, temperature=temperature)) <= plain
 
 
 # What is refused.

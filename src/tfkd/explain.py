@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from tfkd._checks import check_num_classes
-from tfkd.loss import DistillationLoss, softened_gap
+from tfkd._loss_terms import softened_gap
+from tfkd.loss import DistillationLoss
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,166 @@
+"""The loss, term by term, by operations that torch can differentiate, transform and compile."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class LossNumbers(NamedTuple):
+    """The numbers of a loss.
+
+    Attributes:
+        alpha: weight of the teacher term, above 0.
+        temperature: τ.
+        scale: loss scale s.
+        ignore_index: class index whose positions do not count.
+        reduction: `mean`, `sum` or `none`.
+    """
+
+    alpha: float
+    temperature: float
+    scale: float
+    ignore_index: int
+    reduction: str
+
+
+def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
+    """Return the probability of the true class and of each other one, for a gap of logits."""
+    others = (num_classes - 1) * math.exp(-gap)
+    return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
+
+
+def loss_by_terms(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | float,
+    weight: Tensor | None,
+    numbers: LossNumbers,
+) -> Tensor:
+    """Return `tfkd.distillation_loss` of checked arguments; class indices are int64."""
+    alpha, temperature, scale, ignore_index, reduction = numbers
+    z = student_logits.float() if student_logits.dtype.itemsize < 4 else student_logits
+    class_weight = None if weight is None else weight.to(z.dtype)
+    soft_labels = labels.to(z.dtype) if labels.shape == z.shape else None
+    position_weight, divisor = _position_weights(z, labels, soft_labels, class_weight, ignore_index)
+
+    # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
+    class_dim = 0 if z.dim() == 1 else 1
+    log_student = F.log_softmax(z / temperature if temperature != 1.0 else z, dim=class_dim)
+    if isinstance(teacher_logits, Tensor):
+        t = teacher_logits.detach().to(z.dtype)
+        divergence = _tensor_divergence(log_student, t / temperature, class_dim)
+    elif soft_labels is not None:
+        divergence = _gap_divergence_soft(
+            log_student, soft_labels, teacher_logits / temperature, class_dim
+        )
+    else:
+        divergence = _gap_divergence(
+            log_student, labels, teacher_logits / temperature, class_dim, ignore_index
+        )
+    loss = alpha * temperature**2 * _weigh(divergence, position_weight)
+
+    if alpha < 1.0:
+        log_p = log_student if temperature == 1.0 else F.log_softmax(z, dim=class_dim)
+        if soft_labels is None:
+            label_loss = F.nll_loss(
+                log_p, labels, class_weight, ignore_index=ignore_index, reduction="none"
+            )
+        else:
+            label_loss = -_dot(_per_class(soft_labels, class_weight, class_dim), log_p, class_dim)
+        loss = loss + (1.0 - alpha) * label_loss
+    elif soft_labels is None:
+        # Unused, but it reports a class index out of range as torch does.
+        F.nll_loss(log_student.detach(), labels, ignore_index=ignore_index)
+
+    if scale != 1.0:
+        loss = scale * loss
+    if reduction == "none":
+        return loss
+    total = loss.sum()
+    return total if reduction == "sum" else total / divisor
+
+
+def _dot(probabilities: Tensor, log_probabilities: Tensor, dim: int) -> Tensor:
+    """Sum of p · log p' over classes, where a class without mass counts 0 even at −inf."""
+    product = torch.where(probabilities == 0.0, 0.0, probabilities * log_probabilities)
+    return product.sum(dim)
+
+
+def _per_class(soft_labels: Tensor, class_weight: Tensor | None, dim: int) -> Tensor:
+    """Soft labels times the weight of each class."""
+    if class_weight is None:
+        return soft_labels
+    shape = [1] * soft_labels.dim()
+    shape[dim] = -1
+    return soft_labels * class_weight.view(shape)
+
+
+def _weigh(loss: Tensor, position_weight: Tensor | None) -> Tensor:
+    """Weigh each position; one of no weight counts 0 even where its loss is infinite."""
+    if position_weight is None:
+        return loss
+    return torch.where(position_weight == 0.0, 0.0, loss * position_weight)
+
+
+def _position_weights(
+    z: Tensor,
+    labels: Tensor,
+    soft_labels: Tensor | None,
+    class_weight: Tensor | None,
+    ignore_index: int,
+) -> tuple[Tensor | None, Tensor | int]:
+    """Weight of each position, Σ_k q_k·w_k (None: all 1), and the divisor of the mean."""
+    class_dim = 0 if z.dim() == 1 else 1
+    if soft_labels is not None:
+        weights = None
+        if class_weight is not None:
+            weights = _per_class(soft_labels, class_weight, class_dim).sum(class_dim)
+        return weights, z.numel() // z.shape[class_dim]
+    valid = labels != ignore_index
+    if class_weight is None:
+        weights = valid.to(z.dtype)
+    else:
+        # Clamped only so that this look-up cannot fail before torch reports the label itself.
+        index = torch.where(valid, labels, 0).long().clamp(0, z.shape[class_dim] - 1)
+        weights = class_weight[index] * valid
+    return weights, weights.sum()
+
+
+def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -> Tensor:
+    """KL(t ‖ p) of each position, t = softmax of the teacher's logits over temperature."""
+    log_teacher = F.log_softmax(softened_logits, dim=dim)
+    return _dot(log_teacher.exp(), log_teacher - log_student, dim)
+
+
+def _gap_divergence(
+    log_student: Tensor, labels: Tensor, gap: float, dim: int, ignore_index: int
+) -> Tensor:
+    """KL(t ‖ p) = Σ_k t_k log t_k − t_other Σ_k log p_k − (t_true − t_other) log p_y."""
+    num_classes = log_student.shape[dim]
+    true, other = softened_gap(gap, num_classes)
+    if other == 0.0:
+        return F.nll_loss(log_student, labels, ignore_index=ignore_index, reduction="none")
+    negative_entropy = true * math.log(true) + (num_classes - 1) * other * math.log(other)
+    divergence = negative_entropy - other * log_student.sum(dim)
+    if true == other:
+        return divergence
+    nll = F.nll_loss(log_student, labels, ignore_index=ignore_index, reduction="none")
+    return divergence + (true - other) * nll
+
+
+def _gap_divergence_soft(log_student: Tensor, soft_labels: Tensor, gap: float, dim: int) -> Tensor:
+    """KL(t ‖ p) for the q-mixture t_k = t_other Σ_c q_c + (t_true − t_other) q_k."""
+    true, other = softened_gap(gap, log_student.shape[dim])
+    mass = soft_labels.sum(dim)
+    target = other * mass.unsqueeze(dim) + (true - other) * soft_labels
+    divergence: Tensor = -torch.special.entr(target).sum(dim)
+    if other > 0.0:
+        divergence = divergence - other * mass * log_student.sum(dim)
+    if true != other:
+        divergence = divergence - (true - other) * _dot(soft_labels, log_student, dim)
+    return divergence
