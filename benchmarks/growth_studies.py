@@ -16,6 +16,8 @@ import random
 import tempfile
 from pathlib import Path
 
+import torch
+
 from measure import compare
 from records import Records, read_options
 from tfkd.cli import report
@@ -108,6 +110,7 @@ def write_runs(study: Study, root: Path) -> None:
 def main() -> None:
     """Measure each size."""
     options = read_options(__doc__, repeats=3, most=10_000)
+    options.device = torch.device("cpu")
     records = Records("growth_studies", options)
     for runs in SIZES:
         if runs > (100 if options.quick else options.most):

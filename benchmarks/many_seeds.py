@@ -124,7 +124,10 @@ def main() -> None:
     with pool:
         for count in COUNTS[: 1 if options.quick else None]:
             apart = largest_difference(count, device)
-            print(f"{count} seeds: after an epoch, no number differs by more than {apart:.2g}")
+            print(
+                f"{count} seeds: after an epoch, no number differs by more than {apart:.2g}",
+                flush=True,
+            )
             if not apart <= TOLERANCE:
                 raise SystemExit(f"Expected results within {TOLERANCE}, got {apart}.")
             seeds = range(count)
