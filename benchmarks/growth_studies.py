@@ -1,10 +1,10 @@
 """Planning, status, collecting and report of studies with many finished runs.
 
-Ten ways to train `small_cnn` on digits, over ever more seeds. The runs are written by the package's
-own writers, with drawn numbers for results; they keep no logits, as runs without predictions do.
-Each size is timed once or a few times: what matters is the order of magnitude.
+Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and ever more ways over
+ten seeds. The runs are files of the kinds and sizes that training leaves behind, logits included
+and weights not, with drawn numbers for results. "report" is the command, which collects again.
 
-    python benchmarks/growth_studies.py --most 10000
+    python benchmarks/growth_studies.py --most 1000
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import random
 import tempfile
 from pathlib import Path
 
+import safetensors.torch
 import torch
 
 from measure import compare
@@ -31,21 +32,21 @@ SIZES = (10, 100, 1000, 10_000)
 EPOCHS = 2
 
 
-def plan(runs: int) -> Study:
-    """Return a study of so many runs: cross-entropy and nine strengths of Tf-KD_reg."""
+def plan(num_arms: int, seeds: int) -> Study:
+    """Return a study: cross-entropy and strengths of Tf-KD_reg."""
     recipe = RunSettings(student="small_cnn", epochs=EPOCHS)
     base = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings("cross_entropy"), recipe)
     arms = [base] + [
         Arm(
-            f"small_cnn/tf_kd_reg-{tenths}",
+            f"small_cnn/tf_kd_reg-{number}",
             "tf_kd_reg",
-            MethodSettings("tf_kd_reg", alpha=tenths / 10),
+            MethodSettings("tf_kd_reg", alpha=number / num_arms),
             recipe,
             baseline=base.name,
         )
-        for tenths in range(1, 10)
+        for number in range(1, num_arms)
     ]
-    return Study("many", "How long does a study of many runs take?", tuple(arms), runs // len(arms))
+    return Study("many", "How long does a study of many runs take?", tuple(arms), seeds)
 
 
 def write_runs(study: Study, root: Path) -> None:
@@ -70,6 +71,10 @@ def write_runs(study: Study, root: Path) -> None:
         "processes": 1,
         "commit": None,
     }
+    drawn = torch.Generator().manual_seed(0)
+    logits = torch.randn(596, 10, generator=drawn)
+    labels = torch.randint(10, (596,), generator=drawn)
+    predictions = safetensors.torch.save({"logits": logits, "labels": labels})
     for run in study.runs(root):
         directory = RunDirectory(root / run.name)
         # As RunDirectory.claim and the trainer write them, without flushing each file to the disk.
@@ -103,8 +108,40 @@ def write_runs(study: Study, root: Path) -> None:
             (directory.result_file, result),
         ):
             file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        directory.test_file.write_bytes(predictions)
         lines = "".join(json.dumps(record) + "\n" for record in history)
         directory.metrics_file.write_text(lines, encoding="utf-8")
+
+
+def measure(records: Records, num_arms: int, seeds: int, repeats: int) -> None:
+    """Measure one study."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        study = plan(num_arms, seeds)
+        write_runs(study, root)
+
+        def status() -> None:
+            for each in read_studies(root):
+                study_status(each, root)
+
+        def written_report() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                report(root)
+
+        measured = compare(
+            {
+                "planning": lambda: plan(num_arms, seeds).runs(root),
+                "status": status,
+                "collecting": lambda: collect(study, root),
+                "report": written_report,
+            },
+            baseline="planning",
+            repeats=repeats,
+            seconds=0.0,
+            work=num_arms * seeds,
+            unit="runs",
+        )
+    records.add(f"{num_arms * seeds} runs, {num_arms} arms x {seeds} seeds", measured)
 
 
 def main() -> None:
@@ -112,34 +149,11 @@ def main() -> None:
     options = read_options(__doc__, repeats=3, most=10_000)
     options.device = torch.device("cpu")
     records = Records("growth_studies", options)
-    for runs in SIZES:
-        if runs > (100 if options.quick else options.most):
-            break
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            study = plan(runs)
-            write_runs(study, root)
-
-            def written_report(root: Path = root) -> None:
-                with contextlib.redirect_stdout(io.StringIO()):
-                    report(root)
-
-            measured = compare(
-                {
-                    "planning": lambda runs=runs, root=root: plan(runs).runs(root),
-                    "status": lambda root=root: [
-                        study_status(study, root) for study in read_studies(root)
-                    ],
-                    "collecting": lambda study=study, root=root: collect(study, root),
-                    "report": written_report,
-                },
-                baseline="planning",
-                repeats=1 if runs >= 10_000 else options.repeats,
-                seconds=0.0,
-                work=runs,
-                unit="runs",
-            )
-            records.add(f"{runs} runs", measured)
+    most = 100 if options.quick else options.most
+    for runs in (size for size in SIZES if size <= most):
+        repeats = 1 if runs >= 10_000 else options.repeats
+        for num_arms in sorted({min(10, runs), max(10, runs // 10)}):
+            measure(records, num_arms, runs // num_arms, repeats)
 
 
 if __name__ == "__main__":
