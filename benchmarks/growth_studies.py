@@ -1,0 +1,160 @@
+"""Planning, status, collecting and report of studies with many finished runs.
+
+Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and ever more ways over
+ten seeds. The runs are files of the kinds and sizes that training leaves behind, logits included
+and weights not, with drawn numbers for results. "report" is the command, which collects again.
+
+    python benchmarks/growth_studies.py --most 1000
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import tempfile
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from measure import compare
+from records import Records, read_options
+from tfkd.cli import report
+from tfkd.study.directory import read_studies, write_study
+from tfkd.study.plan import Arm, Study
+from tfkd.study.records import collect
+from tfkd.study.status import study_status
+from tfkd.train import MethodSettings, RunDirectory, RunSettings
+
+SIZES = (10, 100, 1000, 10_000)
+EPOCHS = 2
+
+
+def plan(num_arms: int, seeds: int) -> Study:
+    """Return a study: cross-entropy and strengths of Tf-KD_reg."""
+    recipe = RunSettings(student="small_cnn", epochs=EPOCHS)
+    base = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings("cross_entropy"), recipe)
+    arms = [base] + [
+        Arm(
+            f"small_cnn/tf_kd_reg-{number}",
+            "tf_kd_reg",
+            MethodSettings("tf_kd_reg", alpha=number / num_arms),
+            recipe,
+            baseline=base.name,
+        )
+        for number in range(1, num_arms)
+    ]
+    return Study("many", "How long does a study of many runs take?", tuple(arms), seeds)
+
+
+def write_runs(study: Study, root: Path) -> None:
+    """Write finished runs with drawn results."""
+    numbers = random.Random(0)
+    write_study(study, root)
+    data = {
+        "name": "digits",
+        "classes": [str(digit) for digit in range(10)],
+        "channels": 1,
+        "image_size": 8,
+        "mean": [0.3],
+        "std": [0.4],
+        "fingerprint": "0" * 16,
+    }
+    environment = {
+        "versions": {"python": "3", "tfkd": "0", "torch": "2"},
+        "system": "Linux",
+        "device": "cpu",
+        "device_name": "drawn",
+        "threads": 1,
+        "processes": 1,
+        "commit": None,
+    }
+    drawn = torch.Generator().manual_seed(0)
+    logits = torch.randn(596, 10, generator=drawn)
+    labels = torch.randint(10, (596,), generator=drawn)
+    predictions = safetensors.torch.save({"logits": logits, "labels": labels})
+    for run in study.runs(root):
+        directory = RunDirectory(root / run.name)
+        # As RunDirectory.claim and the trainer write them, without flushing each file to the disk.
+        directory.path.mkdir(parents=True)
+        history = [
+            {
+                "epoch": epoch + 1,
+                "learning_rate": 0.1,
+                "train_loss": numbers.random(),
+                "train_accuracy": numbers.random(),
+                "validation_accuracy": numbers.random(),
+                "validation_nll": numbers.random(),
+                "seconds": 1.0,
+            }
+            for epoch in range(EPOCHS)
+        ]
+        metrics = {name: numbers.random() for name in ("accuracy", "nll", "ece", "brier", "aurc")}
+        result = {
+            "test": metrics,
+            "validation": metrics,
+            "train": {"loss": 0.1, "accuracy": 0.9},
+            "epochs": EPOCHS,
+            "seconds": 2.0,
+            "samples": {"train": 1081, "validation": 120, "test": 596},
+            "parameters": 13754,
+        }
+        for file, value in (
+            (directory.settings_file, run.settings.to_dict()),
+            (directory.data_file, data),
+            (directory.path / "environment.json", environment),
+            (directory.result_file, result),
+        ):
+            file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        directory.test_file.write_bytes(predictions)
+        lines = "".join(json.dumps(record) + "\n" for record in history)
+        directory.metrics_file.write_text(lines, encoding="utf-8")
+
+
+def measure(records: Records, num_arms: int, seeds: int, repeats: int) -> None:
+    """Measure one study."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        study = plan(num_arms, seeds)
+        write_runs(study, root)
+
+        def status() -> None:
+            for each in read_studies(root):
+                study_status(each, root)
+
+        def written_report() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                report(root)
+
+        measured = compare(
+            {
+                "planning": lambda: plan(num_arms, seeds).runs(root),
+                "status": status,
+                "collecting": lambda: collect(study, root),
+                "report": written_report,
+            },
+            baseline="planning",
+            repeats=repeats,
+            seconds=0.0,
+            work=num_arms * seeds,
+            unit="runs",
+        )
+    records.add(f"{num_arms * seeds} runs, {num_arms} arms x {seeds} seeds", measured)
+
+
+def main() -> None:
+    """Measure each size."""
+    options = read_options(__doc__, repeats=3, most=10_000)
+    options.device = torch.device("cpu")
+    records = Records("growth_studies", options)
+    most = 100 if options.quick else options.most
+    for runs in (size for size in SIZES if size <= most):
+        repeats = 1 if runs >= 10_000 else options.repeats
+        for num_arms in sorted({min(10, runs), max(10, runs // 10)}):
+            measure(records, num_arms, runs // num_arms, repeats)
+
+
+if __name__ == "__main__":
+    main()
