@@ -91,47 +91,48 @@ def _loss_and_gradient(
     logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, numbers: LossNumbers
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each position's loss, and their sum's."""
-    dtype = torch.float32 if logits.dtype.itemsize < 4 else logits.dtype
     gradient = torch.empty_like(logits)
-    loss = torch.empty(labels.shape, dtype=dtype, device=logits.device)
-    weight, divisor = _position_weight(labels, class_weight, numbers, dtype)
+    weight, divisor = _position_weight(logits, labels, class_weight, numbers)
     share: Tensor | float = numbers.scale
     if isinstance(weight, Tensor):
         # A position of no weight has no gradient, even where all the weights add up to 0.
         share = torch.where(weight == 0.0, 0.0, numbers.scale * weight / divisor)
     else:
-        share = numbers.scale * weight / divisor
+        share = numbers.scale / divisor
     samples = len(logits)
     rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
-    for first in range(0, samples, rows):
-        part = slice(first, first + rows)
-        _block(
-            logits[part],
-            labels[part],
-            gap,
-            share[part] if isinstance(share, Tensor) else share,
-            numbers,
-            gradient=gradient[part],
-            loss=loss[part],
+    if rows >= samples:
+        loss = _block(logits, labels, gap, share, numbers, gradient)
+    else:
+        parts = [slice(first, first + rows) for first in range(0, samples, rows)]
+        shares = [share[part] if isinstance(share, Tensor) else share for part in parts]
+        loss = torch.cat(
+            [
+                _block(logits[part], labels[part], gap, own, numbers, gradient[part])
+                for part, own in zip(parts, shares, strict=True)
+            ]
         )
-    if isinstance(weight, Tensor):
-        loss = torch.where(weight == 0.0, 0.0, loss * weight)
-    if numbers.scale != 1.0:
-        loss = numbers.scale * loss
-    if numbers.reduction != "none":
+    if not isinstance(weight, Tensor):
+        if numbers.reduction == "none":
+            return (loss if share == 1.0 else loss * share), gradient
         loss = loss.sum()
-    return (loss / divisor if numbers.reduction == "mean" else loss), gradient
+        return (loss if share == 1.0 else loss * share), gradient
+    loss = torch.where(weight == 0.0, 0.0, numbers.scale * weight * loss)
+    if numbers.reduction == "none":
+        return loss, gradient
+    return loss.sum() / divisor, gradient
 
 
 def _position_weight(
-    labels: Tensor, class_weight: Tensor | None, numbers: LossNumbers, dtype: torch.dtype
-) -> tuple[Tensor | float, Tensor | float]:
-    """Weight of each position, a number where all have the same, and the divisor of the mean."""
+    logits: Tensor, labels: Tensor, class_weight: Tensor | None, numbers: LossNumbers
+) -> tuple[Tensor | None, Tensor | float]:
+    """Weight of each position, None where all count alike, and the divisor of the mean."""
     mean = numbers.reduction == "mean"
     ignored = labels == numbers.ignore_index
     # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
     if class_weight is None and labels.device.type == "cpu" and not ignored.any():
-        return 1.0, float(labels.numel()) if mean else 1.0
+        return None, float(labels.numel()) if mean and labels.numel() > 0 else 1.0
+    dtype = _compute_dtype(logits)
     if class_weight is None:
         weight = (~ignored).to(dtype)
     else:
@@ -141,19 +142,21 @@ def _position_weight(
     return weight, weight.sum() if mean else 1.0
 
 
+def _compute_dtype(logits: Tensor) -> torch.dtype:
+    return torch.float32 if logits.dtype.itemsize < 4 else logits.dtype
+
+
 def _block(
     logits: Tensor,
     labels: Tensor,
     gap: float,
     share: Tensor | float,
     numbers: LossNumbers,
-    *,
     gradient: Tensor,
-    loss: Tensor,
-) -> None:
-    """Write the loss of each position, unweighted, and its gradient times `share`.
+) -> Tensor:
+    """Return the loss of each position, unweighted; write its gradient times `share`.
 
-    With everything measured from the largest logit, whose probabilities are p_max and p_τ,max,
+    Measured from the largest logit of each position, whose probabilities are p_max and p_τ,max,
 
         loss     = (1-α)·(-log p_max) + α·τ²·(Σ_k t_k·log t_k - log p_τ,max)
                    - c·z_y - α·τ·t_other·Σ_k z_k
@@ -170,32 +173,35 @@ def _block(
     z = logits if whole else logits.float()
     result = gradient if whole else torch.empty_like(z)
     top = z.amax(1)
-    # Also reports a label out of range, as torch does; 0 at labels that are ignored.
-    true_logit = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").neg_()
+    # The label's distance from the top; also reports a label out of range, as torch does.
+    below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").add_(top)
 
     if tau == 1.0:
-        softened = torch.softmax(z, 1, out=result)
-        value = softened.amax(1).log_().neg_()
-        weight = 1.0
+        softened, loss_weight, gradient_weight = torch.softmax(z, 1, out=result), -1.0, 1.0
+        loss = softened.amax(1).log_()
     else:
-        softened = z * (1.0 / tau)
+        softened, loss_weight, gradient_weight = z * (1.0 / tau), -alpha * tau**2, alpha * tau
         torch.softmax(softened, 1, out=softened)
-        value = softened.amax(1).log_().mul_(-alpha * tau**2)
+        loss = softened.amax(1).log_()
         if alpha < 1.0:
             torch.softmax(z, 1, out=result)
-            value.add_(result.amax(1).log_(), alpha=alpha - 1.0)
-            softened = torch.add(softened, result, alpha=(1.0 - alpha) / (alpha * tau), out=result)
-        weight = alpha * tau
-    if other > 0.0:
-        value += alpha * tau**2 * (true * math.log(true) + (classes - 1) * other * math.log(other))
-        value.sub_(z.sum(1).sub_(top, alpha=classes), alpha=everywhere)
+            loss.add_(result.amax(1).log_(), alpha=(alpha - 1.0) / loss_weight)
+            torch.add(softened, result, alpha=(1.0 - alpha) / gradient_weight, out=result)
+            softened = result
     if at_label != 0.0:
-        value.sub_(true_logit.sub_(top), alpha=at_label)
-    loss.copy_(value)
+        loss.add_(below, alpha=at_label / loss_weight)
+    if other > 0.0:
+        loss.sub_(z.sum(1).sub_(top, alpha=classes), alpha=everywhere / loss_weight)
+        entropy = -true * math.log(true) - (classes - 1) * other * math.log(other)
+        loss.sub_(alpha * tau**2 * entropy / loss_weight)
+    loss.mul_(loss_weight)
 
     factor = 1.0 if isinstance(share, Tensor) else share
-    shift = torch.full((), -everywhere * factor, dtype=z.dtype, device=z.device)
-    torch.add(shift, softened, alpha=weight * factor, out=result)
+    if everywhere == 0.0:
+        torch.mul(softened, gradient_weight * factor, out=result)
+    else:
+        shift = torch.full((), -everywhere * factor, dtype=z.dtype, device=z.device)
+        torch.add(shift, softened, alpha=gradient_weight * factor, out=result)
     index = labels.unsqueeze(1)
     if isinstance(share, Tensor):
         index = index.masked_fill(index == numbers.ignore_index, 0)
@@ -204,3 +210,4 @@ def _block(
         result.mul_(share.unsqueeze(1))
     if not whole:
         gradient.copy_(result)
+    return loss
