@@ -136,7 +136,9 @@ def some_masked(x: Tensor, masked: Tensor) -> Tensor:
 def soft_labels(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Probabilities in 64ths, which every dtype holds exactly, some of them 0 or 1."""
     dim = 0 if len(shape) == 1 else 1
-    cuts = torch.randint(0, 65, (*shape[:dim], shape[dim] - 1, *shape[dim + 1 :]), generator=generator)
+    cuts = torch.randint(
+        0, 65, (*shape[:dim], shape[dim] - 1, *shape[dim + 1 :]), generator=generator
+    )
     ends = torch.full((*shape[:dim], 1, *shape[dim + 1 :]), 64)
     edges = torch.cat([0 * ends, cuts.sort(dim).values, ends], dim)
     return edges.diff(dim=dim).double() / 64
@@ -337,7 +339,9 @@ def tolerance(case: Case, shift: float = 0.0) -> Tolerance:
         grad = grad + info.eps * (scale * np.abs(exact) + info.tiny)
     vanishing = masked & (t < computed.tiny) & (t > 0.0)
     certain = masked & ((t >= computed.tiny) | (q * (alpha < 1.0) > 0.0))
-    positions = case.labels.shape if not case.soft else case.labels.movedim(case.class_dim, -1).shape[:-1]
+    positions = (
+        case.labels.shape if not case.soft else case.labels.movedim(case.class_dim, -1).shape[:-1]
+    )
     return Tolerance(
         loss.reshape(positions),
         unrowed(grad, case.logits.shape),

@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests of the loss: the float64 reference, every teacher, generated cases."""
+"""Fixtures of the tests of the loss: the float64 reference, every teacher, generated cases."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from types import ModuleType
 
 import pytest
 
-
 # Generated cases of one property, in the normal suite and in the long one.
-QUICK, LONG = 25, 800
+QUICK, LONG = 25, 450
 
 
 def _load(stem: str) -> ModuleType:
@@ -28,7 +27,7 @@ def _load(stem: str) -> ModuleType:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `teacher_row` with each teacher; for `examples`, with few and many."""
+    """Run a test that asks for `teacher_row` with each of them; for `examples`, few and many."""
     if "teacher_row" in metafunc.fixturenames:
         rows = _load("reference").TEACHERS
         metafunc.parametrize("teacher_row", rows, ids=[row.name for row in rows])

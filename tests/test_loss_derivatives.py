@@ -20,7 +20,12 @@ def agree(actual, expected, size, note):
     """Equal within 1000 roundings of numbers of this size, or both undefined."""
     eps = torch.finfo(expected.dtype).eps
     torch.testing.assert_close(
-        actual, expected, rtol=1000 * eps, atol=1000 * eps * size, equal_nan=True, msg=lambda m: f"{m}\n{note}"
+        actual,
+        expected,
+        rtol=1000 * eps,
+        atol=1000 * eps * size,
+        equal_nan=True,
+        msg=lambda m: f"{m}\n{note}",
     )
 
 
@@ -77,7 +82,9 @@ def test_second_derivative_is_the_covariance_of_the_probabilities(cases, example
 
 def test_gradients_of_both_orders_agree_with_finite_differences(cases, examples):
     # A finite difference has 6 digits of a loss that is not large: no hot temperature.
-    @cases.for_all(-(-examples // 5), cases.cases(dtypes=(torch.float64,), kinds=("ordinary",), masks=False))
+    @cases.for_all(
+        -(-examples // 5), cases.cases(dtypes=(torch.float64,), kinds=("ordinary",), masks=False)
+    )
     def check(case):
         assume(case.logits.numel() <= 15 and 0.5 <= case.options["temperature"] <= 20.0)
         assume(case.options["reduction"] != "mean" or cases.tolerance(case).divisor > 0.0)
@@ -175,7 +182,9 @@ def test_probability_labels_that_are_learned_get_their_gradient(cases, examples)
 
 @pytest.mark.parametrize("changed", ["logits", "labels", "teacher", "weight"])
 def test_what_changes_between_the_passes_is_noticed_or_does_not_matter(cases, examples, changed):
-    @cases.for_all(-(-examples // 4), cases.cases(masks=False, dtypes=(torch.float64, torch.float32)))
+    @cases.for_all(
+        -(-examples // 4), cases.cases(masks=False, dtypes=(torch.float64, torch.float32))
+    )
     def check(case):
         teacher, weight = case.teacher, case.options["weight"]
         expected = ordinary_gradient(case)

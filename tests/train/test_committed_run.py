@@ -10,8 +10,8 @@ from tfkd.train.evaluate import evaluate_run
 
 RUN = Path(__file__).parents[2] / "results" / "one-run"
 SAMPLES = 596
-# Another processor rounds logits in the fifth digit, and NLL and Brier score are smooth in them. The
-# others count samples: one may pass another, or the edge of a bin, which moves ECE by up to 2 / n.
+# Another processor rounds logits in the fifth digit, and NLL and Brier score are smooth in them.
+# The others count samples: one may pass another, or the edge of a bin, and move ECE by up to 2 / n.
 COUNTED = 2 / SAMPLES
 EVALUATED = {"nll": 1e-4, "brier": 1e-4, "accuracy": COUNTED, "ece": COUNTED, "aurc": COUNTED}
 # Training carries such roundings on, over 45 steps.

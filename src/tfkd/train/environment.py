@@ -82,7 +82,7 @@ def _accelerator(device: torch.device) -> dict[str, Any] | None:
         "count": torch.cuda.device_count(),
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
     }
 
 
