@@ -180,7 +180,7 @@ def cases(
         a = confidence = one_of([None, 0.9, 0.99, 1 - 1e-6, 1.0])
         teacher = 0.0 if a is None else math.inf if a == 1.0 else math.log(a * (k - 1) / (1 - a))
     else:
-        teacher = logits if kind == "the student" else numbers(kind, shape, generator)
+        teacher = logits.clone() if kind == "the student" else numbers(kind, shape, generator)
         if kind == "certain" and masks:
             teacher = torch.where(teacher == teacher.amax(dim, keepdim=True), 0.0, -math.inf)
         elif masks and logits.isinf().any():
