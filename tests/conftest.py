@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests of the loss: the float64 reference and every teacher."""
+"""Fixtures of the tests of the loss: the float64 reference, every teacher, generated cases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from types import ModuleType
 
 import pytest
 
+# Generated cases of one property, in the normal suite and in the long one.
+QUICK, LONG = 25, 450
 
-def _load_reference() -> ModuleType:
+
+def _load(stem: str) -> ModuleType:
     # Tests are imported by path (importmode=importlib), so a sibling is loaded by path too.
-    name = "tfkd_tests_reference"
+    name = f"tfkd_tests_{stem}"
     if name not in sys.modules:
-        path = Path(__file__).with_name("reference.py")
+        path = Path(__file__).with_name(f"{stem}.py")
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -24,13 +27,22 @@ def _load_reference() -> ModuleType:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `teacher_row` once for every teacher of the table."""
+    """Run a test that asks for `teacher_row` with each of them; for `examples`, few and many."""
     if "teacher_row" in metafunc.fixturenames:
-        rows = _load_reference().TEACHERS
+        rows = _load("reference").TEACHERS
         metafunc.parametrize("teacher_row", rows, ids=[row.name for row in rows])
+    if "examples" in metafunc.fixturenames:
+        many = pytest.param(LONG, marks=pytest.mark.long)
+        metafunc.parametrize("examples", [QUICK, many], ids=["quick", "long"])
 
 
 @pytest.fixture(scope="session")
 def reference() -> ModuleType:
     """Return the module of the float64 reference."""
-    return _load_reference()
+    return _load("reference")
+
+
+@pytest.fixture(scope="session")
+def cases() -> ModuleType:
+    """Return the module of the generated cases."""
+    return _load("cases")

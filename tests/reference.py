@@ -36,7 +36,7 @@ def log_softmax(z: Array) -> Array:
 
 
 def times_log(p: float, log_p: float) -> float:
-    """p · log p', 0 where p is 0."""
+    """p · log p', 0 where p is 0, even where the logarithm is infinite."""
     return 0.0 if p == 0.0 else p * log_p
 
 
@@ -106,10 +106,10 @@ def distillation(
         sample_weight = sum(q[k] * w[k] for k in range(num_classes))
         log_p, log_p_tau = log_softmax(rows[at]), log_softmax(rows[at] / tau)
         for k in range(num_classes):
-            loss[at] -= (1 - alpha) * times_log(w[k] * q[k], log_p[k])
+            loss[at] -= times_log((1 - alpha) * w[k] * q[k], log_p[k])
             if alpha > 0:
                 divergence = times_log(t[k], math.log(t[k] or 1.0) - log_p_tau[k])
-                loss[at] += alpha * tau**2 * sample_weight * divergence
+                loss[at] += alpha * tau**2 * times_log(sample_weight, divergence)
             grad[at][k] = (1 - alpha) * (math.exp(log_p[k]) * sample_weight - w[k] * q[k])
             grad[at][k] += alpha * tau * sample_weight * (math.exp(log_p_tau[k]) - t[k])
     loss, grad = scale * loss, scale * np.moveaxis(grad, -1, class_axis)

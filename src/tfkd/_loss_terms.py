@@ -127,7 +127,8 @@ def _position_weights(
     else:
         # Clamped only so that this look-up cannot fail before torch reports the label itself.
         index = torch.where(valid, labels, 0).long().clamp(0, z.shape[class_dim] - 1)
-        weights = class_weight[index] * valid
+        # Not by indexing, which vmap cannot do with the label of a single sample.
+        weights = class_weight.index_select(0, index.flatten()).view(index.shape) * valid
     return weights, weights.sum()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 
 @contextmanager
 def needs_extra(what: str) -> Iterator[None]:
@@ -17,7 +19,9 @@ def needs_extra(what: str) -> Iterator[None]:
         ModuleNotFoundError: in place of the one raised inside.
     """
     try:
-        yield
+        # torchvision makes tensors when it is imported, which torch 2.6 cannot on the meta device.
+        with torch.device("cpu"):
+            yield
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         raise ModuleNotFoundError(

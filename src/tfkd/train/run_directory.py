@@ -24,7 +24,7 @@ class RunDirectory:
 
     settings.json            every setting; the teacher's files by their path from here
     data.json                classes, channels, size and normalisation of the images
-    environment.json         versions, device, commit
+    environment.json         versions, commit, machine, determinism
     metrics.jsonl            one line an epoch
     result.json              written last: the run is finished
     weights.safetensors      after the last epoch
