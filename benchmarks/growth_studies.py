@@ -1,8 +1,8 @@
 """Planning, status, collecting and report of studies with many finished runs.
 
-Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and up to a hundred ways,
-which is more than any study of the paper has. The runs are files of the kinds and sizes that training leaves behind, logits included
-and weights not, with drawn numbers for results. "report" is the command, which collects again.
+Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and up to a hundred ways.
+The runs are files of the kinds and sizes that training leaves behind, logits included and weights
+not, with drawn numbers for results. "report" is the command, which collects again.
 
     python benchmarks/growth_studies.py --most 1000
 """
