@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkd.study.plan import Study
+from tfkd.study.plan import PlannedRun, Study
 from tfkd.train import RunDirectory, files
 
 
@@ -39,13 +39,14 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
         study: the plan.
         root: the study's directory.
     """
-    runs = study.runs(root)
+    runs_of: dict[str, list[PlannedRun]] = {arm.name: [] for arm in study.arms}
+    for run in study.runs(root):
+        runs_of[run.name.rpartition("/")[0]].append(run)
     result = []
     for arm in study.arms:
         finished = begun = epochs_done = 0
         seconds = 0.0
-        mine = [run for run in runs if run.name.rpartition("/")[0] == arm.name]
-        for run in mine:
+        for run in runs_of[arm.name]:
             directory = RunDirectory(root / run.name)
             if (found := directory.result()) is not None:
                 finished += 1
@@ -57,6 +58,7 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
                     history = files.read_json_lines(directory.metrics_file)
                     epochs_done += len(history)
                     seconds += sum(record["seconds"] for record in history)
-        epochs = arm.recipe.epochs * len(mine)
-        result.append(ArmStatus(arm.name, finished, begun, len(mine), epochs_done, epochs, seconds))
+        planned = len(runs_of[arm.name])
+        epochs = arm.recipe.epochs * planned
+        result.append(ArmStatus(arm.name, finished, begun, planned, epochs_done, epochs, seconds))
     return result
