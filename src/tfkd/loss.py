@@ -320,8 +320,9 @@ class DistillationLoss(nn.Module):
         reduction: `"mean"`, `"sum"` or `"none"`.
 
     Shape:
-        Called as `criterion(student_logits, labels, inputs=None)`, with shapes as in
-        `distillation_loss`; `inputs` are the samples, for teachers that look at them.
+        Called as `criterion(student_logits, labels, inputs=None, indices=None, view=None)`, with
+        shapes as in `distillation_loss`; `inputs` are the samples, `indices` `(N,)` say which of
+        the data set they are and `view` which augmented view, for teachers that ask.
 
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
@@ -367,13 +368,19 @@ class DistillationLoss(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(
-        self, student_logits: Tensor, labels: Tensor, inputs: Tensor | None = None
+        self,
+        student_logits: Tensor,
+        labels: Tensor,
+        inputs: Tensor | None = None,
+        *,
+        indices: Tensor | None = None,
+        view: int | None = None,
     ) -> Tensor:
         """Return the loss."""
         teacher_logits: Tensor | float = 0.0
         if self.alpha > 0.0:
             _check_tensors(student_logits, labels, self.weight, self.ignore_index)
-            teacher_logits = self.teacher(Batch(student_logits, labels, inputs))
+            teacher_logits = self.teacher(Batch(student_logits, labels, inputs, indices, view))
         return distillation_loss(
             student_logits,
             labels,
