@@ -15,12 +15,7 @@ PACKAGES = ("tfkd", "torch", "torchvision", "timm", "accelerate", "numpy", "safe
 
 def describe_environment(device: torch.device, processes: int) -> dict[str, Any]:
     """Return versions, device, threads and the commit of the source, if it is in a git checkout."""
-    versions: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
+    versions = {package: package_version(package) for package in PACKAGES}
     name = platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -33,6 +28,14 @@ def describe_environment(device: torch.device, processes: int) -> dict[str, Any]
         "processes": processes,
         "commit": _commit(),
     }
+
+
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:
