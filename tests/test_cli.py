@@ -99,6 +99,10 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--alpha", "1.5", "--method", "tf_kd_reg"], "[0, 1], got 1.5"),
         (["train", "--out", "{}", "--method", "tf_kd_self"], "`teacher`"),
         (["train", "--out", "{}", "--teacher-epoch", "1"], "`teacher`"),
+        (["train", "--out", "{}", "--teacher-cache", "float32"], "`teacher`"),
+        (["train", "--out", "{}", "--views", "0"], "`views`"),
+        (["compare", "--out", "{}", "--teacher-cache", "zip"], "`teacher_cache`"),
+        (["compare", "--out", "{}", "--teacher-cache", "top-3", "--mixup", "1"], "with mixup"),
         (["compare", "--out", "{}", "--methods", "cross_entropy,magic"], "'magic'"),
         (["compare", "--out", "{}", "--teacher", "magic"], "'magic'"),
         (["compare", "--out", "{}", "--seeds", "0"], "`seeds`"),
@@ -223,6 +227,20 @@ def test_a_run_teaches_another(run, tmp_path, capsys):
     teacher = RunDirectory(out).settings().teacher
     assert teacher is not None
     assert (teacher.source, teacher.epoch) == (str(run), 1)
+
+
+def test_a_study_taught_from_caches(tmp_path, capsys):
+    out = tmp_path / "study"
+    arguments = ["--epochs", "2", "--train-size", "60", "--seeds", "1", "--jobs", "1"]
+    arguments += ["--methods", "tf_kd_self,de_kd", "--teacher-cache", "float16", "--views", "1"]
+    assert main(["compare", "--out", str(out), *arguments]) == 0
+    # One for each teacher; that of De-KD is the larger network after an epoch.
+    made = {file.relative_to(out).parts[0] for file in out.rglob("cache.json")}
+    assert made == {"small_cnn", "wide_cnn"}
+    records = [json.loads(line) for line in (out / "compare.jsonl").read_text().splitlines()]
+    taught = [record["settings"]["teacher"] for record in records]
+    assert [teacher["cache"] for teacher in taught if teacher] == ["float16", "float16"]
+    capsys.readouterr()
 
 
 def test_evaluate_measures_what_training_measured(run, capsys):

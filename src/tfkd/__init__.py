@@ -22,10 +22,18 @@ if _typing.TYPE_CHECKING:
         tf_kd_reg,
         tf_kd_self,
     )
-    from tfkd.teachers import Batch, NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
+    from tfkd.teachers import (
+        Batch,
+        CachedTeacher,
+        NetworkTeacher,
+        Teacher,
+        UniformTeacher,
+        VirtualTeacher,
+    )
 
 __all__ = [
     "Batch",
+    "CachedTeacher",
     "DistillationLoss",
     "Explanation",
     "NetworkTeacher",

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,7 @@ def compare(
     student: str | None = None,
     teacher: str | None = None,
     methods: Names | None = None,
+    teacher_cache: str = "none",
     seeds: int = 3,
     jobs: int | None = None,
     workers: int = 0,
@@ -84,6 +86,9 @@ def compare(
         teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
             de_kd, with commas between them. Default: all of them.
+        teacher_cache: store what networks that teach say about every image, and ask them no more:
+            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
+            every step. With augmentation set --views too.
         seeds: number of seeds, at least 1.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
         workers: processes that decode image files, for each run.
@@ -99,6 +104,7 @@ def compare(
     study = comparison(
         base, teacher=teacher, methods=list(METHODS) if methods is None else methods, seeds=seeds
     )
+    study = replace(study, teacher_cache=teacher_cache)
     _run_study(study, out, jobs=jobs, workers=workers)
 
 
@@ -139,6 +145,7 @@ def run_named_study(
     dialect: Literal["released", "paper", "tfkd"] = "released",
     student: str | None = None,
     teacher: str | None = None,
+    teacher_cache: str = "none",
     seeds: int = 3,
     controls: Names = Names(("scaled", "smoothed")),  # noqa: B008
     out: Path | None = None,
@@ -162,6 +169,9 @@ def run_named_study(
             tfkd, for a study in small: this package's defaults.
         student: of a study in small. Default: by data.
         teacher: the larger network of a study in small. Default: by data.
+        teacher_cache: store what networks that teach say about every image, and ask them no more:
+            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
+            every step. With augmentation set --views too.
         seeds: number of seeds, at least 1.
         controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
             none: cross-entropy times the method's loss scale; label smoothing at its equivalent
@@ -187,6 +197,7 @@ def run_named_study(
         controls=controls,
         recipe=_recipe(**recipe),
     )
+    study = replace(study, teacher_cache=teacher_cache)
     data_name = study.arms[0].recipe.data.name
     ending = "" if name == "all-methods" else f"-{dialect}"
     out = out or Path("runs") / f"{Path(data_name).resolve().name}{ending}"
@@ -253,6 +264,7 @@ def train(
     teacher: str | None = None,
     teacher_epoch: int | None = None,
     teacher_weights: str | None = None,
+    teacher_cache: str = "none",
     save_epochs: Epochs = Epochs(),  # noqa: B008
     seed: int = 0,
     workers: int = 0,
@@ -281,6 +293,9 @@ def train(
         teacher_epoch: take the weights that the teacher's run kept after this epoch, not its
             final ones.
         teacher_weights: safetensors file of the teacher's weights.
+        teacher_cache: store what the teacher says about every image, and ask it no more: float32
+            (exact), float16, or top-10 (or another number of classes); none: ask it at every step.
+            With augmentation set --views too.
         save_epochs: epochs after which the weights are kept, with commas between them.
         seed: of the validation split, the initial weights, the order of samples, augmentation
             and dropout; at least 0.
@@ -298,9 +313,13 @@ def train(
 
     taught = None
     if teacher is not None:
-        taught = TeacherSettings(teacher, epoch=teacher_epoch, weights=teacher_weights)
-    elif teacher_epoch is not None or teacher_weights is not None:
-        raise ValueError("Expected `teacher` beside `teacher_epoch` or `teacher_weights`.")
+        taught = TeacherSettings(
+            teacher, epoch=teacher_epoch, weights=teacher_weights, cache=teacher_cache
+        )
+    elif teacher_epoch is not None or teacher_weights is not None or teacher_cache != "none":
+        raise ValueError(
+            "Expected `teacher` beside `teacher_epoch`, `teacher_weights` or `teacher_cache`."
+        )
     settings = run_settings(
         data=data,
         student=student,
@@ -421,6 +440,7 @@ def _recipe(
     validation_fraction: float = 0.1,
     image_size: int | None = None,
     augmentation: Literal["default", "none"] = "default",
+    views: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     gradient_accumulation: int = 1,
@@ -448,6 +468,8 @@ def _recipe(
         validation_fraction: share of the training images held out for validation, in [0, 1).
         image_size: height and width in pixels. Default: the data's own.
         augmentation: the data's own, or none.
+        views: augmented views of each training image that take turns, epoch by epoch. Default: a
+            new one every epoch.
         epochs: passes over the training images. Default: by data.
         batch_size: images in a batch, over all processes together. Default: by data.
         gradient_accumulation: batches to a step of the optimiser.

@@ -14,12 +14,12 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_fraction, check_num_classes, check_positive
 from tfkd.loss import DistillationLoss
-from tfkd.methods import ReductionOptions
-from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
+from tfkd.methods import ReductionOptions, as_teacher
+from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 
 def released_kd(
-    model: nn.Module,
+    model: nn.Module | Teacher,
     *,
     alpha: float,
     temperature: float,
@@ -34,7 +34,8 @@ def released_kd(
     whose `"mean"` divides the divergence by the number of classes too.
 
     Args:
-        model: the teacher; a frozen copy of it is kept.
+        model: the teacher's network, of which a frozen copy is kept; or a `Teacher`, such as
+            `CachedTeacher`.
         alpha: their α, in [0, 1].
         temperature: their T, positive.
         num_classes: K, at least 2.
@@ -53,7 +54,7 @@ def released_kd(
         (0.1597, 0.0595)
     """
     kept, taught = _released_weights(alpha, num_classes, multiplier)
-    return _normalised(NetworkTeacher(model), kept, taught, temperature, options)
+    return _normalised(as_teacher(model), kept, taught, temperature, options)
 
 
 def released_tf_kd_reg(
@@ -123,12 +124,17 @@ def released_label_smoothing(
 
 
 def paper_kd(
-    model: nn.Module, *, alpha: float, temperature: float, **options: Unpack[ReductionOptions]
+    model: nn.Module | Teacher,
+    *,
+    alpha: float,
+    temperature: float,
+    **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
     """KD and Tf-KD_self exactly as printed: the divergence at τ, without the factor τ².
 
     Args:
-        model: the teacher; a frozen copy of it is kept.
+        model: the teacher's network, of which a frozen copy is kept; or a `Teacher`, such as
+            `CachedTeacher`.
         alpha: the paper's α, in [0, 1].
         temperature: τ, positive.
         **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
@@ -141,7 +147,7 @@ def paper_kd(
         >>> printed.alpha, printed.scale
         (0.2, 0.625)
     """
-    return _printed(NetworkTeacher(model), alpha, temperature, options)
+    return _printed(as_teacher(model), alpha, temperature, options)
 
 
 def paper_tf_kd_reg(

@@ -114,8 +114,9 @@ class DistillationLoss(nn.Module):
         reduction: `"mean"`, `"sum"` or `"none"`.
 
     Shape:
-        Called as `criterion(student_logits, labels, inputs=None)`, with shapes as in
-        `distillation_loss`; `inputs` are the samples, for teachers that look at them.
+        Called as `criterion(student_logits, labels, inputs=None, indices=None, view=None)`, with
+        shapes as in `distillation_loss`; `inputs` are the samples, `indices` `(N,)` say which of
+        the data set they are and `view` which augmented view, for teachers that ask.
 
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
@@ -161,13 +162,19 @@ class DistillationLoss(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(
-        self, student_logits: Tensor, labels: Tensor, inputs: Tensor | None = None
+        self,
+        student_logits: Tensor,
+        labels: Tensor,
+        inputs: Tensor | None = None,
+        *,
+        indices: Tensor | None = None,
+        view: int | None = None,
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
         teacher_logits: Tensor | float = 0.0
         if self.alpha > 0.0:
-            teacher_logits = self.teacher(Batch(student_logits, labels, inputs))
+            teacher_logits = self.teacher(Batch(student_logits, labels, inputs, indices, view))
         numbers = LossNumbers(
             self.alpha, self.temperature, self.scale, self.ignore_index, self.reduction
         )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
-from tfkd.teachers import NetworkTeacher, UniformTeacher, VirtualTeacher
+from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
 
 
 class ReductionOptions(TypedDict, total=False):
@@ -93,7 +93,7 @@ def tf_kd_reg(
 
 
 def tf_kd_self(
-    model: nn.Module,
+    model: nn.Module | Teacher,
     *,
     alpha: float = 0.1,
     temperature: float = 1.0,
@@ -102,7 +102,8 @@ def tf_kd_self(
     """Tf-KD_self: taught by a normally trained network of the student's own architecture.
 
     Args:
-        model: the trained network; a frozen copy of it is kept.
+        model: the trained network, of which a frozen copy is kept; or a `Teacher`, such as
+            `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
         temperature: τ, positive. Chosen on validation data, docs/defaults.md.
         **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
@@ -122,7 +123,7 @@ def tf_kd_self(
 
 
 def knowledge_distillation(
-    model: nn.Module,
+    model: nn.Module | Teacher,
     *,
     alpha: float = 0.1,
     temperature: float = 1.0,
@@ -134,7 +135,8 @@ def knowledge_distillation(
     reversed KD (Re-KD); a barely trained one, defective KD (De-KD).
 
     Args:
-        model: the trained network; a frozen copy of it is kept.
+        model: the trained network, of which a frozen copy is kept; or a `Teacher`, such as
+            `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
         temperature: τ, positive. Chosen on validation data, docs/defaults.md.
         **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
@@ -149,4 +151,9 @@ def knowledge_distillation(
         >>> criterion(teacher(inputs), labels, inputs).item() == 0.0
         True
     """
-    return DistillationLoss(NetworkTeacher(model), alpha=alpha, temperature=temperature, **options)
+    return DistillationLoss(as_teacher(model), alpha=alpha, temperature=temperature, **options)
+
+
+def as_teacher(model: nn.Module | Teacher) -> Teacher:
+    """Return a `Teacher` as it is, and any other module as the network of a `NetworkTeacher`."""
+    return model if isinstance(model, Teacher) else NetworkTeacher(model)

@@ -10,7 +10,7 @@ ALL = Augmentation(crop_padding=4, flip=True, rotation=15.0)
 
 
 def _draw(augmentation: Augmentation, n: int = 300, *, seed: int = 0, epoch: int = 0) -> Draws:
-    return draw(augmentation, torch.arange(n), seed=seed, epoch=epoch, official_size=n)
+    return draw(augmentation, torch.arange(n), seed=seed, view=epoch, official_size=n)
 
 
 @pytest.mark.parametrize("size", [8, 28, 32, 64])
@@ -61,7 +61,7 @@ def test_a_sample_is_augmented_alike_in_any_batch() -> None:
     images = torch.randint(0, 256, (300, 3, 32, 32), dtype=torch.uint8)
     whole = augment(images, ALL, _draw(ALL))
     chosen = torch.tensor([299, 7, 8, 100])
-    draws = draw(ALL, chosen, seed=0, epoch=0, official_size=300)
+    draws = draw(ALL, chosen, seed=0, view=0, official_size=300)
     assert torch.equal(augment(images[chosen], ALL, draws), whole[chosen])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tfkd.data import Batch, DataSettings, ImageData, load_data, make_loader
+from tfkd.data import Augmentation, Batch, DataSettings, ImageData, load_data, make_loader
 
 
 @pytest.fixture(params=["memory", "files"])
@@ -170,3 +171,45 @@ def test_training_on_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 training samples, got 0"):
         make_loader(data, data.validation, batch_size=8, train=True)
     assert list(make_loader(data, data.validation, batch_size=8, train=False).batches(0)) == []
+
+
+def _augmented(data: ImageData, views: int | None) -> ImageData:
+    kind = {"crop_padding": 1} if data.channels == 1 else {"resized_crop": True}
+    augmentation = Augmentation(flip=True, **kind)  # type: ignore[arg-type]
+    return dataclasses.replace(data, augmentation=augmentation, views=views)
+
+
+def test_views_take_turns_while_the_order_goes_on(data: ImageData) -> None:
+    whole = [_batches(_augmented(data, None), epoch) for epoch in range(5)]
+    turns = [_batches(_augmented(data, 2), epoch) for epoch in range(5)]
+    assert [[batch.view for batch in batches] for batches in whole] == [[e] * 4 for e in range(5)]
+    assert [batches[0].view for batches in turns] == [0, 1, 0, 1, 0]
+    for epoch in range(5):
+        for one, two in zip(turns[epoch], whole[epoch], strict=True):
+            assert one.indices.equal(two.indices)
+        expected = _by_index(whole[epoch % 2])
+        got = _by_index(turns[epoch])
+        assert all(got[index].equal(expected[index]) for index in expected)
+    one, two = _by_index(turns[0]), _by_index(turns[1])
+    assert not all(one[index].equal(two[index]) for index in one)
+
+
+def test_a_pass_in_order_shows_what_training_shows(data: ImageData) -> None:
+    data = _augmented(data, None)
+    trained = _by_index(_batches(data, epoch=3))
+    # A last batch of one is not left out.
+    passed = _batches(data, epoch=3, train=False, augment=True, batch_size=11)
+    assert torch.cat([batch.indices for batch in passed]).equal(data.train.indices)
+    assert {batch.view for batch in passed} == {3}
+    got = _by_index(passed)
+    assert all(got[index].equal(trained[index]) for index in trained)
+
+
+def test_without_augmentation_there_is_one_view(data: ImageData) -> None:
+    unchanged = dataclasses.replace(data, augmentation=Augmentation(), views=3)
+    for batches in (
+        _batches(unchanged, epoch=2),
+        _batches(_augmented(data, 3), epoch=2, train=False),
+        _batches(_augmented(data, None), epoch=2, augment=False),
+    ):
+        assert {batch.view for batch in batches} == {0}

@@ -21,7 +21,7 @@ def test_training_images_are_those_of_torchvision() -> None:
     data = _augmented(train_size=200)
     pixels = data.train.official.pixels  # type: ignore[attr-defined]
     for batch in make_loader(data, data.train, batch_size=64, train=True, seed=3).batches(5):
-        draws = draw(CROP, batch.indices, seed=3, epoch=5, official_size=1201)
+        draws = draw(CROP, batch.indices, seed=3, view=5, official_size=1201)
         for n, index in enumerate(batch.indices.tolist()):
             image = functional.pad(pixels[index], [2] * 4)
             image = functional.crop(image, int(draws.top[n]), int(draws.left[n]), 8, 8)

@@ -37,6 +37,24 @@ def test_a_teacher_costs_its_forward_pass(tmp_path, monkeypatch):
     assert both == pytest.approx(2 * plain + 3 * 100 * shape.train)
 
 
+def test_a_cached_teacher_costs_a_pass_for_each_view(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfkd.study.estimate._measure", lambda *_: (1.0, 100.0))
+    base = dataclasses.replace(BASE, data=dataclasses.replace(BASE.data, views=2))
+    plain = Arm("a/plain", "cross_entropy", MethodSettings(), base)
+    kd = MethodSettings("knowledge_distillation")
+    arms = [Arm(f"a/kd-{i}", "normal_kd", kd, base, teacher="a/plain") for i in range(3)]
+    shape = data_shape(base.data)
+    runs = [
+        estimate(Study("t", "?", (plain, *some), 1, teacher_cache=cache), tmp_path).seconds
+        for some in ([], arms)
+        for cache in ("none", "float32")
+    ]
+    student = 3 * (shape.train + 100 * shape.validation) + 100 * shape.test
+    assert runs[:2] == pytest.approx([student, student])
+    assert runs[2] == pytest.approx(4 * student + 3 * 3 * 100 * shape.train)
+    assert runs[3] == pytest.approx(4 * student + 2 * 100 * shape.train)  # all three share it
+
+
 def test_sizes_of_data_that_are_not_there(monkeypatch, tmp_path):
     settings = DataSettings("cifar100", root=str(tmp_path))
     shape = data_shape(settings)

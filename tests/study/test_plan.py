@@ -1,5 +1,6 @@
 """Studies: arms times seeds, read back as they were written, with other recipes."""
 
+import dataclasses
 import json
 
 import pytest
@@ -34,9 +35,20 @@ def test_runs_come_seed_by_seed_with_the_teachers_snapshots(tmp_path):
     assert {(run.settings.seed, run.settings.data.split_seed) for run in runs} == {(0, 0), (1, 1)}
 
 
+def test_a_cache_is_for_the_runs_that_a_network_teaches(tmp_path):
+    runs = study(taught("a/late"), seeds=1, teacher_cache="float16").runs(tmp_path)
+    assert runs[0].settings == study(seeds=1).runs(tmp_path)[0].settings
+    assert runs[1].settings.teacher == TeacherSettings(
+        str(tmp_path / "a/plain/seed-0"), cache="float16"
+    )
+    with pytest.raises(ValueError, match=r"`teacher_cache` .*got 'zip'"):
+        study(teacher_cache="zip")
+
+
 def test_a_study_survives_its_file(tmp_path):
     published = Published(70.65, sd=0.35, gain=2.27, remark="as printed")
     whole = study(taught("a/early", 1, published=published, baseline="a/plain"), remarks=("So.",))
+    whole = dataclasses.replace(whole, teacher_cache="top-3")
     write_study(whole, tmp_path / "new")
     assert read_studies(tmp_path / "new") == [whole]
 

@@ -41,26 +41,38 @@ def model(inputs):
     return model
 
 
+@pytest.fixture
+def teacher(teacher_row):
+    return teacher_row.build(K)
+
+
+@pytest.fixture(params=["float32", "float16", "top-2"])
+def cached(request, model, inputs, tmp_path):
+    batches = [(inputs, torch.arange(len(inputs)), 0)]
+    return tfkd.CachedTeacher.record(tmp_path / "cache", model, batches, form=request.param)
+
+
 def ask(teacher, inputs):
     n = len(inputs)
-    return teacher(tfkd.Batch(torch.zeros(n, K), torch.zeros(n, dtype=torch.int64), inputs))
+    z, labels = torch.zeros(n, K), torch.zeros(n, dtype=torch.int64)
+    return teacher(tfkd.Batch(z, labels, inputs, indices=torch.arange(n), view=0))
 
 
 # Every teacher.
 
 
-def test_a_teacher_has_nothing_to_train_or_save(teacher_row):
-    criterion = tfkd.DistillationLoss(teacher_row.build(K), alpha=0.5)
+def has_nothing_to_train_or_save(teacher, inputs):
+    criterion = tfkd.DistillationLoss(teacher, alpha=0.5)
     assert not list(criterion.parameters())
     assert not criterion.state_dict()
 
 
-def test_a_teacher_answers_with_its_gap_or_with_detached_logits(teacher_row, inputs):
-    teacher = teacher_row.build(K)
+def answers_with_its_gap_or_with_detached_logits(teacher, inputs):
     answer = ask(teacher, inputs)
     if teacher.gap(K) is None:
         assert answer.shape == (len(inputs), K)
         assert not answer.requires_grad
+        assert not answer.is_inference()  # autograd may save it
     else:
         assert isinstance(answer, float)
         assert answer == teacher.gap(K)
@@ -75,10 +87,38 @@ def test_a_gap_is_the_difference_of_the_teachers_logits(teacher_row):
         assert logits == pytest.approx(row[0] - row[1], abs=1e-12)
 
 
-def test_training_mode_of_the_loss_does_not_change_the_answer(teacher_row, inputs):
-    criterion = tfkd.DistillationLoss(teacher_row.build(K), alpha=0.5)
+def answers_alike_whatever_the_mode_of_the_loss(teacher, inputs):
+    criterion = tfkd.DistillationLoss(teacher, alpha=0.5)
     before = torch.as_tensor(ask(criterion.train().teacher, inputs))
     assert torch.equal(torch.as_tensor(ask(criterion.eval().teacher, inputs)), before)
+
+
+def is_the_same_after_copy_and_pickle(teacher, inputs):
+    expected = torch.as_tensor(ask(teacher, inputs))
+    for twin in (copy.deepcopy(teacher), pickle.loads(pickle.dumps(teacher))):
+        assert torch.equal(torch.as_tensor(ask(twin, inputs)), expected)
+        assert repr(twin) == repr(teacher)
+
+
+EVERY_TEACHER = pytest.mark.parametrize(
+    "holds",
+    [
+        has_nothing_to_train_or_save,
+        answers_with_its_gap_or_with_detached_logits,
+        answers_alike_whatever_the_mode_of_the_loss,
+        is_the_same_after_copy_and_pickle,
+    ],
+)
+
+
+@EVERY_TEACHER
+def test_every_teacher(holds, teacher, inputs):
+    holds(teacher, inputs)
+
+
+@EVERY_TEACHER
+def test_a_cached_teacher_is_a_teacher(holds, cached, inputs):
+    holds(cached, inputs)
 
 
 # Uniform and virtual.
@@ -235,3 +275,29 @@ def test_a_teacher_of_ones_own_may_look_at_the_students_logits():
 def test_the_interface_cannot_be_built():
     with pytest.raises(TypeError, match="abstract"):
         tfkd.Teacher()
+
+
+# Inference mode.
+
+
+def test_network_teacher_answers_bit_for_bit_what_its_network_says(model, inputs):
+    teacher = tfkd.NetworkTeacher(model)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).eval()(inputs)
+    assert torch.equal(ask(teacher, inputs), expected)
+
+
+def test_what_a_network_teacher_says_may_be_saved_by_autograd(model, inputs):
+    said = ask(tfkd.NetworkTeacher(model), inputs)
+    z = torch.ones(len(inputs), K, requires_grad=True)
+    (z * said).sum().backward()
+    assert torch.equal(z.grad, said)
+
+
+def test_network_teacher_goes_through_vmap_and_grad(inputs):
+    torch.manual_seed(1)
+    criterion = tfkd.knowledge_distillation(nn.Linear(3, K), alpha=0.5)
+    z, labels = torch.randn(16, K), torch.arange(16) % K
+    each = torch.func.vmap(torch.func.grad(criterion))(z, labels, inputs)
+    whole = torch.func.grad(criterion)(z, labels, inputs)
+    torch.testing.assert_close(each / 16, whole)

@@ -45,6 +45,7 @@ def test_every_option_of_the_command_line_reaches_its_field():
         "validation_fraction": 0.2,
         "image_size": 16,
         "augmentation": "none",
+        "views": 4,
         "epochs": 7,
         "batch_size": 5,
         "gradient_accumulation": 2,

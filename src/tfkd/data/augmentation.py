@@ -1,4 +1,4 @@
-"""Augmentation that is a function of seed, epoch and sample index alone."""
+"""Augmentation that is a function of seed, view and sample index alone."""
 
 from __future__ import annotations
 
@@ -60,22 +60,22 @@ class Draws(NamedTuple):
 
 
 def draw(
-    augmentation: Augmentation, indices: Tensor, *, seed: int, epoch: int, official_size: int
+    augmentation: Augmentation, indices: Tensor, *, seed: int, view: int, official_size: int
 ) -> Draws:
-    """Return the draws of one epoch for the samples `indices` of an official split.
+    """Return the draws of one view for the samples `indices` of an official split.
 
     Args:
         augmentation: what may be drawn.
         indices: (n,) int64, identity of each sample in [0, official_size).
         seed: of the run.
-        epoch: from 0.
+        view: from 0; the epoch, unless a number of views take turns.
         official_size: number of samples of the official split.
 
     Returns:
         Draws on the CPU, in the order of `indices`.
     """
     # Always four columns, so that switching one augmentation off leaves the others' draws alone.
-    table = uniforms((official_size, 4), seed, epoch, AUGMENTATION)[indices.numpy()]
+    table = uniforms((official_size, 4), seed, view, AUGMENTATION)[indices.numpy()]
     places = 2 * augmentation.crop_padding + 1
     corner = np.floor(table[:, :2] * places).astype(np.int64)
     mirrored = (table[:, 2] < 0.5) & augmentation.flip

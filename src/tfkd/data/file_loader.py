@@ -21,7 +21,7 @@ from tfkd.data.splits import Split
 if TYPE_CHECKING:
     from PIL import Image
 
-# (epoch, index): a worker that lives through many epochs learns the epoch with each sample.
+# (view, index): a worker that lives through many epochs learns the view with each sample.
 _Key = tuple[int, int]
 
 
@@ -49,7 +49,7 @@ class FileLoader(Loader):
         self._loader: DataLoader[Tensor] = DataLoader(
             _Decoded(
                 split.official,
-                data.augmentation if plan.train else Augmentation(),
+                data.augmentation if plan.augment else Augmentation(),
                 size=data.image_size,
                 seed=plan.seed,
             ),
@@ -65,7 +65,8 @@ class FileLoader(Loader):
 
     def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         order = torch.from_numpy(self._plan.order(epoch))
-        self._keys.start(epoch, skip, order)
+        view = self._plan.view(epoch)
+        self._keys.start(view, skip, order)
         shares = self._plan.shares(skip)
         for (first, stop, size), images in zip(shares, self._loader, strict=True):
             positions = order[first:stop]
@@ -74,6 +75,7 @@ class FileLoader(Loader):
                 self._labels[positions].to(self._device),
                 self._indices[positions].to(self._device),
                 size,
+                view,
             )
 
 
@@ -89,8 +91,8 @@ class _Keys(Sampler[list[_Key]]):
         self._indices = indices
         self._current: tuple[int, int, Tensor] | None = None
 
-    def start(self, epoch: int, skip: int, order: Tensor) -> None:
-        self._current = (epoch, skip, order)
+    def start(self, view: int, skip: int, order: Tensor) -> None:
+        self._current = (view, skip, order)
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -98,9 +100,9 @@ class _Keys(Sampler[list[_Key]]):
     def __iter__(self) -> Iterator[list[_Key]]:
         if self._current is None:
             return
-        epoch, skip, order = self._current
+        view, skip, order = self._current
         for first, stop, _ in self._plan.shares(skip):
-            yield [(epoch, index) for index in self._indices[order[first:stop]].tolist()]
+            yield [(view, index) for index in self._indices[order[first:stop]].tolist()]
 
 
 class _Stack:
@@ -126,13 +128,13 @@ class _Decoded(Dataset[Tensor]):
         self._seed = seed
 
     def __getitem__(self, key: _Key) -> Tensor:
-        epoch, index = key
+        view, index = key
         image = read_rgb(self._root / self._paths[index])
         if self._augmentation == Augmentation():
             return self._transformed(image)
         with torch.random.fork_rng(devices=[]):
             # The CPU's generator alone: `torch.manual_seed` would reseed the accelerator too.
-            torch.default_generator.manual_seed(sample_seed(self._seed, epoch, index))
+            torch.default_generator.manual_seed(sample_seed(self._seed, view, index))
             return self._transformed(image)
 
     def _transformed(self, image: Image.Image) -> Tensor:

@@ -25,6 +25,8 @@ class ImageData:
         validation: held out of the official training data; may be empty.
         test: the official test data.
         augmentation: of training images.
+        views: augmented views of each training image that take turns, epoch by epoch; None: a new
+            one every epoch.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ImageData:
     validation: Split
     test: Split
     augmentation: Augmentation
+    views: int | None = None
 
     @property
     def num_classes(self) -> int:

@@ -66,6 +66,7 @@ def load_data(settings: DataSettings) -> ImageData:
         validation=validation,
         test=Split(test),
         augmentation=source.augmentation if settings.augmentation == "default" else Augmentation(),
+        views=settings.views,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd.data._integers import check_integer
+from tfkd.data.augmentation import Augmentation
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, MemoryImages
 from tfkd.data.randomness import ORDER, permutation
@@ -27,12 +28,14 @@ class Batch(NamedTuple):
         labels: (n,) int64.
         indices: (n,) int64, identity of each sample in its official split.
         global_size: samples of the batch over all processes.
+        view: which augmented view of the samples these are, from 0; without augmentation 0.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     global_size: int
+    view: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class EpochPlan:
         seed: of the run.
         rank: of this process.
         world_size: number of processes.
+        augment: whether images are augmented.
+        views: augmented views of each sample that take turns; None: a new one every epoch.
     """
 
     samples: int
@@ -54,6 +59,8 @@ class EpochPlan:
     seed: int
     rank: int
     world_size: int
+    augment: bool = False
+    views: int | None = None
 
     def __len__(self) -> int:
         whole, rest = divmod(self.samples, self.batch_size)
@@ -65,6 +72,12 @@ class EpochPlan:
         if self.train:
             return permutation(self.samples, self.seed, epoch, ORDER)
         return np.arange(self.samples, dtype=np.int64)
+
+    def view(self, epoch: int) -> int:
+        """Return which view of the samples an epoch shows; augmentation is drawn for each."""
+        if not self.augment:
+            return 0
+        return epoch if self.views is None else epoch % self.views
 
     def shares(self, skip: int) -> Iterator[tuple[int, int, int]]:
         """Yield (first, last + 1, size of the global batch), from batch `skip` on."""
@@ -89,7 +102,8 @@ class Loader(ABC):
         """Yield the batches of an epoch.
 
         Args:
-            epoch: from 0; order and augmentation are drawn anew for each.
+            epoch: from 0; the order is drawn anew for each, and so is the augmentation unless the
+                data have a number of views, which then take turns.
             skip: batches to leave out at the start, to go on after an interruption. Those that
                 follow are the same as without it.
         """
@@ -130,11 +144,13 @@ def make_loader(
     device: torch.device | str = "cpu",
     workers: int = 0,
     channels_last: bool = False,
+    augment: bool | None = None,
 ) -> Loader:
     """Return the loader of a split.
 
     The order of an epoch is a function of (seed, epoch), the augmentation of a sample one of
-    (seed, epoch, its index): neither depends on the batch size, the processes or the workers.
+    (seed, view, its index), where the view is the epoch, modulo `data.views` if that is given:
+    neither depends on the batch size, the processes or the workers.
 
     Args:
         data: the data set that the split is of.
@@ -149,6 +165,8 @@ def make_loader(
         device: where the batches are wanted. Images in memory are copied there once.
         workers: processes that decode image files; 0: this one. Not used for images in memory.
         channels_last: whether the images are laid out with the channels last in memory.
+        augment: whether to augment; None: as `train` says. With `train` False and this True every
+            sample comes once, in order, as training shows it.
 
     Raises:
         TypeError: for a number that is no int.
@@ -169,7 +187,10 @@ def make_loader(
     check_integer("rank", rank, minimum=0)
     if rank >= world_size:
         raise ValueError(f"Expected `rank` below the `world_size` of {world_size}, got {rank}.")
-    plan = EpochPlan(len(split), batch_size, train, seed, rank, world_size)
+    augment = (train if augment is None else augment) and data.augmentation != Augmentation()
+    plan = EpochPlan(
+        len(split), batch_size, train, seed, rank, world_size, augment=augment, views=data.views
+    )
     if train and len(plan) == 0:
         raise ValueError(f"Expected at least 2 training samples, got {len(split)}.")
     device = torch.device(device)

@@ -29,7 +29,7 @@ class MemoryLoader(Loader):
         if not isinstance(split.official, MemoryImages):
             raise TypeError(f"Expected images in memory, got {type(split.official).__name__}.")
         self._official_size = len(split.official)
-        self._augmentation = augmentation if plan.train else Augmentation()
+        self._augmentation = augmentation if plan.augment else Augmentation()
         self._normalise = normalise
         self._device = device
         self._cpu_indices = split.indices
@@ -41,14 +41,14 @@ class MemoryLoader(Loader):
         self._pixels = pixels if self._shared else pixels[split.indices].to(device)
 
     def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        augmented = self._augmentation != Augmentation()
+        augmented, view = self._plan.augment, self._plan.view(epoch)
         order = torch.from_numpy(self._plan.order(epoch))
         if augmented:
             draws = draw(
                 self._augmentation,
                 self._cpu_indices[order],
                 seed=self._plan.seed,
-                epoch=epoch,
+                view=view,
                 official_size=self._official_size,
             )
             draws = draws.to(self._device)
@@ -59,4 +59,4 @@ class MemoryLoader(Loader):
             images = self._pixels[indices if self._shared else positions]
             if augmented:
                 images = augment(images, self._augmentation, draws.part(first, stop))
-            yield Batch(self._normalise(images), self._labels[positions], indices, size)
+            yield Batch(self._normalise(images), self._labels[positions], indices, size, view)

@@ -38,6 +38,6 @@ def derive_seed(*key: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def sample_seed(seed: int, epoch: int, index: int) -> int:
-    """Return a 64-bit seed for one sample in one epoch."""
-    return derive_seed(seed, epoch, index)
+def sample_seed(seed: int, view: int, index: int) -> int:
+    """Return a 64-bit seed for one view of one sample."""
+    return derive_seed(seed, view, index)

@@ -25,6 +25,9 @@ class DataSettings:
         image_size: height and width in pixels. None: the data set's own (224 for imagenet and
             folders). Data sets held in memory are resized once, when they are read.
         augmentation: "default" (the data set's own) or "none".
+        views: augmented views of each training image that take turns, epoch by epoch: epoch e
+            shows view e mod `views`. None: a new one every epoch. Without augmentation there is
+            one view, whatever this says.
         split_seed: seed of the validation split and of the choice of `train_size` images.
 
     Raises:
@@ -43,6 +46,7 @@ class DataSettings:
     image_size: int | None = None
     augmentation: str = "default"
     split_seed: int = 0
+    views: int | None = None
 
     def __post_init__(self) -> None:
         fraction = check_number("validation_fraction", self.validation_fraction)
@@ -52,5 +56,7 @@ class DataSettings:
             check_integer("train_size", self.train_size, minimum=1)
         if self.image_size is not None:
             check_integer("image_size", self.image_size, minimum=1)
+        if self.views is not None:
+            check_integer("views", self.views, minimum=1)
         check_integer("split_seed", self.split_seed, minimum=0)
         check_choice("augmentation", self.augmentation, ("default", "none"))

@@ -93,7 +93,8 @@ def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
         jobs: runs side by side; steps are measured with the threads that each would have.
 
     Returns:
-        The time is that of training, validation, test and the teacher's forward passes; reading
+        The time is that of training, validation, test and the teacher's forward passes, once for
+        each view of a cache that runs share; reading
         files and starting processes are not in it, and that teachers come first neither.
     """
     before = torch.get_num_threads()
@@ -102,6 +103,7 @@ def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
     costs: dict[tuple[str, DataShape, int], tuple[float, float]] = {}
     runs, finished, epochs, seconds = study.runs(root), 0, 0, 0.0
     arms = {arm.name: arm for arm in study.arms}
+    cached: set[object] = set()
 
     def cost(student: str, shape: DataShape, batch: int) -> tuple[float, float]:
         key = (student, shape, batch)
@@ -119,12 +121,27 @@ def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
             shape = shapes.setdefault(arm.recipe.data, data_shape(arm.recipe.data))
             batch = min(run.settings.batch_size, shape.train)
             trained, predicted = cost(run.settings.student, shape, batch)
-            taught = 0.0
-            if arm.teacher is not None:
-                taught = cost(arms[arm.teacher].recipe.student, shape, batch)[1]
             epochs += run.settings.epochs
-            one_epoch = shape.train * (trained + taught) + shape.validation * predicted
+            one_epoch = shape.train * trained + shape.validation * predicted
             seconds += run.settings.epochs * one_epoch + shape.test * predicted
+            if arm.teacher is None or run.settings.teacher is None:
+                continue
+            passes = run.settings.epochs
+            if study.teacher_cache != "none":
+                # An upper bound: without augmentation there is one view.
+                passes = min(passes, run.settings.data.views or passes)
+                key = (
+                    run.settings.teacher,
+                    run.settings.data,
+                    passes,
+                    run.settings.mixed_precision,
+                )
+                if key in cached:
+                    continue
+                cached.add(key)
+            seconds += (
+                passes * shape.train * cost(arms[arm.teacher].recipe.student, shape, batch)[1]
+            )
     finally:
         torch.set_num_threads(before)
     return Estimate(len(runs), finished, epochs, jobs, seconds / jobs)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfkd._checks import check_positive
 from tfkd.train import MethodSettings, RunSettings, TeacherSettings
+from tfkd.train.settings import check_teacher_cache
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Study:
         arms: what is trained, in the order of the tables.
         seeds: runs of each arm, from seed 0.
         remarks: what a reader must know to read its results.
+        teacher_cache: how outputs of network teachers are stored; `none`: they are asked at every
+            step.
 
     Raises:
         ValueError: for no seed, two arms of one name, or a teacher or baseline that is no arm.
@@ -95,9 +98,11 @@ class Study:
     arms: tuple[Arm, ...]
     seeds: int = 3
     remarks: tuple[str, ...] = field(default=())
+    teacher_cache: str = "none"
 
     def __post_init__(self) -> None:
         check_positive("seeds", self.seeds)
+        check_teacher_cache(self.teacher_cache)
         names = [arm.name for arm in self.arms]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -132,7 +137,9 @@ class Study:
                 after = None if arm.teacher is None else f"{arm.teacher}/seed-{seed}"
                 teacher = None
                 if after is not None:
-                    teacher = TeacherSettings(str(root / after), epoch=arm.teacher_epoch)
+                    teacher = TeacherSettings(
+                        str(root / after), epoch=arm.teacher_epoch, cache=self.teacher_cache
+                    )
                 kept = snapshots.get(arm.name, set()) | set(arm.recipe.save_epochs)
                 settings = dataclasses.replace(
                     arm.recipe,

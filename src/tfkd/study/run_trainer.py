@@ -50,6 +50,9 @@ class _Epochs:
         self._name = name
         self._report = report
 
+    def teacher(self, done: int, total: int) -> None:
+        """So many outputs of the teacher."""
+
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
 

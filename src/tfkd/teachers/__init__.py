@@ -1,8 +1,16 @@
 """Teachers: one interface, one file each."""
 
 from tfkd.teachers.base import Batch, Teacher
+from tfkd.teachers.cached import CachedTeacher
 from tfkd.teachers.network import NetworkTeacher
 from tfkd.teachers.uniform import UniformTeacher
 from tfkd.teachers.virtual import VirtualTeacher
 
-__all__ = ["Batch", "NetworkTeacher", "Teacher", "UniformTeacher", "VirtualTeacher"]
+__all__ = [
+    "Batch",
+    "CachedTeacher",
+    "NetworkTeacher",
+    "Teacher",
+    "UniformTeacher",
+    "VirtualTeacher",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,11 +16,17 @@ class Batch(NamedTuple):
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched.
         labels: class indices or probabilities, as the loss takes them.
         inputs: the samples as the student saw them; None if the caller gave none.
+        indices: `(n,)` or `()` unbatched, int64, identity of each sample in its data set; None if
+            the caller gave none.
+        view: which augmented view of the samples the student saw, from 0; None if the caller said
+            nothing.
     """
 
     student_logits: Tensor
     labels: Tensor
     inputs: Tensor | None = None
+    indices: Tensor | None = None
+    view: int | None = None
 
 
 class Teacher(nn.Module, ABC):
@@ -44,3 +51,13 @@ class Teacher(nn.Module, ABC):
             num_classes: the number of classes K, at least 2.
         """
         return None
+
+
+def is_transformed() -> bool:
+    """Return whether the call is traced by torch.compile or transformed by torch.func.
+
+    Then a tensor may stand for others: its values cannot be looked at, and inference tensors do
+    not go through.
+    """
+    # As torch.autograd.Function asks; torch.func has no public question.
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()

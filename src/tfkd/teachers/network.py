@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from tfkd.teachers.base import Batch, Teacher
+from tfkd.teachers.base import Batch, Teacher, is_transformed
 
 
 @final
@@ -60,13 +60,15 @@ class NetworkTeacher(Teacher):
                 "Expected `inputs`, which a network teacher looks at, got None. "
                 "Call the loss as `criterion(student_logits, labels, inputs)`."
             )
-        with torch.no_grad():
+        inference = not is_transformed()
+        with torch.inference_mode() if inference else torch.no_grad():
             logits = self.model(batch.inputs)
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f"Expected the teacher's `model` to return a tensor, got {type(logits).__name__}."
             )
-        return logits
+        # What autograd saves must be no inference tensor; a copy made outside is none.
+        return logits.clone() if logits.is_inference() else logits
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> NetworkTeacher:
         self.model._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -21,12 +21,7 @@ def describe_environment(device: torch.device, processes: int) -> dict[str, Any]
     it), operating system, processor, accelerator, threads, and what is asked of torch about
     precision and determinism.
     """
-    versions: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
+    versions = {package: package_version(package) for package in PACKAGES}
     cpu = _processor()
     return {
         "versions": {"python": platform.python_version(), **versions},
@@ -84,6 +79,14 @@ def _accelerator(device: torch.device) -> dict[str, Any] | None:
         "hip": torch.version.hip,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
     }
+
+
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

@@ -13,10 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from tfkd.data import ImageData, Loader, load_data, make_loader
+from tfkd.data import Batch, Loader, load_data, make_loader
 from tfkd.data.randomness import derive_seed
 from tfkd.metrics import accuracy, all_metrics, negative_log_likelihood
 from tfkd.models import create_model
+from tfkd.teachers import CachedTeacher
 from tfkd.train import files
 from tfkd.train.environment import describe_environment
 from tfkd.train.evaluate import EVALUATION_BATCH, predict_split
@@ -32,6 +33,7 @@ from tfkd.train.run_directory import (
 from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
+from tfkd.train.teacher_cache import cached_teacher
 
 # Purposes of random numbers, beside those of the data.
 WEIGHTS, STEP, MIXING = 101, 102, 103
@@ -77,13 +79,16 @@ def train_run(
         result = run.result()
         if result is not None:
             return result
-        return Training(run, settings, workers).finish(progress or Silent(), checkpoint_seconds)
+        progress = progress or Silent()
+        return Training(run, settings, workers, progress).finish(progress, checkpoint_seconds)
 
 
 class Training:
     """The state of one run while it trains."""
 
-    def __init__(self, run: RunDirectory, settings: RunSettings, workers: int) -> None:
+    def __init__(
+        self, run: RunDirectory, settings: RunSettings, workers: int, progress: Progress
+    ) -> None:
         self.run = run
         self.settings = settings
         self.workers = workers
@@ -94,7 +99,10 @@ class Training:
         self.train_loader = self._loader(self.data.train, workers, train=True)
         if len(self.train_loader) == 0:
             raise ValueError("Expected at least 2 training images, got fewer.")
-        self.criterion = _criterion(settings, self.data).to(self.device)
+        self.teacher = self._teacher(progress)
+        self.criterion = settings.method.build(
+            num_classes=self.data.num_classes, teacher=self.teacher
+        ).to(self.device)
         torch.manual_seed(derive_seed(settings.seed, WEIGHTS))
         model = create_model(
             settings.student,
@@ -133,6 +141,23 @@ class Training:
             device=self.device,
             workers=workers,
             channels_last=True,
+        )
+
+    def _teacher(self, progress: Progress) -> nn.Module | None:
+        """The network that teaches, or what it said as a cache."""
+        settings = self.settings
+        if settings.teacher is None:
+            return None
+        model = load_teacher(settings.teacher, self.data).to(memory_format=torch.channels_last)
+        if settings.teacher.cache == "none":
+            return model
+        return cached_teacher(
+            settings,
+            self.data,
+            model,
+            accelerator=self.accelerator,
+            workers=self.workers,
+            progress=progress,
         )
 
     def finish(self, progress: Progress, checkpoint_seconds: float) -> dict[str, Any]:
@@ -189,7 +214,7 @@ class Training:
             with contextlib.ExitStack() as stack:
                 if not ends_group:
                     stack.enter_context(accelerator.no_sync(self.model))
-                logits, loss = self._forward(batch.images, batch.labels, epoch, number)
+                logits, loss = self._forward(batch, epoch, number)
                 # The mean over the samples of the step, over all its batches and processes;
                 # gradients are averaged over processes.
                 share = len(batch.labels) * accelerator.num_processes / group_samples
@@ -219,10 +244,8 @@ class Training:
             "seconds": seconds,
         }
 
-    def _forward(
-        self, images: Tensor, labels: Tensor, epoch: int, number: int
-    ) -> tuple[Tensor, Tensor]:
-        settings = self.settings
+    def _forward(self, batch: Batch, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        settings, images, labels = self.settings, batch.images, batch.labels
         if settings.mixup > 0.0 or settings.cutmix > 0.0:
             images, labels = mix_labels(
                 images,
@@ -234,7 +257,8 @@ class Training:
             )
         logits = self.model(images)
         with self.accelerator.autocast():
-            return logits, self.criterion(logits, labels, images)
+            loss = self.criterion(logits, labels, images, indices=batch.indices, view=batch.view)
+        return logits, loss
 
     def _set_learning_rate(self, step: int) -> float:
         factor = learning_rate_factor(
@@ -268,6 +292,8 @@ class Training:
             },
             "parameters": sum(p.numel() for p in self.bare_model.parameters()),
         }
+        if isinstance(self.teacher, CachedTeacher):
+            result["teacher_cache"] = self.teacher.describe()
         if validation is not None:
             predicted = self._predict(validation)
             result["validation"] = all_metrics(*predicted)
@@ -327,13 +353,6 @@ def _accelerator(settings: RunSettings) -> Accelerator:
     # Another run of this process may have set another precision.
     AcceleratorState._reset_state()
     return Accelerator(mixed_precision=settings.mixed_precision)
-
-
-def _criterion(settings: RunSettings, data: ImageData) -> nn.Module:
-    teacher = None if settings.teacher is None else load_teacher(settings.teacher, data)
-    if teacher is not None:
-        teacher = teacher.to(memory_format=torch.channels_last)
-    return settings.method.build(num_classes=data.num_classes, teacher=teacher)
 
 
 def _optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:

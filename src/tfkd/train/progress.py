@@ -11,6 +11,9 @@ from typing import Any, Protocol
 class Progress(Protocol):
     """What a run calls as it goes on; `step` must not wait for the device."""
 
+    def teacher(self, done: int, total: int) -> None:
+        """Before training: so many outputs of the teacher are stored, of so many."""
+
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin: epochs of `steps` batches each, of which `done` epochs lie behind."""
 
@@ -24,6 +27,9 @@ class Progress(Protocol):
 class Silent:
     """Reports nothing."""
 
+    def teacher(self, done: int, total: int) -> None:
+        """So many outputs of the teacher."""
+
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
 
@@ -36,6 +42,12 @@ class Silent:
 
 class Lines:
     """One plain line an epoch, for where there is no terminal."""
+
+    def teacher(self, done: int, total: int) -> None:
+        """Say when the teacher begins, and when it has been asked."""
+        if done in (0, total):
+            line = f"outputs of the teacher: {done} of {total} stored"
+            print(line, file=sys.stderr, flush=True)
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
@@ -57,6 +69,13 @@ class Bar:
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
+        self._teaching: Any = None
+
+    def teacher(self, done: int, total: int) -> None:
+        """Advance a bar of its own."""
+        if self._teaching is None:
+            self._teaching = self._bar.add_task("outputs of the teacher", total=total)
+        self._bar.update(self._teaching, completed=done)
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""

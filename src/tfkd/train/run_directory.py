@@ -31,6 +31,7 @@ class RunDirectory:
     test.safetensors         logits and labels of the test split
     snapshots/epoch-N.safetensors
     checkpoint.pt            what resuming needs; gone when the run is finished
+    teacher-cache/           what the network said as a teacher, for the runs that it teaches
     """
 
     path: Path

@@ -65,6 +65,33 @@ def lock_run(path: Path) -> Iterator[None]:
                 path.rmdir()
 
 
+@contextlib.contextmanager
+def wait_for_lock(file: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever holds it; what is done under it is done once at a time.
+
+    The lock goes with its holder, as that of a run. The file stays: whoever waits for it has it
+    open.
+
+    Raises:
+        OSError: if the file system has no locks.
+    """
+    from filelock import FileLock, SoftFileLock
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(poll_interval=0.2)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise _no_locks(file) from error
+        raise
+    try:
+        if isinstance(lock, SoftFileLock):
+            raise _no_locks(file)
+        yield
+    finally:
+        lock.release()
+
+
 def _busy(path: Path) -> RunBusyError:
     return RunBusyError(f"Expected the run in {path} to be free, but another process trains it.")
 

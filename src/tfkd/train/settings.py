@@ -14,6 +14,8 @@ from tfkd import dialects, methods
 from tfkd._checks import check_choice, check_fraction, check_positive
 from tfkd.data import DataSettings
 from tfkd.loss import DistillationLoss
+from tfkd.teachers import Teacher
+from tfkd.teachers.stored_forms import StoredForm
 
 METHODS: dict[str, Callable[..., DistillationLoss]] = {
     function.__name__: function
@@ -84,12 +86,14 @@ class MethodSettings:
         """Whether the method is taught by a network."""
         return "model" in inspect.signature(METHODS[self.name]).parameters
 
-    def build(self, *, num_classes: int, teacher: nn.Module | None = None) -> DistillationLoss:
+    def build(
+        self, *, num_classes: int, teacher: nn.Module | Teacher | None = None
+    ) -> DistillationLoss:
         """Return the loss.
 
         Args:
             num_classes: the number of classes K, at least 2.
-            teacher: the network that teaches, for a method that has one.
+            teacher: the network that teaches, or a `Teacher` of it, for a method that has one.
         """
         arguments: dict[str, Any] = {
             number: getattr(self, number) for number in NUMBERS if getattr(self, number) is not None
@@ -103,6 +107,19 @@ class MethodSettings:
         return METHODS[self.name](teacher, **arguments)
 
 
+def check_teacher_cache(name: str) -> None:
+    """Raise `ValueError` unless the name is `none` or that of a form outputs are stored in."""
+    if name == "none":
+        return
+    try:
+        StoredForm(name)
+    except ValueError:
+        raise ValueError(
+            "Expected `teacher_cache` to be none, float32, float16 or top-K with a number of "
+            f"classes, as top-10, got {name!r}."
+        ) from None
+
+
 @dataclass(frozen=True)
 class TeacherSettings:
     """The network that teaches.
@@ -111,15 +128,19 @@ class TeacherSettings:
         source: directory of a finished run, or the name of a model whose weights are in `weights`.
         epoch: the snapshot of that run kept after this epoch; None: its final weights.
         weights: safetensors file of weights, for a model by name.
+        cache: `none`: it is asked at every step. Or it is asked once for every view of every sample
+            and its outputs are stored, as `float32` (exactly), `float16` or `top-K`.
     """
 
     source: str
     epoch: int | None = None
     weights: str | None = None
+    cache: str = "none"
 
     def __post_init__(self) -> None:
         if self.epoch is not None and self.weights is not None:
             raise ValueError("Expected `teacher_epoch` or `teacher_weights`, got both.")
+        check_teacher_cache(self.cache)
 
 
 @dataclass(frozen=True)
@@ -227,6 +248,13 @@ class RunSettings:
                 f"Expected no `teacher` for the method {self.method.name}, "
                 f"got {self.teacher.source}."
             )
+        if self.teacher is not None and self.teacher.cache != "none":
+            for name in ("mixup", "cutmix"):
+                if getattr(self, name) > 0.0:
+                    raise ValueError(
+                        f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
+                        "student sees mixtures, which the teacher has to be asked about."
+                    )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain values."""
@@ -234,7 +262,13 @@ class RunSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunSettings:
-        """Return the settings that `to_dict` wrote; `ValueError` for unknown or missing names."""
+        """Return the settings that `to_dict` wrote.
+
+        What an earlier version did not know yet has its default, which is what that version did.
+
+        Raises:
+            ValueError: for unknown names, or missing ones that have no default.
+        """
         return _from_dict(cls, values)
 
 
@@ -243,8 +277,14 @@ def _from_dict(cls: type[T], values: dict[str, Any]) -> T:
     if not isinstance(values, dict):
         raise ValueError(f"Expected a mapping for {cls.__name__}, got {type(values).__name__}.")
     hints = get_type_hints(cls)
-    if set(values) != set(hints):
-        names = ", ".join(sorted(set(values) ^ set(hints)))
+    needed = {
+        own.name
+        for own in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if own.default is dataclasses.MISSING and own.default_factory is dataclasses.MISSING
+    }
+    wrong = (set(values) - set(hints)) | (needed - set(values))
+    if wrong:
+        names = ", ".join(sorted(wrong))
         raise ValueError(f"Expected the settings of {cls.__name__}, but they differ in: {names}.")
     arguments = {}
     for name, value in values.items():

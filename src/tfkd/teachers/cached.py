@@ -1,0 +1,227 @@
+"""A trained network as teacher that has answered before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from tfkd.teachers.base import Batch, Teacher, is_transformed
+from tfkd.teachers.cache_files import CacheWriter, map_columns, read_description
+from tfkd.teachers.network import NetworkTeacher
+from tfkd.teachers.stored_forms import StoredForm
+
+
+@final
+class CachedTeacher(Teacher):
+    """Answers with outputs that are stored on disk, by sample and view.
+
+    A network that teaches says the same of the same image every time. Where training shows each
+    sample in a fixed number of views (one, without augmentation), `CachedTeacher.record` asks it
+    once for each, and the student's steps cost no pass of the teacher any more.
+
+    Stored as `float32` the outputs are those of the network; `float16` and `top-K` take less room,
+    and state their error, measured while they were written: the total variation distance between
+    the softmax of what the network said and of what is restored.
+
+    The files are mapped into memory: a batch reads its own rows alone, and processes share them.
+
+    Args:
+        path: directory of the cache.
+        identity: what the cache must belong to; None: it is not asked.
+        resident_bytes: a cache of up to so many bytes is copied to the accelerator that asks. A
+            larger one stays on disk, and each batch waits for its rows.
+
+    Raises:
+        FileNotFoundError: if there is no finished cache, or a file of it is missing.
+        ValueError: if it belongs elsewhere, naming what differs, or is damaged, naming the file.
+            When a batch comes: for samples or a view that it does not hold. On an accelerator,
+            under `torch.compile` and `torch.func`, where samples cannot be looked at without
+            waiting, the logits of unknown ones are NaN instead.
+        TypeError: when a batch comes without `indices`, or without `view` where there are several.
+
+    Example:
+        >>> import tempfile, torch, tfkd
+        >>> _ = torch.manual_seed(0)
+        >>> inputs, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2])
+        >>> network, student = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+        >>> everything = torch.arange(6)
+        >>> batches = [(inputs[part], part, 0) for part in everything.split(4)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> teacher = tfkd.CachedTeacher.record(folder.name, network, batches)
+        >>> criterion = tfkd.knowledge_distillation(teacher, alpha=0.5)
+        >>> part = torch.tensor([5, 0, 3])
+        >>> cached = criterion(student(inputs[part]), labels[part], indices=part)
+        >>> criterion = tfkd.knowledge_distillation(network, alpha=0.5)
+        >>> asked = criterion(student(inputs[part]), labels[part], inputs[part])
+        >>> abs(cached.item() - asked.item()) < 1e-6
+        True
+        >>> small = tfkd.CachedTeacher.record(folder.name + "/top", network, batches, form="top-1")
+        >>> round(small.total_variation["1"]["largest"], 3)
+        0.046
+        >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        identity: dict[str, str] | None = None,
+        resident_bytes: int = 2**30,
+    ) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.resident_bytes = resident_bytes
+        description = read_description(self.path)
+        self.identity: dict[str, str] = description["identity"]
+        if identity is not None:
+            _check_identity(self.path, self.identity, identity)
+        self.form: str = description["form"]
+        self.views: int = description["views"]
+        self.total_variation: dict[str, dict[str, float]] = description["total_variation"]
+        self.seconds: float = description["seconds"]
+        self.samples: int = description["rows"] // self.views
+        self._form = StoredForm(self.form)
+        self._num_classes: int = description["shape"][0]
+        columns = map_columns(self.path, description)
+        self.bytes = sum(column.numel() * column.element_size() for column in columns.values())
+        # By device; in a plain dictionary, torch takes them for neither buffers nor state.
+        self._columns = {torch.device("cpu"): columns}
+
+    @classmethod
+    def record(
+        cls,
+        path: Path | str,
+        model: nn.Module,
+        batches: Iterable[tuple[Tensor, Tensor, int]],
+        *,
+        form: str = "float32",
+        identity: dict[str, str] | None = None,
+    ) -> CachedTeacher:
+        """Ask a network about every sample and view once, and store what it says.
+
+        Args:
+            path: directory of the cache, made where it is missing.
+            model: maps inputs to logits `(n, K)` or `(n, K, d1, ...)`. A frozen copy in eval mode
+                is asked, under `torch.inference_mode`; for lower precision put `torch.autocast`
+                around the call.
+            batches: inputs, indices `(n,)` int64 that number the samples from 0, and the view,
+                from 0. Every view has the same samples, each once; any order.
+            form: `float32` (exact), `float16` or `top-K` with a number of classes, as `top-10`.
+            identity: what the cache belongs to, in your words: weights, data, augmentation.
+
+        Returns:
+            The teacher, from the files.
+
+        Raises:
+            FileExistsError: if there is a finished cache.
+            TypeError: for `indices` that are no int64.
+            ValueError: for an unknown form, no batches, views of different samples, or logits
+                that are NaN or infinite.
+        """
+        network = NetworkTeacher(model).model
+        with CacheWriter(Path(path), StoredForm(form)) as writer:
+            for inputs, indices, view in batches:
+                with torch.inference_mode():
+                    writer.add(network(inputs), indices, view)
+            writer.finish(identity or {})
+        return cls(path, identity=identity)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the stored logits of `batch.indices` in `batch.view`."""
+        if batch.indices is None:
+            raise TypeError(
+                "Expected `indices`, by which a cached teacher knows the samples, got None. Call "
+                "the loss as `criterion(student_logits, labels, indices=indices, view=view)`."
+            )
+        if batch.indices.dtype != torch.int64:
+            raise TypeError(f"Expected `indices` of dtype int64, got {batch.indices.dtype}.")
+        device = batch.student_logits.device
+        columns = self._on(device)
+        positions = columns["positions"][self._view(batch.view)]
+        # Unbatched samples have no dimension in front of the classes.
+        indices = batch.indices.to(positions.device).reshape(-1)
+        rows = positions.index_select(0, indices.clamp(0, len(positions) - 1))
+        known = (rows >= 0) & (indices >= 0) & (indices < len(positions))
+        looks = positions.device.type == "cpu" and not is_transformed()
+        if looks and not bool(known.all()):
+            raise ValueError(
+                f"Expected `indices` of the {self.samples} samples in {self.path}, got "
+                f"{int(indices[~known][0])}."
+            )
+        stored = {
+            name: column.index_select(0, rows if looks else rows.clamp(min=0))
+            for name, column in columns.items()
+            if name != "positions"
+        }
+        logits = self._form.decode(stored, self._num_classes)
+        if not looks:
+            logits = logits.masked_fill(~known.view(-1, *[1] * (logits.dim() - 1)), torch.nan)
+        return (logits.squeeze(0) if batch.indices.dim() == 0 else logits).to(device)
+
+    def _view(self, view: int | None) -> int:
+        if view is None:
+            if self.views > 1:
+                raise TypeError(
+                    f"Expected `view`, one of the {self.views} of the teacher cache, got None. "
+                    "Call the loss as `criterion(student_logits, labels, indices=indices, "
+                    "view=view)`."
+                )
+            return 0
+        if not 0 <= view < self.views:
+            raise ValueError(
+                f"Expected `view` in [0, {self.views - 1}] of the teacher cache, got {view}."
+            )
+        return view
+
+    def _on(self, device: torch.device) -> dict[str, Tensor]:
+        """The columns, on the device if there is room for them."""
+        if device not in self._columns:
+            if device.type in ("cpu", "meta") or self.bytes > self.resident_bytes:
+                return self._columns[torch.device("cpu")]
+            there = self._columns[torch.device("cpu")]
+            self._columns[device] = {name: column.to(device) for name, column in there.items()}
+        return self._columns[device]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the form with its error, the numbers of samples and views, bytes and seconds."""
+        return {
+            "form": self.form,
+            "samples": self.samples,
+            "views": self.views,
+            "total_variation": self.total_variation,
+            "bytes": self.bytes,
+            "seconds": self.seconds,
+        }
+
+    def extra_repr(self) -> str:
+        """Return the settings and the error for `repr`."""
+        error = self.total_variation["1"]
+        return (
+            f"form={self.form!r}, samples={self.samples}, views={self.views}, total variation at "
+            f"most {error['largest']:.2g}, on average {error['mean']:.2g}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies, also in other processes, map the same files.
+        return _opened, (self.path, self.identity, self.resident_bytes)
+
+
+def _opened(path: Path, identity: dict[str, str], resident_bytes: int) -> CachedTeacher:
+    return CachedTeacher(path, identity=identity, resident_bytes=resident_bytes)
+
+
+def _check_identity(path: Path, there: dict[str, str], here: dict[str, str]) -> None:
+    differing = [
+        f"{name} is {there.get(name)!r} there, {here.get(name)!r} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    ]
+    if differing:
+        raise ValueError(
+            f"Expected the teacher cache in {path} to belong here, but it differs: "
+            f"{'; '.join(differing)}."
+        )

@@ -1,0 +1,106 @@
+"""How a teacher's outputs are stored: exactly, in half precision, or the largest of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+TEMPERATURES = (1.0, 4.0, 20.0)
+"""At which the error of a form is measured: none, one usual in distillation, the paper's."""
+
+
+@final
+@dataclass(frozen=True)
+class StoredForm:
+    """A form by its name.
+
+    `float32`
+        The logits as they are.
+    `float16`
+        Half of the bytes: logits less the largest of their sample. That changes no softmax, and
+        the likely classes are rounded least.
+    `top-K`, as `top-10`
+        The K largest logits and their classes, and one more for all others, which share their
+        mass at temperature 1 evenly; in float16.
+
+    Raises:
+        ValueError: for another name.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in ("float32", "float16") and not re.fullmatch(r"top-[1-9]\d*", self.name):
+            raise ValueError(
+                "Expected `form` to be float32, float16 or top-K with a number of classes, as "
+                f"top-10, got {self.name!r}."
+            )
+
+    @property
+    def kept(self) -> int | None:
+        """How many classes are kept; None: all."""
+        return int(self.name[4:]) if self.name.startswith("top-") else None
+
+    def bytes_per_sample(self, num_classes: int) -> int:
+        """Return what the logits of a sample take."""
+        if self.kept is None:
+            return num_classes * (4 if self.name == "float32" else 2)
+        return 2 * (self.kept + 1) + self.kept * _class_dtype(num_classes).itemsize
+
+    def encode(self, logits: Tensor) -> dict[str, Tensor]:
+        """Return the columns that store logits.
+
+        Args:
+            logits: `(n, K, ...)`, floating point; minus infinity masks a class.
+
+        Raises:
+            ValueError: for logits that are NaN or plus infinity, or fewer classes than are kept.
+        """
+        if bool((logits.isnan() | (logits == math.inf)).any()):
+            raise ValueError("Expected finite logits of the teacher, got NaN or infinity.")
+        if self.name == "float32":
+            return {"values": logits.float()}
+        if self.kept is None:
+            return {"values": _half(logits - logits.amax(1, keepdim=True))}
+        num_classes = logits.shape[1]
+        if self.kept >= num_classes:
+            raise ValueError(
+                f"Expected `form` with fewer than the {num_classes} classes, got {self.name}: "
+                "float16 stores all of them."
+            )
+        largest, classes = logits.float().topk(self.kept, dim=1)
+        others = logits.float().scatter(1, classes, -math.inf).logsumexp(1, keepdim=True)
+        each = others - math.log(num_classes - self.kept)
+        values = torch.cat([largest, each], dim=1) - largest.narrow(1, 0, 1)
+        return {"values": _half(values), "classes": classes.to(_class_dtype(num_classes))}
+
+    def decode(self, columns: dict[str, Tensor], num_classes: int) -> Tensor:
+        """Return the logits `(n, K, ...)` in float32 that columns stand for."""
+        values = columns["values"].float()
+        if self.kept is None:
+            return values
+        shape = list(values.shape)
+        shape[1] = num_classes
+        restored = values.narrow(1, self.kept, 1).expand(shape)
+        return restored.scatter(1, columns["classes"].long(), values.narrow(1, 0, self.kept))
+
+
+def total_variation(logits: Tensor, restored: Tensor, temperature: float) -> Tensor:
+    """Return half of Σ_k |p_k − p'_k| of each position, in [0, 1], between the two softmaxes."""
+    p = (logits.float() / temperature).softmax(1)
+    return (p - (restored / temperature).softmax(1)).abs().sum(1) / 2
+
+
+def _half(values: Tensor) -> Tensor:
+    """In float16; what is too far below for it is as far below as it can say, masks stay."""
+    lowest = torch.finfo(torch.float16).min
+    return torch.where(values == -math.inf, values, values.clamp(min=lowest)).half()
+
+
+def _class_dtype(num_classes: int) -> torch.dtype:
+    return torch.int16 if num_classes <= torch.iinfo(torch.int16).max + 1 else torch.int32

@@ -1,0 +1,183 @@
+"""The cache of a network teacher's outputs: made once, beside the teacher, for all it teaches."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import find_executable_batch_size
+from torch import Tensor, nn
+
+from tfkd.data import Augmentation, ImageData, make_loader
+from tfkd.data.images import ImageFiles
+from tfkd.teachers import CachedTeacher
+from tfkd.teachers.cache_files import DESCRIPTION
+from tfkd.teachers.stored_forms import StoredForm
+from tfkd.train.environment import package_version
+from tfkd.train.progress import Progress
+from tfkd.train.run_lock import wait_for_lock
+from tfkd.train.settings import RunSettings, TeacherSettings
+
+CPU_BATCH = 512
+LARGEST_BATCH = 4096
+"""On an accelerator, where the batch is made smaller until it fits."""
+
+
+def cached_teacher(
+    settings: RunSettings,
+    data: ImageData,
+    model: nn.Module,
+    *,
+    accelerator: Accelerator,
+    workers: int,
+    progress: Progress,
+) -> CachedTeacher:
+    """Return the teacher of a run from its cache, which is made where there is none.
+
+    Runs that need the same cache at the same time make it once: the others wait. Of several
+    processes of a run the main one makes it.
+
+    Args:
+        settings: of the run that is taught.
+        data: its data.
+        model: the network that teaches.
+        accelerator: of the run; the network is asked in its precision.
+        workers: processes that decode image files.
+        progress: told of every batch.
+
+    Raises:
+        ValueError: if the cache is damaged or was made for something else.
+        OSError: if there is no room for it, or no locks.
+    """
+    assert settings.teacher is not None
+    identity = cache_identity(settings, data, model)
+    path = cache_path(settings.teacher, identity)
+    finished = path / DESCRIPTION
+    if not accelerator.is_main_process:
+        # Not at a barrier, which gives up after minutes: a failing main process ends this one.
+        while not finished.is_file():
+            time.sleep(0.2)
+    elif not finished.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wait_for_lock(path.with_suffix(".lock")):
+            if not finished.is_file():
+                _record(path, settings, data, model, identity, accelerator, workers, progress)
+    return CachedTeacher(path, identity=identity)
+
+
+def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> dict[str, str]:
+    """Return what the outputs of a teacher are a function of, and so must match."""
+    assert settings.teacher is not None
+    augmented = data.augmentation != Augmentation()
+    identity = {
+        "weights": digest_of_weights(model),
+        "data": data.fingerprint,
+        "samples": hashlib.sha256(data.train.indices.numpy().tobytes()).hexdigest(),
+        "image_size": str(data.image_size),
+        "normalisation": f"mean {data.mean}, std {data.std}",
+        "augmentation": repr(data.augmentation),
+        "views": str(number_of_views(settings, data)),
+        "precision": settings.mixed_precision,
+        "form": settings.teacher.cache,
+    }
+    if augmented:
+        identity["seed"] = str(settings.seed)
+    if isinstance(data.train.official, ImageFiles):
+        # Which pixels a file gives, and what is drawn for its crops, is theirs to say.
+        packages = ("torchvision", "pillow")
+        identity["decoding"] = ", ".join(f"{name} {package_version(name)}" for name in packages)
+    return identity
+
+
+def number_of_views(settings: RunSettings, data: ImageData) -> int:
+    """Return how many views of each sample a run shows."""
+    if data.augmentation == Augmentation():
+        return 1
+    return settings.epochs if data.views is None else min(data.views, settings.epochs)
+
+
+def cache_path(teacher: TeacherSettings, identity: dict[str, str]) -> Path:
+    """Return where a cache lies: with the teacher, so that all that it teaches find it."""
+    if teacher.weights is None:
+        home = Path(teacher.source) / "teacher-cache"
+    else:
+        home = Path(teacher.weights).with_suffix(".teacher-cache")
+    text = "\n".join(f"{name}={identity[name]}" for name in sorted(identity))
+    return home / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_of_weights(model: nn.Module) -> str:
+    """Return the SHA-256 of the network's structure, its parameters and its buffers, by name."""
+    total = hashlib.sha256(repr(model).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        total.update(flat.view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _record(
+    path: Path,
+    settings: RunSettings,
+    data: ImageData,
+    model: nn.Module,
+    identity: dict[str, str],
+    accelerator: Accelerator,
+    workers: int,
+    progress: Progress,
+) -> None:
+    assert settings.teacher is not None
+    form = settings.teacher.cache
+    views, samples = number_of_views(settings, data), len(data.train)
+    _check_room(path.parent, views * samples * StoredForm(form).bytes_per_sample(data.num_classes))
+
+    def batches(batch_size: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        loader = make_loader(
+            data,
+            data.train,
+            batch_size=batch_size,
+            train=False,
+            augment=True,
+            seed=settings.seed,
+            device=accelerator.device,
+            workers=workers,
+            channels_last=True,
+        )
+        done = 0
+        for view in range(views):
+            for batch in loader.batches(epoch=view):
+                progress.teacher(done, views * samples)
+                yield batch.images, batch.indices, batch.view
+                done += len(batch.labels)
+        progress.teacher(done, views * samples)
+
+    def record(batch_size: int) -> None:
+        with accelerator.autocast():
+            CachedTeacher.record(path, model, batches(batch_size), form=form, identity=identity)
+
+    model.to(accelerator.device)
+    in_batches_that_fit(record, accelerator.device, samples)
+
+
+def in_batches_that_fit(record: Callable[[int], None], device: torch.device, samples: int) -> None:
+    """Call `record` with a batch size: on an accelerator the largest that its memory allows."""
+    if device.type == "cpu":
+        record(CPU_BATCH)
+    else:
+        # Begins anew with a smaller one when memory runs out, as it does at the first batch.
+        find_executable_batch_size(record, starting_batch_size=min(LARGEST_BATCH, samples))()
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"Expected room for a teacher cache of {needed / 1e9:.3g} GB in {folder}, which has "
+            f"{free / 1e9:.3g} GB. Fewer `views`, or a smaller `teacher_cache` as float16 or "
+            "top-10, take less."
+        )
