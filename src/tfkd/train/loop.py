@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from tfkd.train.run_directory import (
 from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
+from tfkd.train.totals import EpochTotals
 
 # Purposes of random numbers, beside those of the data.
 WEIGHTS, STEP, MIXING = 101, 102, 103
@@ -166,8 +168,7 @@ class Training:
         settings, epoch, accelerator = self.settings, self.epochs_done, self.accelerator
         started = time.perf_counter()
         self.model.train()
-        # Loss times samples, correct and samples of this process, summed on the device.
-        totals = torch.zeros(3, dtype=torch.float64, device=self.device)
+        totals = EpochTotals(accelerator)
         batches = len(self.train_loader)
         trained = min(len(self.data.train), batches * settings.batch_size)
         learning_rate = 0.0
@@ -176,7 +177,7 @@ class Training:
             if place == 0:
                 step = epoch * self.steps_per_epoch + group
                 learning_rate = self._set_learning_rate(step)
-                torch.manual_seed(
+                self._seed(
                     derive_seed(settings.seed, epoch, group, accelerator.process_index, STEP)
                 )
             first = group * settings.gradient_accumulation
@@ -186,25 +187,20 @@ class Training:
             if batch.global_size < accelerator.num_processes:
                 continue  # too few samples for every process to have one
             ends_group = number + 1 == last
-            with contextlib.ExitStack() as stack:
-                if not ends_group:
-                    stack.enter_context(accelerator.no_sync(self.model))
+            with contextlib.nullcontext() if ends_group else accelerator.no_sync(self.model):
                 logits, loss = self._forward(batch.images, batch.labels, epoch, number)
                 # The mean over the samples of the step, over all its batches and processes;
                 # gradients are averaged over processes.
                 share = len(batch.labels) * accelerator.num_processes / group_samples
-                accelerator.backward(loss * share)
+                self._backward(loss if share == 1.0 else loss * share)
             if ends_group:
-                self.optimizer.step()
-                self.optimizer.zero_grad()
-            with torch.no_grad():
-                correct = (logits.argmax(1) == batch.labels).sum()
-                count = torch.full_like(totals[0], len(batch.labels))
-                totals += torch.stack([loss.detach().double() * count, correct.double(), count])
-        loss_sum, correct_sum, samples = accelerator.reduce(totals, "sum").tolist()
+                self._step()
+            totals.add(loss, logits, batch.labels)
+        losses, correct, samples = totals.gather()
+        loss_sum = float(losses.sum())
         seconds = time.perf_counter() - started
         self.seconds += seconds
-        if not torch.isfinite(torch.tensor(loss_sum)):
+        if not math.isfinite(loss_sum):
             raise FloatingPointError(
                 f"The training loss is {loss_sum / samples} in epoch {epoch + 1} of "
                 f"{self.run.path}. Try a smaller learning rate."
@@ -213,7 +209,7 @@ class Training:
             "epoch": epoch + 1,
             "learning_rate": learning_rate,
             "train_loss": loss_sum / samples,
-            "train_accuracy": correct_sum / samples,
+            "train_accuracy": correct / samples,
             "validation_accuracy": None,
             "validation_nll": None,
             "seconds": seconds,
@@ -236,6 +232,26 @@ class Training:
         with self.accelerator.autocast():
             return logits, self.criterion(logits, labels, images)
 
+    def _seed(self, seed: int) -> None:
+        """Seed the generators that the network draws from, and no others."""
+        # `torch.manual_seed` seeds every kind of device, present or not, which is slow.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(seed)
+
+    def _backward(self, loss: Tensor) -> None:
+        # `Accelerator.backward` would divide by its own gradient accumulation, which is 1.
+        scaler = self.accelerator.scaler
+        (loss if scaler is None else scaler.scale(loss)).backward()
+
+    def _step(self) -> None:
+        if self.accelerator.scaler is not None:
+            self.optimizer.step()
+        else:
+            # Accelerate's wrapper looks for an optional package at every step.
+            self.optimizer.optimizer.step()
+        self.optimizer.optimizer.zero_grad()
+
     def _set_learning_rate(self, step: int) -> float:
         factor = learning_rate_factor(
             step,
@@ -244,7 +260,7 @@ class Training:
             schedule=self.settings.schedule,
         )
         learning_rate = self.settings.optimizer.learning_rate * factor
-        for group in self.optimizer.param_groups:
+        for group in self.optimizer.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
 
