@@ -31,6 +31,7 @@ class RunDirectory:
     test.safetensors         logits and labels of the test split
     snapshots/epoch-N.safetensors
     checkpoint.pt            what resuming needs; gone when the run is finished
+    failure.json             what reproduces a loss that was not finite
     """
 
     path: Path
@@ -59,6 +60,11 @@ class RunDirectory:
     def checkpoint_file(self) -> Path:
         """What resuming needs."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def failure_file(self) -> Path:
+        """What reproduces a loss that was not finite, and ended the run."""
+        return self.path / "failure.json"
 
     @property
     def test_file(self) -> Path:
@@ -93,6 +99,14 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.settings_file.exists():
             files.write_json(self.settings_file, self._stored(settings).to_dict())
+
+    def clear_leftovers(self) -> None:
+        """Remove what a killed or failed process left behind; whoever calls it holds the lock."""
+        self.failure_file.unlink(missing_ok=True)
+        for folder in (self.path, self.weights_file(1).parent):
+            for name in ("*.json", "*.jsonl", "*.safetensors", "*.pt"):
+                for unfinished in folder.glob(f".{name}.*"):
+                    unfinished.unlink(missing_ok=True)
 
     def settings(self) -> RunSettings:
         """Read the settings; `FileNotFoundError` if this is no run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 # Small tensors held one by one cost memory and time; so many at most.
 FOLD = 256
+# Waiting for a device empties its queue; so many batches lie between two such waits.
+LOOK = 32
 
 
 class Totals(NamedTuple):
@@ -62,10 +65,15 @@ class EpochTotals:
         if len(self._losses) >= FOLD:
             self._fold()
 
-    def finite(self) -> bool:
-        """Whether all losses of this process since the last call are; waits for the device."""
+    def look(self) -> bool:
+        """Whether a loss of this process is found not to be finite.
+
+        On a CPU every loss is looked at; on another device, which must be waited for, some at once.
+        """
+        if not self._unseen or (self._unseen[0].device.type != "cpu" and len(self._unseen) < LOOK):
+            return False
         unseen, self._unseen = self._unseen, []
-        return not unseen or bool(torch.stack(unseen).isfinite().all())
+        return not all(map(math.isfinite, torch.stack(unseen).tolist()))
 
     def gather(self) -> Totals:
         """Return the totals over all processes, each of which must call this."""
