@@ -4,9 +4,6 @@ import dataclasses
 import json
 import os
 import pickle
-import subprocess
-import sys
-import textwrap
 
 import pytest
 import torch
@@ -259,42 +256,3 @@ def test_method_settings_are_explicit_and_checked():
         MethodSettings("magic")
     with pytest.raises(ValueError, match="`teacher`"):
         RunSettings(method=MethodSettings("tf_kd_self"))
-
-
-PROGRAM = """
-import dataclasses, sys, torch
-import tfkd.train.loop as loop
-from tfkd.data import DataSettings
-from tfkd.train import RunSettings, train_run
-
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-loop.create_model = network
-torch.set_num_threads(1)
-data = DataSettings("digits", train_size=205)
-train_run(sys.argv[1], RunSettings(data=data, epochs=2, batch_size=64))
-"""
-
-
-def test_two_processes_give_what_one_gives(tmp_path):
-    program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    one = [sys.executable, str(program), str(tmp_path / "one")]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = [sys.executable, *torchrun, str(program), str(tmp_path / "two")]
-    for command in (one, two):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    a = load_file(tmp_path / "one" / "weights.safetensors")
-    b = load_file(tmp_path / "two" / "weights.safetensors")
-    for name in a:
-        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
-    results = [RunDirectory(tmp_path / name).result() for name in ("one", "two")]
-    assert results[0]["samples"] == results[1]["samples"]
-    for name, value in results[0]["test"].items():
-        assert results[1]["test"][name] == pytest.approx(value, rel=1e-3)
-    assert results[1]["train"]["loss"] == pytest.approx(results[0]["train"]["loss"], rel=1e-4)

@@ -77,6 +77,7 @@ def train_run(
     run.check(settings)
     result = run.result()
     if result is not None:
+        run.clear_finished()
         return result
     accelerator = _accelerator(settings)
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -107,6 +108,11 @@ class RunDirectory:
             for name in ("*.json", "*.jsonl", "*.safetensors", "*.pt"):
                 for unfinished in folder.glob(f".{name}.*"):
                     unfinished.unlink(missing_ok=True)
+
+    def clear_finished(self) -> None:
+        """Remove the checkpoint of a finished run, if it was killed before it could do so."""
+        with contextlib.suppress(OSError):  # in a directory that is only read
+            self.checkpoint_file.unlink(missing_ok=True)
 
     def settings(self) -> RunSettings:
         """Read the settings; `FileNotFoundError` if this is no run."""

@@ -62,6 +62,24 @@ def noted_signals(*, twice: bool) -> Iterator[Signals]:
             signal.signal(known, handler)
 
 
+@contextlib.contextmanager
+def raised_sigterm() -> Iterator[None]:
+    """Raise `TrainingTerminated` on SIGTERM, where it would end the process without a word."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TrainingTerminated("stopped")
+
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def end(number: int, message: str) -> None:
     """End as a signal asks: `KeyboardInterrupt` for SIGINT, exit code 143 for SIGTERM."""
     if number == signal.SIGINT:
