@@ -26,6 +26,7 @@ from tfkd.train import (
 )
 from tfkd.train.loop import WEIGHTS
 from tfkd.train.progress import Silent
+from tfkd.train.schedule import learning_rate_factor
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
@@ -256,3 +257,80 @@ def test_method_settings_are_explicit_and_checked():
         MethodSettings("magic")
     with pytest.raises(ValueError, match="`teacher`"):
         RunSettings(method=MethodSettings("tf_kd_self"))
+
+
+class Poisoned(torch.nn.Module):
+    """A linear network whose logits, or gradients, are not finite from a forward pass on."""
+
+    def __init__(self, forwards, *, gradient=False):
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 10)
+        self.left, self.gradient = forwards, gradient
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        if self.training:
+            self.left -= 1
+        if self.training and self.left == 0:
+            if self.gradient:
+                logits.register_hook(lambda gradient: gradient * float("nan"))
+            else:
+                logits = logits * torch.tensor([float("inf")] + [1.0] * 9)
+        return logits
+
+
+def poison(monkeypatch, *arguments, **options):
+    def create(name, **_):
+        return Poisoned(*arguments, **options)
+
+    monkeypatch.setattr("tfkd.train.loop.create_model", create)
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp_path, monkeypatch):
+    settings = dataclasses.replace(PLAIN, mixed_precision=precision, mixup=0.2)
+    poison(monkeypatch, 7)  # 4 batches in an epoch: the third of the second epoch
+    progress = Counting()
+    with pytest.raises(FloatingPointError) as stopped:
+        train_run(tmp_path / "run", settings, progress=progress, checkpoint_seconds=0.0)
+    assert progress.steps == 7
+    message = str(stopped.value)
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    data = load_data(DATA)
+    loader = make_loader(data, data.train, batch_size=64, train=True, seed=0)
+    assert failure["samples"] == list(loader.batches(1))[2].indices.tolist()
+    assert (failure["epoch"], failure["batch"], failure["step"]) == (2, 3, 7)
+    rate = learning_rate_factor(6, steps_per_epoch=4, epochs=2, schedule=settings.schedule) * 0.1
+    assert failure["learning_rate"] == rate
+    assert failure["seed"] == 0
+    assert failure["what"] in ("The training loss is nan", "The training loss is inf")
+    for words in ("epoch 2, batch 3 of 4", "seed 0", f"learning rate {rate:g}", "failure.json"):
+        assert words in message
+    assert "the checkpoint after batch 2 of 4 of epoch 2 is kept" in message
+    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert (kept["epochs_done"], kept["batches_done"]) == (1, 2)
+    # With what ended it mended, the run goes on from there as if it had not been.
+    poison(monkeypatch, -1)
+    train_run(tmp_path / "run", settings)
+    assert not (tmp_path / "run" / "failure.json").exists()
+    train_run(tmp_path / "undisturbed", settings)
+    same_weights(tmp_path / "run", tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("step", [2, 6, 8])
+def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch):
+    poison(monkeypatch, step, gradient=True)  # the loss of this step is finite, the next is not
+    with pytest.raises(FloatingPointError, match=rf"A weight .* batch {(step - 1) % 4 + 1} of 4"):
+        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=0.0)
+    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert 4 * kept["epochs_done"] + kept["batches_done"] == step - 1
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, monkeypatch):
+    poison(monkeypatch, 2)
+    with pytest.raises(FloatingPointError, match="there is no checkpoint yet"):
+        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=1000.0)
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    assert not (tmp_path / "run" / "snapshots").exists()
