@@ -28,9 +28,11 @@ ADAM = dataclasses.replace(PLAIN, optimizer=OptimizerSettings("adamw", learning_
 BATCH_NORM = RunSettings(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
 
 PROGRAM = """
-import json, os, sys
+import json, sys
 from pathlib import Path
 import torch
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
 import tfkd.train.loop as loop
 from tfkd.train import RunSettings, train_run
@@ -54,6 +56,16 @@ def spy(state):
     spread.update(isinstance(value, DTensor) for value in state.values())
     return whole(state)
 
+class Sharded(loop.Accelerator):
+    # Accelerate shards on GPUs alone, though torch does so on CPUs too.
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.state.fsdp_plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+        self.state.distributed_type = DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+if sys.argv[2] == "FSDP":
+    loop.Accelerator = Sharded
 loop.sharding.whole = spy
 loop.EVALUATION_BATCH = 85  # of 596 test images the last one is for one process alone
 torch.set_num_threads(1)
@@ -67,7 +79,7 @@ for path, settings, plain, interrupted in json.loads(sys.argv[1]):
             checkpoint = torch.load(Path(path, "checkpoint.pt"), weights_only=True)
             assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (1, 2)
     train_run(path, settings)
-assert (True in spread) == ("ACCELERATE_USE_FSDP" in os.environ)
+assert (True in spread) == (sys.argv[2] == "FSDP")
 """
 
 
@@ -77,15 +89,15 @@ def network(name, *, num_classes, in_channels, pretrained=False):
     )
 
 
-def train_pair(folder, jobs, **environment):
+def train_pair(folder, jobs, how):
     """Train runs one after another in two processes: path, settings, network, interruption."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
     listed = [(str(path), settings.to_dict(), *rest) for path, settings, *rest in jobs]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *torchrun, str(program), json.dumps(listed)],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", **environment},
+        [sys.executable, *torchrun, str(program), json.dumps(listed), how],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
@@ -122,8 +134,7 @@ def pair(request, tmp_path_factory):
         (folder / "interrupted", ADAM, True, True),
         (folder / "batch-norm", BATCH_NORM, False, False),
     ]
-    fsdp = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
-    train_pair(folder, jobs, **(fsdp if request.param == "FSDP" else {}))
+    train_pair(folder, jobs, request.param)
     return folder
 
 
@@ -202,6 +213,12 @@ def test_batch_norm_on_cpus_normalises_each_share_and_keeps_the_averages_of_the_
     weights = load_file(pair / "batch-norm" / "weights.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_fsdp_that_would_not_happen_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="GPUs for FSDP"):
+        loop.Training(RunDirectory(tmp_path), PLAIN, 0)
 
 
 def test_fsdp_of_the_first_version_is_refused(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -113,8 +114,7 @@ class Training:
         self.settings = settings
         self.workers = workers
         self.accelerator = _accelerator(settings)
-        if self.accelerator.distributed_type == DistributedType.FSDP and not self._sharded:
-            raise ValueError("Expected FSDP of version 2, got 1: set FSDP_VERSION=2.")
+        _check_sharding(self.accelerator)
         torch.backends.cudnn.deterministic = True
         self.device = self.accelerator.device
         self.data = load_data(settings.data)
@@ -485,6 +485,18 @@ def _accelerator(settings: RunSettings) -> Accelerator:
     # Another run of this process may have set another precision.
     AcceleratorState._reset_state()
     return Accelerator(mixed_precision=settings.mixed_precision)
+
+
+def _check_sharding(accelerator: Accelerator) -> None:
+    """Refuse FSDP that is asked for where Accelerate would not do it, or would do the old one."""
+    if accelerator.distributed_type == DistributedType.FSDP:
+        if not accelerator.is_fsdp2:
+            raise ValueError("Expected FSDP of version 2, got 1: set FSDP_VERSION=2.")
+    elif os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
+        raise ValueError(
+            f"Expected several GPUs for FSDP, got {accelerator.num_processes} process(es) on "
+            f"{accelerator.device.type}. Start it with torchrun, or without ACCELERATE_USE_FSDP."
+        )
 
 
 def _criterion(settings: RunSettings, data: ImageData) -> nn.Module:
