@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import random
+import runpy
 import signal
 import subprocess
 import sys
@@ -39,58 +41,92 @@ TAUGHT = RunSettings(
     method=MethodSettings("knowledge_distillation", temperature=2.0),
     teacher=TeacherSettings("teacher"),
 )
-STEPS = 3 * 5  # 9 batches in an epoch, two to a step
 
 PROGRAM = """
-import json, sys, time
+import json, time
 import torch
 from tfkd.train import RunSettings, train_run
 from tfkd.train.progress import Silent
 
 class Slow(Silent):
     def step(self):
-        print("step", flush=True)
+        with open(log, "a") as file:
+            file.write("step\\n")
         time.sleep(pause)
 
 torch.set_num_threads(1)
-path, settings, checkpoint_seconds, pause = sys.argv[1], *map(json.loads, sys.argv[2:])
-train_run(
-    path, RunSettings.from_dict(settings), progress=Slow(), checkpoint_seconds=checkpoint_seconds
-)
+settings = RunSettings.from_dict(json.loads(settings))
+train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds)
 """
 
-
-def start(path, settings, *, processes=1, checkpoint_seconds=0.0, pause=0.0, program=PROGRAM):
-    """Train as a program, under torchrun if there are several processes."""
-    file = path.with_suffix(".py")
-    file.write_text(program)
-    words = [path, json.dumps(settings.to_dict()), str(checkpoint_seconds), str(pause)]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.Popen(
-        [sys.executable, *(launcher if processes > 1 else []), file, *words],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+# A process that has imported all that is slow, from which one that trains is split off at once.
+SPLIT = multiprocessing.get_context("forkserver")
+SPLIT.set_forkserver_preload(["tfkd.train.loop", "tfkd.models", "sklearn.datasets", "timm"])
 
 
-def finish(process):
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+class Trainer:
+    """A process that trains, or two under torchrun."""
 
+    def __init__(
+        self, path, settings, *, processes=1, checkpoint_seconds=0.0, pause=0.0, program=PROGRAM
+    ):
+        self.log = path.with_suffix(".log")
+        self.before = self.made()
+        values = {
+            "path": str(path),
+            "log": str(self.log),
+            "settings": json.dumps(settings.to_dict()),
+            "checkpoint_seconds": checkpoint_seconds,
+            "pause": pause,
+        }
+        file = path.with_suffix(".py")
+        file.write_text("".join(f"{k} = {v!r}\n" for k, v in values.items()) + program)
+        self.process = self.pair = None
+        if processes == 1:
+            self.process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
+            self.process.start()
+        else:
+            launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+            self.pair = subprocess.Popen(
+                [sys.executable, *launcher, file],
+                env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
 
-def kill(process):
-    """Kill it with all its children, as a machine that goes down does."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    def made(self):
+        """Steps that the log has, of all processes that trained the run."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
 
+    def wait_for(self, steps):
+        limit = time.monotonic() + 100
+        while self.made() < self.before + steps and self.running():
+            assert time.monotonic() < limit, f"never made {steps} steps"
+            time.sleep(0.001)
 
-def steps(process, count):
-    """Wait until it has made so many steps."""
-    for _ in range(count):
-        assert process.stdout.readline() == "step\n", process.stderr.read()
+    def running(self):
+        return self.process.is_alive() if self.pair is None else self.pair.poll() is None
+
+    def kill(self):
+        """Kill it with all its processes, as a machine that goes down does."""
+        if self.pair is None:
+            self.process.kill()
+        else:
+            os.killpg(self.pair.pid, signal.SIGKILL)
+        self.end()
+
+    def end(self):
+        """Wait for its end; return the exit code and the errors."""
+        if self.pair is None:
+            self.process.join()
+            return self.process.exitcode, ""
+        errors = self.pair.communicate()[1]
+        return self.pair.returncode, errors
+
+    def finish(self):
+        code, errors = self.end()
+        assert code == 0, errors
 
 
 def same(one, other):
@@ -138,40 +174,40 @@ def undisturbed(settings, tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed_pair(settings, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "pair"
-    finish(start(path, settings, processes=2))
+    Trainer(path, settings, processes=2).finish()
     return path
 
 
-def kill_and_finish(path, settings, *, kills, processes, seed):
+def kill_and_finish(path, settings, *, kills, processes):
     """Kill a run at random moments, each in the steps that are left, and let it end."""
-    chance = random.Random(seed)
+    chance = random.Random()
     for _ in range(kills):
-        # 0: at a moment of its start; later: anywhere between two steps, or in a checkpoint.
-        after = chance.choice((0, 1, 1, 2, 3))
-        process = start(path, settings, processes=processes, pause=chance.choice((0.0, 0.01)))
-        if after == 0:
-            time.sleep(chance.uniform(0.0, 4.0))
-        else:
-            steps(process, after * processes)
-            time.sleep(chance.uniform(0.0, 0.05))
-        kill(process)
-    finish(start(path, settings, processes=processes))
+        after = chance.choice((0, 1, 1, 2))
+        pause = 0.2 if after == 0 else chance.choice((0.0, 0.01))
+        trainer = Trainer(path, settings, processes=processes, pause=pause)
+        if after == 0:  # while it starts
+            time.sleep(chance.uniform(0.0, 0.5 if processes == 1 else 6.0))
+        else:  # anywhere in a step, or in the checkpoint that follows
+            trainer.wait_for(after * processes)
+            time.sleep(chance.uniform(0.0, 0.02))
+        assert trainer.running(), "finished before it was killed often enough"
+        trainer.kill()
+    Trainer(path, settings, processes=processes).finish()
 
 
 def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, tmp_path):
-    kill_and_finish(tmp_path / "run", settings, kills=3, processes=1, seed=None)
+    kill_and_finish(tmp_path / "run", settings, kills=4, processes=1)
     same(tmp_path / "run", undisturbed)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_killed_at_20_random_moments_ends_the_same(
-    processes, settings, undisturbed, undisturbed_pair, tmp_path
-):
-    # More steps than kills, and one checkpoint a step: it advances while it is killed.
-    kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes, seed=None)
-    same(tmp_path / "run", undisturbed if processes == 1 else undisturbed_pair)
+def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, tmp_path):
+    settings = dataclasses.replace(settings, epochs=12)
+    Trainer(tmp_path / "undisturbed", settings, processes=processes).finish()
+    kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes)
+    same(tmp_path / "run", tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("number", [1, 4])
@@ -199,32 +235,26 @@ def die(descriptor):
 
 os.fsync = die
 {PROGRAM}"""
-    process = start(run, settings, program=program)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert Trainer(run, settings, program=program).end()[0] == -signal.SIGKILL
     assert len(list(run.glob(".checkpoint.pt.*"))) == 1
     assert (run / "checkpoint.pt").exists() == (number > 1)
-    finish(start(run, settings))
+    Trainer(run, settings).finish()
     same(run, undisturbed)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tmp_path):
     run = tmp_path / "run"
-    process = start(run, settings, checkpoint_seconds=1000.0, pause=0.2)
-    steps(process, 3)
-    process.send_signal(number)
-    output, errors = process.communicate()
-    assert process.returncode == code, errors
-    made = 3 + output.count("step")
-    assert made in (4, 6)
+    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, pause=0.3)
+    trainer.wait_for(3)
+    os.kill(trainer.process.pid, number)
+    assert trainer.end()[0] == code
+    made = trainer.made()
+    assert made in (4, 6)  # two batches to a step
     checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
-    progress = start(run, settings)
-    output, errors = progress.communicate()
-    assert output.count("step") == 3 * 9 - made, errors
+    Trainer(run, settings).finish()
+    assert trainer.made() == 3 * 9
     same(run, undisturbed)
 
 
@@ -248,13 +278,13 @@ class Slow(Silent):
 
 class Unused(Silent):""",
     )
-    process = start(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
-    _, errors = process.communicate()
-    assert process.returncode != 0
+    trainer = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    code, errors = trainer.end()
+    assert code != 0
     assert "exitcode  : 143" in errors
     checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
-    finish(start(run, settings, processes=2))
+    Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 
 
