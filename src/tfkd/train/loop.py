@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import time
 from pathlib import Path
@@ -208,7 +209,9 @@ class Training:
     def epoch(self, progress: Progress) -> dict[str, Any]:
         """Train one epoch, or what is left of it, validate, and return its record."""
         self._train(progress)
+        started = time.perf_counter()
         losses, correct, samples = self._finite_totals()
+        self.epoch_seconds += time.perf_counter() - started
         record = {
             "epoch": self.epochs_done + 1,
             "learning_rate": self._learning_rate(self.steps_per_epoch - 1),
@@ -441,8 +444,9 @@ class Training:
         if len(bad) > 0:
             self._fail(f"The training loss is {float(totals.losses[bad[0]])}", int(bad[0]))
         if self.batches_done > 0:
-            weights = [sharding.local(p).isfinite().all() for p in self.bare_model.parameters()]
-            finite = torch.stack(weights).all().float()
+            shares = [sharding.local(p) for p in self.bare_model.parameters()]
+            largest = nn.utils.get_total_norm([t for t in shares if t.numel() > 0], math.inf)
+            finite = largest.isfinite().float().to(self.device)
             if self.accelerator.reduce(finite, "sum") < self.accelerator.num_processes:
                 self._fail("A weight is not finite after the step", self.batches_done - 1)
         return totals
