@@ -509,7 +509,7 @@ COMMANDS: Commands = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130, 143 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -526,13 +526,16 @@ def _run(arguments: list[str], debug: bool) -> int:
         parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
         command, options = parse(parser, arguments)
         code = _function(command)(**options)
-    except SystemExit as end:  # --help, --version, --print-config
-        return end.code if isinstance(end.code, int) else 0
-    except KeyboardInterrupt:
+    except (SystemExit, KeyboardInterrupt) as end:
+        if type(end) is SystemExit:  # --help, --version, --print-config
+            return end.code if isinstance(end.code, int) else 0
+        # The training says how far it came, if it could.
+        how = str(end) or "interrupted"
         resumes = command in ("compare", "train", "study run")
         more = "; the same command goes on where it stopped" if resumes else ""
-        print(f"\ntfkd: interrupted{more}.", file=sys.stderr)
-        return 130
+        if _is_main_process():
+            print(f"\ntfkd: {how}{more}.", file=sys.stderr)
+        return 130 if isinstance(end, KeyboardInterrupt) else 143
     except Exception as error:
         if debug:
             traceback.print_exc()

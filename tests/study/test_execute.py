@@ -27,10 +27,11 @@ EPOCHS = 3
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30)
 
 
-def plan(root):
-    """Five runs, and one that the first of them teaches."""
+def plan(root, seeds=5):
+    """Five runs or more, and one that the first of them teaches."""
     runs = [
-        PlannedRun(f"plain-{seed}", "x", dataclasses.replace(BASE, seed=seed)) for seed in range(5)
+        PlannedRun(f"plain-{seed}", "x", dataclasses.replace(BASE, seed=seed))
+        for seed in range(seeds)
     ]
     taught = dataclasses.replace(
         BASE,
@@ -81,7 +82,7 @@ class Hook:
             self._finished(len(self.done))
 
 
-def main(root, jobs):
+def main(root, jobs, seeds):
     """Execute the plan as a program, on as many cores as jobs; the log lies beside it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:jobs])
@@ -90,11 +91,11 @@ def main(root, jobs):
     log._write(os.getpid(), "ready")
     while not root.with_suffix(".go").exists():
         time.sleep(0.01)
-    execute(plan(root), root, jobs=jobs, workers=0, progress=log, checkpoint_seconds=0)
+    execute(plan(root, seeds), root, jobs=jobs, workers=0, progress=log, checkpoint_seconds=0)
 
 
-def start(root, jobs=1):
-    command = [sys.executable, __file__, str(root), str(jobs)]
+def start(root, jobs=1, seeds=5):
+    command = [sys.executable, __file__, str(root), str(jobs), str(seeds)]
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
 
 
@@ -130,8 +131,8 @@ def undisturbed(tmp_path_factory):
     return root
 
 
-def same(root, undisturbed):
-    for run in plan(root):
+def same(root, undisturbed, seeds=5):
+    for run in plan(root, seeds):
         one, other = RunDirectory(root / run.name), RunDirectory(undisturbed / run.name)
         results = [one.result(), other.result()]
         assert [result.pop("seconds") > 0 for result in results] == [True, True]
@@ -178,7 +179,7 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
     }
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp_path, undisturbed):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
@@ -187,8 +188,8 @@ def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp
     if how == signal.SIGINT:
         os.killpg(process.pid, how)  # as a terminal does with Ctrl-C
     else:
-        process.kill()  # the others are told by nobody
-    assert process.wait() == -how
+        process.send_signal(how)  # the others are told by nobody
+    assert process.wait() == (143 if how == signal.SIGTERM else -how)
     limit = time.monotonic() + 10
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         while time.monotonic() < limit:
@@ -200,6 +201,61 @@ def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp
     execute(plan(root), root, jobs=1, workers=0, progress=hook)
     assert sorted(hook.done) == sorted(left)
     same(root, undisturbed)
+
+
+MANY = 31
+
+
+@pytest.fixture(scope="module")
+def undisturbed_many(tmp_path_factory):
+    root = tmp_path_factory.mktemp("studies") / "many"
+    execute(plan(root, MANY), root, jobs=1, workers=0, progress=Hook())
+    return root
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(tmp_path, undisturbed_many):
+    root = tmp_path / "study"
+    root.with_suffix(".go").touch()
+    chance = random.Random()
+    written = {}
+    kills = 15
+    for number in range(kills):
+        before = len(read(root, "epoch"))
+        process = start(root, jobs=1 + number % 2, seeds=MANY)
+        wait_for(root, "epoch", before + chance.randint(1, 8))
+        time.sleep(chance.uniform(0, 0.1))
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        written |= {file: file.stat().st_mtime_ns for file in root.glob("*/result.json")}
+    assert start(root, seeds=MANY).wait() == 0
+    same(root, undisturbed_many, MANY)
+    # What was finished stayed as it was: each run was done once.
+    assert len(written) > 0
+    assert all(file.stat().st_mtime_ns == moment for file, moment in written.items())
+    epochs = (MANY + 1) * EPOCHS
+    assert epochs <= len(read(root, "epoch")) <= epochs + 2 * kills
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_four_processes_share_a_study_and_take_over_from_one_that_dies(tmp_path, undisturbed_many):
+    root = tmp_path / "study"
+    processes = [start(root, seeds=MANY) for _ in range(4)]
+    wait_for(root, "ready", 4)
+    root.with_suffix(".go").touch()
+    wait_for(root, "epoch", 10)
+    dead = processes.pop()
+    dead.kill()
+    dead.wait()
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    same(root, undisturbed_many, MANY)
+    trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
+    every = {(run.name, str(e + 1)) for run in plan(root, MANY) for e in range(EPOCHS)}
+    assert set(trained) == every
+    assert sum(trained.values()) <= len(every) + 1  # one epoch, begun by who died, was done again
+    assert {pid for pid, *_ in read(root, "epoch")} >= {process.pid for process in processes}
 
 
 @contextmanager
@@ -271,4 +327,4 @@ def test_an_unknown_executor_is_refused(tmp_path):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -4,9 +4,6 @@ import dataclasses
 import json
 import os
 import pickle
-import subprocess
-import sys
-import textwrap
 
 import pytest
 import torch
@@ -29,6 +26,7 @@ from tfkd.train import (
 )
 from tfkd.train.loop import WEIGHTS
 from tfkd.train.progress import Silent
+from tfkd.train.schedule import learning_rate_factor
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
@@ -261,40 +259,78 @@ def test_method_settings_are_explicit_and_checked():
         RunSettings(method=MethodSettings("tf_kd_self"))
 
 
-PROGRAM = """
-import dataclasses, sys, torch
-import tfkd.train.loop as loop
-from tfkd.data import DataSettings
-from tfkd.train import RunSettings, train_run
+class Poisoned(torch.nn.Module):
+    """A linear network whose logits, or gradients, are not finite from a forward pass on."""
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
+    def __init__(self, forwards, *, gradient=False):
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 10)
+        self.left, self.gradient = forwards, gradient
 
-loop.create_model = network
-torch.set_num_threads(1)
-data = DataSettings("digits", train_size=205)
-train_run(sys.argv[1], RunSettings(data=data, epochs=2, batch_size=64))
-"""
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        if self.training:
+            self.left -= 1
+        if self.training and self.left == 0:
+            if self.gradient:
+                logits.register_hook(lambda gradient: gradient * float("nan"))
+            else:
+                logits = logits * torch.tensor([float("inf")] + [1.0] * 9)
+        return logits
 
 
-def test_two_processes_give_what_one_gives(tmp_path):
-    program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    one = [sys.executable, str(program), str(tmp_path / "one")]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = [sys.executable, *torchrun, str(program), str(tmp_path / "two")]
-    for command in (one, two):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    a = load_file(tmp_path / "one" / "weights.safetensors")
-    b = load_file(tmp_path / "two" / "weights.safetensors")
-    for name in a:
-        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
-    results = [RunDirectory(tmp_path / name).result() for name in ("one", "two")]
-    assert results[0]["samples"] == results[1]["samples"]
-    for name, value in results[0]["test"].items():
-        assert results[1]["test"][name] == pytest.approx(value, rel=1e-3)
-    assert results[1]["train"]["loss"] == pytest.approx(results[0]["train"]["loss"], rel=1e-4)
+def poison(monkeypatch, *arguments, **options):
+    def create(name, **_):
+        return Poisoned(*arguments, **options)
+
+    monkeypatch.setattr("tfkd.train.loop.create_model", create)
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp_path, monkeypatch):
+    settings = dataclasses.replace(PLAIN, mixed_precision=precision, mixup=0.2)
+    poison(monkeypatch, 7)  # 4 batches in an epoch: the third of the second epoch
+    progress = Counting()
+    with pytest.raises(FloatingPointError) as stopped:
+        train_run(tmp_path / "run", settings, progress=progress, checkpoint_seconds=0.0)
+    assert progress.steps == 7
+    message = str(stopped.value)
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    data = load_data(DATA)
+    loader = make_loader(data, data.train, batch_size=64, train=True, seed=0)
+    assert failure["samples"] == list(loader.batches(1))[2].indices.tolist()
+    assert (failure["epoch"], failure["batch"], failure["step"]) == (2, 3, 7)
+    rate = learning_rate_factor(6, steps_per_epoch=4, epochs=2, schedule=settings.schedule) * 0.1
+    assert failure["learning_rate"] == rate
+    assert failure["seed"] == 0
+    assert failure["what"] in ("The training loss is nan", "The training loss is inf")
+    for words in ("epoch 2, batch 3 of 4", "seed 0", f"learning rate {rate:g}", "failure.json"):
+        assert words in message
+    assert "the checkpoint after batch 2 of 4 of epoch 2 is kept" in message
+    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert (kept["epochs_done"], kept["batches_done"]) == (1, 2)
+    # With what ended it mended, the run goes on from there as if it had not been.
+    poison(monkeypatch, -1)
+    train_run(tmp_path / "run", settings)
+    assert not (tmp_path / "run" / "failure.json").exists()
+    train_run(tmp_path / "undisturbed", settings)
+    same_weights(tmp_path / "run", tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("step", [2, 6, 8])
+def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch):
+    poison(monkeypatch, step, gradient=True)  # the loss of this step is finite, the next is not
+    with pytest.raises(FloatingPointError, match=rf"A weight .* batch {(step - 1) % 4 + 1} of 4"):
+        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=0.0)
+    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert 4 * kept["epochs_done"] + kept["batches_done"] == step - 1
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, monkeypatch):
+    poison(monkeypatch, 2)
+    with pytest.raises(FloatingPointError, match="there is no checkpoint yet"):
+        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=1000.0)
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    assert not (tmp_path / "run" / "snapshots").exists()

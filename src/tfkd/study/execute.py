@@ -91,7 +91,13 @@ def execute(
     ordered = in_order(runs)
     for run in ordered:  # before any long work
         RunDirectory(root / run.name).check(run.settings)
-    left = [run for run in ordered if RunDirectory(root / run.name).result() is None]
+    left = []
+    for run in ordered:
+        directory = RunDirectory(root / run.name)
+        if directory.result() is None:
+            left.append(run)
+        else:
+            directory.clear_finished()
     trainer = RunTrainer(root, workers, checkpoint_seconds)
     with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.epochs for run in left))

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,6 +15,10 @@ from typing import Any
 
 from tfkd.study.run_trainer import Report, RunTrainer
 from tfkd.train import RunSettings
+from tfkd.train.stopping import raised_sigterm
+
+END_SECONDS = 5.0
+"""How long a run may take to its next step and a checkpoint when the study ends."""
 
 
 def cores() -> int:
@@ -70,12 +75,15 @@ class LocalProcesses:
         self._report = report
         self._free: list[_Place] = []
         self._busy: dict[Future[dict[str, Any]], _Place] = {}
+        self._signals = contextlib.ExitStack()
 
     def __enter__(self) -> LocalProcesses:
+        self._signals.enter_context(raised_sigterm())
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """End the processes: at once where runs are at work, as after Ctrl-C."""
+        """End the processes: after the next step where runs are at work, as after Ctrl-C."""
+        self._signals.close()
         for place in self._busy.values():
             place.line.close()
         for place in [*self._busy.values(), *self._free]:
@@ -134,8 +142,18 @@ def _end_with_the_study() -> None:
     """End this process when the study's closes the line, or dies."""
     with contextlib.suppress(EOFError, OSError):
         _line.recv()
+    os.kill(os.getpid(), signal.SIGTERM)  # a run ends after its next step, with a checkpoint
+    time.sleep(END_SECONDS)
     os._exit(1)
 
 
 def _train(name: str, settings: RunSettings) -> dict[str, Any]:
-    return _trainer.train(name, settings, lambda run, record: _line.send((run, record)))
+    try:
+        return _trainer.train(name, settings, _send)
+    except SystemExit:  # asked to end: by the study, or by whoever ends all its processes
+        os._exit(128 + signal.SIGTERM)
+
+
+def _send(name: str, record: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the study has closed the line; the run will hear of it
+        _line.send((name, record))

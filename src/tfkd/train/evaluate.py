@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,18 +20,33 @@ EVALUATION_BATCH = 512
 
 @torch.no_grad()
 def predict_split(
-    model: nn.Module, loader: Loader, accelerator: Accelerator
+    model: nn.Module,
+    loader: Loader,
+    accelerator: Accelerator,
+    *,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[Tensor, Tensor]:
     """Return logits `(n, K)` and labels `(n,)` of every sample once, on the CPU, by index.
 
     Every process returns all of them.
+
+    Args:
+        model: the network.
+        loader: of the split.
+        accelerator: of the processes.
+        between: called after every batch.
     """
     was_training = model.training
     model.eval()
     parts: list[tuple[Tensor, ...]] = []
     for batch in loader.batches(epoch=0):
-        if len(batch.labels) > 0:
-            parts.append((batch.indices, model(batch.images).float(), batch.labels))
+        images = batch.images
+        if len(images) == 0:
+            # FSDP gathers the weights in every forward pass, which all processes must take part in.
+            images = images.new_zeros((1, *images.shape[1:]))
+        logits = model(images)[: len(batch.labels)]
+        parts.append((batch.indices, logits.float(), batch.labels))
+        between()
     model.train(was_training)
     if accelerator.num_processes > 1:
         parts = [tuple(tensor.cpu() for tensor in part) for part in parts]

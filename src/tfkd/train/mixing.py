@@ -32,7 +32,8 @@ def mix_labels(
     if cutmix > 0.0:
         transforms.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # The CPU's generator alone, which both draw from: the device's is the network's.
+        torch.default_generator.manual_seed(seed)
         choice = int(torch.randint(len(transforms), ()))
         mixed_images, mixed_labels = transforms[choice](images, labels)
     return mixed_images, mixed_labels

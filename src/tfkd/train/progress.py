@@ -79,6 +79,7 @@ class Bar:
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
+        self._steps = steps
         self._task = self._bar.add_task("training", total=epochs * steps, completed=done * steps)
 
     def step(self) -> None:
@@ -87,7 +88,11 @@ class Bar:
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Show the metrics."""
-        self._bar.update(self._task, description=f"epoch {record['epoch']}  {summarise(record)}")
+        self._bar.update(
+            self._task,
+            completed=record["epoch"] * self._steps,  # though the epoch was begun by another
+            description=f"epoch {record['epoch']}  {summarise(record)}",
+        )
 
 
 @contextmanager

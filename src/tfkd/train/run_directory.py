@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -32,6 +33,7 @@ class RunDirectory:
     snapshots/epoch-N.safetensors
     checkpoint.pt            what resuming needs; gone when the run is finished
     teacher-cache/           what the network said as a teacher, for the runs that it teaches
+    failure.json             what reproduces a loss that was not finite
     """
 
     path: Path
@@ -60,6 +62,11 @@ class RunDirectory:
     def checkpoint_file(self) -> Path:
         """What resuming needs."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def failure_file(self) -> Path:
+        """What reproduces a loss that was not finite, and ended the run."""
+        return self.path / "failure.json"
 
     @property
     def test_file(self) -> Path:
@@ -94,6 +101,19 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.settings_file.exists():
             files.write_json(self.settings_file, self._stored(settings).to_dict())
+
+    def clear_leftovers(self) -> None:
+        """Remove what a killed or failed process left behind; whoever calls it holds the lock."""
+        self.failure_file.unlink(missing_ok=True)
+        for folder in (self.path, self.weights_file(1).parent):
+            for name in ("*.json", "*.jsonl", "*.safetensors", "*.pt"):
+                for unfinished in folder.glob(f".{name}.*"):
+                    unfinished.unlink(missing_ok=True)
+
+    def clear_finished(self) -> None:
+        """Remove the checkpoint of a finished run, if it was killed before it could do so."""
+        with contextlib.suppress(OSError):  # in a directory that is only read
+            self.checkpoint_file.unlink(missing_ok=True)
 
     def settings(self) -> RunSettings:
         """Read the settings; `FileNotFoundError` if this is no run."""

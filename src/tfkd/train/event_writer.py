@@ -1,0 +1,37 @@
+"""TensorBoard's event files, where they are asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def event_writer(
+    folder: Path, *, epochs_done: int, active: bool
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what is called with the record of each epoch.
+
+    Args:
+        folder: of the event files.
+        epochs_done: epochs that lie behind; later ones that an earlier process wrote are dropped.
+        active: whether to write anything.
+    """
+    if not active:
+        yield lambda record: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
+
+    def write(record: dict[str, Any]) -> None:
+        for name, value in record.items():
+            if name != "epoch" and value is not None:
+                writer.add_scalar(name, value, record["epoch"])
+
+    try:
+        yield write
+    finally:
+        writer.close()
