@@ -100,7 +100,7 @@ def train_run(
             run,
             settings,
             workers,
-            progress,
+            progress=progress,
             checkpoint_seconds=checkpoint_seconds,
             signals=signals,
         )
@@ -115,8 +115,8 @@ class Training:
         run: RunDirectory,
         settings: RunSettings,
         workers: int,
-        progress: Progress,
         *,
+        progress: Progress | None = None,
         checkpoint_seconds: float = 10.0,
         signals: Signals | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class Training:
         self.validation: Loader | None = None
         if len(self.data.validation) > 0:
             self.validation = self._loader(self.data.validation, workers, train=False)
-        self.teacher = self._teacher(progress)
+        self.teacher = self._teacher(progress or Silent())
         self.criterion = settings.method.build(
             num_classes=self.data.num_classes, teacher=self.teacher
         ).to(self.device)
