@@ -1,5 +1,6 @@
 """Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -64,6 +65,12 @@ SPLIT = multiprocessing.get_context("forkserver")
 SPLIT.set_forkserver_preload(["tfkd.train.loop", "tfkd.models", "sklearn.datasets", "timm"])
 
 
+def children(pid):
+    """All processes that a process has started, and those that they have."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(below for child in found for below in children(child))]
+
+
 class Trainer:
     """A process that trains, or two under torchrun."""
 
@@ -92,7 +99,6 @@ class Trainer:
                 env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
                 stderr=subprocess.PIPE,
                 text=True,
-                start_new_session=True,
             )
 
     def made(self):
@@ -113,7 +119,11 @@ class Trainer:
         if self.pair is None:
             self.process.kill()
         else:
-            os.killpg(self.pair.pid, signal.SIGKILL)
+            # First the launcher, halted, so that it neither starts nor ends any of the others.
+            os.kill(self.pair.pid, signal.SIGSTOP)
+            for pid in [*children(self.pair.pid), self.pair.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.end()
 
     def end(self):
