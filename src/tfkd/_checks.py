@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 
 def check_number(name: str, value: float) -> float:
@@ -45,4 +46,21 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     """Return `value`; `ValueError` if it is not one of `choices`."""
     if value not in choices:
         raise ValueError(f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}.")
+    return value
+
+
+def check_inner_path(name: str, value: str) -> str:
+    """Return `value`, a path with `/` between its parts that leads nowhere but inwards.
+
+    Raises:
+        ValueError: for a path that is absolute, has `..`, `.`, an empty part, a backslash, or
+            characters that cannot be written down.
+    """
+    parts = value.split("/")
+    strange = any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
+    if strange or "\\" in value or not {"", ".", ".."}.isdisjoint(parts):
+        raise ValueError(
+            f"Expected `{name}` to be a relative path without `..`, empty parts, backslashes or "
+            f"control characters, got {value!a}."
+        )
     return value

@@ -526,7 +526,7 @@ def _function(command: str) -> Callable[..., object]:
 
 
 def _describe(error: Exception) -> str:
-    message = str(error)
+    message = _printable(_message(error))
     if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
         package = str(error.name).partition(".")[0]
         return f'this needs the package {package}: pip install "tfkd[cli]"'
@@ -535,6 +535,19 @@ def _describe(error: Exception) -> str:
     ):
         return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"{error.strerror}."  # a sentence of this package, without its number
+    return str(error)
+
+
+def _printable(text: str) -> str:
+    """What files say may steer a terminal; it is written out instead."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def _version() -> str:

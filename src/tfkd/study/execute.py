@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from tfkd.study.directory import run_directory
 from tfkd.study.local_executor import LocalProcesses, ThisProcess, cores
 from tfkd.study.plan import PlannedRun, in_order
 from tfkd.study.run_trainer import Report, RunTrainer
-from tfkd.train import RunDirectory, RunSettings
+from tfkd.train import RunSettings
 from tfkd.train.run_lock import RunBusyError
 
 BUSY_SECONDS = 1.0
@@ -90,8 +91,8 @@ def execute(
     """
     ordered = in_order(runs)
     for run in ordered:  # before any long work
-        RunDirectory(root / run.name).check(run.settings)
-    left = [run for run in ordered if RunDirectory(root / run.name).result() is None]
+        run_directory(root, run.name).check(run.settings)
+    left = [run for run in ordered if run_directory(root, run.name).result() is None]
     trainer = RunTrainer(root, workers, checkpoint_seconds)
     with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.epochs for run in left))
@@ -133,7 +134,7 @@ def _train_all(
                 del waiting[run.name]
             elif run.name in busy and time.monotonic() < busy[run.name]:
                 continue
-            elif run.name in busy and (result := RunDirectory(root / run.name).result()):
+            elif run.name in busy and (result := run_directory(root, run.name).result()):
                 progress.finished(waiting.pop(run.name), result)
             elif run.after not in unfinished and len(running) < executor.jobs:
                 running[executor.submit(run.name, run.settings)] = waiting.pop(run.name)

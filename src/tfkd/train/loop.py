@@ -18,6 +18,7 @@ from tfkd.data.randomness import derive_seed
 from tfkd.metrics import accuracy, all_metrics, negative_log_likelihood
 from tfkd.models import create_model
 from tfkd.train import files
+from tfkd.train.checkpoint import read_checkpoint, write_checkpoint
 from tfkd.train.environment import describe_environment
 from tfkd.train.evaluate import EVALUATION_BATCH, predict_split
 from tfkd.train.mixing import mix_labels
@@ -26,12 +27,11 @@ from tfkd.train.run_directory import (
     RunDirectory,
     describe_data,
     load_teacher,
-    read_checkpoint,
-    save_tensors,
 )
 from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
+from tfkd.train.tensors import save_tensors
 
 # Purposes of random numbers, beside those of the data.
 WEIGHTS, STEP, MIXING = 101, 102, 103
@@ -115,7 +115,7 @@ class Training:
             run.claim(settings)
             files.write_json(run.data_file, describe_data(self.data))
             files.write_json(
-                run.path / "environment.json",
+                run.environment_file,
                 describe_environment(self.device, self.accelerator.num_processes),
             )
         if run.checkpoint_file.is_file():
@@ -275,7 +275,7 @@ class Training:
             save_tensors(self.run.test_file, {"logits": logits, "labels": labels})
             self._save_weights(None)
             files.write_json_lines(self.run.metrics_file, self.history)
-            files.write_json(self.run.result_file, result)
+            self.run.finish(result)
             self.run.checkpoint_file.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         return result
@@ -310,7 +310,7 @@ class Training:
             buffer,
         )
         files.write_json_lines(self.run.metrics_file, self.history)
-        files.write_bytes(self.run.checkpoint_file, buffer.getvalue())
+        write_checkpoint(self.run.checkpoint_file, buffer.getvalue())
 
     def _resume(self) -> None:
         checkpoint = read_checkpoint(self.run.checkpoint_file)

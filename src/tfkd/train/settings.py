@@ -6,12 +6,13 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 from torch import nn
 
 from tfkd import dialects, methods
 from tfkd._checks import check_choice, check_fraction, check_positive
+from tfkd._typed import from_dict
 from tfkd.data import DataSettings
 from tfkd.loss import DistillationLoss
 
@@ -31,8 +32,6 @@ METHODS: dict[str, Callable[..., DistillationLoss]] = {
     )
 }
 NUMBERS = ("alpha", "temperature", "confidence", "multiplier", "scale")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -234,25 +233,5 @@ class RunSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunSettings:
-        """Return the settings that `to_dict` wrote; `ValueError` for unknown or missing names."""
-        return _from_dict(cls, values)
-
-
-def _from_dict(cls: type[T], values: dict[str, Any]) -> T:
-    """Build a dataclass, and the dataclasses in it, from dictionaries."""
-    if not isinstance(values, dict):
-        raise ValueError(f"Expected a mapping for {cls.__name__}, got {type(values).__name__}.")
-    hints = get_type_hints(cls)
-    if set(values) != set(hints):
-        names = ", ".join(sorted(set(values) ^ set(hints)))
-        raise ValueError(f"Expected the settings of {cls.__name__}, but they differ in: {names}.")
-    arguments = {}
-    for name, value in values.items():
-        options = [kind for kind in get_args(hints[name]) if dataclasses.is_dataclass(kind)]
-        kind = options[0] if options else hints[name]
-        if value is not None and dataclasses.is_dataclass(kind):
-            value = _from_dict(kind, value)  # type: ignore[arg-type]
-        elif get_origin(kind) is tuple and value is not None:
-            value = tuple(value)
-        arguments[name] = value
-    return cls(**arguments)
+        """Return the settings that `to_dict` wrote; `ValueError` for other names or types."""
+        return from_dict(cls, values)
