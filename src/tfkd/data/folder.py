@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from pathlib import Path
 
 import torch
 
+from tfkd._checks import is_writable
 from tfkd.data.files import check_images, image_paths, subfolders
 from tfkd.data.imagenet import (
     IMAGENET_AUGMENTATION,
@@ -71,7 +71,7 @@ def _check_classes(folder: Path, classes: list[str]) -> None:
             f"Expected a sub-folder for each of at least 2 classes in {folder}: {found}."
         )
     for name in classes:
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        if not is_writable(name):
             raise ValueError(
                 "Expected names of classes in UTF-8 without control characters, got the folder "
                 f"{name!a} in {folder}."

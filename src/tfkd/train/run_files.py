@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from tfkd._checks import is_writable
 from tfkd._typed import typed
 
 MOST_PIXELS = 1 << 14
@@ -88,6 +89,9 @@ def checked_data(values: Any) -> dict[str, Any]:
     data: dict[str, Any] = typed(Data, values, "data")
     if len(data["classes"]) < 2:
         raise ValueError(f"Expected at least 2 `classes`, got {len(data['classes'])}.")
+    for name in data["classes"]:
+        if not is_writable(name):
+            raise ValueError(f"Expected `classes` without control characters, got {name!a}.")
     if data["channels"] not in (1, 3):
         raise ValueError(f"Expected `channels` 1 or 3, got {data['channels']}.")
     if not 1 <= data["image_size"] <= MOST_PIXELS:
