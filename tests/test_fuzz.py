@@ -6,6 +6,7 @@ memory stays bounded.
 """
 
 import contextlib
+import copy
 import functools
 import gzip
 import io
@@ -100,9 +101,9 @@ def changed_json(content, rng):
             holder, key = rng.choice(places)
         kind = rng.choice(("weird", "drop", "other"))
         if key is None:
-            values = rng.choice(WEIRD)
+            values = copy.deepcopy(rng.choice(WEIRD))
         elif kind == "weird":
-            holder[key] = rng.choice(WEIRD)
+            holder[key] = copy.deepcopy(rng.choice(WEIRD))
         elif kind == "drop":
             del holder[key]
         else:
