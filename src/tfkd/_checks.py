@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+
+LONGEST_NAME = 200
+"""Bytes of a file's name; file systems allow 255, and the parts of a run's files add to it."""
 
 
 def check_number(name: str, value: float) -> float:
@@ -45,4 +49,30 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     """Return `value`; `ValueError` if it is not one of `choices`."""
     if value not in choices:
         raise ValueError(f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}.")
+    return value
+
+
+def is_writable(text: str) -> bool:
+    """Return whether text is Unicode without control characters, in whatever script."""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+
+
+def check_inner_path(name: str, value: str) -> str:
+    """Return `value`, a path with `/` between its parts that leads nowhere but inwards.
+
+    Raises:
+        ValueError: for a path that is absolute, has `..`, `.`, an empty part, a backslash, or
+            characters that cannot be written down.
+    """
+    parts = value.split("/")
+    if (
+        not is_writable(value)
+        or "\\" in value
+        or not {"", ".", ".."}.isdisjoint(parts)
+        or max(len(part.encode()) for part in parts) > LONGEST_NAME
+    ):
+        raise ValueError(
+            f"Expected `{name}` to be a relative path without `..`, empty parts, parts of more "
+            f"than {LONGEST_NAME} bytes, backslashes or control characters, got {value[:300]!a}."
+        )
     return value

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
 import jsonargparse
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_dumper, set_loader
 from jsonargparse.typing import register_type
 
 
@@ -74,6 +75,42 @@ register_type(Names, serializer=list, deserializer=_names)
 register_type(Epochs, serializer=list, deserializer=_epochs)
 
 
+_MODE = "plain-yaml"
+
+
+def _load(text: str) -> object:
+    """Read YAML of plain values, without aliases, of which a few lines stand for billions."""
+    try:
+        _refuse_aliases(text)
+        return get_loader("yaml")(text)
+    except RecursionError:
+        raise yaml.YAMLError("expected a few levels, got many") from None
+
+
+def _refuse_aliases(text: str) -> None:
+    """Raise `YAMLError` for an alias, also within texts: jsonargparse reads some as YAML again."""
+    if "*" not in text:
+        return
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise _AliasError(f"expected no YAML aliases, got *{event.anchor}")
+        if isinstance(event, yaml.ScalarEvent) and event.value != text:
+            try:
+                _refuse_aliases(event.value)
+            except _AliasError:
+                raise
+            except yaml.YAMLError:  # no YAML, so nothing reads it as such
+                continue
+
+
+class _AliasError(yaml.YAMLError):
+    """A value that stands for another."""
+
+
+set_loader(_MODE, _load, exceptions=(yaml.YAMLError,), json_superset=True)
+set_dumper(_MODE, lambda data: yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+
+
 class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Help whose description keeps its lines, and without types that say nothing more."""
 
@@ -100,6 +137,7 @@ class Parser(ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("formatter_class", _Help)
+        options.setdefault("parser_mode", _MODE)
         super().__init__(*args, **options)
 
     def format_help(self, *args: Any, **options: Any) -> str:

@@ -112,8 +112,6 @@ def _run_study(
     study: Any, out: Path, *, jobs: int | None, workers: int, executor: str = "local"
 ) -> None:
     """Run a study, print its table and say where everything is."""
-    from rich.console import Console
-
     from tfkd.report.study_progress import show_study_progress
     from tfkd.report.table import print_rows
     from tfkd.study.run import run_study
@@ -123,19 +121,24 @@ def _run_study(
         records = run_study(
             study, out, jobs=jobs, workers=workers, progress=progress, executor=executor
         )
-    print_rows(summarise_study(study, records), Console())
+    print_rows(summarise_study(study, records), _console())
     print(f"All numbers: {out / study.name}.jsonl and .csv")
     print(f"A page with pictures: tfkd report {out}")
 
 
-def list_studies() -> None:
-    """List the studies, and what each of them asks."""
+def _console() -> Any:
+    """The terminal; text in square brackets is text."""
     from rich.console import Console
 
+    return Console(markup=False, emoji=False)
+
+
+def list_studies() -> None:
+    """List the studies, and what each of them asks."""
     from tfkd.report.study_lines import print_studies
     from tfkd.study.catalogue import catalogue
 
-    print_studies(catalogue(), Console())
+    print_studies(catalogue(), _console())
 
 
 def run_named_study(
@@ -218,14 +221,12 @@ def status_of_studies(directory: Path) -> None:
     Args:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
     """
-    from rich.console import Console
-
     from tfkd.report.study_lines import print_status
     from tfkd.study.directory import read_studies
     from tfkd.study.status import study_status
 
     for study in read_studies(directory):
-        print_status(study, study_status(study, directory), Console())
+        print_status(study, study_status(study, directory), _console())
 
 
 def report(directory: Path, *, out: Path | None = None) -> None:
@@ -551,7 +552,7 @@ def _function(command: str) -> Callable[..., object]:
 
 
 def _describe(error: Exception) -> str:
-    message = str(error)
+    message = _printable(_message(error))
     if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
         package = str(error.name).partition(".")[0]
         return f'this needs the package {package}: pip install "tfkd[cli]"'
@@ -560,6 +561,19 @@ def _describe(error: Exception) -> str:
     ):
         return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"{error.strerror}."  # a sentence of this package, without its number
+    return str(error)
+
+
+def _printable(text: str) -> str:
+    """What files say may steer a terminal; it is written out instead."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def _version() -> str:

@@ -153,3 +153,16 @@ def test_default_augmentation_and_normalisation(tmp_path: Path, python2_pickle: 
     assert (augmentation.crop_padding, augmentation.flip, augmentation.rotation) == (4, True, 15.0)
     assert torch.tensor(data.mean).tolist() == pytest.approx([0.50708, 0.48655, 0.44092], abs=1e-5)
     assert torch.tensor(data.std).tolist() == pytest.approx([0.26733, 0.25644, 0.27615], abs=1e-5)
+
+
+@pytest.mark.parametrize("label", [10, -1, True, 1.0, None])
+def test_labels_out_of_range_are_named(
+    tmp_path: Path, python2_pickle: Pickler, label: object
+) -> None:
+    _write10(tmp_path / "c", python2_pickle)
+    content = pickle.dumps(
+        {b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, label]}, protocol=2
+    )
+    (tmp_path / "c" / "data_batch_3").write_bytes(content)
+    with pytest.raises(ValueError, match=r"labels from 0 to 9 .*data_batch_3"):
+        _load(tmp_path / "c")

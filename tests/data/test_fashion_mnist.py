@@ -67,11 +67,34 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes, me
         _load(tmp_path / "f")
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"x" * 1000)[:-9]])
+_WHOLE = gzip.compress(_idx(np.zeros(30)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not gzip",
+        gzip.compress(b"x" * 1000)[:-9],
+        _WHOLE[:-9],
+        _WHOLE[:12] + bytes([_WHOLE[12] ^ 0xFF]) + _WHOLE[13:],
+        _WHOLE[:-8] + bytes(8),  # its checksum
+    ],
+)
 def test_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     _write(tmp_path / "f", compressed=True)
     (tmp_path / "f" / "train-labels-idx1-ubyte.gz").write_bytes(content)
-    with pytest.raises(ValueError, match="gzip"):
+    with pytest.raises(ValueError, match=r"gzip|magic"):
+        _load(tmp_path / "f")
+
+
+def test_gzip_is_not_unpacked_beyond_what_the_header_says(tmp_path: Path) -> None:
+    _write(tmp_path / "f", compressed=True)
+    path = tmp_path / "f" / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(_idx(np.zeros(30)) + bytes(1 << 26)))
+    with pytest.raises(ValueError, match="got more"):
+        _load(tmp_path / "f")
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01\xff\xff\xff\xff"))
+    with pytest.raises(ValueError, match="at most"):
         _load(tmp_path / "f")
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tfkd.data import DataSettings, ImageData, load_data
+from tfkd.data import DataSettings, ImageData, load_data, make_loader
 
 Writer = Callable[..., Path]
 
@@ -82,6 +83,46 @@ def test_a_file_that_is_no_image_is_named_before_training(image_folder: Path) ->
     (image_folder / "dog" / "3.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"dog/3\.png"):
         _load(image_folder)
+
+
+def test_classes_may_be_named_in_any_script(image_folder: Path) -> None:
+    for old, new in (("cat", "猫"), ("dog", "كلب <b> $x$")):
+        (image_folder / old).rename(image_folder / new)
+    assert _load(image_folder).classes == ("كلب <b> $x$", "猫")
+    assert len(_load(image_folder).fingerprint) == 16
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"\x1b[31mred"])
+def test_a_class_that_cannot_be_written_down_is_refused(image_folder: Path, name: bytes) -> None:
+    (image_folder / "cat").rename(image_folder / os.fsdecode(name))
+    with pytest.raises(ValueError, match="names of classes in UTF-8 without control") as caught:
+        _load(image_folder)
+    assert str(caught.value).isprintable()
+
+
+def test_a_class_that_validation_would_take_whole_is_named(
+    image_folder: Path, write_image: Writer
+) -> None:
+    for number in range(2):
+        write_image(image_folder / "eel" / f"{number}.png", (number, 0, 0))
+    assert _load(image_folder, validation_fraction=0.1).num_classes == 3
+    with pytest.raises(ValueError, match="none of the class 'eel' is left"):
+        _load(image_folder, validation_fraction=0.6)
+    with pytest.raises(ValueError, match="none of the class 'eel' is left"):
+        _load(image_folder, validation_fraction=0.0, train_size=3)
+
+
+def test_greyscale_and_alpha_among_colour_make_one_data_set(
+    image_folder: Path, write_image: Writer
+) -> None:
+    for mode, value in (("L", 9), ("LA", (9, 9)), ("RGBA", (1, 2, 3, 4)), ("CMYK", (1, 2, 3, 4))):
+        suffix = "tif" if mode == "CMYK" else "png"
+        write_image(image_folder / "cat" / f"{mode}.{suffix}", value, mode)
+    data = _load(image_folder, image_size=8)
+    loader = make_loader(data, data.train, batch_size=40, train=False)
+    (batch,) = loader.batches(0)
+    assert data.channels == 3
+    assert batch.images.shape == (len(data.train), 3, 8, 8)
 
 
 def test_train_without_test_is_refused(image_folder: Path) -> None:

@@ -84,3 +84,19 @@ def test_a_validation_class_without_training_images_is_refused(
         write_image(root / "val" / wnid / "a.JPEG", 0)
     with pytest.raises(ValueError, match="n77"):
         _load(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ILSVRC2012_validation_ground_truth.txt", b"2\n1\n1002\n"),
+        ("ILSVRC2012_validation_ground_truth.txt", b"2\nx\n1\n"),
+        ("ILSVRC2012_validation_ground_truth.txt", b"\xff"),
+        ("meta.mat", b"no matlab file"),
+        ("meta.mat", b""),
+    ],
+)
+def test_a_damaged_development_kit_is_named(flat: Path, name: str, content: bytes) -> None:
+    (flat / "ILSVRC2012_devkit_t12" / "data" / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name.replace(".", r"\.")):
+        _load(flat)

@@ -80,3 +80,20 @@ def test_a_class_without_images_is_named(tiny: Path) -> None:
     (tiny / "wnids.txt").write_text("n03\nn01\nn05\n")
     with pytest.raises(FileNotFoundError, match="n05"):
         _load(tiny)
+
+
+@pytest.mark.parametrize("line", ["../../x.JPEG\tn01", "/etc/passwd\tn01", "a.JPEG\tn09", "a.JPEG"])
+def test_annotations_out_of_range_are_refused(tiny: Path, line: str) -> None:
+    (tiny / "val" / "val_annotations.txt").write_text(line)
+    with pytest.raises(ValueError, match=r"val_annotations\.txt"):
+        _load(tiny)
+
+
+def test_ids_that_lead_elsewhere_are_refused(tiny: Path) -> None:
+    for ids in ("n01\n../../n03\n", "n01\nn01\n"):
+        (tiny / "wnids.txt").write_text(ids)
+        with pytest.raises(ValueError, match=r"wnids\.txt"):
+            _load(tiny)
+    (tiny / "wnids.txt").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"wnids\.txt"):
+        _load(tiny)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -84,3 +85,20 @@ def test_a_truncated_file_is_refused() -> None:
     content = pickle.dumps({b"data": DATA}, protocol=2)
     with pytest.raises(ValueError, match="Expected a CIFAR file at f"):
         load_arrays(content[: len(content) // 2], "f")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}r\xff\xff\xff\x7f.",  # LONG_BINPUT: room for 2^31 entries
+        b"}p4294967295\n.",
+        b"\x80\x05\x96\xff\xff\xff\xff\x00\x00\x00\x00.",  # BYTEARRAY8 of 4 GiB
+        b"\x80\x02\x8b\xff\xff\xff\x7f.",  # LONG4
+    ],
+    ids=["long-binput", "put", "bytearray8", "long4"],
+)
+def test_a_few_bytes_cannot_ask_for_all_memory(content: bytes) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="Expected a CIFAR file at f"):
+        load_arrays(content, "f")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB

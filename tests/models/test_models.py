@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -256,3 +258,22 @@ def test_the_import_brings_torch_alone() -> None:
         "assert not {'timm', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pretrained_weights_of_timm_execute_nothing(tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm")
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save({"x": Evil()}, tmp_path / "weights.bin")
+
+    def unpickling(*_, **__):  # as timm does that trusts what it downloads
+        torch.load(tmp_path / "weights.bin", weights_only=False)
+
+    monkeypatch.setattr(timm, "create_model", unpickling)
+    with pytest.raises(pickle.UnpicklingError, match=r"[Ww]eights.only"):
+        tfkd.models.create_model("timm/resnet18", num_classes=2, pretrained=True)
+    assert not (tmp_path / "executed").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ

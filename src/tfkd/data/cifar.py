@@ -112,14 +112,20 @@ def _load(edition: _Edition, root: str | None) -> Source:
     place = locate(edition.name, root, find, obtain=obtain)
     read = _from_folder(place) if place.is_dir() else _from_archive(place, edition)
     names = read(edition.meta).get(edition.label_names)
-    if not isinstance(names, list) or len(names) != edition.num_classes:
+    if (
+        not isinstance(names, list)
+        or len(names) != edition.num_classes
+        or not all(isinstance(name, (bytes, str)) for name in names)
+    ):
         raise ValueError(f"Expected {edition.num_classes} class names in {place}/{edition.meta}.")
     parts = [_images(read(name), f"{place}/{name}", edition) for name in edition.train]
     train = MemoryImages(
         torch.cat([part.pixels for part in parts]), torch.cat([part.labels for part in parts])
     )
     return Source(
-        classes=tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names),
+        classes=tuple(
+            name.decode(errors="replace") if isinstance(name, bytes) else name for name in names
+        ),
         train=train,
         test=_images(read(edition.test), f"{place}/{edition.test}", edition),
         mean=_MEAN,
@@ -165,7 +171,7 @@ def _from_archive(archive: Path, edition: _Edition) -> Callable[[str], dict[byte
 
 def _images(found: dict[bytes, Any], origin: str, edition: _Edition) -> MemoryImages:
     data, labels = found.get(b"data"), found.get(edition.labels)
-    if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != 3 * 32 * 32:
+    if not isinstance(data, np.ndarray) or data.shape[1:] != (3 * 32 * 32,) or not len(data):
         raise ValueError(f"Expected an array (n, 3072) of bytes called `data` in {origin}.")
     if (
         not isinstance(labels, list)

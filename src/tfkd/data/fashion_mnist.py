@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ _OBTAIN = (
     "Install Debian's package dataset-fashion-mnist, or put the four files {train,t10k}-"
     "{images-idx3,labels-idx1}-ubyte.gz of https://github.com/zalandoresearch/fashion-mnist there."
 )
+_MOST_BYTES = 1 << 28  # five times the official training images
 _LABELS_MAGIC, _IMAGES_MAGIC = 0x0801, 0x0803  # unsigned bytes in 1 and in 3 dimensions
 
 
@@ -85,17 +88,23 @@ def _read_part(folder: Path, part: str) -> MemoryImages:
 
 def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
     """Read an IDX file: magic number and sizes in big-endian 32 bits, then bytes."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise ValueError(f"Expected a gzip file at {path}: {error}.") from error
     dimensions = magic & 0xFF
     start = 4 * (1 + dimensions)
-    header = np.frombuffer(content[: len(content[:start]) // 4 * 4], dtype=">u4")
-    if len(header) < 1 + dimensions or header[0] != magic:
-        raise ValueError(f"Expected an IDX file with magic number {magic:#06x} at {path}.")
-    shape = tuple(int(size) for size in header[1:])
-    body = np.frombuffer(content, dtype=np.uint8, offset=start)
-    if body.size != int(np.prod(shape, dtype=object)):
-        raise ValueError(f"Expected {shape} bytes after the header of {path}, got {body.size}.")
-    return body.reshape(shape).copy()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(start)
+            header = np.frombuffer(head[: len(head) // 4 * 4], dtype=">u4")
+            if len(header) < 1 + dimensions or header[0] != magic:
+                raise ValueError(f"Expected an IDX file with magic number {magic:#06x} at {path}.")
+            shape = tuple(int(size) for size in header[1:])
+            size = math.prod(shape)
+            if size > _MOST_BYTES:
+                raise ValueError(f"Expected at most {_MOST_BYTES} bytes in {path}, got {shape}.")
+            # A few bytes of gzip can stand for any number: no more than asked for is unpacked.
+            content = file.read(size + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"Expected a whole gzip file at {path}: {error}.") from error
+    if len(content) != size:
+        more = "more" if len(content) > size else len(content)
+        raise ValueError(f"Expected {shape} bytes after the header of {path}, got {more}.")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape).copy()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from tfkd.data.files import check_header, image_paths, subfolders
+from tfkd._checks import is_writable
+from tfkd.data.files import check_images, image_paths, subfolders
 from tfkd.data.imagenet import (
     IMAGENET_AUGMENTATION,
     IMAGENET_MEAN,
@@ -24,7 +25,8 @@ def load_folder(folder: Path) -> Source:
     In the first case a fifth of each class, at least one image, is for testing: those whose
     relative paths have the smallest SHA-256 digests, whatever the seed. In the second case
     `folder/val` is taken where there is no `folder/test`. The classes are the names of the
-    folders, sorted. Every file is opened once, without decoding it.
+    folders, sorted; they may be in any script. Every file is opened once, without decoding it: what
+    is no image is found now, what is damaged further inside when it is decoded.
 
     Args:
         folder: where they lie.
@@ -32,7 +34,8 @@ def load_folder(folder: Path) -> Source:
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: for fewer than two classes, a class without enough images or missing from the
-            test part, or a file that is no image.
+            test part, a name of a class that is not UTF-8 or has control characters, or files that
+            are no images, naming them.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"Expected a folder of images by class at {folder}.")
@@ -49,9 +52,7 @@ def load_folder(folder: Path) -> Source:
         classes = names
         _check_classes(folder, classes)
         train, test = _divided(folder, classes)
-    for images in (train, test):
-        for path in images.paths:
-            check_header(images.root / path)
+    check_images(folder, [*train.paths, *test.paths])
     return Source(
         classes=tuple(classes),
         train=train,
@@ -69,6 +70,12 @@ def _check_classes(folder: Path, classes: list[str]) -> None:
         raise ValueError(
             f"Expected a sub-folder for each of at least 2 classes in {folder}: {found}."
         )
+    for name in classes:
+        if not is_writable(name):
+            raise ValueError(
+                "Expected names of classes in UTF-8 without control characters, got the folder "
+                f"{name!a} in {folder}."
+            )
 
 
 def _divided(folder: Path, classes: list[str]) -> tuple[ImageFiles, ImageFiles]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tfkd.data.augmentation import Augmentation
-from tfkd.data.files import image_paths, subfolders
+from tfkd.data.files import image_paths, read_words, subfolders
 from tfkd.data.images import ImageFiles
 from tfkd.data.source import Source, locate
 
@@ -97,15 +97,19 @@ def _flat(folder: Path, number: dict[str, int]) -> ImageFiles:
                 f"Expected the validation images in {folder / 'val'} by class, or the file "
                 f"{needed} of the development kit ILSVRC2012_devkit_t12.tar.gz."
             )
-    # Numbers above the thousand leaves are inner nodes of WordNet; the ground truth has none.
-    synsets = np.atleast_1d(matlab.loadmat(meta, squeeze_me=True)["synsets"])
-    wnids = {int(synset["ILSVRC2012_ID"]): str(synset["WNID"]) for synset in synsets}
+    try:
+        # Numbers above the thousand leaves are inner nodes of WordNet; the ground truth has none.
+        synsets = np.atleast_1d(matlab.loadmat(meta, squeeze_me=True)["synsets"])
+        wnids = {str(int(synset["ILSVRC2012_ID"])): str(synset["WNID"]) for synset in synsets}
+    # A damaged file can raise nearly anything.
+    except Exception as error:
+        raise ValueError(f"Expected the synsets of ImageNet in {meta}: {error}.") from error
     present = set(image_paths(folder, "val"))
     paths: list[str] = []
     labels: list[int] = []
-    for count, line in enumerate(truth.read_text(encoding="ascii").split(), start=1):
+    for count, line in enumerate(read_words(truth).split(), start=1):
         path = f"val/ILSVRC2012_val_{count:08d}.JPEG"
-        wnid = wnids.get(int(line))
+        wnid = wnids.get(line, "")
         if wnid not in number:
             raise ValueError(f"Expected a training class in line {count} of {truth}, got {line}.")
         if path not in present:

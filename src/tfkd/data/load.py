@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.image_data import ImageData
-from tfkd.data.images import MemoryImages
+from tfkd.data.images import Images, MemoryImages
 from tfkd.data.settings import DataSettings
 from tfkd.data.source import Source
 from tfkd.data.splits import Split, split_training
@@ -55,6 +55,7 @@ def load_data(settings: DataSettings) -> ImageData:
         train_size=settings.train_size,
         split_seed=settings.split_seed,
     )
+    _check_classes_kept(images, train, source.classes)
     return ImageData(
         name=settings.name,
         classes=source.classes,
@@ -68,6 +69,15 @@ def load_data(settings: DataSettings) -> ImageData:
         augmentation=source.augmentation if settings.augmentation == "default" else Augmentation(),
         views=settings.views,
     )
+
+
+def _check_classes_kept(official: Images, train: Split, classes: tuple[str, ...]) -> None:
+    lost = sorted(set(official.labels.tolist()) - set(train.labels.tolist()))
+    if lost:
+        raise ValueError(
+            f"Expected training images of every class, but none of the class {classes[lost[0]]!r} "
+            "is left for training: it has too few for this `validation_fraction` or `train_size`."
+        )
 
 
 def _read(settings: DataSettings) -> Source:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tfkd.data.augmentation import Augmentation
-from tfkd.data.files import image_paths, read_rgb
+from tfkd.data.files import image_paths, read_rgb, read_words
 from tfkd.data.images import MemoryImages
 from tfkd.data.source import Source, locate
 
@@ -36,7 +36,9 @@ def load_tiny_imagenet(root: str | None = None) -> Source:
     """
     obtain = "Unpack http://cs231n.stanford.edu/tiny-imagenet-200.zip there."
     folder = locate("tiny-imagenet", root, _find, obtain=obtain)
-    ids = sorted((folder / "wnids.txt").read_text(encoding="utf-8").split())
+    ids = sorted(read_words(folder / "wnids.txt").split())
+    if not all(wnid.isalnum() for wnid in ids) or len(set(ids)) != len(ids):
+        raise ValueError(f"Expected WordNet ids, each once, in {folder / 'wnids.txt'}.")
     number = {wnid: label for label, wnid in enumerate(ids)}
     train: list[tuple[str, int]] = []
     for wnid, label in number.items():
@@ -46,9 +48,9 @@ def load_tiny_imagenet(root: str | None = None) -> Source:
         train += [(path, label) for path in paths]
     annotations = folder / "val" / "val_annotations.txt"
     test: list[tuple[str, int]] = []
-    for line in annotations.read_text(encoding="utf-8").splitlines():
+    for line in read_words(annotations).splitlines():
         columns = line.split("\t")  # file, WordNet id, bounding box
-        if len(columns) < 2 or columns[1] not in number:
+        if len(columns) < 2 or columns[1] not in number or Path(columns[0]).name != columns[0]:
             raise ValueError(
                 f"Expected a file and a class of wnids.txt in {annotations}: {line!r}."
             )
@@ -76,7 +78,7 @@ def _names(folder: Path, ids: list[str]) -> tuple[str, ...]:
     words: dict[str, str] = {}
     path = folder / "words.txt"
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_words(path).splitlines():
             wnid, _, synonyms = line.partition("\t")
             words[wnid] = synonyms.split(",")[0].strip()
     names = [words.get(wnid) or wnid for wnid in ids]

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_REFUSED = frozenset(
+    {
+        *("BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER", "PERSID", "BINPERSID"),
+        *("EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"),
+    }
+)
+"""Operations that no CIFAR file has: buffers of a size that it states, ids, other ways to call."""
 
 
 def load_arrays(content: bytes, origin: str) -> dict[bytes, Any]:
@@ -76,6 +85,7 @@ def load_arrays(content: bytes, origin: str) -> dict[bytes, Any]:
         return np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C")
 
     try:
+        _check_operations(content)
         found = Unpickler(io.BytesIO(content), encoding="bytes").load()
         if not isinstance(found, dict):
             raise ValueError(f"a {type(found).__name__} instead of a dictionary")
@@ -90,3 +100,16 @@ def load_arrays(content: bytes, origin: str) -> dict[bytes, Any]:
         raise ValueError(
             f"Expected a CIFAR file at {origin}, but it was refused: {error}."
         ) from error
+
+
+def _check_operations(content: bytes) -> None:
+    """Look through a pickle without running it.
+
+    A pickle may number what it remembers; Python makes room up to the largest number, so a file of
+    ten bytes could ask for all memory.
+    """
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name in _REFUSED:
+            raise ValueError(f"it has the operation {operation.name}")
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument or 0) > len(content):
+            raise ValueError(f"it numbers something {argument}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from torch import nn
@@ -36,6 +38,7 @@ _FUNCTIONS: dict[str, Callable[..., nn.Module]] = {
     )
 }
 _TIMM = "timm/"
+_FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def model_names() -> list[str]:
@@ -99,7 +102,21 @@ def create_model(
         close = get_close_matches(timm_name, known, n=3)
         hint = f"Did you mean {', '.join(close)}?" if close else "See `tfkd.models.model_names()`."
         raise ValueError(f"Expected `model` to be the name of a known model, got {name!r}. {hint}")
-    network: nn.Module = timm.create_model(
-        timm_name, pretrained=pretrained, num_classes=num_classes, in_chans=in_channels
-    )
+    with _weights_only():
+        network: nn.Module = timm.create_model(
+            timm_name, pretrained=pretrained, num_classes=num_classes, in_chans=in_channels
+        )
     return network
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Have `torch.load` execute nothing: some versions of timm ask it to for what they download."""
+    before = os.environ.get(_FORCE)
+    os.environ[_FORCE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_FORCE)
+        if before is not None:
+            os.environ[_FORCE] = before

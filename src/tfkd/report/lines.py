@@ -49,4 +49,6 @@ def print_prediction(prediction: Prediction, *, as_json: bool = False) -> None:
         print(json.dumps({"file": str(prediction.file), "predictions": classes}))
         return
     classes_text = "  ".join(f"{name} {100 * p:.1f} %" for name, p in prediction.classes)
-    print(f"{prediction.file}  {classes_text}")
+    # A file's name may have bytes that are no text.
+    file = str(prediction.file).encode(errors="backslashreplace").decode()
+    print(f"{file}  {classes_text}")

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 def to_markdown(page: Page) -> str:
     """Return the page's words and tables."""
-    blocks = [f"# {escape(page.name)}", escape(page.question)]
+    blocks = [f"# {escape(page.name)}", paragraph(page.question)]
     if page.unfinished:
         blocks.append(f"**{escape(page.unfinished)}**")
     blocks.append("## What was run")
     blocks.append(_items(f"{name}: {value}" for name, value in page.facts))
-    blocks += [escape(remark) for remark in page.remarks]
-    blocks += ["## Verdicts", escape(page.conclusion)]
+    blocks += [paragraph(remark) for remark in page.remarks]
+    blocks += ["## Verdicts", paragraph(page.conclusion)]
     if page.counts:
         blocks.append(f"{page.claims} claims:")
         blocks.append(_items(f"{count} × {name}: {what}." for name, count, what in page.counts))
-        blocks.append(escape(page.how))
+        blocks.append(paragraph(page.how))
     for student, found in page.verdicts:
         blocks.append(f"### {escape(student)}")
         blocks.append(
@@ -32,7 +32,7 @@ def to_markdown(page: Page) -> str:
                 f"- **{escape(verdict.conclusion)}**: "
                 + escape(" ".join(filter(None, (verdict.headline, verdict.because))))
                 + "".join(
-                    f"\n  - {escape(detail)}" for detail in (*verdict.beside, *verdict.details)
+                    f"\n  - {paragraph(detail)}" for detail in (*verdict.beside, *verdict.details)
                 )
                 for verdict in found
             )
@@ -43,9 +43,9 @@ def to_markdown(page: Page) -> str:
     ):
         if sentences:
             blocks += [f"### {title}", _items(sentences)]
-    blocks += ["## Tables", escape(page.legend)]
+    blocks += ["## Tables", paragraph(page.legend)]
     blocks += [table_to_markdown(table) for table in page.tables]
-    blocks.append(escape(page.colophon))
+    blocks.append(paragraph(page.colophon))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -80,5 +80,16 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*\[\]|])", r"\\\1", text.replace("\\_", "\0")).replace("\0", "\\_")
 
 
+def paragraph(text: str) -> str:
+    r"""Return `escape`d text that may stand at the beginning of a line: it begins no block.
+
+    Example:
+        >>> print(paragraph("# x"), paragraph("~~~"), paragraph("1. x"), paragraph("10 runs"))
+        \# x \~~~ 1\. x 10 runs
+    """
+    text = re.sub(r"^([#>+=~-])", r"\\\1", escape(text))
+    return re.sub(r"^(\d+)([.)])", r"\1\\\2", text)
+
+
 def _items(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+    return "\n".join(f"- {paragraph(sentence)}" for sentence in sentences)

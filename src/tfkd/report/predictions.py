@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,19 +39,6 @@ class Predictions:
     risk: Array
     class_accuracy: Array
     flattened: dict[float, Array]
-
-
-def read_predictions(file: Path, *, temperatures: Sequence[float] = ()) -> Predictions:
-    """Read the test logits of a run, once, and reduce them.
-
-    Args:
-        file: `test.safetensors` of a run.
-        temperatures: at which to flatten them.
-    """
-    from safetensors.torch import load_file
-
-    tensors = load_file(file)
-    return reduce_logits(tensors["logits"], tensors["labels"], temperatures=temperatures)
 
 
 def reduce_logits(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfkd.explain import Explanation
+from tfkd.train import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,5 +92,7 @@ def save_soft_targets(explanation: Explanation, file: Path, *, title: str = "") 
     if file.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise ValueError(f"Expected `picture` to end in .svg, .png or .pdf, got {file.name!r}.")
     figure = soft_targets_figure(explanation, title=title)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format=file.suffix[1:].lower())
     file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=150)
+    files.write_bytes(file, content.getvalue())

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tfkd.report.predictions import TEMPERATURES, Predictions, read_predictions
+from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
+from tfkd.study.directory import run_directory
 from tfkd.study.methods import DIALECTS
 from tfkd.study.plan import Study
 from tfkd.study.records import collect
 from tfkd.study.summary import Row, summarise_study
-from tfkd.train import RunDirectory, files
 
 _REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
 
@@ -151,22 +151,20 @@ def read_study(study: Study, root: Path) -> StudyData:
     teachers = {arm.teacher for arm in study.arms}
     runs: dict[str, list[RunData]] = {}
     for record in records:
-        directory = RunDirectory(root / record["run"])
+        directory = run_directory(root, record["run"])
         result = directory.result()
         assert result is not None  # there is a record of it
         temperatures = TEMPERATURES if record["arm"] in teachers else ()
-        logits = directory.test_file
+        logits = directory.test_logits()
         runs.setdefault(record["arm"], []).append(
             RunData(
                 record=record,
                 samples=result["samples"],
-                data=files.read_json(directory.data_file),
-                environment=files.read_json(directory.path / "environment.json"),
-                history=files.read_json_lines(directory.metrics_file),
+                data=directory.data(),
+                environment=directory.environment(),
+                history=directory.history(),
                 predictions=(
-                    read_predictions(logits, temperatures=temperatures)
-                    if logits.is_file()
-                    else None
+                    None if logits is None else reduce_logits(*logits, temperatures=temperatures)
                 ),
             )
         )

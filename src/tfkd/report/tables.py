@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tfkd.study.spreadsheet import harmless
+
 Value = str | int | float | None
 
 
@@ -35,9 +37,9 @@ class Table:
         """Return the table as CSV, numbers in full."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
+        writer.writerow([harmless(name) for name in self.columns])
         for row in self.rows:
-            writer.writerow(["" if _missing(value) else value for value in row])
+            writer.writerow(["" if _missing(value) else harmless(value) for value in row])
         return text.getvalue()
 
     def csv_link(self) -> str:

@@ -5,9 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfkd.study.plan import Study
-from tfkd.train import files
+from tfkd.train import RunDirectory, files
 
 SUFFIX = ".study.json"
+
+
+def run_directory(root: Path, name: str) -> RunDirectory:
+    """Return the directory of a run of a study.
+
+    Args:
+        root: the study's directory.
+        name: of the run.
+
+    Raises:
+        ValueError: if it leads out of the study's directory, be it over a link.
+    """
+    path, inside = root / name, root.resolve()
+    for place in (path, path / "snapshots"):
+        if not place.resolve().is_relative_to(inside):
+            raise ValueError(f"Expected {place} within {root}, but it leads to {place.resolve()}.")
+    return RunDirectory(path)
 
 
 def write_study(study: Study, root: Path) -> None:

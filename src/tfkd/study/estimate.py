@@ -11,8 +11,8 @@ import torch
 
 from tfkd.data import DataSettings, load_data
 from tfkd.models import create_model
+from tfkd.study.directory import run_directory
 from tfkd.study.plan import Study
-from tfkd.train import RunDirectory
 
 # Training images, test images, classes, channels and side in pixels of the data sets as published,
 # so that a study can be planned before its data are there.
@@ -113,7 +113,7 @@ def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
 
     try:
         for run in runs:
-            if RunDirectory(root / run.name).result() is not None:
+            if run_directory(root, run.name).result() is not None:
                 finished += 1
                 continue
             arm = arms[run.name.rpartition("/")[0]]

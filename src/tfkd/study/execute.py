@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from tfkd.study.directory import run_directory
 from tfkd.study.local_executor import LocalProcesses, ThisProcess, cores
 from tfkd.study.plan import PlannedRun, in_order
 from tfkd.study.run_trainer import Report, RunTrainer
-from tfkd.train import RunDirectory, RunSettings
+from tfkd.train import RunSettings
 from tfkd.train.run_lock import RunBusyError
 
 BUSY_SECONDS = 1.0
@@ -90,10 +91,10 @@ def execute(
     """
     ordered = in_order(runs)
     for run in ordered:  # before any long work
-        RunDirectory(root / run.name).check(run.settings)
+        run_directory(root, run.name).check(run.settings)
     left = []
     for run in ordered:
-        directory = RunDirectory(root / run.name)
+        directory = run_directory(root, run.name)
         if directory.result() is None:
             left.append(run)
         else:
@@ -139,7 +140,7 @@ def _train_all(
                 del waiting[run.name]
             elif run.name in busy and time.monotonic() < busy[run.name]:
                 continue
-            elif run.name in busy and (result := RunDirectory(root / run.name).result()):
+            elif run.name in busy and (result := run_directory(root, run.name).result()):
                 progress.finished(waiting.pop(run.name), result)
             elif run.after not in unfinished and len(running) < executor.jobs:
                 running[executor.submit(run.name, run.settings)] = waiting.pop(run.name)

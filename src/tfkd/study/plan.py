@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tfkd._checks import check_positive
+from tfkd._checks import check_choice, check_inner_path
+from tfkd._typed import from_dict
+from tfkd.study.methods import DIALECTS
 from tfkd.train import MethodSettings, RunSettings, TeacherSettings
 from tfkd.train.settings import check_teacher_cache
+
+MOST_SEEDS = 10_000
+"""Runs of an arm; a larger number in a plan is a mistake."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,9 @@ class Arm:
         baseline: name of the arm that it is compared with; None: it is compared with none.
         control_of: names of the arms whose gain it may explain.
         published: what the paper reports.
+
+    Raises:
+        ValueError: for a name that leads out of the study's directory, or an unknown dialect.
     """
 
     name: str
@@ -57,6 +65,10 @@ class Arm:
     baseline: str | None = None
     control_of: tuple[str, ...] = ()
     published: Published | None = None
+
+    def __post_init__(self) -> None:
+        check_inner_path("name", self.name)
+        check_choice("dialect", self.dialect, tuple(DIALECTS))
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,8 @@ class Study:
             step.
 
     Raises:
-        ValueError: for no seed, two arms of one name, or a teacher or baseline that is no arm.
+        ValueError: for no seed, two arms of one name, a teacher or baseline that is no arm, or a
+            name that is no name of a file.
     """
 
     name: str
@@ -101,8 +114,12 @@ class Study:
     teacher_cache: str = "none"
 
     def __post_init__(self) -> None:
-        check_positive("seeds", self.seeds)
         check_teacher_cache(self.teacher_cache)
+        check_inner_path("name", self.name)
+        if "/" in self.name:
+            raise ValueError(f"Expected a study's `name` without `/`, got {self.name!r}.")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ValueError(f"Expected `seeds` from 1 to {MOST_SEEDS}, got {self.seeds}.")
         names = [arm.name for arm in self.arms]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -180,10 +197,11 @@ class Study:
     def from_dict(cls, values: dict[str, Any]) -> Study:
         """Return the study that `to_dict` wrote; `ValueError` if it is none."""
         try:
-            arms = tuple(_arm(arm) for arm in values["arms"])
-            return cls(**{**values, "arms": arms, "remarks": tuple(values["remarks"])})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"Expected a study: {type(error).__name__}: {error}.") from error
+            study = from_dict(cls, values)
+            study.runs(Path())
+        except ValueError as error:
+            raise ValueError(f"Expected a study: {error}") from error
+        return study
 
 
 def in_order(runs: list[PlannedRun]) -> list[PlannedRun]:
@@ -212,16 +230,3 @@ def in_order(runs: list[PlannedRun]) -> list[PlannedRun]:
         if run.name not in ordered:
             place(run)
     return list(ordered.values())
-
-
-def _arm(values: dict[str, Any]) -> Arm:
-    published = values["published"]
-    return Arm(
-        **{
-            **values,
-            "loss": MethodSettings(**values["loss"]),
-            "recipe": RunSettings.from_dict(values["recipe"]),
-            "control_of": tuple(values["control_of"]),
-            "published": None if published is None else Published(**published),
-        }
-    )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
 
+from tfkd._typed import typed
+from tfkd.study.directory import run_directory
 from tfkd.study.plan import Arm, PlannedRun, Study
+from tfkd.study.spreadsheet import harmless
 from tfkd.train import RunDirectory, evaluate_run, files
+from tfkd.train.run_files import Metrics
 
 
 def collect(study: Study, root: Path) -> list[dict[str, Any]]:
@@ -27,11 +32,11 @@ def collect(study: Study, root: Path) -> list[dict[str, Any]]:
     arms = {arm.name: arm for arm in study.arms}
     records = []
     for run in study.runs(Path()):
-        result = RunDirectory(root / run.name).result()
+        result = run_directory(root, run.name).result()
         if result is None:
             continue
         arm = arms[run.name.rpartition("/")[0]]
-        teacher, teacher_accuracy = _teacher(arm, run, root)
+        teacher, teacher_accuracy = _teacher(arms, run, root)
         validation = result["validation"] or {}
         records.append(
             {
@@ -66,17 +71,19 @@ def write_records(study: Study, records: list[dict[str, Any]], root: Path) -> li
     columns = [name for name in (records[0] if records else {}) if name != "settings"]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    for record in records:
+        writer.writerow({name: harmless(record[name]) for name in columns})
     files.write_text(table, text.getvalue())
     return [lines, table]
 
 
-def _teacher(arm: Arm, run: PlannedRun, root: Path) -> tuple[str | None, float | None]:
+def _teacher(arms: dict[str, Arm], run: PlannedRun, root: Path) -> tuple[str | None, float | None]:
     """Name of the network that taught a run, and its accuracy on the test split."""
-    if run.after is None:
+    arm = arms[run.name.rpartition("/")[0]]
+    if run.after is None or arm.teacher is None:
         return None, None
-    directory = RunDirectory(root / run.after)
-    name = directory.settings().student
+    directory = run_directory(root, run.after)
+    name = arms[arm.teacher].recipe.student
     if arm.teacher_epoch is None:
         result = directory.result()
         return name, None if result is None else result["test"]["accuracy"]
@@ -84,9 +91,28 @@ def _teacher(arm: Arm, run: PlannedRun, root: Path) -> tuple[str | None, float |
 
 
 def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
-    """Return the accuracy of a snapshot on the test split, measured once and kept beside it."""
+    """Return the accuracy of a snapshot on the test split, measured once and kept beside it.
+
+    What is kept has a checksum of its own; where it is damaged the snapshot is measured again.
+    """
     kept = directory.weights_file(epoch).with_suffix(".json")
-    if not kept.is_file():
-        files.write_json(kept, evaluate_run(directory.path, epoch=epoch))
-    accuracy: float = files.read_json(kept)["accuracy"]
-    return accuracy
+    metrics = _kept_metrics(kept)
+    if metrics is None:
+        metrics = evaluate_run(directory.path, epoch=epoch)
+        files.write_json(kept, {"metrics": metrics, "sha256": _digest(metrics)})
+    return metrics["accuracy"]
+
+
+def _kept_metrics(file: Path) -> dict[str, float] | None:
+    if not file.is_file():
+        return None
+    try:
+        found = files.read_json(file)
+        metrics: dict[str, float] = typed(Metrics, found["metrics"])
+        return metrics if found["sha256"] == _digest(metrics) else None
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _digest(metrics: dict[str, float]) -> str:
+    return hashlib.sha256(files.to_json(metrics)).hexdigest()

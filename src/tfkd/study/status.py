@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkd.study.directory import run_directory
 from tfkd.study.plan import PlannedRun, Study
-from tfkd.train import RunDirectory, files
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
         finished = begun = epochs_done = 0
         seconds = 0.0
         for run in runs_of[arm.name]:
-            directory = RunDirectory(root / run.name)
+            directory = run_directory(root, run.name)
             if (found := directory.result()) is not None:
                 finished += 1
                 epochs_done += found["epochs"]
@@ -55,7 +55,7 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
             elif directory.settings_file.is_file():
                 begun += 1
                 if directory.metrics_file.is_file():
-                    history = files.read_json_lines(directory.metrics_file)
+                    history = directory.history()
                     epochs_done += len(history)
                     seconds += sum(record["seconds"] for record in history)
         planned = len(runs_of[arm.name])

@@ -8,10 +8,29 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+TEMPORARY = ".tmp"
+"""How the names of files end that are not whole yet."""
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, flush it to disk and rename it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write `content` to a temporary file beside `path`, flush it to disk and rename it.
+
+    Raises:
+        OSError: naming `path`, if the disk is full or the folder cannot be written to. What was
+            there before is as it was.
+    """
+    try:
+        _replace(path, content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno,
+            f"Expected to write {path}, but: {reason}. What was there before is as it was",
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -26,14 +45,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; only where nobody else writes."""
+    for file in folder.glob(f".*{TEMPORARY}"):
+        file.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write UTF-8 text, whole or not at all; what is no text in the name of a file is spelt out."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_bytes(path, to_json(value))
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as `write_json` writes it."""
+    return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -45,14 +75,14 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; `ValueError` naming the file if it is not valid."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected valid JSON in {path}: {error}.") from error
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: Path) -> list[Any]:
     """Read one JSON object a line; `ValueError` naming the file if one is not valid."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected valid JSON lines in {path}: {error}.") from error

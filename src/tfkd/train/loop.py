@@ -22,6 +22,7 @@ from tfkd.metrics import accuracy, all_metrics, negative_log_likelihood
 from tfkd.models import create_model
 from tfkd.teachers import CachedTeacher
 from tfkd.train import files, sharding
+from tfkd.train.checkpoint import read_checkpoint, write_checkpoint
 from tfkd.train.checkpoint_clock import CheckpointClock
 from tfkd.train.environment import describe_environment
 from tfkd.train.evaluate import EVALUATION_BATCH, predict_split
@@ -32,14 +33,13 @@ from tfkd.train.run_directory import (
     RunDirectory,
     describe_data,
     load_teacher,
-    read_checkpoint,
-    save_tensors,
 )
 from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
 from tfkd.train.stopping import Agreement, Signals, end, noted_signals
 from tfkd.train.teacher_cache import cached_teacher
+from tfkd.train.tensors import save_tensors
 from tfkd.train.totals import EpochTotals, Totals
 
 # Purposes of random numbers, beside those of the data.
@@ -175,7 +175,7 @@ class Training:
             run.clear_leftovers()
             files.write_json(run.data_file, describe_data(self.data))
             files.write_json(
-                run.path / "environment.json",
+                run.environment_file,
                 describe_environment(self.device, self.accelerator.num_processes),
             )
         if run.checkpoint_file.is_file():
@@ -402,7 +402,7 @@ class Training:
         if self.accelerator.is_main_process:
             save_tensors(self.run.test_file, {"logits": logits, "labels": labels})
             files.write_json_lines(self.run.metrics_file, self.history)
-            files.write_json(self.run.result_file, result)
+            self.run.finish(result)
             self.run.checkpoint_file.unlink(missing_ok=True)
         self.agreement.settle()
         self.accelerator.wait_for_everyone()
@@ -446,7 +446,7 @@ class Training:
                 buffer,
             )
             files.write_json_lines(self.run.metrics_file, self.history)
-            files.write_bytes(self.run.checkpoint_file, buffer.getvalue())
+            write_checkpoint(self.run.checkpoint_file, buffer.getvalue())
         self.clock.written(time.monotonic() - started)
 
     def _resume(self) -> None:

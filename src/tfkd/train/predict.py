@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tfkd.data import source_names
 from tfkd.data.files import read_rgb
-from tfkd.train import files as run_files
 from tfkd.train.run_directory import RunDirectory
 
 BATCH = 64
@@ -55,7 +54,7 @@ def predict_files(
         raise ValueError(f"Expected `top` of at least 1, got {top}.")
     directory = RunDirectory(run)
     model = directory.load_model(epoch).eval()
-    data = run_files.read_json(directory.data_file)
+    data = directory.data()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).to(memory_format=torch.channels_last)
 

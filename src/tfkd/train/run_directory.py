@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfkd._typed import typed
 from tfkd.data import ImageData
 from tfkd.models import create_model
 from tfkd.train import files
+from tfkd.train.checksums import CHECKSUMS_FILE, verify, what_to_delete, write_checksums
+from tfkd.train.run_files import Environment, Epoch, Result, checked_data
 from tfkd.train.settings import RunSettings, TeacherSettings
+from tfkd.train.tensors import load_weights, read_tensors
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class RunDirectory:
     weights.safetensors      after the last epoch
     test.safetensors         logits and labels of the test split
     snapshots/epoch-N.safetensors
+    SHA256SUMS               checksums of all the above, against which a finished run is read
     checkpoint.pt            what resuming needs; gone when the run is finished
     teacher-cache/           what the network said as a teacher, for the runs that it teaches
     failure.json             what reproduces a loss that was not finite
@@ -47,6 +52,11 @@ class RunDirectory:
     def data_file(self) -> Path:
         """Classes, channels, size and normalisation of the images."""
         return self.path / "data.json"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions, device, commit."""
+        return self.path / "environment.json"
 
     @property
     def metrics_file(self) -> Path:
@@ -96,9 +106,15 @@ class RunDirectory:
             )
 
     def claim(self, settings: RunSettings) -> None:
-        """Write the settings, or check that those there are the same."""
+        """Write the settings, or check that those there are the same.
+
+        What killed writers left half-written is removed, so only who holds the run calls it.
+        """
         self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
+        for folder in (self.path, self.weights_file(0).parent):
+            files.remove_leftovers(folder)
         if not self.settings_file.exists():
             files.write_json(self.settings_file, self._stored(settings).to_dict())
 
@@ -119,7 +135,7 @@ class RunDirectory:
         """Read the settings; `FileNotFoundError` if this is no run."""
         if not self.settings_file.is_file():
             raise FileNotFoundError(f"Expected a run in {self.path}, found no settings.json there.")
-        stored = RunSettings.from_dict(files.read_json(self.settings_file))
+        stored = self._read(self.settings_file, RunSettings.from_dict)
         return _with_teacher(stored, lambda path: os.path.normpath(self.path / path))
 
     def _stored(self, settings: RunSettings) -> RunSettings:
@@ -128,10 +144,94 @@ class RunDirectory:
 
     def result(self) -> dict[str, Any] | None:
         """Read the result; None if the run is not finished."""
-        if not self.result_file.is_file():
+        if not self.result_file.exists():
             return None
-        result: dict[str, Any] = files.read_json(self.result_file)
+        result: dict[str, Any] = self._read(
+            self.result_file, lambda found: typed(Result, found, "result")
+        )
         return result
+
+    def data(self) -> dict[str, Any]:
+        """Read what a network must agree with its data about."""
+        found: dict[str, Any] = self._read(self.data_file, checked_data)
+        return found
+
+    def environment(self) -> dict[str, Any]:
+        """Read what produced the run."""
+        found: dict[str, Any] = self._read(
+            self.environment_file, lambda found: typed(Environment, found, "environment")
+        )
+        return found
+
+    def history(self) -> list[dict[str, Any]]:
+        """Read the records of the epochs that are written down."""
+        records: list[dict[str, Any]] = self._read(
+            self.metrics_file,
+            lambda found: typed(list[Epoch], found, "epoch"),
+            files.read_json_lines,
+        )
+        return records
+
+    def test_logits(self) -> tuple[Tensor, Tensor] | None:
+        """Read logits `(N, K)` and labels `(N,)` of the test split; None if none are kept."""
+        if not self.test_file.is_file():
+            return None
+        verify(self.path, self.test_file)
+        try:
+            tensors = read_tensors(self.test_file)
+            if set(tensors) != {"logits", "labels"}:
+                raise ValueError(f"Expected logits and labels, got {', '.join(sorted(tensors))}.")
+            logits, labels = tensors["logits"], tensors["labels"]
+            shape = (tuple(logits.shape), tuple(labels.shape))
+            classes = len(self.data()["classes"])
+            if not len(labels) or shape != ((len(labels), classes), (len(labels),)):
+                raise ValueError(f"Expected shapes (N, {classes}) and (N,), got {shape}.")
+            if not logits.is_floating_point() or labels.dtype != torch.int64:
+                raise ValueError(
+                    f"Expected floating-point logits and int64 labels, got {logits.dtype} and "
+                    f"{labels.dtype}."
+                )
+            if labels.min() < 0 or labels.max() >= classes:
+                raise ValueError(f"Expected labels from 0 to {classes - 1}.")
+        except ValueError as error:
+            raise ValueError(
+                f"Expected {self.test_file} as a run writes it: {error} {what_to_delete(self.path)}"
+            ) from error
+        return logits, labels
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the checksums of what is there, and last the result."""
+        paths = [
+            self.settings_file,
+            self.data_file,
+            self.environment_file,
+            self.metrics_file,
+            self.test_file,
+            self.weights_file(),
+            *map(self.weights_file, self.settings().save_epochs),
+        ]
+        content = files.to_json(result)
+        write_checksums(self.path, paths, {self.result_file: content})
+        files.write_bytes(self.result_file, content)
+
+    def _read(
+        self,
+        file: Path,
+        check: Callable[[Any], Any],
+        read: Callable[[Path], Any] = files.read_json,
+    ) -> Any:
+        """Read a file of the run; `ValueError` naming it, and what to delete, if it is damaged."""
+        verify(self.path, file)
+        try:
+            found = read(file)
+        except ValueError as error:
+            raise ValueError(f"{error} {what_to_delete(self.path)}") from error
+        try:
+            return check(found)
+        except ValueError as error:
+            raise ValueError(
+                f"Expected {file} as a run writes it: {error} {what_to_delete(self.path)}"
+            ) from error
 
     def load_model(self, epoch: int | None = None) -> nn.Module:
         """Build the network and load its weights; nothing in the file is executed.
@@ -150,7 +250,8 @@ class RunDirectory:
                 f"Expected weights in {weights}, found none. Is the run finished? "
                 f"Snapshots it keeps: {kept}."
             )
-        data = files.read_json(self.data_file)
+        data = self.data()
+        verify(self.path, weights)
         model = create_model(
             settings.student, num_classes=len(data["classes"]), in_channels=data["channels"]
         )
@@ -198,51 +299,31 @@ def load_teacher(settings: TeacherSettings, data: ImageData) -> nn.Module:
         return model
     run = RunDirectory(Path(settings.source))
     model = run.load_model(settings.epoch)
-    theirs, ours = files.read_json(run.data_file), describe_data(data)
+    theirs, ours = run.data(), describe_data(data)
     for name in ("classes", "channels", "image_size", "mean", "std"):
         if theirs[name] != ours[name]:
+            wanted, got = _where_they_differ(ours[name], theirs[name])
             raise ValueError(
-                f"Expected a `teacher` with the student's {name}, {_short(ours[name])}, "
-                f"got {_short(theirs[name])} in {run.path}."
+                f"Expected a `teacher` with the student's {name}, {wanted}, got {got} in "
+                f"{run.path}."
             )
     return model
 
 
-def load_weights(model: nn.Module, file: Path) -> None:
-    """Load a safetensors file into a network; `ValueError` naming the file if it does not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not file.is_file():
-        raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
-    try:
-        tensors = load_file(file)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"Expected a safetensors file in {file}: {error}.") from error
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"The weights in {file} do not fit the model: {error}") from error
-
-
-def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a safetensors file, whole or not at all."""
-    from safetensors.torch import save
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    files.write_bytes(file, save(contiguous))
-
-
-def read_checkpoint(file: Path) -> dict[str, Any]:
-    """Read what resuming needs; tensors and plain values alone, nothing is executed."""
-    try:
-        checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"Expected a checkpoint in {file}: {error}. Delete it to start the run anew."
-        ) from error
-    return checkpoint
+def _where_they_differ(ours: Any, theirs: Any) -> tuple[str, str]:
+    """Two values as a message names them; of two long lists the first difference."""
+    if not isinstance(ours, list) or not isinstance(theirs, list) or len(ours) <= 3:
+        return _short(ours), _short(theirs)
+    if len(ours) != len(theirs):
+        return f"{len(ours)} of them", f"{len(theirs)}"
+    number = next(
+        n for n, (our, their) in enumerate(zip(ours, theirs, strict=True)) if our != their
+    )
+    order = " (the same in another order)" if sorted(ours) == sorted(theirs) else ""
+    return (
+        f"number {number} being {_short(ours[number])!r}",
+        f"{_short(theirs[number])!r} in its place{order}",
+    )
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

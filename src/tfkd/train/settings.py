@@ -6,12 +6,13 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 from torch import nn
 
 from tfkd import dialects, methods
 from tfkd._checks import check_choice, check_fraction, check_positive
+from tfkd._typed import from_dict
 from tfkd.data import DataSettings
 from tfkd.loss import DistillationLoss
 from tfkd.teachers import Teacher
@@ -33,8 +34,6 @@ METHODS: dict[str, Callable[..., DistillationLoss]] = {
     )
 }
 NUMBERS = ("alpha", "temperature", "confidence", "multiplier", "scale")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -267,32 +266,6 @@ class RunSettings:
         What an earlier version did not know yet has its default, which is what that version did.
 
         Raises:
-            ValueError: for unknown names, or missing ones that have no default.
+            ValueError: for unknown names, missing ones that have no default, or other types.
         """
-        return _from_dict(cls, values)
-
-
-def _from_dict(cls: type[T], values: dict[str, Any]) -> T:
-    """Build a dataclass, and the dataclasses in it, from dictionaries."""
-    if not isinstance(values, dict):
-        raise ValueError(f"Expected a mapping for {cls.__name__}, got {type(values).__name__}.")
-    hints = get_type_hints(cls)
-    needed = {
-        own.name
-        for own in dataclasses.fields(cls)  # type: ignore[arg-type]
-        if own.default is dataclasses.MISSING and own.default_factory is dataclasses.MISSING
-    }
-    wrong = (set(values) - set(hints)) | (needed - set(values))
-    if wrong:
-        names = ", ".join(sorted(wrong))
-        raise ValueError(f"Expected the settings of {cls.__name__}, but they differ in: {names}.")
-    arguments = {}
-    for name, value in values.items():
-        options = [kind for kind in get_args(hints[name]) if dataclasses.is_dataclass(kind)]
-        kind = options[0] if options else hints[name]
-        if value is not None and dataclasses.is_dataclass(kind):
-            value = _from_dict(kind, value)  # type: ignore[arg-type]
-        elif get_origin(kind) is tuple and value is not None:
-            value = tuple(value)
-        arguments[name] = value
-    return cls(**arguments)
+        return from_dict(cls, values)

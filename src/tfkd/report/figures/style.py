@@ -173,7 +173,9 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=nothing)
-    root = ElementTree.fromstring(text.getvalue())
+    # Two characters that names of classes may have and XML may not.
+    svg = re.sub("[\ufffe\uffff]", "\ufffd", text.getvalue())
+    root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in list(parent):
             if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):

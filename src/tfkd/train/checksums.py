@@ -1,0 +1,79 @@
+"""SHA256SUMS: what a finished run wrote, so that a bit that flips later is noticed.
+
+The form is that of `sha256sum`: `sha256sum --check SHA256SUMS` does the same by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from tfkd.train import files
+
+CHECKSUMS_FILE = "SHA256SUMS"
+
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def write_checksums(folder: Path, paths: list[Path], coming: dict[Path, bytes]) -> None:
+    """Write the checksums of files in `folder`, over those that were there.
+
+    Args:
+        folder: of the run.
+        paths: files that are there; one that is missing is left out.
+        coming: what will be written after this, and where to.
+    """
+    digests = {path: _digest(path) for path in paths if path.is_file()}
+    digests |= {path: hashlib.sha256(content).hexdigest() for path, content in coming.items()}
+    lines = [
+        f"{digest}  {path.relative_to(folder).as_posix()}\n" for path, digest in digests.items()
+    ]
+    files.write_text(folder / CHECKSUMS_FILE, "".join(lines))
+
+
+def verify(folder: Path, path: Path) -> None:
+    """Check a file of a finished run against its checksum.
+
+    Args:
+        folder: that may hold `SHA256SUMS`; runs of earlier versions have none, and pass.
+        path: of a file in it, which must be listed there.
+
+    Raises:
+        ValueError: if they differ, naming the file and what to do.
+    """
+    sums = folder / CHECKSUMS_FILE
+    if not sums.is_file() or not path.is_file():
+        return
+    expected = _read(sums).get(path.relative_to(folder).as_posix())
+    if _digest(path) != expected:
+        raise ValueError(
+            f"Expected {path} as it was written, but its checksum is not that of {sums}: one of "
+            f"the two is damaged or was changed. {what_to_delete(folder)}"
+        )
+
+
+def what_to_delete(folder: Path) -> str:
+    """Return a sentence: how a run with a damaged file is mended."""
+    return f"Restore it, or delete the directory {folder} to train this run anew."
+
+
+def _read(sums: Path) -> dict[str, str]:
+    found = {}
+    for line in sums.read_bytes().decode(errors="replace").splitlines():
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(
+                f"Expected lines of checksums in {sums}, got {line[:80]!r}. "
+                f"{what_to_delete(sums.parent)}"
+            )
+        found[match[2]] = match[1]
+    return found
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

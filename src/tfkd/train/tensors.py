@@ -1,0 +1,43 @@
+"""Files of tensors: safetensors, which hold numbers alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from tfkd.train import files
+
+
+def load_weights(model: nn.Module, file: Path) -> None:
+    """Load a safetensors file into a network; `ValueError` naming the file if it does not fit."""
+    if not file.is_file():
+        raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
+    tensors = read_tensors(file)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"The weights in {file} do not fit the model: {error}") from error
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, which holds numbers alone; `ValueError` naming it if it is none."""
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(file)
+    except OSError:
+        raise
+    # Of a damaged file: SafetensorError, and what torch says of dtypes and sizes.
+    except Exception as error:
+        raise ValueError(f"Expected a safetensors file in {file}: {error}.") from error
+    return tensors
+
+
+def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    from safetensors.torch import save
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    contiguous = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    files.write_bytes(file, save(contiguous))
