@@ -68,7 +68,7 @@ class NetworkTeacher(Teacher):
                 f"Expected the teacher's `model` to return a tensor, got {type(logits).__name__}."
             )
         # What autograd saves must be no inference tensor; a copy made outside is none.
-        return logits.clone() if logits.is_inference() else logits
+        return logits.clone() if inference and logits.is_inference() else logits
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> NetworkTeacher:
         self.model._apply(fn, recurse)  # type: ignore[no-untyped-call]
