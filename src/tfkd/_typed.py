@@ -9,6 +9,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
+ADDED_LATER = {"added_later": True}
+"""Metadata of a field with a default, which files of an earlier version lack."""
+
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -64,7 +67,7 @@ def from_dict(cls: type[T], values: Any, name: str = "") -> T:
 
     Args:
         cls: the dataclass.
-        values: a mapping of its fields and no others; those that have a default may be missing.
+        values: a mapping of its fields and no others; those `ADDED_LATER` may be missing.
         name: of the value, in an error.
 
     Raises:
@@ -76,7 +79,7 @@ def from_dict(cls: type[T], values: Any, name: str = "") -> T:
     needed = {
         own.name
         for own in dataclasses.fields(cls)  # type: ignore[arg-type]
-        if own.default is dataclasses.MISSING and own.default_factory is dataclasses.MISSING
+        if ADDED_LATER.items() - own.metadata.items()
     }
     wrong = (set(values) - set(hints)) | (needed - set(values))
     if wrong:

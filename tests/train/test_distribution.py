@@ -36,6 +36,7 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
 import tfkd.train.loop as loop
 from tfkd.train import RunSettings, train_run
+from tfkd.train.checkpoint import read_checkpoint
 from tfkd.train.progress import Silent
 
 class Interrupt(Silent):
@@ -76,7 +77,7 @@ for path, settings, plain, interrupted in json.loads(sys.argv[1]):
         try:
             train_run(path, settings, progress=Interrupt(), checkpoint_seconds=0.0)
         except KeyboardInterrupt:
-            checkpoint = torch.load(Path(path, "checkpoint.pt"), weights_only=True)
+            checkpoint = read_checkpoint(Path(path, "checkpoint.pt"))
             assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (1, 2)
     train_run(path, settings)
 assert (True in spread) == (sys.argv[2] == "FSDP")

@@ -26,6 +26,7 @@ from tfkd.train import (
     TeacherSettings,
     train_run,
 )
+from tfkd.train.checkpoint import read_checkpoint
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 TAUGHT = RunSettings(
@@ -261,7 +262,7 @@ def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tm
     assert trainer.end()[0] == code
     made = trainer.made()
     assert made in (4, 6)  # two batches to a step
-    checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
     Trainer(run, settings).finish()
     assert trainer.made() == 3 * 9
@@ -292,7 +293,7 @@ class Unused(Silent):""",
     code, errors = trainer.end()
     assert code != 0
     assert "exitcode  : 143" in errors
-    checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)

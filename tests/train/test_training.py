@@ -21,6 +21,7 @@ from tfkd.train import (
     evaluate_run,
     train_run,
 )
+from tfkd.train.checkpoint import read_checkpoint
 from tfkd.train.loop import WEIGHTS
 from tfkd.train.progress import Silent
 from tfkd.train.schedule import learning_rate_factor
@@ -316,7 +317,7 @@ def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp
     for words in ("epoch 2, batch 3 of 4", "seed 0", f"learning rate {rate:g}", "failure.json"):
         assert words in message
     assert "the checkpoint after batch 2 of 4 of epoch 2 is kept" in message
-    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    kept = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert (kept["epochs_done"], kept["batches_done"]) == (1, 2)
     # With what ended it mended, the run goes on from there as if it had not been.
     poison(monkeypatch, -1)
@@ -331,7 +332,7 @@ def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch)
     poison(monkeypatch, step, gradient=True)  # the loss of this step is finite, the next is not
     with pytest.raises(FloatingPointError, match=rf"A weight .* batch {(step - 1) % 4 + 1} of 4"):
         train_run(tmp_path / "run", PLAIN, checkpoint_seconds=0.0)
-    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    kept = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert 4 * kept["epochs_done"] + kept["batches_done"] == step - 1
     assert all(tensor.isfinite().all() for tensor in kept["model"].values())
     assert not (tmp_path / "run" / "result.json").exists()

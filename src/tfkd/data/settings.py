@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tfkd._checks import check_choice, check_number
+from tfkd._typed import ADDED_LATER
 from tfkd.data._integers import check_integer
 
 
@@ -46,7 +47,7 @@ class DataSettings:
     image_size: int | None = None
     augmentation: str = "default"
     split_seed: int = 0
-    views: int | None = None
+    views: int | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         fraction = check_number("validation_fraction", self.validation_fraction)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfkd._checks import check_choice, check_inner_path
-from tfkd._typed import from_dict
+from tfkd._typed import ADDED_LATER, from_dict
 from tfkd.study.methods import DIALECTS
 from tfkd.train import MethodSettings, RunSettings, TeacherSettings
 from tfkd.train.settings import check_teacher_cache
@@ -111,7 +111,7 @@ class Study:
     arms: tuple[Arm, ...]
     seeds: int = 3
     remarks: tuple[str, ...] = field(default=())
-    teacher_cache: str = "none"
+    teacher_cache: str = field(default="none", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         check_teacher_cache(self.teacher_cache)

@@ -12,7 +12,7 @@ from torch import nn
 
 from tfkd import dialects, methods
 from tfkd._checks import check_choice, check_fraction, check_positive
-from tfkd._typed import from_dict
+from tfkd._typed import ADDED_LATER, from_dict
 from tfkd.data import DataSettings
 from tfkd.loss import DistillationLoss
 from tfkd.teachers import Teacher
@@ -134,7 +134,7 @@ class TeacherSettings:
     source: str
     epoch: int | None = None
     weights: str | None = None
-    cache: str = "none"
+    cache: str = field(default="none", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if self.epoch is not None and self.weights is not None:
@@ -266,6 +266,6 @@ class RunSettings:
         What an earlier version did not know yet has its default, which is what that version did.
 
         Raises:
-            ValueError: for unknown names, missing ones that have no default, or other types.
+            ValueError: for unknown names, other missing ones, or other types.
         """
         return from_dict(cls, values)
