@@ -52,8 +52,12 @@ def equation(cases, reference, case):
 
 
 def test_value_and_gradient_are_those_of_the_equation(cases, reference, examples):
-    @cases.for_all(examples, cases.cases())
+    @cases.for_all(4 * examples, cases.cases())
     def check(case):
+        if case.options["alpha"] == 0.0:
+            assume(
+                case.logits.dtype in FULL
+            )  # torch's own loss is half precision too, and overflows
         if case.options["alpha"] < 1.0 and not (case.soft and case.options["alpha"] > 0.0):
             # The label term is torch's: nan where a class of no weight, or no mass, is masked.
             assume(not case.loss(case.logits, alpha=0.0, reduction="none").isnan().any())

@@ -167,10 +167,11 @@ def _block(
     classes = logits.shape[1]
     true, other = softened_gap(gap / tau, classes)
     at_label = (1.0 - alpha) + alpha * tau * (true - other)
-    everywhere = alpha * tau * other
-
     whole = logits.dtype.itemsize >= 4
     z = logits if whole else logits.float()
+    if other < torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
+        other = 0.0
+    everywhere = alpha * tau * other
     result = gradient if whole else torch.empty_like(z)
     top = z.amax(1)
     # The label's distance from the top; also reports a label out of range, as torch does.

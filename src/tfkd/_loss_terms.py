@@ -144,7 +144,7 @@ def _gap_divergence(
     """KL(t ‖ p) = Σ_k t_k log t_k − t_other Σ_k log p_k − (t_true − t_other) log p_y."""
     num_classes = log_student.shape[dim]
     true, other = softened_gap(gap, num_classes)
-    if other == 0.0:
+    if other < torch.finfo(log_student.dtype).tiny:  # times an infinite logarithm it were not 0
         return F.nll_loss(log_student, labels, ignore_index=ignore_index, reduction="none")
     negative_entropy = true * math.log(true) + (num_classes - 1) * other * math.log(other)
     divergence = negative_entropy - other * log_student.sum(dim)
@@ -160,7 +160,7 @@ def _gap_divergence_soft(log_student: Tensor, soft_labels: Tensor, gap: float, d
     mass = soft_labels.sum(dim)
     target = other * mass.unsqueeze(dim) + (true - other) * soft_labels
     divergence: Tensor = -torch.special.entr(target).sum(dim)
-    if other > 0.0:
+    if other >= torch.finfo(log_student.dtype).tiny:
         divergence = divergence - other * mass * log_student.sum(dim)
     if true != other:
         divergence = divergence - (true - other) * _dot(soft_labels, log_student, dim)
