@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.files import image_paths, read_words, subfolders
 from tfkd.data.images import ImageFiles
+from tfkd.data.matlab import read_struct
 from tfkd.data.source import Source, locate
 
 # Of the ImageNet training pixels; usual since the PyTorch ImageNet example, as is the augmentation.
@@ -86,9 +85,6 @@ def _find(place: Path) -> Path | None:
 
 
 def _flat(folder: Path, number: dict[str, int]) -> ImageFiles:
-    from scipy import io
-
-    matlab: Any = io  # without types
     truth = folder / _DEVKIT / "ILSVRC2012_validation_ground_truth.txt"
     meta = folder / _DEVKIT / "meta.mat"
     for needed in (truth, meta):
@@ -99,11 +95,10 @@ def _flat(folder: Path, number: dict[str, int]) -> ImageFiles:
             )
     try:
         # Numbers above the thousand leaves are inner nodes of WordNet; the ground truth has none.
-        synsets = np.atleast_1d(matlab.loadmat(meta, squeeze_me=True)["synsets"])
-        wnids = {str(int(synset["ILSVRC2012_ID"])): str(synset["WNID"]) for synset in synsets}
-    # A damaged file can raise nearly anything.
-    except Exception as error:
-        raise ValueError(f"Expected the synsets of ImageNet in {meta}: {error}.") from error
+        synsets = read_struct(meta.read_bytes(), "synsets", ("ILSVRC2012_ID", "WNID"))
+        wnids = {f"{number:.0f}": str(wnid) for number, wnid in synsets}
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"Expected the synsets of ImageNet in {meta}: {error}") from error
     present = set(image_paths(folder, "val"))
     paths: list[str] = []
     labels: list[int] = []

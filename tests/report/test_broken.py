@@ -1,0 +1,76 @@
+"""A report of a study in which one value of one file was changed: a page, or one line of error."""
+
+import copy
+import json
+import random
+import shutil
+
+import pytest
+
+from tfkd.cli import main
+from tfkd.study.directory import write_study
+
+QUICK, LONG = 6, 60
+NAMES = ("settings.json", "data.json", "environment.json", "metrics.jsonl", "result.json")
+WEIRD = [None, True, -1, 0, 10**30, 1e308, float("nan"), "", "../../x", "x" * 3000, [], {}, "=1"]
+WEIRD += ["\udc80", "<script>", [[]], 2**31, 0.5, [1], ["a", "b"], "scaled", "released", "a/b"]
+
+
+def places(value):
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+def broken_reports(study, root, folder, cases, capsys):
+    """Return how many reports were written and how many refused."""
+    rng, codes = random.Random(0), []
+    shutil.copytree(root, folder)
+    write_study(study, folder)
+    for file in folder.rglob("SHA256SUMS"):
+        file.unlink()
+    files = [*folder.glob("*.study.json")] * 10
+    files += sorted(file for file in folder.rglob("seed-*/*") if file.name in NAMES)
+    for number in range(cases):
+        file = rng.choice(files)
+        whole = file.read_bytes()
+        values = [json.loads(line) for line in whole.splitlines()] if "jsonl" in file.name else None
+        values = json.loads(whole) if values is None else values
+        holder, key = rng.choice(list(places(values)))
+        holder[key] = copy.deepcopy(rng.choice(WEIRD))
+        lines = [json.dumps(row) + "\n" for row in values] if "jsonl" in file.name else None
+        file.write_text("".join(lines) if lines is not None else json.dumps(values))
+        out = folder.parent / "out"
+        for command in (
+            ["study", "status", str(folder)],
+            ["report", str(folder), "--out", str(out)],
+        ):
+            codes.append(main(command))
+            error = capsys.readouterr().err
+            assert (codes[-1], error.count("\n")) in ((0, 0), (2, 1)), (number, file, error)
+            assert "--debug" not in error, (number, file, error)
+        file.write_bytes(whole)
+    assert sorted(path.name for path in folder.parent.iterdir()) in (["out", "s"], ["s"])
+    return codes.count(0), codes.count(2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_changed_value_gives_a_page_or_one_line(small_study, tmp_path, capsys):
+    study, root, _ = small_study
+    written, refused = broken_reports(study, root, tmp_path / "s", QUICK, capsys)
+    assert written + refused == 2 * QUICK
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.filterwarnings("ignore")
+def test_many_changed_values_give_pages_or_one_line(small_study, tmp_path, capsys):
+    study, root, _ = small_study
+    written, refused = broken_reports(study, root, tmp_path / "s", LONG, capsys)
+    with capsys.disabled():
+        print(
+            f"\n{LONG} studies with a changed value: {written} pages and tables, {refused} refused"
+        )
+    assert written > 0
+    assert refused > 0
