@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from torch import nn
@@ -35,6 +36,11 @@ NUMBERS = ("alpha", "temperature", "confidence", "multiplier", "scale")
 T = TypeVar("T")
 
 
+@cache
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(METHODS[name]).parameters
+
+
 @dataclass(frozen=True)
 class MethodSettings:
     """A method or dialect by the name of its function, with its numbers.
@@ -55,7 +61,7 @@ class MethodSettings:
 
     def __post_init__(self) -> None:
         check_choice("method", self.name, tuple(METHODS))
-        parameters = inspect.signature(METHODS[self.name]).parameters
+        parameters = _parameters(self.name)
         for number in NUMBERS:
             value = getattr(self, number)
             if number == "scale":
@@ -82,7 +88,7 @@ class MethodSettings:
     @property
     def needs_teacher(self) -> bool:
         """Whether the method is taught by a network."""
-        return "model" in inspect.signature(METHODS[self.name]).parameters
+        return "model" in _parameters(self.name)
 
     def build(self, *, num_classes: int, teacher: nn.Module | None = None) -> DistillationLoss:
         """Return the loss.
@@ -94,7 +100,7 @@ class MethodSettings:
         arguments: dict[str, Any] = {
             number: getattr(self, number) for number in NUMBERS if getattr(self, number) is not None
         }
-        if "num_classes" in inspect.signature(METHODS[self.name]).parameters:
+        if "num_classes" in _parameters(self.name):
             arguments["num_classes"] = num_classes
         if not self.needs_teacher:
             return METHODS[self.name](**arguments)
