@@ -246,8 +246,9 @@ def report(directory: Path, *, out: Path | None = None) -> None:
     out = out or directory
     out.mkdir(parents=True, exist_ok=True)
     for study in read_studies(directory):
-        written = write_report(study, directory, out)
-        written += write_records(study, collect(study, directory), out)
+        records = collect(study, directory)
+        written = write_report(study, directory, out, records=records)
+        written += write_records(study, records, out)
         print("\n".join(str(file) for file in written))
 
 

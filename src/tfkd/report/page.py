@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfkd.report.conclusions import MEANING
 from tfkd.report.facts import facts
@@ -147,19 +148,22 @@ def to_html(page: Page) -> str:
     return environment.get_template("page.html.jinja").render(page=page)
 
 
-def write_report(study: Study, root: Path, out: Path) -> list[Path]:
+def write_report(
+    study: Study, root: Path, out: Path, *, records: list[dict[str, Any]] | None = None
+) -> list[Path]:
     """Write the report of a study, finished or not, from its run directories alone.
 
     Args:
         study: the plan.
         root: the study's directory.
         out: where to; made where it is missing.
+        records: of `tfkd.study.records.collect`, if they are at hand.
 
     Returns:
         The files: `NAME.html`, which needs no other file and no network; `NAME.md`; and
         `NAME.table.csv`, one row for each arm.
     """
-    page = make_page(read_study(study, root))
+    page = make_page(read_study(study, root, records=records))
     out.mkdir(parents=True, exist_ok=True)
     contents = {
         out / f"{study.name}.html": to_html(page),

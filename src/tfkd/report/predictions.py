@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ COVERAGES = 100
 TEMPERATURES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 MOST_RANKS = 20
 SAMPLES_AT_ONCE = 8192
+WORTH_THREADS = 1_000_000
+"""Fewer logits than this are reduced by one thread: to wake others takes longer than the work."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,15 @@ def reduce_logits(
     num_classes = logits.shape[1]
     kept = min(MOST_RANKS, num_classes)
     confidences, flattened = [], {key: np.zeros(kept) for key in temperatures}
-    for part in torch.split(logits, SAMPLES_AT_ONCE):
-        wide = part.double()
-        confidences.append(wide.softmax(dim=1).amax(dim=1))
-        for temperature in flattened:
-            ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
-            flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
-    confidence: Array = torch.cat(confidences).numpy()
-    right = (logits.argmax(dim=1) == labels).double().numpy()
+    with _threads_for(logits):
+        for part in torch.split(logits, SAMPLES_AT_ONCE):
+            wide = part.double()
+            confidences.append(wide.softmax(dim=1).amax(dim=1))
+            for temperature in flattened:
+                ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
+                flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
+        confidence: Array = torch.cat(confidences).numpy()
+        right = (logits.argmax(dim=1) == labels).double().numpy()
     own = labels.numpy()
     # The edges i/B, each rounded once, belong to the bin below, as in `tfkd.metrics`.
     bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
@@ -83,6 +87,19 @@ def reduce_logits(
         class_accuracy=class_accuracy,
         flattened={key: total / len(own) for key, total in flattened.items()},
     )
+
+
+@contextmanager
+def _threads_for(logits: Tensor) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    if logits.numel() >= WORTH_THREADS or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _risk(confidence: Array, right: Array) -> Array:

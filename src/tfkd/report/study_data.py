@@ -86,7 +86,14 @@ class StudyData:
         """The rows by their arms' names."""
         return {row.arm.name: row for row in self.rows}
 
-    @property
+    @cached_property
+    def _same_title(self) -> dict[tuple[str, str], list[Row]]:
+        found: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            found.setdefault((row.student, row.title), []).append(row)
+        return found
+
+    @cached_property
     def students(self) -> list[str]:
         """Networks that were trained, in the order of the tables."""
         return list(dict.fromkeys(row.student for row in self.rows))
@@ -98,7 +105,7 @@ class StudyData:
 
     def title(self, row: Row) -> str:
         """What a table of one student calls an arm: its title, with the teacher if need be."""
-        same = [other for other in self.rows if _alike(other, row)]
+        same = self._same_title[row.student, row.title]
         if len(same) == 1:
             return row.title
         if len({other.teacher for other in same}) == len(same):
@@ -140,14 +147,17 @@ class StudyData:
         return groups
 
 
-def read_study(study: Study, root: Path) -> StudyData:
+def read_study(
+    study: Study, root: Path, *, records: list[dict[str, Any]] | None = None
+) -> StudyData:
     """Read the finished runs of a study.
 
     Args:
         study: the plan.
         root: the study's directory.
+        records: of `tfkd.study.records.collect`, if they are at hand.
     """
-    records = collect(study, root)
+    records = collect(study, root) if records is None else records
     teachers = {arm.teacher for arm in study.arms}
     runs: dict[str, list[RunData]] = {}
     for record in records:
@@ -169,7 +179,3 @@ def read_study(study: Study, root: Path) -> StudyData:
             )
         )
     return StudyData(study, runs, summarise_study(study, records))
-
-
-def _alike(first: Row, second: Row) -> bool:
-    return (first.student, first.title) == (second.student, second.title)

@@ -7,12 +7,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from tfkd._checks import check_fraction, check_number, check_positive
+from tfkd.study.resampling import flipped_sums, resampled_means
 
 MOST_EXACT = 14
 """Up to this many seeds all 2ⁿ sign flips are enumerated; beyond it they are sampled."""
@@ -137,15 +139,14 @@ def paired_difference(
     if np.ptp(differences) <= tolerance:
         differences[:] = differences.mean()
     n, sd = len(differences), _sd(differences)
-    generator = np.random.default_rng(seed)
-    low, high = _interval(differences, confidence, resamples, generator)
+    low, high = _interval(differences, confidence, resamples, seed)
     return PairedDifference(
         n=n,
         mean=float(differences.mean()),
         sd=sd,
         low=low,
         high=high,
-        p_value=_sign_flip_p(differences, tolerance, resamples, generator),
+        p_value=_sign_flip_p(differences, tolerance, resamples, seed),
         smallest_p=_smallest_p(n, resamples),
         detectable=_detectable_noncentrality(n) * sd / math.sqrt(n) if n > 1 else math.nan,
     )
@@ -228,40 +229,46 @@ def seeds_needed(
 
 
 def _interval(
-    differences: NDArray[np.float64],
-    confidence: float,
-    resamples: int,
-    generator: np.random.Generator,
+    differences: NDArray[np.float64], confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
     if len(differences) == 1:
         return math.nan, math.nan
-    if np.ptp(differences) == 0.0:  # BCa would divide by the spread
+    if not _varies(differences):  # BCa would divide by the spread
         return float(differences[0]), float(differences[0])
+    drawn = resampled_means(differences, resamples, seed)
     interval = stats.bootstrap(  # type: ignore[attr-defined]
         (differences,),
         np.mean,
         confidence_level=confidence,
-        n_resamples=resamples,
+        n_resamples=0,
         method="BCa",
-        random_state=generator,
+        bootstrap_result=SimpleNamespace(bootstrap_distribution=drawn),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
 def _sign_flip_p(
-    differences: NDArray[np.float64],
-    tolerance: float,
-    resamples: int,
-    generator: np.random.Generator,
+    differences: NDArray[np.float64], tolerance: float, resamples: int, seed: int
 ) -> float:
-    n = len(differences)
+    n, least = len(differences), abs(differences.sum()) - tolerance
     if n <= MOST_EXACT:
-        flips = np.arange(2**n)[:, None] >> np.arange(n) & 1
-    else:
-        flips = generator.integers(2, size=(resamples, n))
-    sums = np.abs((1.0 - 2.0 * flips) @ differences)
-    as_large = int((sums >= abs(differences.sum()) - tolerance).sum())
-    return as_large / len(flips) if n <= MOST_EXACT else (as_large + 1) / (resamples + 1)
+        sums = _all_signs(n) @ differences
+        return int((np.abs(sums) >= least).sum()) / len(sums)
+    # The signs follow the resamples of the interval, where there is one.
+    after = _varies(differences)
+    sums = flipped_sums(differences, resamples, seed, after_resamples=after)
+    return (int((np.abs(sums) >= least).sum()) + 1) / (resamples + 1)
+
+
+@lru_cache
+def _all_signs(n: int) -> NDArray[np.float64]:
+    """All 2ⁿ choices of signs, `(2ⁿ, n)`."""
+    flipped = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    return (1.0 - 2.0 * flipped).astype(np.float64)
+
+
+def _varies(differences: NDArray[np.float64]) -> bool:
+    return bool(np.ptp(differences) > 0.0)
 
 
 def _smallest_p(n: int, resamples: int | None = None) -> float:

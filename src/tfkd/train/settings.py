@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from torch import nn
@@ -36,6 +37,11 @@ METHODS: dict[str, Callable[..., DistillationLoss]] = {
 NUMBERS = ("alpha", "temperature", "confidence", "multiplier", "scale")
 
 
+@cache
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(METHODS[name]).parameters
+
+
 @dataclass(frozen=True)
 class MethodSettings:
     """A method or dialect by the name of its function, with its numbers.
@@ -56,7 +62,7 @@ class MethodSettings:
 
     def __post_init__(self) -> None:
         check_choice("method", self.name, tuple(METHODS))
-        parameters = inspect.signature(METHODS[self.name]).parameters
+        parameters = _parameters(self.name)
         for number in NUMBERS:
             value = getattr(self, number)
             if number == "scale":
@@ -83,7 +89,7 @@ class MethodSettings:
     @property
     def needs_teacher(self) -> bool:
         """Whether the method is taught by a network."""
-        return "model" in inspect.signature(METHODS[self.name]).parameters
+        return "model" in _parameters(self.name)
 
     def build(
         self, *, num_classes: int, teacher: nn.Module | Teacher | None = None
@@ -97,7 +103,7 @@ class MethodSettings:
         arguments: dict[str, Any] = {
             number: getattr(self, number) for number in NUMBERS if getattr(self, number) is not None
         }
-        if "num_classes" in inspect.signature(METHODS[self.name]).parameters:
+        if "num_classes" in _parameters(self.name):
             arguments["num_classes"] = num_classes
         if not self.needs_teacher:
             return METHODS[self.name](**arguments)

@@ -54,25 +54,27 @@ def draw(data: StudyData) -> Drawing | None:
         for place, (mean, sd) in enumerate(zip(*found[row.arm.name], strict=True))
     ]
     some = "" if len(shown) == len(classes) else f" The {len(shown)} that differ most are drawn."
+    panels = panel_per_group(
+        data,
+        "classes",
+        draw_row,
+        finish,
+        height=1.0 + 0.21 * len(shown),
+        compared=True,
+    )
     return Drawing(
         "classes",
         "Which classes gain, which lose",
         "Accuracy on each class minus that of cross-entropy with the same seed, in points, mean "
         f"over seeds; the line at 0 is cross-entropy.{some} These are many comparisons without a "
         "correction: a single mark proves nothing, a pattern over methods may.",
-        panel_per_group(
-            data,
-            "classes",
-            draw_row,
-            finish,
-            height=1.0 + 0.21 * len(shown),
-            compared=True,
-        ),
+        panels.svgs,
         Table(
             "Accuracy by class minus the baseline's, in points, mean and sd over seeds",
             ("student", "arm", "class", "difference", "sd"),
             tuple(values),
         ),
+        panels.left_out,
     )
 
 

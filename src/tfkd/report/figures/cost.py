@@ -56,6 +56,7 @@ def draw(data: StudyData) -> Drawing | None:
         )
         for row in data.rows
     ]
+    panels = panel_per_group(data, "cost", draw_row, finish, compared=True)
     return Drawing(
         "cost",
         "What a gain costs",
@@ -64,12 +65,13 @@ def draw(data: StudyData) -> Drawing | None:
         "teacher's training, for a snapshot up to that epoch. Runs that ran side by side, or "
         "beside other work, took longer than they would alone: read the times as orders of "
         "magnitude.",
-        panel_per_group(data, "cost", draw_row, finish, compared=True),
+        panels.svgs,
         Table(
             "Seconds of training, median over seeds, and difference in points",
             ("student", "arm", "seconds", "seconds with the teacher's", "difference"),
             tuple(values),
         ),
+        panels.left_out,
     )
 
 

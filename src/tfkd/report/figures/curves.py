@@ -71,6 +71,9 @@ def draw(data: StudyData) -> Drawing | None:
     columns = ["student", "arm", "epoch"]
     for key, _, _ in shown:
         columns += [key.replace("_", " "), f"{key.replace('_', ' ')} sd"]
+    panels = panel_per_group(
+        data, "curves", draw_row, finish, axes=len(shown), height=1.45 * len(shown)
+    )
     return Drawing(
         "curves",
         "Training and validation curves",
@@ -79,9 +82,7 @@ def draw(data: StudyData) -> Drawing | None:
         "smoothing. Where training accuracy nears 100 % while the validation NLL rises, the "
         "network overfits: there regularisation can show. The first fifth of the epochs may lie "
         "outside of a panel. Nothing was chosen by the test split.",
-        panel_per_group(
-            data, "curves", draw_row, finish, axes=len(shown), height=1.45 * len(shown)
-        ),
+        panels.svgs,
         Table(
             "Mean and standard deviation over seeds, by epoch",
             tuple(columns),
@@ -91,6 +92,7 @@ def draw(data: StudyData) -> Drawing | None:
                 for values in _values(data, row, found[row.arm.name], shown)
             ),
         ),
+        panels.left_out,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, first
 from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table, number, signed
@@ -21,11 +23,14 @@ def draw(data: StudyData) -> Drawing | None:
     compared = [row for row in data.rows if row.difference is not None]
     if not compared:
         return None
-    panels = tuple(
-        _panel(data, student, [row for row in compared if row.student == student])
-        for student in data.students
-        if any(row.student == student for row in compared)
-    )
+    found_students = list(dict.fromkeys(row.student for row in compared))
+    students, left_out = first(found_students, MOST_PANELS, "students", str)
+    panels, sentences = [], [left_out]
+    for student in students:
+        of_student = [row for row in compared if row.student == student]
+        rows, left_out = first(of_student, MOST_ARMS, f"arms of {student}", data.label)
+        panels.append(_panel(data, student, rows))
+        sentences.append(left_out)
     columns = ("student", "arm", "control", "n", "difference", "low", "high", "corrected p")
     values = []
     for row in compared:
@@ -51,12 +56,13 @@ def draw(data: StudyData) -> Drawing | None:
         "across the line may be chance. The shaded rows are controls: they have no teacher, so a "
         "method whose gain is its teacher's must lie right of them. The intervals are not "
         "corrected for their number; the p-values of the table are.",
-        panels,
+        tuple(panels),
         Table("Differences to cross-entropy, in points", columns, tuple(values)),
+        " ".join(filter(None, sentences)),
     )
 
 
-def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
+def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
     from matplotlib.figure import Figure
 
     with drawing():

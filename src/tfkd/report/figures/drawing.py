@@ -17,6 +17,7 @@ class Drawing:
         caption: what to see in it, and how it was made.
         panels: `svg` elements.
         table: the numbers.
+        left_out: a sentence on what is not drawn; empty if all is.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Drawing:
     caption: str
     panels: tuple[str, ...]
     table: Table
+    left_out: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.limits import MOST_PANELS, first
 from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.predictions import TEMPERATURES, Array
 from tfkd.report.study_data import StudyData
@@ -23,8 +24,9 @@ def draw(data: StudyData) -> Drawing | None:
         return None
     num_classes = len(data.classes)
     panels = []
-    for place, (arm, curves) in enumerate(teachers.items()):
-        name = data.by_arm[arm].student
+    arms, left_out = first(list(teachers), MOST_PANELS, "teachers", str)
+    for place, arm in enumerate(arms):
+        name, curves = data.by_arm[arm].student, teachers[arm]
         with drawing():
             figure = Figure(figsize=(PANEL[0], PANEL[1] + 0.4), layout="constrained")
             axes = figure.add_subplot()
@@ -67,6 +69,7 @@ def draw(data: StudyData) -> Drawing | None:
             ("teacher", "temperature", "rank", "mean probability"),
             tuple(values),
         ),
+        left_out,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tfkd.report.figures.limits import MOST_PANELS, first
 from tfkd.report.figures.style import PANEL, Style, drawing, styles_in, to_svg
 from tfkd.report.study_data import Group, StudyData
 from tfkd.study.methods import DIALECTS
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 DrawRow = Callable[["list[Axes]", Row, Style], None]
 
 
+class Panels(NamedTuple):
+    """Panels as `svg` elements, and a sentence on those that are left out."""
+
+    svgs: tuple[str, ...]
+    left_out: str
+
+
 def panel_per_group(
     data: StudyData,
     name: str,
@@ -26,8 +34,8 @@ def panel_per_group(
     axes: int = 1,
     height: float = PANEL[1],
     compared: bool = False,
-) -> tuple[str, ...]:
-    """Draw one panel for each group of arms, with its legend below.
+) -> Panels:
+    """Draw one panel for each group of arms, at most `MOST_PANELS`, with its legend below.
 
     Args:
         data: of the study.
@@ -41,7 +49,8 @@ def panel_per_group(
     from matplotlib.figure import Figure
 
     svgs = []
-    groups = [group for group in data.groups() if group.rows or not compared]
+    found = [group for group in data.groups() if group.rows or not compared]
+    groups, left_out = first(found, MOST_PANELS, "panels", _title)
     for place, group in enumerate(groups):
         with drawing():
             rows = styles_in(group)
@@ -51,7 +60,7 @@ def panel_per_group(
             for row, style in rows:
                 draw_row(all_axes, row, style)
             finish(all_axes, group)
-            title = f"{group.student}: {group.title}"
+            title = _title(group)
             all_axes[0].set_title(title, loc="left")
             handles, _ = all_axes[0].get_legend_handles_labels()
             figure.legend(
@@ -61,7 +70,7 @@ def panel_per_group(
                 ncols=2 if _short(data, group) else 1,
             )
             svgs.append(to_svg(figure, f"{name}-{place}", title))
-    return tuple(svgs)
+    return Panels(tuple(svgs), left_out)
 
 
 def legend_label(data: StudyData, row: Row, group: Group) -> str:
@@ -70,6 +79,10 @@ def legend_label(data: StudyData, row: Row, group: Group) -> str:
     if group.title.startswith(dialect):
         label = label.replace(f", {dialect}", "", 1)
     return textwrap.shorten(label, 56, placeholder=" …")
+
+
+def _title(group: Group) -> str:
+    return f"{group.student}: {group.title}"
 
 
 def _short(data: StudyData, group: Group) -> bool:

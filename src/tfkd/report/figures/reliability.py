@@ -64,6 +64,7 @@ def draw(data: StudyData) -> Drawing | None:
                     float(accuracy),
                 )
             )
+    panels = panel_per_group(data, "reliability", draw_row, finish)
     return Drawing(
         "reliability",
         "Reliability: is a network right as often as it says?",
@@ -71,12 +72,13 @@ def draw(data: StudyData) -> Drawing | None:
         "chosen (the bins of the ECE); shown is the share that is right minus the mean "
         "probability. On the line is calibrated, below it overconfident, above it underconfident. "
         "Bins with fewer than 0.1 % of the images are not drawn.",
-        panel_per_group(data, "reliability", draw_row, finish),
+        panels.svgs,
         Table(
             "Reliability by bin, all seeds together",
             ("student", "arm", "bin", "images", "mean confidence", "accuracy"),
             tuple(values),
         ),
+        panels.left_out,
     )
 
 

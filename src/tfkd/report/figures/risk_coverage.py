@@ -48,18 +48,20 @@ def draw(data: StudyData) -> Drawing | None:
         (place + 1, *(float(100.0 * found[row.arm.name][place]) for row in rows))
         for place in range(COVERAGES)
     ]
+    panels = panel_per_group(data, "risk-coverage", draw_row, finish)
     return Drawing(
         "risk-coverage",
         "Risk and coverage: how good are the answers a network is sure of?",
         "A network answers only the share of the test images that it is surest of (by the "
         "probability of its choice); shown is the error rate among them, mean over seeds. Lower "
         "is better; the area below is the AURC. At the right end all images are answered.",
-        panel_per_group(data, "risk-coverage", draw_row, finish),
+        panels.svgs,
         Table(
             "Error rate in percent by coverage, mean over seeds",
             ("coverage, %", *(f"{row.student}: {data.label(row)}" for row in rows)),
             tuple(values),
         ),
+        panels.left_out,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.limits import MOST_PANELS, first
 from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.soft_targets import soft_targets_figure
 from tfkd.report.study_data import StudyData
@@ -25,10 +26,11 @@ def draw(data: StudyData) -> Drawing | None:
     explained = {title: each for title, each in explained.items() if each.alpha > 0.0}
     if not explained:
         return None
+    titles, left_out = first(list(explained), MOST_PANELS, "losses", str)
     panels, values = [], []
-    for place, (title, each) in enumerate(explained.items()):
-        assert each.teacher_target is not None and each.target is not None
+    for place, title in enumerate(titles):
         with drawing():
+            each = explained[title]
             figure = soft_targets_figure(each, title=title)
             figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
             axes = figure.axes[0]
@@ -40,6 +42,8 @@ def draw(data: StudyData) -> Drawing | None:
                 ["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])]
             )
             panels.append(to_svg(figure, f"soft-targets-{place}", title))
+    for title, each in explained.items():
+        assert each.teacher_target is not None and each.target is not None
         values.append(
             (
                 title,
@@ -76,4 +80,5 @@ def draw(data: StudyData) -> Drawing | None:
             ),
             tuple(values),
         ),
+        left_out,
     )

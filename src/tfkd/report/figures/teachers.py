@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, first
 from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, drawing, style_of, to_svg
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -17,7 +19,14 @@ def draw(data: StudyData) -> Drawing | None:
     taught = [row for row in data.rows if "teacher_accuracy" in row.metrics]
     if not taught:
         return None
-    students = [name for name in data.students if any(row.student == name for row in taught)]
+    found_students = list(dict.fromkeys(row.student for row in taught))
+    students, left_out = first(found_students, MOST_PANELS, "students", str)
+    panels, sentences = [], [left_out]
+    for student in students:
+        of_student = [row for row in taught if row.student == student]
+        rows, left_out = first(of_student, MOST_ARMS, f"arms of {student}", data.label)
+        panels.append(_panel(data, student, rows))
+        sentences.append(left_out)
     values = [
         (
             row.student,
@@ -38,9 +47,7 @@ def draw(data: StudyData) -> Drawing | None:
         "seeds ± one standard deviation. The line with its band is plain cross-entropy, also ± one "
         "standard deviation. Marks filled: the losses as this package has them; hollow: as printed "
         "in the paper; half filled: as in its released code. After figure 2 of the paper.",
-        tuple(
-            _panel(data, name, [row for row in taught if row.student == name]) for name in students
-        ),
+        tuple(panels),
         Table(
             "Student and teacher, test accuracy in percent",
             (
@@ -55,10 +62,11 @@ def draw(data: StudyData) -> Drawing | None:
             ),
             tuple(values),
         ),
+        " ".join(filter(None, sentences)),
     )
 
 
-def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
+def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
     from matplotlib.figure import Figure
 
     with drawing():
@@ -108,7 +116,7 @@ def _panel(data: StudyData, student: str, rows: list[Row]) -> str:
         return to_svg(figure, f"teachers-{data.students.index(student)}", f"student {student}")
 
 
-def _lines(rows: list[Row]) -> list[list[Row]]:
+def _lines(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows that differ in the teacher's snapshot alone."""
     lines: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
