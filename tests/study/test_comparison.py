@@ -70,7 +70,7 @@ def test_the_methods_of_a_seed_differ_in_nothing_but_the_method(tmp_path):
     ("options", "message"),
     [
         ({"methods": ["magic"]}, "`methods`.*'magic'"),
-        ({"seeds": 0}, "`seeds` to be positive and finite, got 0"),
+        ({"seeds": 0}, "`seeds` from 1 to 10000, got 0"),
         ({"teacher": "small_cnn"}, "`teacher` other than the student"),
     ],
 )
