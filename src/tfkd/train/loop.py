@@ -356,7 +356,7 @@ class Training:
 
         All processes do so at the same step, though one of them alone was asked or saw it.
         """
-        due = self.accelerator.is_main_process and self.clock.due()
+        due = self.clock.due() and self.accelerator.is_main_process
         stop, due, bad = self.agreement.exchange(self.signals.number, due, self.totals.look())
         if bad:
             self._finite_totals()

@@ -70,10 +70,12 @@ class EpochTotals:
 
         On a CPU every loss is looked at; on another device, which must be waited for, some at once.
         """
-        if not self._unseen or (self._unseen[0].device.type != "cpu" and len(self._unseen) < LOOK):
+        unseen = self._unseen
+        if not unseen or (len(unseen) < LOOK and unseen[0].device.type != "cpu"):
             return False
-        unseen, self._unseen = self._unseen, []
-        return not all(map(math.isfinite, torch.stack(unseen).tolist()))
+        self._unseen = []
+        losses = unseen if len(unseen) == 1 else torch.stack(unseen).tolist()
+        return not all(math.isfinite(loss) for loss in losses)
 
     def gather(self) -> Totals:
         """Return the totals over all processes, each of which must call this."""
