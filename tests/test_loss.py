@@ -468,6 +468,21 @@ def test_a_teacher_with_a_gap_builds_no_target(teacher_row):
     assert new.storages == {gradient.untyped_storage().data_ptr()}
 
 
+def test_a_loss_scale_saves_float16_gradients_from_underflow(teacher_row):
+    teacher = teacher_row.build(1000)
+    if teacher.gap(1000) is None:
+        pytest.skip("answers with logits")
+    torch.manual_seed(0)
+    logits, labels = torch.randn(1024, 1000).half(), torch.randint(1000, (1024,))
+    criterion = tfkd.DistillationLoss(teacher, alpha=0.1, temperature=4.0)
+    half, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    (criterion(half, labels) * 2.0**16).backward()
+    (criterion(exact, labels) * 2.0**16).backward()
+    # Unscaled, many of them are below the smallest float16, 6e-8.
+    assert (exact.grad.abs() / 2.0**16 < 6e-8).double().mean() > 0.05
+    torch.testing.assert_close(half.grad.double(), exact.grad, rtol=2e-3, atol=1e-5)
+
+
 def test_peak_memory_is_at_most_that_of_plain_cross_entropy(teacher_row):
     teacher = teacher_row.build(1000)
     if teacher.gap(1000) is None:

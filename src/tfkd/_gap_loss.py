@@ -84,14 +84,16 @@ class _GapLoss(Function):
             gradient.mul_(upstream.unsqueeze(1))
         elif upstream.device.type != "cpu" or upstream.item() != 1.0:
             gradient.mul_(upstream)
-        return gradient, *NO_GRADIENTS
+        return gradient.to(logits.dtype), *NO_GRADIENTS
 
 
 def _loss_and_gradient(
     logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, numbers: LossNumbers
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each position's loss, and their sum's."""
-    gradient = torch.empty_like(logits)
+    # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
+    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    gradient = torch.empty_like(logits, dtype=kept_dtype)
     weight, divisor = _position_weight(logits, labels, class_weight, numbers)
     share: Tensor | float = numbers.scale
     if isinstance(weight, Tensor):
@@ -167,12 +169,11 @@ def _block(
     classes = logits.shape[1]
     true, other = softened_gap(gap / tau, classes)
     at_label = (1.0 - alpha) + alpha * tau * (true - other)
-    whole = logits.dtype.itemsize >= 4
-    z = logits if whole else logits.float()
+    z = logits if logits.dtype.itemsize >= 4 else logits.float()
     if other < torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
         other = 0.0
     everywhere = alpha * tau * other
-    result = gradient if whole else torch.empty_like(z)
+    result = gradient if gradient.dtype == z.dtype else torch.empty_like(z)
     top = z.amax(1)
     # The label's distance from the top; also reports a label out of range, as torch does.
     below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").add_(top)
@@ -209,6 +210,6 @@ def _block(
     result.scatter_(1, index, result.gather(1, index).sub_(at_label * factor))
     if isinstance(share, Tensor):
         result.mul_(share.unsqueeze(1))
-    if not whole:
+    if result is not gradient:
         gradient.copy_(result)
     return loss
