@@ -478,8 +478,8 @@ def test_a_loss_scale_saves_float16_gradients_from_underflow(teacher_row):
     half, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
     (criterion(half, labels) * 2.0**16).backward()
     (criterion(exact, labels) * 2.0**16).backward()
-    # Unscaled, many of them are below the smallest float16, 6e-8.
-    assert (exact.grad.abs() / 2.0**16 < 6e-8).double().mean() > 0.05
+    # Unscaled, nearly all of them are below the smallest float16 of full precision, 6e-5.
+    assert (exact.grad.abs() / 2.0**16 < 6e-5).double().mean() > 0.9
     torch.testing.assert_close(half.grad.double(), exact.grad, rtol=2e-3, atol=1e-5)
 
 
