@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+# A shell ignores Ctrl-C for what it starts in the background; tests send it to their programs.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Generated cases of one property, in the normal suite and in the long one.
 QUICK, LONG = 25, 450
