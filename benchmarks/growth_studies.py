@@ -1,8 +1,9 @@
 """Planning, status, collecting and report of studies with many finished runs.
 
-Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and up to a hundred ways.
+Two shapes: ten ways to train `small_cnn` on digits over ever more seeds, and ever more ways over
+ten seeds.
 The runs are files of the kinds and sizes that training leaves behind, logits included and weights
-not, with drawn numbers for results. "report" is the command, which collects again.
+not, with drawn numbers for results. "report" is the command, which collects as well.
 
     python benchmarks/growth_studies.py --most 1000
 """
@@ -152,7 +153,7 @@ def main() -> None:
     most = 100 if options.quick else options.most
     for runs in (size for size in SIZES if size <= most):
         repeats = 1 if runs >= 10_000 else options.repeats
-        for num_arms in sorted({10, min(100, max(10, runs // 10))}):
+        for num_arms in sorted({10, max(10, runs // 10)}):
             measure(records, num_arms, runs // num_arms, repeats)
 
 

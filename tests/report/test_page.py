@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tfkd.report.figures import differences
 from tfkd.report.page import write_report
 
 PLAIN = "small_cnn/cross_entropy"
@@ -177,6 +178,14 @@ def test_every_figure_has_words_and_its_numbers(small_study, report):
     assert 100 * right / total == pytest.approx(mean(values(records, PLAIN, "accuracy", 100)))
     risks = links["small-risk-coverage.csv"][-1]
     assert float(risks["small_cnn: cross-entropy"]) == pytest.approx(100 - 100 * right / total)
+
+
+def test_the_page_says_what_a_figure_leaves_out(small_study, tmp_path, monkeypatch):
+    study, root, records = small_study
+    monkeypatch.setattr(differences, "MOST_ARMS", 2)
+    html, _, _ = write_report(study, root, tmp_path / "out", records=records)
+    caption = " ".join(" ".join(Reader(html.read_text()).words).split())
+    assert "Drawn are the first 2 of 4 arms of small_cnn" in caption
 
 
 def test_text_from_files_is_text(small_study, tmp_path):

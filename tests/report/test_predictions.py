@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from tfkd import metrics
-from tfkd.report.predictions import BINS, COVERAGES, TEMPERATURES, reduce_logits
+from tfkd.report.predictions import (
+    BINS,
+    COVERAGES,
+    TEMPERATURES,
+    WORTH_THREADS,
+    reduce_logits,
+)
 
 
 def sample(count, classes, *, seed=0, decimals=None):
@@ -53,3 +59,24 @@ def test_outputs_flatten_towards_uniform():
         expected = torch.softmax(logits.double() / temperature, dim=1).sort(descending=True).values
         assert probabilities == pytest.approx(expected.mean(dim=0).numpy())
     assert flattened[40.0] == pytest.approx(np.full(6, 1 / 6), abs=0.03)
+
+
+def test_few_logits_leave_the_threads_as_they_were_and_many_give_the_same():
+    logits, labels = sample(600, 10)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone = reduce_logits(logits, labels, temperatures=TEMPERATURES[:1])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    copies = WORTH_THREADS // logits.numel() + 1
+    many = reduce_logits(
+        logits.repeat(copies, 1), labels.repeat(copies), temperatures=TEMPERATURES[:1]
+    )
+    assert many.count == pytest.approx(copies * alone.count)
+    assert many.confidence == pytest.approx(copies * alone.confidence)
+    assert many.correct == pytest.approx(copies * alone.correct)
+    assert many.class_accuracy == pytest.approx(alone.class_accuracy)
+    for temperature in TEMPERATURES[:1]:
+        assert many.flattened[temperature] == pytest.approx(alone.flattened[temperature])

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-NUMBERS_AT_ONCE = 200_000
+NUMBERS_AT_ONCE = 50_000
 """So many fit into a processor's cache; more would wait for the memory."""
 
 

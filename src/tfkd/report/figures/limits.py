@@ -7,6 +7,7 @@ from typing import TypeVar
 
 MOST_PANELS = 16
 """Panels of a figure: as many as the largest study of the catalogue needs."""
+MOST_PANELS_OF_STUDENT = 6
 MOST_ARMS = 40
 """Arms in a panel that has a place for each."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfkd.report.figures.limits import MOST_PANELS, first
+from tfkd.report.figures.limits import MOST_PANELS, MOST_PANELS_OF_STUDENT, first
 from tfkd.report.figures.style import PANEL, Style, drawing, styles_in, to_svg
 from tfkd.report.study_data import Group, StudyData
 from tfkd.study.methods import DIALECTS
@@ -35,7 +35,7 @@ def panel_per_group(
     height: float = PANEL[1],
     compared: bool = False,
 ) -> Panels:
-    """Draw one panel for each group of arms, at most `MOST_PANELS`, with its legend below.
+    """Draw one panel for each group of arms, up to a limit, with its legend below.
 
     Args:
         data: of the study.
@@ -50,7 +50,7 @@ def panel_per_group(
 
     svgs = []
     found = [group for group in data.groups() if group.rows or not compared]
-    groups, left_out = first(found, MOST_PANELS, "panels", _title)
+    groups, left_out = _drawn(found)
     for place, group in enumerate(groups):
         with drawing():
             rows = styles_in(group)
@@ -79,6 +79,19 @@ def legend_label(data: StudyData, row: Row, group: Group) -> str:
     if group.title.startswith(dialect):
         label = label.replace(f", {dialect}", "", 1)
     return textwrap.shorten(label, 56, placeholder=" …")
+
+
+def _drawn(found: list[Group]) -> tuple[Sequence[Group], str]:
+    """The groups that are drawn, and sentences on the others."""
+    kept: list[Group] = []
+    sentences = []
+    for student in dict.fromkeys(group.student for group in found):
+        of_student = [group for group in found if group.student == student]
+        groups, left_out = first(of_student, MOST_PANELS_OF_STUDENT, f"panels of {student}", _title)
+        kept += groups
+        sentences.append(left_out)
+    groups, left_out = first(kept, MOST_PANELS, "panels", _title)
+    return groups, " ".join(filter(None, (*sentences, left_out)))
 
 
 def _title(group: Group) -> str:

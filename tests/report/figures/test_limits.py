@@ -1,0 +1,76 @@
+"""Figures of studies with many arms: what is drawn, what is said of the rest, and all numbers."""
+
+from collections import Counter
+
+import pytest
+
+from tfkd.report.figures import cost, differences, panels
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, first
+from tfkd.report.study_data import RunData, StudyData
+from tfkd.study.catalogue import ALL_METHODS, PAPER, make_study
+from tfkd.study.methods import CONTROLS
+from tfkd.study.plan import Arm, Study
+from tfkd.study.summary import SUMMARISED, Row, summarise_study, title_of
+from tfkd.train import MethodSettings, RunSettings
+
+
+def study_of(arms):
+    """A study of cross-entropy and so many strengths of label smoothing, with one seed."""
+    plain = Arm("net/plain", "cross_entropy", MethodSettings(), RunSettings())
+    others = tuple(
+        Arm(
+            f"net/smoothed-{place:03}",
+            "label_smoothing",
+            MethodSettings("label_smoothing", alpha=place / arms),
+            RunSettings(),
+            baseline=plain.name,
+        )
+        for place in range(1, arms + 1)
+    )
+    study = Study("many", "How many?", (plain, *others), seeds=1)
+    records = [
+        {"arm": arm.name, "seed": 0, "teacher": None, **dict.fromkeys(SUMMARISED, 0.5)}
+        for arm in study.arms
+    ]
+    runs = {record["arm"]: [RunData(record, {}, {}, {}, [], None)] for record in records}
+    return StudyData(study, runs, summarise_study(study, records))
+
+
+def test_a_panel_has_the_first_arms_and_says_which_are_left_out():
+    data = study_of(MOST_ARMS + 2)
+    drawing = differences.draw(data)
+    (panel,) = drawing.panels
+    labels = [data.label(row) for row in data.rows if row.difference is not None]
+    drawn = [label for label in labels if label in panel]
+    assert drawn == labels[:MOST_ARMS]
+    assert f"the first {MOST_ARMS} of {MOST_ARMS + 2} arms of net" in drawing.left_out
+    assert f"left out: {labels[MOST_ARMS]} to {labels[-1]}." in drawing.left_out
+    assert [row[1] for row in drawing.table.rows] == labels
+
+
+@pytest.mark.parametrize("limit", ["MOST_PANELS", "MOST_PANELS_OF_STUDENT"])
+def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, limit):
+    monkeypatch.setattr(panels, limit, 2)
+    drawing = cost.draw(study_of(16))
+    assert len(drawing.panels) == 2
+    assert "the first 2 of 3 panels" in drawing.left_out
+    assert "left out: net: ours (3 of 3)." in drawing.left_out
+    assert len(drawing.table.rows) == 17
+
+
+def test_what_fits_is_drawn_without_a_word():
+    drawn, left_out = first(range(MOST_ARMS), MOST_ARMS, "arms", str)
+    assert list(drawn) == list(range(MOST_ARMS))
+    assert left_out == ""
+    assert differences.draw(study_of(3)).left_out == ""
+
+
+@pytest.mark.parametrize("name", [*PAPER, ALL_METHODS])
+def test_every_study_of_the_catalogue_fits(name):
+    study = make_study(name, controls=tuple(CONTROLS))
+    rows = [Row(arm, title_of(arm), None, {}, {}, None, {}) for arm in study.arms]
+    data = StudyData(study, {}, rows)
+    assert len(data.groups()) <= MOST_PANELS
+    of_student = Counter(group.student for group in data.groups())
+    assert max(of_student.values()) <= MOST_PANELS_OF_STUDENT
+    assert max(sum(row.student == name for row in rows) for name in data.students) <= MOST_ARMS
