@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 # A shell ignores Ctrl-C for what it starts in the background; tests send it to their programs.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -51,3 +53,12 @@ def reference() -> ModuleType:
 def cases() -> ModuleType:
     """Return the module of the generated cases."""
     return _load("cases")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums are the same to the last bit only for the same number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

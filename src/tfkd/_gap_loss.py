@@ -11,7 +11,14 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.forward_ad import unpack_dual
 
-from tfkd._loss_terms import LossNumbers, loss_by_terms, softened_gap
+from tfkd._loss_terms import (
+    LossNumbers,
+    at_least_float32,
+    label_weights,
+    loss_by_terms,
+    softened_gap,
+)
+from tfkd.teachers.base import is_transformed
 
 BLOCK = 1 << 20
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
@@ -31,8 +38,7 @@ def takes_gap_loss(logits: Tensor) -> bool:
         logits.requires_grad
         and torch.is_grad_enabled()
         and type(logits) in (Tensor, torch.nn.Parameter)
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()  # what Function.apply itself asks
+        and not is_transformed()
         and unpack_dual(logits).tangent is None  # type: ignore[no-untyped-call]
     )
 
@@ -95,12 +101,10 @@ def _loss_and_gradient(
     kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
     gradient = torch.empty_like(logits, dtype=kept_dtype)
     weight, divisor = _position_weight(logits, labels, class_weight, numbers)
-    share: Tensor | float = numbers.scale
-    if isinstance(weight, Tensor):
+    share: Tensor | float = numbers.scale / divisor
+    if weight is not None:
         # A position of no weight has no gradient, even where all the weights add up to 0.
         share = torch.where(weight == 0.0, 0.0, numbers.scale * weight / divisor)
-    else:
-        share = numbers.scale / divisor
     samples = len(logits)
     rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
     if rows >= samples:
@@ -114,15 +118,13 @@ def _loss_and_gradient(
                 for part, own in zip(parts, shares, strict=True)
             ]
         )
-    if not isinstance(weight, Tensor):
-        if numbers.reduction == "none":
-            return (loss if share == 1.0 else loss * share), gradient
+    if weight is not None:
+        loss = torch.where(weight == 0.0, 0.0, numbers.scale * weight * loss)
+    if numbers.reduction != "none":
         loss = loss.sum()
-        return (loss if share == 1.0 else loss * share), gradient
-    loss = torch.where(weight == 0.0, 0.0, numbers.scale * weight * loss)
-    if numbers.reduction == "none":
-        return loss, gradient
-    return loss.sum() / divisor, gradient
+    if weight is not None:
+        return loss / divisor, gradient
+    return (loss if share == 1.0 else loss * share), gradient
 
 
 def _position_weight(
@@ -130,22 +132,14 @@ def _position_weight(
 ) -> tuple[Tensor | None, Tensor | float]:
     """Weight of each position, None where all count alike, and the divisor of the mean."""
     mean = numbers.reduction == "mean"
-    ignored = labels == numbers.ignore_index
     # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
-    if class_weight is None and labels.device.type == "cpu" and not ignored.any():
+    on_cpu = labels.device.type == "cpu"
+    if class_weight is None and on_cpu and not (labels == numbers.ignore_index).any():
         return None, float(labels.numel()) if mean and labels.numel() > 0 else 1.0
-    dtype = _compute_dtype(logits)
-    if class_weight is None:
-        weight = (~ignored).to(dtype)
-    else:
-        # Clamped only so that this look-up cannot fail before the label itself is reported.
-        index = labels.masked_fill(ignored, 0).clamp(0, len(class_weight) - 1)
-        weight = class_weight.to(dtype)[index].masked_fill(ignored, 0.0)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    class_weight = None if class_weight is None else class_weight.to(dtype)
+    weight = label_weights(labels, class_weight, numbers.ignore_index, dtype)
     return weight, weight.sum() if mean else 1.0
-
-
-def _compute_dtype(logits: Tensor) -> torch.dtype:
-    return torch.float32 if logits.dtype.itemsize < 4 else logits.dtype
 
 
 def _block(
@@ -169,7 +163,7 @@ def _block(
     classes = logits.shape[1]
     true, other = softened_gap(gap / tau, classes)
     at_label = (1.0 - alpha) + alpha * tau * (true - other)
-    z = logits if logits.dtype.itemsize >= 4 else logits.float()
+    z = at_least_float32(logits)
     if other < torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
         other = 0.0
     everywhere = alpha * tau * other

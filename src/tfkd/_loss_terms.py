@@ -43,7 +43,7 @@ def loss_by_terms(
 ) -> Tensor:
     """Return `tfkd.distillation_loss` of checked arguments; class indices are int64."""
     alpha, temperature, scale, ignore_index, reduction = numbers
-    z = student_logits.float() if student_logits.dtype.itemsize < 4 else student_logits
+    z = at_least_float32(student_logits)
     class_weight = None if weight is None else weight.to(z.dtype)
     soft_labels = labels.to(z.dtype) if labels.shape == z.shape else None
     position_weight, divisor = _position_weights(z, labels, soft_labels, class_weight, ignore_index)
@@ -85,6 +85,11 @@ def loss_by_terms(
     return total if reduction == "sum" else total / divisor
 
 
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Return logits of half precision in float32, others as they are."""
+    return logits.float() if logits.dtype.itemsize < 4 else logits
+
+
 def _dot(probabilities: Tensor, log_probabilities: Tensor, dim: int) -> Tensor:
     """Sum of p · log p' over classes, where a class without mass counts 0 even at −inf."""
     product = torch.where(probabilities == 0.0, 0.0, probabilities * log_probabilities)
@@ -121,15 +126,21 @@ def _position_weights(
         if class_weight is not None:
             weights = _per_class(soft_labels, class_weight, class_dim).sum(class_dim)
         return weights, z.numel() // z.shape[class_dim]
+    weights = label_weights(labels, class_weight, ignore_index, z.dtype)
+    return weights, weights.sum()
+
+
+def label_weights(
+    labels: Tensor, class_weight: Tensor | None, ignore_index: int, dtype: torch.dtype
+) -> Tensor:
+    """Return the weight of each class index, 0 where it is ignored."""
     valid = labels != ignore_index
     if class_weight is None:
-        weights = valid.to(z.dtype)
-    else:
-        # Clamped only so that this look-up cannot fail before torch reports the label itself.
-        index = torch.where(valid, labels, 0).long().clamp(0, z.shape[class_dim] - 1)
-        # Not by indexing, which vmap cannot do with the label of a single sample.
-        weights = class_weight.index_select(0, index.flatten()).view(index.shape) * valid
-    return weights, weights.sum()
+        return valid.to(dtype)
+    # Clamped only so that this look-up cannot fail before torch reports the label itself.
+    index = torch.where(valid, labels, 0).clamp(0, len(class_weight) - 1)
+    # Not by indexing, which vmap cannot do with the label of a single sample.
+    return class_weight.index_select(0, index.flatten()).view(index.shape) * valid
 
 
 def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -> Tensor:

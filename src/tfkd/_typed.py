@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
 ADDED_LATER = {"added_later": True}
 """Metadata of a field with a default, which files of an earlier version lack."""
+
+# Thousands of files are held against the same few types.
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
@@ -75,7 +80,7 @@ def from_dict(cls: type[T], values: Any, name: str = "") -> T:
     """
     if not isinstance(values, dict):
         raise ValueError(f"Expected a mapping for {cls.__name__}, got {type(values).__name__}.")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     needed = {
         own.name
         for own in dataclasses.fields(cls)  # type: ignore[arg-type]
@@ -111,7 +116,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
 
 
 def _with_keys(kind: Any, value: dict[str, Any], name: str) -> dict[str, Any]:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     missing = sorted(set(hints) - set(value))
     if missing:
         raise ValueError(f"Expected `{missing[0]}` in `{name}`, found none.")

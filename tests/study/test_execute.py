@@ -23,6 +23,8 @@ from tfkd.study.plan import PlannedRun
 from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings
 from tfkd.train.run_lock import LOCK_FILE
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EPOCHS = 3
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30)
 
@@ -111,15 +113,6 @@ def wait_for(root, kind, count):
     while len(read(root, kind)) < count:
         assert time.monotonic() < limit, f"never saw {count} times {kind}"
         time.sleep(0.005)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums are the same to the last bit only for the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

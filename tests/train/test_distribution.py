@@ -16,6 +16,8 @@ from tfkd.data.randomness import derive_seed
 from tfkd.models import create_model
 from tfkd.train import OptimizerSettings, RunDirectory, RunSettings, evaluate_run, train_run
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # 184 training images: of a batch of 59 the processes have 29 and 30, and of the last one 3 and 4.
 PLAIN = RunSettings(
     data=DataSettings("digits", train_size=205),
@@ -103,15 +105,6 @@ def train_pair(folder, jobs, how):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums are the same to the last bit only for the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

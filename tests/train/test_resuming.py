@@ -28,6 +28,8 @@ from tfkd.train import (
 )
 from tfkd.train.checkpoint import read_checkpoint
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 TAUGHT = RunSettings(
     data=DATA,
@@ -157,15 +159,6 @@ def same(one, other):
     assert histories[0] == histories[1]
     files = [{str(f.relative_to(path)) for f in path.rglob("*")} for path in (one, other)]
     assert files[0] == files[1]  # nothing half-written is left
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums are the same to the last bit only for the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

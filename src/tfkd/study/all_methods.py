@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from tfkd.study.controls import add_controls
-from tfkd.study.methods import BASELINE
+from tfkd.study.methods import BASELINE, DIALECTS
+from tfkd.study.numbers import Numbers, method_settings
 from tfkd.study.plan import Arm, Study
 from tfkd.train import MethodSettings, RunSettings
 
@@ -110,35 +111,18 @@ def all_methods(
 def _losses(num_classes: int, *, larger: bool) -> dict[str, dict[str, MethodSettings]]:
     """The losses of the student, or of the larger network, by dialect and method."""
     # `params.json` of the released code: KD to MobileNetV2 and ShuffleNetV2; Re-KD to ResNets.
-    alpha = 0.6 if larger else 0.95
-    numbers = {"alpha": alpha, "temperature": 20.0}
-    multiplier = num_classes / RELEASED_CLASSES
-    ours = MethodSettings("knowledge_distillation")
-    printed = MethodSettings("paper_kd", **numbers)
-    released = MethodSettings("released_kd", **numbers, multiplier=multiplier)
-    if larger:
-        return {
-            "tfkd": {"re_kd": ours},
-            "paper": {"re_kd": printed},
-            "released": {"re_kd": released},
-        }
+    own = Numbers(0.6 if larger else 0.95, 20.0)
+    methods = ("re_kd",) if larger else ("tf_kd_reg", "tf_kd_self", "normal_kd", "de_kd")
     return {
-        "tfkd": {
-            "tf_kd_reg": MethodSettings("tf_kd_reg"),
-            "tf_kd_self": MethodSettings("tf_kd_self"),
-            "normal_kd": ours,
-            "de_kd": ours,
-        },
-        "paper": {
-            "tf_kd_reg": MethodSettings("paper_tf_kd_reg", **numbers),
-            "tf_kd_self": printed,
-            "normal_kd": printed,
-            "de_kd": printed,
-        },
-        "released": {
-            "tf_kd_reg": MethodSettings("released_tf_kd_reg", **numbers, multiplier=multiplier),
-            "tf_kd_self": released,
-            "normal_kd": released,
-            "de_kd": released,
-        },
+        dialect: {
+            method: method_settings(
+                method,
+                dialect=dialect,
+                own=own,
+                num_classes=num_classes,
+                as_with=RELEASED_CLASSES,
+            )
+            for method in methods
+        }
+        for dialect in DIALECTS
     }

@@ -23,7 +23,7 @@ def resampled_means(values: NDArray[np.float64], resamples: int, seed: int) -> N
         `(resamples,)`.
     """
     picked = _draw(len(values), resamples, seed, signs=False, after_resamples=False)
-    means = [values[part.astype(np.intp)].mean(axis=-1) for part in _parts(picked, NUMBERS_AT_ONCE)]
+    means = [values[part.astype(np.intp)].mean(axis=-1) for part in _parts(picked)]
     return np.concatenate(means)
 
 
@@ -42,7 +42,7 @@ def flipped_sums(
         `(resamples,)`.
     """
     signs = _draw(len(values), resamples, seed, signs=True, after_resamples=after_resamples)
-    sums = [part.astype(np.float64) @ values for part in _parts(signs, NUMBERS_AT_ONCE)]
+    sums = [part.astype(np.float64) @ values for part in _parts(signs)]
     return np.concatenate(sums)
 
 
@@ -67,10 +67,14 @@ def _draw(
 
 
 def _row_counts(resamples: int, n: int) -> list[int]:
-    rows = max(NUMBERS_AT_ONCE // n, 1)
+    rows = _rows_at_once(n)
     return [min(rows, resamples - start) for start in range(0, resamples, rows)]
 
 
-def _parts(drawn: NDArray[np.integer], numbers: int) -> list[NDArray[np.integer]]:
-    rows = max(numbers // drawn.shape[1], 1)
+def _rows_at_once(n: int) -> int:
+    return max(NUMBERS_AT_ONCE // n, 1)
+
+
+def _parts(drawn: NDArray[np.integer]) -> list[NDArray[np.integer]]:
+    rows = _rows_at_once(drawn.shape[1])
     return [drawn[start : start + rows] for start in range(0, len(drawn), rows)]

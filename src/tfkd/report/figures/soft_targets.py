@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import tfkd
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_PANELS, first
@@ -9,28 +11,31 @@ from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.soft_targets import soft_targets_figure
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.study.summary import Row
 from tfkd.train import MethodSettings
 
 
 def draw(data: StudyData) -> Drawing | None:
     """Draw one panel for each such loss that has a teacher; None if there is none."""
     num_classes = len(data.classes)
-    found: dict[MethodSettings, str] = {}
+    found: dict[MethodSettings, Row] = {}
     for row in data.rows:
         if not row.arm.loss.needs_teacher and not row.is_control:
-            found.setdefault(row.arm.loss, row.title)
-    explained = {
-        title: tfkd.explain(loss.build(num_classes=num_classes), num_classes)
-        for loss, title in found.items()
-    }
-    explained = {title: each for title, each in explained.items() if each.alpha > 0.0}
+            found.setdefault(row.arm.loss, row)
+    times = Counter(row.title for row in found.values())
+    explained = []
+    for loss, row in found.items():
+        # Networks of one table may have numbers of their own in the same method.
+        title = row.title if times[row.title] == 1 else f"{row.title} ({row.arm.name})"
+        each = tfkd.explain(loss.build(num_classes=num_classes), num_classes)
+        if each.alpha > 0.0:
+            explained.append((title, each))
     if not explained:
         return None
-    titles, left_out = first(list(explained), MOST_PANELS, "losses", str)
+    drawn, left_out = first(explained, MOST_PANELS, "losses", lambda pair: pair[0])
     panels, values = [], []
-    for place, title in enumerate(titles):
+    for place, (title, each) in enumerate(drawn):
         with drawing():
-            each = explained[title]
             figure = soft_targets_figure(each, title=title)
             figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
             axes = figure.axes[0]
@@ -42,7 +47,7 @@ def draw(data: StudyData) -> Drawing | None:
                 ["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])]
             )
             panels.append(to_svg(figure, f"soft-targets-{place}", title))
-    for title, each in explained.items():
+    for title, each in explained:
         assert each.teacher_target is not None and each.target is not None
         values.append(
             (

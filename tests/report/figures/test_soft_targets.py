@@ -1,0 +1,34 @@
+"""The figure of soft targets: every loss of a study, with the numbers of its formula."""
+
+import pytest
+
+from tfkd.report.figures import soft_targets
+from tfkd.report.study_data import RunData, StudyData
+from tfkd.study.catalogue import PAPER
+from tfkd.study.summary import SUMMARISED, summarise_study
+
+# By hand from the released alpha, temperature and multiplier with 100 classes: the scale is
+# (1 - alpha) + alpha * multiplier / 100.
+SCALES = {
+    "mobilenet_v2/released-tf_kd_reg": 0.0595,
+    "shufflenet_v2/released-tf_kd_reg": 0.0595,
+    "resnet18/released-tf_kd_reg": 1.0,
+    "googlenet/released-tf_kd_reg": 0.95,
+}
+
+
+def test_losses_of_one_name_and_other_numbers_are_all_there():
+    study = PAPER["table-9"](seeds=1)
+    records = [
+        {"arm": arm.name, "seed": 0, "teacher": None, **dict.fromkeys(SUMMARISED, 0.5)}
+        for arm in study.arms
+    ]
+    described = {"classes": [str(label) for label in range(100)]}
+    runs = {record["arm"]: [RunData(record, {}, described, {}, [], None)] for record in records}
+    figure = soft_targets.draw(StudyData(study, runs, summarise_study(study, records)))
+    scales = {row[0]: row[3] for row in figure.table.rows}
+    assert len(scales) == len(figure.table.rows) == len(figure.panels) == 5
+    for arm, scale in SCALES.items():
+        assert scales[f"Tf-KD_reg, as released ({arm})"] == pytest.approx(scale)
+    # The same for every network, and so without one's name.
+    assert scales["label smoothing, as released"] == pytest.approx(1.0)
