@@ -158,6 +158,11 @@ def test_the_machinery_is_checked():
     assert "as it must" in right
     (wrong,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": -1.0}))
     assert "something is wrong" in wrong
+    # Off zero for each of 5 seeds, whose smallest p is 2/32.
+    (few,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": -1.0}, seeds=5))
+    assert "should hold zero" in few
+    assert "p 0.062" in few
+    assert "as it must" not in few
     (unknown,) = machinery(rows({CLAIM: 0.5, "small_cnn/undone": -1.0}, seeds=1))
     assert "checks nothing yet" in unknown
     assert machinery(rows({CLAIM: 0.5, "small_cnn/scaled": 0.0})) == []

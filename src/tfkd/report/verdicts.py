@@ -52,8 +52,14 @@ def machinery(rows: list[Row]) -> list[str]:
             continue
         if math.isnan(difference.low):
             ending = "with one seed there is no interval, so this checks nothing yet."
-        elif difference.low <= 0.0 <= difference.high or difference.p_value > LEVEL:
+        elif difference.low <= 0.0 <= difference.high:
             ending = "as it must: under SGD the two are the same training but for rounding."
+        elif difference.p_value > LEVEL:
+            ending = (
+                "which should hold zero: under SGD the two are the same training but for "
+                f"rounding. Chance alone can do this (p {difference.p_value:.2g}): so much may the "
+                f"other intervals of {difference.n} seeds be off, too."
+            )
         else:
             ending = (
                 "but it must land on it, for under SGD the two are the same training but for "
