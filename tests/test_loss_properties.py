@@ -82,6 +82,28 @@ def test_value_and_gradient_are_those_of_the_equation(cases, reference, examples
         assert grad.dtype == case.logits.dtype
 
 
+def test_loss_without_a_gradient_is_the_same(cases, examples):
+    @cases.for_all(examples, cases.cases())
+    def check(case):
+        tolerance = cases.tolerance(case)
+        expected = case.loss(case.leaf())
+        by_position = case.loss(case.leaf(), reduction="none").detach().double().numpy()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            allowed = 2.0 * tolerance.reduced(by_position, case.options["reduction"])
+        assert expected.requires_grad
+        plain = case.loss(case.logits)
+        with torch.no_grad():
+            silent = case.loss(case.leaf())
+        with torch.inference_mode():
+            inferred = case.loss(case.logits)
+        assert not plain.requires_grad and not silent.requires_grad
+        for value in (plain, silent, inferred):
+            if tolerance.vanishing.any():
+                assert value.shape == expected.shape
+            else:
+                within(value, expected, allowed, case)
+
+
 def test_alpha_0_is_cross_entropy(cases, examples):
     @cases.for_all(examples, cases.cases(alphas=(0.0,)))
     def check(case):

@@ -24,6 +24,9 @@ BLOCK = 1 << 20
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
 beside the gradient."""
 
+SMALL = 1e-30
+"""Smallest probability whose logarithm is taken; of one below it too few digits may be left."""
+
 NO_GRADIENTS = (None,) * 4
 """Of the labels, the gap, the class weights and the numbers."""
 
@@ -152,10 +155,10 @@ def _block(
 ) -> Tensor:
     """Return the loss of each position, unweighted; write its gradient times `share`.
 
-    Measured from the largest logit of each position, whose probabilities are p_max and p_τ,max,
+    Measured from the logit z_r of a class r whose probabilities are p_r and p_τ,r,
 
-        loss     = (1-α)·(-log p_max) + α·τ²·(Σ_k t_k·log t_k - log p_τ,max)
-                   - c·z_y - α·τ·t_other·Σ_k z_k
+        loss     = -(1-α)·log p_r - α·τ²·log p_τ,r + c·(z_r - z_y)
+                   - α·τ·t_other·(Σ_k z_k - K·z_r) + α·τ²·Σ_k t_k·log t_k
         gradient = (1-α)·p + α·τ·(p_τ - t_other), less c at the true class y
         c        = (1-α) + α·τ·(t_true - t_other)
     """
@@ -168,39 +171,43 @@ def _block(
         other = 0.0
     everywhere = alpha * tau * other
     result = gradient if gradient.dtype == z.dtype else torch.empty_like(z)
-    top = z.amax(1)
-    # The label's distance from the top; also reports a label out of range, as torch does.
-    below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").add_(top)
-
-    if tau == 1.0:
-        softened, loss_weight, gradient_weight = torch.softmax(z, 1, out=result), -1.0, 1.0
-        loss = softened.amax(1).log_()
-    else:
-        softened, loss_weight, gradient_weight = z * (1.0 / tau), -alpha * tau**2, alpha * tau
-        torch.softmax(softened, 1, out=softened)
-        loss = softened.amax(1).log_()
-        if alpha < 1.0:
-            torch.softmax(z, 1, out=result)
-            loss.add_(result.amax(1).log_(), alpha=(alpha - 1.0) / loss_weight)
-            torch.add(softened, result, alpha=(1.0 - alpha) / gradient_weight, out=result)
-            softened = result
-    if at_label != 0.0:
-        loss.add_(below, alpha=at_label / loss_weight)
-    if other > 0.0:
-        loss.sub_(z.sum(1).sub_(top, alpha=classes), alpha=everywhere / loss_weight)
-        entropy = -true * math.log(true) - (classes - 1) * other * math.log(other)
-        loss.sub_(alpha * tau**2 * entropy / loss_weight)
-    loss.mul_(loss_weight)
-
-    factor = 1.0 if isinstance(share, Tensor) else share
-    if everywhere == 0.0:
-        torch.mul(softened, gradient_weight * factor, out=result)
-    else:
-        shift = torch.full((), -everywhere * factor, dtype=z.dtype, device=z.device)
-        torch.add(shift, softened, alpha=gradient_weight * factor, out=result)
+    # The label's logit; also reports a label out of range, as torch does.
+    z_y = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").neg_()
     index = labels.unsqueeze(1)
     if isinstance(share, Tensor):
         index = index.masked_fill(index == numbers.ignore_index, 0)
+
+    # Probabilities, with their weights in the loss and in the gradient.
+    terms = []
+    if tau != 1.0:
+        scaled = z * (1.0 / tau)
+        terms.append((torch.softmax(scaled, 1, out=scaled), alpha * tau**2, alpha * tau))
+    if tau == 1.0 or alpha < 1.0:
+        weight = 1.0 if tau == 1.0 else 1.0 - alpha
+        terms.append((torch.softmax(z, 1, out=result), weight, weight))
+    z_r, of_r = z_y, [p.gather(1, index).squeeze(1) for p, _, _ in terms]
+    if z.device.type == "cpu" and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
+        loss = torch.zeros_like(z_r)
+    else:
+        z_r, of_r = z.amax(1), [p.amax(1) for p, _, _ in terms]
+        loss = torch.zeros_like(z_r) if at_label == 0.0 else (z_r - z_y).mul_(at_label)
+    for p_r, (_, weight, _) in zip(of_r, terms, strict=True):
+        loss.sub_(p_r.log_(), alpha=weight)
+    if other > 0.0:
+        entropy = -true * math.log(true) - (classes - 1) * other * math.log(other)
+        loss.sub_(z.sum(1).sub_(z_r, alpha=classes), alpha=everywhere)
+        loss.sub_(alpha * tau**2 * entropy)
+
+    factor = 1.0 if isinstance(share, Tensor) else share
+    p, _, weight = terms[0]
+    if len(terms) > 1:
+        sharp, _, sharp_weight = terms[1]
+        p = torch.add(p, sharp, alpha=sharp_weight / weight, out=result)
+    if everywhere == 0.0:
+        torch.mul(p, weight * factor, out=result)
+    else:
+        shift = torch.full((), -everywhere * factor, dtype=z.dtype, device=z.device)
+        torch.add(shift, p, alpha=weight * factor, out=result)
     result.scatter_(1, index, result.gather(1, index).sub_(at_label * factor))
     if isinstance(share, Tensor):
         result.mul_(share.unsqueeze(1))

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+COMPILED_POWER = 32
+"""Compiled powers below it are multiplications."""
+
 
 class LossNumbers(NamedTuple):
     """The numbers of a loss.
@@ -48,19 +51,20 @@ def loss_by_terms(
     soft_labels = labels.to(z.dtype) if labels.shape == z.shape else None
     position_weight, divisor = _position_weights(z, labels, soft_labels, class_weight, ignore_index)
 
-    # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
     class_dim = 0 if z.dim() == 1 else 1
+    if soft_labels is None and not isinstance(teacher_logits, Tensor):
+        loss = _gap_loss(z, labels, teacher_logits, class_dim, numbers)
+        return _reduce(scale * _weigh(loss, position_weight), divisor, reduction)
+
+    # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
     log_student = F.log_softmax(z / temperature if temperature != 1.0 else z, dim=class_dim)
     if isinstance(teacher_logits, Tensor):
         t = teacher_logits.detach().to(z.dtype)
         divergence = _tensor_divergence(log_student, t / temperature, class_dim)
-    elif soft_labels is not None:
-        divergence = _gap_divergence_soft(
-            log_student, soft_labels, teacher_logits / temperature, class_dim
-        )
     else:
+        assert soft_labels is not None
         divergence = _gap_divergence(
-            log_student, labels, teacher_logits / temperature, class_dim, ignore_index
+            log_student, soft_labels, teacher_logits / temperature, class_dim
         )
     loss = alpha * temperature**2 * _weigh(divergence, position_weight)
 
@@ -77,8 +81,10 @@ def loss_by_terms(
         # Unused, but it reports a class index out of range as torch does.
         F.nll_loss(log_student.detach(), labels, ignore_index=ignore_index)
 
-    if scale != 1.0:
-        loss = scale * loss
+    return _reduce(loss if scale == 1.0 else scale * loss, divisor, reduction)
+
+
+def _reduce(loss: Tensor, divisor: Tensor | int, reduction: str) -> Tensor:
     if reduction == "none":
         return loss
     total = loss.sum()
@@ -149,23 +155,42 @@ def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -
     return _dot(log_teacher.exp(), log_teacher - log_student, dim)
 
 
-def _gap_divergence(
-    log_student: Tensor, labels: Tensor, gap: float, dim: int, ignore_index: int
-) -> Tensor:
-    """KL(t ‖ p) = Σ_k t_k log t_k − t_other Σ_k log p_k − (t_true − t_other) log p_y."""
-    num_classes = log_student.shape[dim]
-    true, other = softened_gap(gap, num_classes)
-    if other < torch.finfo(log_student.dtype).tiny:  # times an infinite logarithm it were not 0
-        return F.nll_loss(log_student, labels, ignore_index=ignore_index, reduction="none")
-    negative_entropy = true * math.log(true) + (num_classes - 1) * other * math.log(other)
-    divergence = negative_entropy - other * log_student.sum(dim)
-    if true == other:
-        return divergence
-    nll = F.nll_loss(log_student, labels, ignore_index=ignore_index, reduction="none")
-    return divergence + (true - other) * nll
+def _gap_loss(z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumbers) -> Tensor:
+    """Loss of each position for class indices, unweighted, in sums over the classes alone.
+
+    With logits z measured from the largest of their position,
+
+        loss = c·(-z_y) - α·τ·t_other·Σ_k z_k + (1-α)·lse(z) + α·τ²·(lse(z/τ) + Σ_k t_k·log t_k)
+        c    = (1-α) + α·τ·(t_true - t_other)
+    """
+    alpha, tau = numbers.alpha, numbers.temperature
+    classes = z.shape[dim]
+    true, other = softened_gap(gap / tau, classes)
+    # The loss does not depend on what it is measured from, so neither does its gradient.
+    # Contiguous, for the derivatives of nll_loss that torch.func takes.
+    z = (z - z.detach().amax(dim, keepdim=True)).contiguous()
+    # Also reports a label out of range, as torch does.
+    below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none")
+    exponential = (z if tau == 1.0 else z / tau).exp()
+    if tau == 1.0:
+        loss = exponential.sum(dim).log()
+    else:
+        loss = alpha * tau**2 * exponential.sum(dim).log()
+        if alpha < 1.0:
+            # A compiler multiplies, which costs it less than another exponential.
+            power = torch.compiler.is_compiling() and tau.is_integer() and tau < COMPILED_POWER
+            exponential = exponential.pow(int(tau)) if power else z.exp()
+            loss = loss + (1.0 - alpha) * exponential.sum(dim).log()
+    at_label = (1.0 - alpha) + alpha * tau * (true - other)
+    if at_label != 0.0:
+        loss = loss + at_label * below
+    if other >= torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
+        negative_entropy = true * math.log(true) + (classes - 1) * other * math.log(other)
+        loss = loss - alpha * tau * other * z.sum(dim) + alpha * tau**2 * negative_entropy
+    return loss
 
 
-def _gap_divergence_soft(log_student: Tensor, soft_labels: Tensor, gap: float, dim: int) -> Tensor:
+def _gap_divergence(log_student: Tensor, soft_labels: Tensor, gap: float, dim: int) -> Tensor:
     """KL(t ‖ p) for the q-mixture t_k = t_other Σ_c q_c + (t_true − t_other) q_k."""
     true, other = softened_gap(gap, log_student.shape[dim])
     mass = soft_labels.sum(dim)
