@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LOG2_E = math.log2(math.e)
+
 COMPILED_POWER = 32
-"""Compiled powers below it are multiplications."""
+"""Whole powers below it are compiled to multiplications. They are of exp2: an exp that is used twice
+Inductor keeps in memory instead."""
 
 
 class LossNumbers(NamedTuple):
@@ -115,6 +118,8 @@ def _weigh(loss: Tensor, position_weight: Tensor | None) -> Tensor:
     """Weigh each position; one of no weight counts 0 even where its loss is infinite."""
     if position_weight is None:
         return loss
+    if position_weight.dtype == torch.bool:
+        return torch.where(position_weight, loss, 0.0)
     return torch.where(position_weight == 0.0, 0.0, loss * position_weight)
 
 
@@ -125,13 +130,16 @@ def _position_weights(
     class_weight: Tensor | None,
     ignore_index: int,
 ) -> tuple[Tensor | None, Tensor | int]:
-    """Weight of each position, Σ_k q_k·w_k (None: all 1), and the divisor of the mean."""
+    """Weight of each position, Σ_k q_k·w_k (None: all 1; bool: 1 or 0), and the mean's divisor."""
     class_dim = 0 if z.dim() == 1 else 1
     if soft_labels is not None:
         weights = None
         if class_weight is not None:
             weights = _per_class(soft_labels, class_weight, class_dim).sum(class_dim)
         return weights, z.numel() // z.shape[class_dim]
+    if class_weight is None:
+        valid = labels != ignore_index
+        return valid, valid.sum()
     weights = label_weights(labels, class_weight, ignore_index, z.dtype)
     return weights, weights.sum()
 
@@ -171,16 +179,18 @@ def _gap_loss(z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumb
     z = (z - z.detach().amax(dim, keepdim=True)).contiguous()
     # Also reports a label out of range, as torch does.
     below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none")
-    exponential = (z if tau == 1.0 else z / tau).exp()
+    exponential = torch.exp2(z * (LOG2_E / tau))
     if tau == 1.0:
         loss = exponential.sum(dim).log()
     else:
         loss = alpha * tau**2 * exponential.sum(dim).log()
         if alpha < 1.0:
-            # A compiler multiplies, which costs it less than another exponential.
-            power = torch.compiler.is_compiling() and tau.is_integer() and tau < COMPILED_POWER
-            exponential = exponential.pow(int(tau)) if power else z.exp()
-            loss = loss + (1.0 - alpha) * exponential.sum(dim).log()
+            # Compiled, a power costs less than another exponential.
+            power = (
+                torch.compiler.is_compiling() and float(tau).is_integer() and tau < COMPILED_POWER
+            )
+            sharp = exponential.pow(int(tau)) if power else torch.exp2(z * LOG2_E)
+            loss = loss + (1.0 - alpha) * sharp.sum(dim).log()
     at_label = (1.0 - alpha) + alpha * tau * (true - other)
     if at_label != 0.0:
         loss = loss + at_label * below
