@@ -20,7 +20,7 @@ from tfkd._loss_terms import (
 )
 from tfkd.teachers.base import is_transformed
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
 beside the gradient."""
 

@@ -12,8 +12,8 @@ from torch import Tensor
 LOG2_E = math.log2(math.e)
 
 COMPILED_POWER = 32
-"""Whole powers below it are compiled to multiplications. They are of exp2: an exp that is used twice
-Inductor keeps in memory instead."""
+"""Whole powers below it are compiled to multiplications. They are powers of exp2, because Inductor
+keeps an exp that is used twice in memory."""
 
 
 class LossNumbers(NamedTuple):
