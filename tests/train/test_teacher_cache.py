@@ -20,8 +20,8 @@ from tfkd.models import create_model
 from tfkd.teachers import CachedTeacher
 from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, train_run
 from tfkd.train.progress import Silent
-from tfkd.train.run_directory import load_teacher
 from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
+from tfkd.train.teacher_network import load_teacher
 
 DATA = DataSettings("digits", train_size=100, views=2)
 PLAIN = RunSettings(data=DATA, epochs=1, batch_size=40)
