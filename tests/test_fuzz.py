@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -36,6 +37,8 @@ from tfkd.data.tiny_imagenet import load_tiny_imagenet
 from tfkd.models import create_model
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Published, Study
+from tfkd.teachers import Batch as Asked
+from tfkd.teachers import CachedTeacher
 from tfkd.train import MethodSettings, RunDirectory, RunSettings, train_run
 from tfkd.train.checkpoint import read_checkpoint, write_checkpoint
 from tfkd.train.tensors import load_weights
@@ -133,7 +136,7 @@ def changed_lines(content, rng):
 def readers(tmp_path_factory):
     """By name: the file to change, how to change its content, and what reads it."""
     root = tmp_path_factory.mktemp("fuzz")
-    found = _of_runs(root) | _of_data(root) | _of_images(root)
+    found = _of_runs(root) | _of_caches(root) | _of_data(root) | _of_images(root)
     config = root / "config.yaml"
     config.write_text("epochs: 3\nlearning_rate: 0.1\nmilestones: [1, 2]\ntensorboard: true\n")
     parser = make_parser(COMMANDS, description="", version="")
@@ -148,12 +151,14 @@ def _of_runs(root):
     run = RunDirectory(root / "run")
     train_run(run.path, settings)
     (run.path / "SHA256SUMS").rename(root / "sums")
+    run.teacher_file.write_text(json.dumps({"sha256": "0" * 64}))
     model = create_model("small_cnn", num_classes=10, in_channels=1)
     found = {
         "settings.json": (run.settings_file, changed_json, run.settings),
         "data.json": (run.data_file, changed_json, run.data),
         "environment.json": (run.environment_file, changed_json, run.environment),
         "result.json": (run.result_file, changed_json, run.result),
+        "teacher.json": (run.teacher_file, changed_json, run.taught_by),
         "metrics.jsonl": (run.metrics_file, changed_lines, run.history),
         "test.safetensors": (run.test_file, changed_bytes, run.test_logits),
         "weights.safetensors": (
@@ -196,6 +201,62 @@ def _of_runs(root):
     plan = root / "study" / "plan.study.json"
     found["plan.study.json"] = (plan, changed_json, lambda: read_studies(plan.parent))
     return found
+
+
+def _of_caches(root):
+    """What is read of a broken cache is right, unless its checksums were made to match."""
+    torch.manual_seed(0)
+    indices = torch.arange(12)
+    batches = [(torch.randn(12, 3), indices, view) for view in range(2)]
+    network = torch.nn.Linear(3, 7)
+
+    def answers(path, **options):
+        cached = CachedTeacher(path, **options)
+        asked = [Asked(torch.zeros(12, 7), indices, indices=indices, view=v) for v in range(2)]
+        return [cached(batch) for batch in asked]
+
+    found = {}
+    for form in ("float32", "top-2"):
+        path, crafted = root / f"cache-{form}", root / f"crafted-{form}"
+        for folder in (path, crafted):
+            CachedTeacher.record(folder, network, batches, form=form)
+        right = answers(path)
+
+        def read(path=path, right=right):
+            for said, true in zip(answers(path), right, strict=True):
+                if not torch.equal(said, true):
+                    raise AssertionError("a wrong answer")
+
+        def read_signed(path=crafted):
+            _sign_cache(path)
+            for verify in (False, True):
+                with contextlib.ExitStack() as stack:
+                    if not verify:
+                        stack.enter_context(contextlib.suppress(*DOCUMENTED))
+                    answers(path, verify=verify)
+
+        for file in path.iterdir():
+            change = changed_json if file.suffix == ".json" else changed_bytes
+            found[f"{form} {file.name}"] = (file, change, read)
+            found[f"{form} {file.name} with checksums to match"] = (
+                crafted / file.name,
+                change,
+                read_signed,
+            )
+    return found
+
+
+def _sign_cache(path):
+    file = path / "cache.json"
+    with contextlib.suppress(ValueError, TypeError, AttributeError, LookupError, OSError):
+        values = json.loads(file.read_bytes())
+        for name in ("values", "classes", "positions"):
+            with contextlib.suppress(TypeError, LookupError, OSError):
+                content = (path / f"{name}.bin").read_bytes()
+                values["columns"][name]["sha256"] = hashlib.sha256(content).hexdigest()
+        values.pop("sha256", None)
+        values["sha256"] = hashlib.sha256(json.dumps(values).encode()).hexdigest()
+        file.write_text(json.dumps(values))
 
 
 def _of_data(root):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import copy
+import pickle
 
 import pytest
 import torch
@@ -194,38 +193,18 @@ def test_damaged_caches_are_refused_by_name(model, tmp_path):
         with pytest.raises(FileNotFoundError, match=name):
             tfkd.CachedTeacher(tmp_path)
         file.write_bytes(whole)
-    description = json.loads((tmp_path / "cache.json").read_text())
-    for change, message in (
-        ({"byte_order": "middle"}, "byte order .*got middle"),
-        ({"version": 2}, "version 1 .*got 2"),
-    ):
-        (tmp_path / "cache.json").write_text(json.dumps({**description, **change}))
-        with pytest.raises(ValueError, match=message):
-            tfkd.CachedTeacher(tmp_path)
-    for text in ("{", "[]", "{}"):
-        (tmp_path / "cache.json").write_text(text)
-        with pytest.raises(ValueError, match=r"description of a teacher cache in .*cache\.json"):
-            tfkd.CachedTeacher(tmp_path)
     (tmp_path / "cache.json").unlink()
     with pytest.raises(FileNotFoundError, match="never finished"):
         tfkd.CachedTeacher(tmp_path)
 
 
-def test_a_recording_that_is_killed_leaves_no_cache_and_may_be_done_again(model, tmp_path):
-    program = (
-        "import os, sys, torch, tfkd\n"
-        "def batches():\n"
-        "    yield torch.randn(4, 3), torch.arange(4), 0\n"
-        "    os._exit(9)\n"
-        "tfkd.CachedTeacher.record(sys.argv[1], torch.nn.Linear(3, 5), batches())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
-    assert done.returncode == 9
-    assert (tmp_path / "values.bin").exists()
-    with pytest.raises(FileNotFoundError, match="never finished"):
-        tfkd.CachedTeacher(tmp_path)
-    cached = tfkd.CachedTeacher.record(tmp_path, model, batches())
-    assert cached.samples == N
+def test_copies_answer_the_same_and_do_not_read_everything_again(model, tmp_path):
+    cached = tfkd.CachedTeacher.record(tmp_path, model, batches(), identity={"weights": "a"})
+    damage = tmp_path / "values.bin"
+    damage.write_bytes(damage.read_bytes())
+    for again in (copy.deepcopy(cached), pickle.loads(pickle.dumps(cached))):
+        assert again.identity == cached.identity
+        assert torch.equal(ask(again, torch.arange(N), 1), ask(cached, torch.arange(N), 1))
 
 
 def test_a_recording_that_fails_leaves_nothing(model, tmp_path):
@@ -258,6 +237,7 @@ def test_what_makes_no_cache_is_refused(model, tmp_path):
         ([(x, first + 2**31, 0)], r"`indices` in \[0, .*got 2147483649"),
         ([(x, torch.tensor([0]), 0)], r"\(2, 5\) and \(1,\)"),
         ([(x, first, -1)], "`view`"),
+        ([(x * float("nan"), first, 0)], "finite logits"),
     ):
         with pytest.raises(ValueError, match=message):
             tfkd.CachedTeacher.record(tmp_path / "cache", model, wrong)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,8 +20,8 @@ from tfkd.models import create_model
 from tfkd.teachers import CachedTeacher
 from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, train_run
 from tfkd.train.progress import Silent
-from tfkd.train.run_directory import load_teacher
 from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
+from tfkd.train.teacher_network import load_teacher
 
 DATA = DataSettings("digits", train_size=100, views=2)
 PLAIN = RunSettings(data=DATA, epochs=1, batch_size=40)
@@ -166,6 +168,8 @@ def test_a_cache_that_does_not_belong_is_refused(teacher, tmp_path):
     (description,) = caches(teacher)
     changed = json.loads(description.read_text())
     changed["identity"]["weights"] = "0" * 64
+    del changed["sha256"]
+    changed["sha256"] = hashlib.sha256(json.dumps(changed).encode()).hexdigest()
     description.write_text(json.dumps(changed))
     with pytest.raises(ValueError, match=r"weights is '0{64}' there"):
         train_run(tmp_path / "two", taught(teacher))
@@ -174,6 +178,33 @@ def test_a_cache_that_does_not_belong_is_refused(teacher, tmp_path):
     with pytest.raises(ValueError, match=r"weights is"):
         train_run(tmp_path / "two", taught(teacher))
     assert not (tmp_path / "two").exists()
+
+
+def test_a_flipped_bit_is_named_before_training_and_deleting_mends_it(teacher, tmp_path):
+    train_run(tmp_path / "one", taught(teacher))
+    (description,) = caches(teacher)
+    for name in ("values.bin", "positions.bin", "cache.json"):
+        file = description.with_name(name)
+        whole = file.read_bytes()
+        file.write_bytes(whole[:40] + bytes([whole[40] ^ 4]) + whole[41:])
+        with pytest.raises(ValueError, match=rf"Expected .*{file}.*Delete the directory"):
+            train_run(tmp_path / "two", taught(teacher))
+        assert not (tmp_path / "two").exists()
+        file.write_bytes(whole)
+    file.write_bytes(whole[:40])
+    shutil.rmtree(description.parent)
+    train_run(tmp_path / "two", taught(teacher))
+    assert difference(tmp_path / "one", tmp_path / "two") == 0.0
+
+
+def test_a_cache_of_an_earlier_version_is_named_with_what_to_delete(teacher, tmp_path):
+    train_run(tmp_path / "one", taught(teacher))
+    (description,) = caches(teacher)
+    values = json.loads(description.read_text())
+    del values["sha256"]
+    description.write_text(json.dumps(values | {"version": 1}))
+    with pytest.raises(ValueError, match=rf"version 2 in .*got 1.*Delete .*{description.parent}"):
+        train_run(tmp_path / "two", taught(teacher))
 
 
 def test_lossy_forms_train_and_state_their_error(teacher, tmp_path):
@@ -330,6 +361,85 @@ def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
         assert done.returncode == 0, done.stderr
     assert len(caches(teacher)) == 1
     assert difference(tmp_path / "float32", tmp_path / "none") < 1e-4
+
+
+HALTING = """
+import json, sys, time, torch
+from tfkd.train import RunSettings, train_run
+from tfkd.train import teacher_cache
+from tfkd.train.progress import Silent
+
+wait = teacher_cache.wait_for_lock
+
+def told(file):
+    print("waiting", flush=True)
+    return wait(file)
+
+teacher_cache.CPU_BATCH = 8
+teacher_cache.wait_for_lock = told
+torch.set_num_threads(1)
+
+class Halting(Silent):
+    def teacher(self, done, total):
+        if done >= float(sys.argv[3]):
+            print("asking", flush=True)
+            time.sleep(100)
+
+train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))), progress=Halting())
+"""
+
+
+@pytest.fixture
+def start(teacher, tmp_path):
+    """Starts a process that trains a run, and halts when its teacher has been asked so often."""
+    (tmp_path / "halting.py").write_text(HALTING)
+    (tmp_path / "halting.json").write_text(json.dumps(taught(teacher).to_dict()))
+    started = []
+
+    def start(name, after=float("inf")):
+        command = [sys.executable, "halting.py", name, "halting.json", str(after)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, cwd=tmp_path, text=True, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def asks(process):
+    assert process.stdout.readline() == "waiting\n"
+    assert process.stdout.readline() == "asking\n"
+    return process
+
+
+def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teacher, tmp_path):
+    for after in (40, 100):  # of 100
+        asks(start("run", after)).kill()
+        assert caches(teacher) == []
+        assert not (tmp_path / "run" / "settings.json").exists()
+    assert start("run").wait(timeout=100) == 0
+    train_run(tmp_path / "whole", taught(teacher, cache="none"))
+    assert difference(tmp_path / "run", tmp_path / "whole") < 1e-4
+    left = {file.name for file in caches(teacher)[0].parent.iterdir()}
+    assert left == {"cache.json", "values.bin", "positions.bin"}
+
+
+def test_where_the_maker_of_a_cache_is_killed_one_of_those_who_wait_makes_it(
+    start, teacher, tmp_path
+):
+    maker = asks(start("maker", after=40))
+    waiting = [start(name) for name in ("one", "two")]
+    for process in waiting:
+        assert process.stdout.readline() == "waiting\n"
+    assert caches(teacher) == []
+    maker.kill()
+    for process in waiting:
+        assert process.wait(timeout=100) == 0, process.stderr.read()
+    assert len(caches(teacher)) == 1
+    assert difference(tmp_path / "one", tmp_path / "two") == 0.0
+    CachedTeacher(caches(teacher)[0].parent)
 
 
 def test_images_from_files_are_cached_as_they_are_drawn(tmp_path):

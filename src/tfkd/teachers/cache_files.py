@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import hashlib
 import math
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
+from tfkd.teachers.cache_description import (
+    DESCRIPTION,
+    LARGEST_INDEX,
+    Column,
+    Description,
+    what_to_delete,
+    write_description,
+)
 from tfkd.teachers.stored_forms import TEMPERATURES, StoredForm, total_variation
 
-DESCRIPTION = "cache.json"
-VERSION = 1
-LARGEST_INDEX = 2**31 - 1
-"""Sample indices number a data set from 0: a larger one is something else."""
+LOCK_FILE = ".lock"
 
-_DTYPES = {
+DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (torch.float32, torch.float16, torch.int16, torch.int32, torch.int64)
 }
@@ -30,28 +37,26 @@ _DTYPES = {
 class CacheWriter:
     """Writes a cache: rows as they come, and in the end where each sample and view lies.
 
-    Left without `finish`, it removes what it wrote.
+    Left without `finish`, it removes what it wrote. What a killed one left is written over.
 
     Args:
         path: directory of the cache, made where it is missing.
         form: how logits are stored.
 
     Raises:
-        FileExistsError: if the directory holds a finished cache.
+        FileExistsError: if the directory holds a finished cache, or another writer.
+        OSError: if the file system has no locks.
     """
 
     def __init__(self, path: Path, form: StoredForm) -> None:
-        if (path / DESCRIPTION).exists():
-            raise FileExistsError(
-                f"Expected no teacher cache in {path}, but there is one. Open it as "
-                "`tfkd.CachedTeacher(path)`, or delete it."
-            )
-        path.mkdir(parents=True, exist_ok=True)
+        _check_absent(path)
         self._path = path
         self._form = form
         self._started = time.monotonic()
         self._open: dict[str, BinaryIO] = {}
-        self._columns: dict[str, dict[str, Any]] = {}
+        self._columns: dict[str, Column] = {}
+        self._digests: dict[str, hashlib._Hash] = {}
+        self._lock = contextlib.ExitStack()
         self._shape: tuple[int, ...] | None = None
         self._indices: list[Tensor] = []
         self._views: list[Tensor] = []
@@ -60,6 +65,12 @@ class CacheWriter:
         self._errors = {temperature: [0.0, 0.0] for temperature in TEMPERATURES}
 
     def __enter__(self) -> CacheWriter:
+        self._lock.enter_context(_alone(self._path))
+        try:
+            _check_absent(self._path)  # finished by another since
+        except FileExistsError:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(
@@ -68,11 +79,13 @@ class CacheWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for file in self._open.values():
-            file.close()
-        if not (self._path / DESCRIPTION).exists():
-            for name in self._open:
-                _column_file(self._path, name).unlink(missing_ok=True)
+        with self._lock:
+            for file in self._open.values():
+                with contextlib.suppress(OSError):  # of a full disk, which has been said already
+                    file.close()
+            if not (self._path / DESCRIPTION).exists():
+                for name in self._open:
+                    column_file(self._path, name).unlink(missing_ok=True)
 
     def add(self, logits: Tensor, indices: Tensor, view: int) -> None:
         """Store the logits `(n, K, ...)` of samples `(n,)` in one view.
@@ -83,7 +96,7 @@ class CacheWriter:
         """
         if indices.dtype != torch.int64:
             raise TypeError(f"Expected `indices` of dtype int64, got {indices.dtype}.")
-        if logits.dim() < 2 or indices.shape != logits.shape[:1]:
+        if logits.dim() < 2 or 0 in logits.shape[1:] or indices.shape != logits.shape[:1]:
             raise ValueError(
                 "Expected logits (n, K, ...) and `indices` (n,) of the same samples, got "
                 f"{tuple(logits.shape)} and {tuple(indices.shape)}."
@@ -113,13 +126,18 @@ class CacheWriter:
 
     def _append(self, name: str, column: Tensor) -> None:
         if name not in self._open:
-            self._open[name] = _column_file(self._path, name).open("wb")
+            file = column_file(self._path, name)
+            # Not emptied: whoever has mapped what was there keeps it.
+            file.unlink(missing_ok=True)
+            self._open[name] = file.open("xb")
+            self._digests[name] = hashlib.sha256()
             dtype = str(column.dtype).removeprefix("torch.")
-            self._columns[name] = {"dtype": dtype, "shape": list(column.shape[1:])}
+            self._columns[name] = Column(dtype=dtype, shape=list(column.shape[1:]), sha256="")
         flat = column.detach().cpu().reshape(-1)
         buffer = bytearray(flat.numel() * flat.element_size())
         torch.frombuffer(buffer, dtype=flat.dtype).copy_(flat)
         self._open[name].write(buffer)
+        self._digests[name].update(buffer)
 
     def finish(self, identity: dict[str, str]) -> None:
         """Write where each sample lies, and the description.
@@ -135,27 +153,25 @@ class CacheWriter:
         for file in self._open.values():
             file.flush()
             os.fsync(file.fileno())
-        description = {
-            "version": VERSION,
-            "form": self._form.name,
-            "byte_order": sys.byteorder,
-            "shape": list(self._shape),
-            "rows": self._rows,
-            "views": len(positions),
-            "columns": self._columns,
-            "total_variation": {
-                f"{temperature:g}": {"largest": largest, "mean": total / self._rows}
-                for temperature, (largest, total) in self._errors.items()
-            },
-            "seconds": time.monotonic() - self._started,
-            "identity": dict(identity),
-        }
-        temporary = self._path / f".{DESCRIPTION}.{os.getpid()}"
-        with temporary.open("w", encoding="utf-8") as text:
-            text.write(json.dumps(description, indent=2) + "\n")
-            text.flush()
-            os.fsync(text.fileno())
-        temporary.replace(self._path / DESCRIPTION)
+        for name, digest in self._digests.items():
+            self._columns[name]["sha256"] = digest.hexdigest()
+        write_description(
+            self._path,
+            Description(
+                form=self._form.name,
+                byte_order=sys.byteorder,
+                shape=self._shape,
+                rows=self._rows,
+                views=len(positions),
+                columns=self._columns,
+                total_variation={
+                    f"{temperature:g}": {"largest": largest, "mean": total / self._rows}
+                    for temperature, (largest, total) in self._errors.items()
+                },
+                seconds=time.monotonic() - self._started,
+                identity=dict(identity),
+            ),
+        )
 
 
 def _positions(indices: Tensor, views: Tensor) -> Tensor:
@@ -183,36 +199,7 @@ def _positions(indices: Tensor, views: Tensor) -> Tensor:
     return table
 
 
-def read_description(path: Path) -> dict[str, Any]:
-    """Read the description of a cache.
-
-    Raises:
-        FileNotFoundError: if there is no finished cache.
-        ValueError: if it is not readable here.
-    """
-    file = path / DESCRIPTION
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"Expected a teacher cache in {path}, found no {DESCRIPTION} there: it was never "
-            "finished, or is somewhere else."
-        )
-    try:
-        description: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        version, order = description["version"], description["byte_order"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"Expected the description of a teacher cache in {file}: {error}."
-        ) from error
-    if version != VERSION:
-        raise ValueError(f"Expected a teacher cache of version {VERSION} in {file}, got {version}.")
-    if order != sys.byteorder:
-        raise ValueError(
-            f"Expected a teacher cache of byte order {sys.byteorder} in {file}, got {order}."
-        )
-    return description
-
-
-def map_columns(path: Path, description: dict[str, Any]) -> dict[str, Tensor]:
+def map_columns(path: Path, description: Description) -> dict[str, Tensor]:
     """Return the columns of a cache, mapped into memory; nothing is read yet.
 
     Raises:
@@ -220,23 +207,57 @@ def map_columns(path: Path, description: dict[str, Any]) -> dict[str, Tensor]:
         ValueError: for a file that is not of its size, naming it.
     """
     mapped = {}
-    for name, column in description["columns"].items():
-        file = _column_file(path, name)
+    for name, column in description.columns.items():
+        file = column_file(path, name)
         if not file.is_file():
             raise FileNotFoundError(
-                f"Expected {file} beside its {DESCRIPTION}, found no such file."
+                f"Expected {file} beside its {DESCRIPTION}, found no such file. "
+                f"{what_to_delete(path)}"
             )
-        rows = description["views"] if name == "positions" else description["rows"]
+        rows = description.views if name == "positions" else description.rows
         shape = [rows, *column["shape"]]
-        dtype, count = _DTYPES[column["dtype"]], math.prod(shape)
+        dtype, count = DTYPES[column["dtype"]], math.prod(shape)
         expected, got = count * dtype.itemsize, file.stat().st_size
         if got != expected:
             raise ValueError(
-                f"Expected {expected} bytes in {file}, got {got}: it is damaged. Delete {path}."
+                f"Expected {expected} bytes in {file}, got {got}: it is damaged. "
+                f"{what_to_delete(path)}"
             )
         mapped[name] = torch.from_file(str(file), shared=False, size=count, dtype=dtype).view(shape)
     return mapped
 
 
-def _column_file(path: Path, name: str) -> Path:
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the directory of a cache, so that nobody else writes there; never waits."""
+    from filelock import FileLock, Timeout  # torch brings it
+
+    path.mkdir(parents=True, exist_ok=True)
+    file = path / LOCK_FILE
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FileExistsError(
+            f"Expected nobody else to write the teacher cache in {path}, but another does. Wait "
+            f"for it, or take another directory. (If nobody does, delete {file}.)"
+        ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()
+        lock.release()
+
+
+def _check_absent(path: Path) -> None:
+    if (path / DESCRIPTION).exists():
+        raise FileExistsError(
+            f"Expected no teacher cache in {path}, but there is one. Open it as "
+            "`tfkd.CachedTeacher(path)`, or delete it."
+        )
+
+
+def column_file(path: Path, name: str) -> Path:
+    """Return the file of a column."""
     return path / f"{name}.bin"

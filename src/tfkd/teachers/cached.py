@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from tfkd.teachers.base import Batch, Teacher, is_transformed
-from tfkd.teachers.cache_files import CacheWriter, map_columns, read_description
+from tfkd.teachers.cache_check import verify_columns
+from tfkd.teachers.cache_description import Error, read_description, what_to_delete
+from tfkd.teachers.cache_files import CacheWriter, map_columns
 from tfkd.teachers.network import NetworkTeacher
 from tfkd.teachers.stored_forms import StoredForm
 
@@ -34,6 +36,8 @@ class CachedTeacher(Teacher):
         identity: what the cache must belong to; None: it is not asked.
         resident_bytes: a cache of up to so many bytes is copied to the accelerator that asks. A
             larger one stays on disk, and each batch waits for its rows.
+        verify: read every file once and hold it against its checksum. Without it their sizes alone
+            are looked at, and a bit that flipped on the disk is believed.
 
     Raises:
         FileNotFoundError: if there is no finished cache, or a file of it is missing.
@@ -71,22 +75,26 @@ class CachedTeacher(Teacher):
         *,
         identity: dict[str, str] | None = None,
         resident_bytes: int = 2**30,
+        verify: bool = True,
     ) -> None:
         super().__init__()
         self.path = Path(path)
         self.resident_bytes = resident_bytes
         description = read_description(self.path)
-        self.identity: dict[str, str] = description["identity"]
+        self.identity: dict[str, str] = description.identity
         if identity is not None:
             _check_identity(self.path, self.identity, identity)
-        self.form: str = description["form"]
-        self.views: int = description["views"]
-        self.total_variation: dict[str, dict[str, float]] = description["total_variation"]
-        self.seconds: float = description["seconds"]
-        self.samples: int = description["rows"] // self.views
+        self.form: str = description.form
+        self.views: int = description.views
+        self.total_variation: dict[str, Error] = description.total_variation
+        self.seconds: float = description.seconds
+        self.samples: int = description.rows // self.views
         self._form = StoredForm(self.form)
-        self._num_classes: int = description["shape"][0]
+        self._num_classes: int = description.shape[0]
+        self._rows: int = description.rows
         columns = map_columns(self.path, description)
+        if verify:
+            verify_columns(self.path, description)
         self.bytes = sum(column.numel() * column.element_size() for column in columns.values())
         # By device; in a plain dictionary, torch takes them for neither buffers nor state.
         self._columns = {torch.device("cpu"): columns}
@@ -117,7 +125,7 @@ class CachedTeacher(Teacher):
             The teacher, from the files.
 
         Raises:
-            FileExistsError: if there is a finished cache.
+            FileExistsError: if there is a finished cache, or another process makes one.
             TypeError: for `indices` that are no int64.
             ValueError: for an unknown form, no batches, views of different samples, or logits
                 that are NaN or infinite.
@@ -128,7 +136,8 @@ class CachedTeacher(Teacher):
                 with torch.inference_mode():
                     writer.add(network(inputs), indices, view)
             writer.finish(identity or {})
-        return cls(path, identity=identity)
+        # Summed while it was written; read now it would come from memory, not from the disk.
+        return cls(path, identity=identity, verify=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the stored logits of `batch.indices` in `batch.view`."""
@@ -147,20 +156,35 @@ class CachedTeacher(Teacher):
         rows = positions.index_select(0, indices.clamp(0, len(positions) - 1))
         known = (rows >= 0) & (indices >= 0) & (indices < len(positions))
         looks = positions.device.type == "cpu" and not is_transformed()
-        if looks and not bool(known.all()):
-            raise ValueError(
-                f"Expected `indices` of the {self.samples} samples in {self.path}, got "
-                f"{int(indices[~known][0])}."
-            )
+        if looks:
+            if not bool(known.all()):
+                raise ValueError(
+                    f"Expected `indices` of the {self.samples} samples in {self.path}, got "
+                    f"{int(indices[~known][0])}."
+                )
+            logits = self._looked_up(columns, rows)
+        else:
+            known &= rows < self._rows
+            logits = self._stored(columns, rows.clamp(0, self._rows - 1))
+            logits = logits.masked_fill(~known.view(-1, *[1] * (logits.dim() - 1)), torch.nan)
+        return (logits.squeeze(0) if batch.indices.dim() == 0 else logits).to(device)
+
+    def _stored(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor:
         stored = {
-            name: column.index_select(0, rows if looks else rows.clamp(min=0))
+            name: column.index_select(0, rows)
             for name, column in columns.items()
             if name != "positions"
         }
-        logits = self._form.decode(stored, self._num_classes)
-        if not looks:
-            logits = logits.masked_fill(~known.view(-1, *[1] * (logits.dim() - 1)), torch.nan)
-        return (logits.squeeze(0) if batch.indices.dim() == 0 else logits).to(device)
+        return self._form.decode(stored, self._num_classes)
+
+    def _looked_up(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor:
+        try:
+            return self._stored(columns, rows)
+        except (IndexError, RuntimeError) as error:  # torch's own checks of rows and classes
+            raise ValueError(
+                f"Expected rows and classes of the teacher cache in {self.path}, but: {error}. "
+                f"{what_to_delete(self.path)}"
+            ) from error
 
     def _view(self, view: int | None) -> int:
         if view is None:
@@ -206,12 +230,12 @@ class CachedTeacher(Teacher):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies, also in other processes, map the same files.
+        # Copies, also in other processes, map the same files, and need not read them again.
         return _opened, (self.path, self.identity, self.resident_bytes)
 
 
 def _opened(path: Path, identity: dict[str, str], resident_bytes: int) -> CachedTeacher:
-    return CachedTeacher(path, identity=identity, resident_bytes=resident_bytes)
+    return CachedTeacher(path, identity=identity, resident_bytes=resident_bytes, verify=False)
 
 
 def _check_identity(path: Path, there: dict[str, str], here: dict[str, str]) -> None:

@@ -35,10 +35,12 @@ class StoredForm:
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in ("float32", "float16") and not re.fullmatch(r"top-[1-9]\d*", self.name):
+        if self.name not in ("float32", "float16") and not re.fullmatch(
+            "top-[1-9][0-9]*", self.name
+        ):
             raise ValueError(
                 "Expected `form` to be float32, float16 or top-K with a number of classes, as "
-                f"top-10, got {self.name!r}."
+                f"top-10, got {self.name[:80]!r}."
             )
 
     @property
@@ -52,6 +54,28 @@ class StoredForm:
             return num_classes * (4 if self.name == "float32" else 2)
         return 2 * (self.kept + 1) + self.kept * _class_dtype(num_classes).itemsize
 
+    def layout(self, shape: tuple[int, ...]) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """Return dtype and shape of a row of each column, for outputs of a shape `(K, ...)`.
+
+        Raises:
+            ValueError: for fewer classes than are kept.
+        """
+        if self.kept is None:
+            return {"values": (torch.float32 if self.name == "float32" else torch.float16, shape)}
+        self._check_classes(shape[0])
+        dense = shape[1:]
+        return {
+            "values": (torch.float16, (self.kept + 1, *dense)),
+            "classes": (_class_dtype(shape[0]), (self.kept, *dense)),
+        }
+
+    def _check_classes(self, num_classes: int) -> None:
+        if self.kept is not None and self.kept >= num_classes:
+            raise ValueError(
+                f"Expected `form` with fewer than the {num_classes} classes, got {self.name}: "
+                "float16 stores all of them."
+            )
+
     def encode(self, logits: Tensor) -> dict[str, Tensor]:
         """Return the columns that store logits.
 
@@ -59,20 +83,18 @@ class StoredForm:
             logits: `(n, K, ...)`, floating point; minus infinity masks a class.
 
         Raises:
-            ValueError: for logits that are NaN or plus infinity, or fewer classes than are kept.
+            ValueError: for logits that are NaN or plus infinity, samples of which every class is
+                masked, or fewer classes than are kept.
         """
-        if bool((logits.isnan() | (logits == math.inf)).any()):
+        # The largest is NaN where one is, and infinite where one is or all are masked.
+        if not bool(logits.amax(1).isfinite().all()):
             raise ValueError("Expected finite logits of the teacher, got NaN or infinity.")
         if self.name == "float32":
             return {"values": logits.float()}
         if self.kept is None:
             return {"values": _half(logits - logits.amax(1, keepdim=True))}
         num_classes = logits.shape[1]
-        if self.kept >= num_classes:
-            raise ValueError(
-                f"Expected `form` with fewer than the {num_classes} classes, got {self.name}: "
-                "float16 stores all of them."
-            )
+        self._check_classes(num_classes)
         largest, classes = logits.float().topk(self.kept, dim=1)
         others = logits.float().scatter(1, classes, -math.inf).logsumexp(1, keepdim=True)
         each = others - math.log(num_classes - self.kept)
@@ -93,7 +115,8 @@ class StoredForm:
 def total_variation(logits: Tensor, restored: Tensor, temperature: float) -> Tensor:
     """Return half of Σ_k |p_k − p'_k| of each position, in [0, 1], between the two softmaxes."""
     p = (logits.float() / temperature).softmax(1)
-    return (p - (restored / temperature).softmax(1)).abs().sum(1) / 2
+    # Rounded sums may pass 1.
+    return ((p - (restored / temperature).softmax(1)).abs().sum(1) / 2).clamp(max=1.0)
 
 
 def _half(values: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def write_checksums(folder: Path, paths: list[Path], coming: dict[Path, bytes]) 
         paths: files that are there; one that is missing is left out.
         coming: what will be written after this, and where to.
     """
-    digests = {path: _digest(path) for path in paths if path.is_file()}
+    digests = {path: digest_of_file(path) for path in paths if path.is_file()}
     digests |= {path: hashlib.sha256(content).hexdigest() for path, content in coming.items()}
     lines = [
         f"{digest}  {path.relative_to(folder).as_posix()}\n" for path, digest in digests.items()
@@ -46,7 +46,7 @@ def verify(folder: Path, path: Path) -> None:
     if not sums.is_file() or not path.is_file():
         return
     expected = _read(sums).get(path.relative_to(folder).as_posix())
-    if _digest(path) != expected:
+    if digest_of_file(path) != expected:
         raise ValueError(
             f"Expected {path} as it was written, but its checksum is not that of {sums}: one of "
             f"the two is damaged or was changed. {what_to_delete(folder)}"
@@ -56,6 +56,15 @@ def verify(folder: Path, path: Path) -> None:
 def what_to_delete(folder: Path) -> str:
     """Return a sentence: how a run with a damaged file is mended."""
     return f"Restore it, or delete the directory {folder} to train this run anew."
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, as `sha256sum` prints it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _read(sums: Path) -> dict[str, str]:
@@ -69,11 +78,3 @@ def _read(sums: Path) -> dict[str, str]:
             )
         found[match[2]] = match[1]
     return found
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

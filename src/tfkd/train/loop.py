@@ -29,16 +29,13 @@ from tfkd.train.evaluate import EVALUATION_BATCH, predict_split
 from tfkd.train.event_writer import event_writer
 from tfkd.train.mixing import mix_labels
 from tfkd.train.progress import Progress, Silent
-from tfkd.train.run_directory import (
-    RunDirectory,
-    describe_data,
-    load_teacher,
-)
+from tfkd.train.run_directory import RunDirectory, describe_data
 from tfkd.train.run_lock import lock_run
 from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.settings import OptimizerSettings, RunSettings
 from tfkd.train.stopping import Agreement, Signals, end, noted_signals
 from tfkd.train.teacher_cache import cached_teacher
+from tfkd.train.teacher_network import check_teacher, load_teacher
 from tfkd.train.tensors import save_tensors
 from tfkd.train.totals import EpochTotals, Totals
 
@@ -71,7 +68,8 @@ def train_run(
 
     Raises:
         RunBusyError: if another process trains it.
-        ValueError: if the directory holds a run of other settings, or the teacher does not fit.
+        ValueError: if the directory holds a run of other settings, or that other weights taught,
+            or the teacher does not fit.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.
@@ -81,6 +79,7 @@ def train_run(
     run.check(settings)
     result = run.result()
     if result is not None:
+        check_teacher(run, settings)
         run.clear_finished()
         return result
     accelerator = _accelerator(settings)
@@ -139,6 +138,7 @@ class Training:
         self.validation: Loader | None = None
         if len(self.data.validation) > 0:
             self.validation = self._loader(self.data.validation, workers, train=False)
+        teacher_digest = check_teacher(run, settings)
         self.teacher = self._teacher(progress or Silent())
         self.criterion = settings.method.build(
             num_classes=self.data.num_classes, teacher=self.teacher
@@ -171,7 +171,7 @@ class Training:
         self.steps_per_epoch = -(-len(self.train_loader) // settings.gradient_accumulation)
         if self.accelerator.is_main_process:
             # Only now that data and teacher were found, so that a mistake leaves nothing behind.
-            run.claim(settings)
+            run.claim(settings, teacher_digest)
             run.clear_leftovers()
             files.write_json(run.data_file, describe_data(self.data))
             files.write_json(

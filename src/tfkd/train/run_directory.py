@@ -17,9 +17,14 @@ from tfkd._typed import typed
 from tfkd.data import ImageData
 from tfkd.models import create_model
 from tfkd.train import files
-from tfkd.train.checksums import CHECKSUMS_FILE, verify, what_to_delete, write_checksums
-from tfkd.train.run_files import Environment, Epoch, Result, checked_data
-from tfkd.train.settings import RunSettings, TeacherSettings
+from tfkd.train.checksums import (
+    CHECKSUMS_FILE,
+    verify,
+    what_to_delete,
+    write_checksums,
+)
+from tfkd.train.run_files import Environment, Epoch, Result, TaughtBy, checked_data
+from tfkd.train.settings import RunSettings
 from tfkd.train.tensors import load_weights, read_tensors
 
 
@@ -29,6 +34,7 @@ class RunDirectory:
 
     settings.json            every setting; the teacher's files by their path from here
     data.json                classes, channels, size and normalisation of the images
+    teacher.json             SHA-256 of the file of weights that teaches, if a network does
     environment.json         versions, commit, machine, determinism
     metrics.jsonl            one line an epoch
     result.json              written last: the run is finished
@@ -52,6 +58,11 @@ class RunDirectory:
     def data_file(self) -> Path:
         """Classes, channels, size and normalisation of the images."""
         return self.path / "data.json"
+
+    @property
+    def teacher_file(self) -> Path:
+        """Checksum of the weights that teach."""
+        return self.path / "teacher.json"
 
     @property
     def environment_file(self) -> Path:
@@ -105,10 +116,14 @@ class RunDirectory:
                 f"{'; '.join(differing)}. Take another directory, or the same settings."
             )
 
-    def claim(self, settings: RunSettings) -> None:
+    def claim(self, settings: RunSettings, teacher_digest: str | None = None) -> None:
         """Write the settings, or check that those there are the same.
 
         What killed writers left half-written is removed, so only who holds the run calls it.
+
+        Args:
+            settings: of the run.
+            teacher_digest: SHA-256 of the file of weights that teaches.
         """
         self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -116,6 +131,8 @@ class RunDirectory:
         for folder in (self.path, self.weights_file(0).parent):
             files.remove_leftovers(folder)
         if not self.settings_file.exists():
+            if teacher_digest is not None:
+                files.write_json(self.teacher_file, {"sha256": teacher_digest})
             files.write_json(self.settings_file, self._stored(settings).to_dict())
 
     def clear_leftovers(self) -> None:
@@ -155,6 +172,14 @@ class RunDirectory:
         """Read what a network must agree with its data about."""
         found: dict[str, Any] = self._read(self.data_file, checked_data)
         return found
+
+    def taught_by(self) -> str | None:
+        """Read the SHA-256 of the weights that teach; None if the run does not say it."""
+        if not self.teacher_file.is_file():
+            return None
+        found = self._read(self.teacher_file, lambda values: typed(TaughtBy, values, "teacher"))
+        digest: str = found["sha256"]
+        return digest
 
     def environment(self) -> dict[str, Any]:
         """Read what produced the run."""
@@ -204,6 +229,7 @@ class RunDirectory:
         paths = [
             self.settings_file,
             self.data_file,
+            self.teacher_file,
             self.environment_file,
             self.metrics_file,
             self.test_file,
@@ -284,48 +310,6 @@ def describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
-def load_teacher(settings: TeacherSettings, data: ImageData) -> nn.Module:
-    """Load the network that teaches, and check that it fits the data.
-
-    Raises:
-        FileNotFoundError: if there is no such run or file.
-        ValueError: if its classes, their order, or its images differ from the data's.
-    """
-    if settings.weights is not None:
-        model = create_model(
-            settings.source, num_classes=data.num_classes, in_channels=data.channels
-        )
-        load_weights(model, Path(settings.weights))
-        return model
-    run = RunDirectory(Path(settings.source))
-    model = run.load_model(settings.epoch)
-    theirs, ours = run.data(), describe_data(data)
-    for name in ("classes", "channels", "image_size", "mean", "std"):
-        if theirs[name] != ours[name]:
-            wanted, got = _where_they_differ(ours[name], theirs[name])
-            raise ValueError(
-                f"Expected a `teacher` with the student's {name}, {wanted}, got {got} in "
-                f"{run.path}."
-            )
-    return model
-
-
-def _where_they_differ(ours: Any, theirs: Any) -> tuple[str, str]:
-    """Two values as a message names them; of two long lists the first difference."""
-    if not isinstance(ours, list) or not isinstance(theirs, list) or len(ours) <= 3:
-        return _short(ours), _short(theirs)
-    if len(ours) != len(theirs):
-        return f"{len(ours)} of them", f"{len(theirs)}"
-    number = next(
-        n for n, (our, their) in enumerate(zip(ours, theirs, strict=True)) if our != their
-    )
-    order = " (the same in another order)" if sorted(ours) == sorted(theirs) else ""
-    return (
-        f"number {number} being {_short(ours[number])!r}",
-        f"{_short(theirs[number])!r} in its place{order}",
-    )
-
-
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     differing = []
     for name in old:
@@ -334,8 +318,3 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
         elif old[name] != new[name]:
             differing.append(f"{prefix}{name} is {old[name]!r} there, {new[name]!r} here")
     return differing
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -72,6 +72,12 @@ class Environment(TypedDict):
     commit: str | None
 
 
+class TaughtBy(TypedDict):
+    """teacher.json."""
+
+    sha256: str
+
+
 class Data(TypedDict):
     """data.json."""
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tfkd.data import Augmentation, ImageData, make_loader
 from tfkd.data.images import ImageFiles
 from tfkd.teachers import CachedTeacher
-from tfkd.teachers.cache_files import DESCRIPTION
+from tfkd.teachers.cache_description import DESCRIPTION
 from tfkd.teachers.stored_forms import StoredForm
 from tfkd.train.environment import package_version
 from tfkd.train.progress import Progress
@@ -58,6 +58,7 @@ def cached_teacher(
     identity = cache_identity(settings, data, model)
     path = cache_path(settings.teacher, identity)
     finished = path / DESCRIPTION
+    made = False
     if not accelerator.is_main_process:
         # Not at a barrier, which gives up after minutes: a failing main process ends this one.
         while not finished.is_file():
@@ -67,7 +68,9 @@ def cached_teacher(
         with wait_for_lock(path.with_suffix(".lock")):
             if not finished.is_file():
                 _record(path, settings, data, model, identity, accelerator, workers, progress)
-    return CachedTeacher(path, identity=identity)
+                made = True
+    # One process reads what is there; if it is damaged, that ends the others.
+    return CachedTeacher(path, identity=identity, verify=accelerator.is_main_process and not made)
 
 
 def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,14 +11,41 @@ from tfkd.train import files
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Load a safetensors file into a network; `ValueError` naming the file if it does not fit."""
+    """Load a safetensors file into a network.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file, if it is damaged, of other tensors than the network's, or its
+            parameters are not finite.
+    """
     if not file.is_file():
         raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
     tensors = read_tensors(file)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"The weights in {file} do not fit the model: {error}") from error
+    wrong = list(_misfits(model, tensors))
+    if wrong:
+        others = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
+        raise ValueError(f"The weights in {file} do not fit the model: {wrong[0]}{others}.")
+    for name, _ in model.named_parameters():
+        if not bool(tensors[name].isfinite().all()):
+            raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {name}.")
+    model.load_state_dict(tensors)
+
+
+def _misfits(model: nn.Module, tensors: dict[str, Tensor]) -> Iterator[str]:
+    state = model.state_dict()
+    for name, own in state.items():
+        if name not in tensors:
+            yield f"expected {name}, found none"
+            continue
+        kinds = [
+            f"{'numbers' if t.is_floating_point() else 'integers'} {tuple(t.shape)}"
+            for t in (own, tensors[name])
+        ]
+        if kinds[0] != kinds[1]:
+            yield f"expected {name} of {kinds[0]}, got {kinds[1]}"
+    for name in tensors:
+        if name not in state:
+            yield f"expected no {name[:200]!a}, got one"
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
