@@ -65,7 +65,7 @@ train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds
 
 # A process that has imported all that is slow, from which one that trains is split off at once.
 SPLIT = multiprocessing.get_context("forkserver")
-SPLIT.set_forkserver_preload(["tfkd.train.loop", "tfkd.models", "sklearn.datasets", "timm"])
+SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
 
 
 def children(pid):
