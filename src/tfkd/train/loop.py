@@ -79,8 +79,17 @@ class Training:
         )
         self.agreement = Agreement(accelerator.num_processes, wishes=3)
         self.clock = CheckpointClock(checkpoint_seconds)
+        self.state = TrainingState(EpochTotals(accelerator))
+        if run.checkpoint_file.is_file():
+            self.state = resume(
+                run.checkpoint_file,
+                self.student,
+                accelerator,
+                plan=self.plan,
+                epochs=settings.epochs,
+            )
         if accelerator.is_main_process:
-            # Only now that data and teacher were found, so that a mistake leaves nothing behind.
+            # Only now that data, teacher and checkpoint fit, so that a mistake changes nothing.
             run.claim(settings)
             run.clear_leftovers()
             files.write_json(run.data_file, describe_data(data))
@@ -88,10 +97,6 @@ class Training:
                 run.environment_file,
                 describe_environment(accelerator.device, accelerator.num_processes),
             )
-        if run.checkpoint_file.is_file():
-            self.state = resume(run.checkpoint_file, self.student, accelerator)
-        else:
-            self.state = TrainingState(EpochTotals(accelerator))
 
     def finish(self) -> dict[str, Any]:
         """Train the epochs that are left, measure, and write the result."""

@@ -11,7 +11,9 @@ from accelerate import Accelerator
 
 from tfkd.train import sharding
 from tfkd.train.checkpoint import read_checkpoint
+from tfkd.train.fit import check_fit
 from tfkd.train.state import TrainingState
+from tfkd.train.step_plan import StepPlan
 from tfkd.train.student import Student
 from tfkd.train.totals import EpochTotals, Totals
 
@@ -48,17 +50,35 @@ def to_bytes(checkpoint: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def resume(file: Path, student: Student, accelerator: Accelerator) -> TrainingState:
+def resume(
+    file: Path, student: Student, accelerator: Accelerator, *, plan: StepPlan, epochs: int
+) -> TrainingState:
     """Load a checkpoint into the student, and return how far its run had come.
 
+    Args:
+        file: of the checkpoint.
+        student: that is to be trained on.
+        accelerator: of the run.
+        plan: of its epochs.
+        epochs: how many they are.
+
     Raises:
-        ValueError: naming the file, if it is damaged.
+        ValueError: naming the file, if it is damaged or not one of this run.
     """
-    checkpoint = read_checkpoint(file)
+    checkpoint, scaler = read_checkpoint(file), accelerator.scaler
+    state = None if scaler is None else scaler.state_dict()
+    try:
+        check_fit(checkpoint, student, scaler=state, plan=plan, epochs=epochs)
+    # The last four of values that are of another kind altogether.
+    except (ValueError, AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Expected a checkpoint of this run in {file}, but it does not fit: {error}. Delete "
+            "this file to start the run anew."
+        ) from error
     sharding.load_model(student.network, checkpoint["model"])
     sharding.load_optimizer(student.optimizer.optimizer, checkpoint["optimizer"])
-    if accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(checkpoint["scaler"])
+    if scaler is not None:
+        scaler.load_state_dict(checkpoint["scaler"])
     return TrainingState(
         EpochTotals(accelerator, before=Totals(**checkpoint["totals"])),
         epochs_done=checkpoint["epochs_done"],

@@ -40,7 +40,8 @@ def train_run(
 
     Raises:
         RunBusyError: if another process trains it.
-        ValueError: if the directory holds a run of other settings, or the teacher does not fit.
+        ValueError: if the directory holds a run of other settings, or teacher or checkpoint do not
+            fit.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.

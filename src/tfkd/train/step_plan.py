@@ -66,6 +66,11 @@ class StepPlan:
             samples = min(last * self.batch_size, trained) - first * self.batch_size
             yield Place(number, step, within == 0, number + 1 == last, samples)
 
+    def is_between_steps(self, batches: int) -> bool:
+        """Whether so many batches of an epoch are a whole number of steps."""
+        ends = (place.batch + 1 for place in self.places() if place.ends)
+        return batches in (0, self.batches) or batches in ends
+
     def name(self, epochs: int, batches: int) -> str:
         """Return how a message calls the moment behind so many epochs, and batches of the next."""
         if batches == 0:
