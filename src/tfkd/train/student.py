@@ -63,7 +63,10 @@ def laid_out(
     if not sharded:
         network = network.to(memory_format=torch.channels_last)
     if processes > 1 and device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        from timm.layers.norm_act import convert_sync_batchnorm
+
+        # torch's own would drop the activation that many of timm's batch norms have within them.
+        network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     return network
 
 
