@@ -175,7 +175,7 @@ class Training:
         """
         state = self.state
         due = self.clock.due() and self.accelerator.is_main_process
-        stop, due, bad = self.agreement.exchange(self.signals.number, due, state.totals.look())
+        stop, due, bad = self.agreement.exchange(self.signals.asked(), due, state.totals.look())
         if bad:
             self._finite_totals()
         if due or stop:

@@ -12,7 +12,7 @@ from tfkd.train.progress import Progress, Silent
 from tfkd.train.run_directory import RunDirectory
 from tfkd.train.run_lock import lock_run
 from tfkd.train.settings import RunSettings
-from tfkd.train.stopping import noted_signals
+from tfkd.train.stopping import launcher, noted_signals
 
 
 def train_run(
@@ -25,7 +25,7 @@ def train_run(
 ) -> dict[str, Any]:
     """Train one run, or finish it, or return the result of a finished one.
 
-    SIGTERM and Ctrl-C end it after the next step, with a checkpoint.
+    SIGTERM, Ctrl-C and the end of `torchrun` end it after the next step, with a checkpoint.
 
     Args:
         path: directory of the run; made if it does not exist.
@@ -45,7 +45,7 @@ def train_run(
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.
-        TrainingTerminated: after SIGTERM; a `SystemExit` of code 143.
+        TrainingTerminated: after SIGTERM, or without `torchrun`; a `SystemExit` of code 143.
     """
     run = RunDirectory(Path(path))
     run.check(settings)
@@ -53,9 +53,10 @@ def train_run(
     if result is not None:
         run.clear_finished()
         return result
+    parent = launcher()  # which must be alive for the processes to find one another
     accelerator = make_accelerator(settings)
     with (
-        noted_signals(twice=accelerator.num_processes == 1) as signals,
+        noted_signals(twice=accelerator.num_processes == 1, launcher=parent) as signals,
         lock_run(run.path) if accelerator.is_main_process else contextlib.nullcontext(),
     ):
         # Another trainer may have begun or finished it since; all processes of this one look
