@@ -15,8 +15,13 @@ from tfkd.train.progress import Silent
 VALUES = {
     "model": {"w": torch.arange(3.0)},
     "optimizer": {"state": {}},
+    "scaler": None,
     "epochs_done": 2,
-    "history": [{"epoch": 1}],
+    "batches_done": 0,
+    "totals": {},
+    "epoch_seconds": 0.0,
+    "seconds": 1.5,
+    "history": [],
 }
 
 
@@ -86,10 +91,19 @@ def test_a_crafted_checkpoint_executes_nothing(tmp_path, finished_run, make, sig
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("values", [[], {}, {**VALUES, "epochs_done": "2"}, {**VALUES, "model": 1}])
-def test_another_shape_is_refused(tmp_path, values):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "`checkpoint` to be a mapping, got list"),
+        ({}, "`batches_done` in `checkpoint`, found none"),
+        ({**VALUES, "epochs_done": "2"}, r"`checkpoint.epochs_done` to be a whole number, got str"),
+        ({**VALUES, "model": 1}, r"`checkpoint.model`.*got int"),
+        ({**VALUES, "history": [{}]}, r"in `checkpoint.history\[0\]`, found none"),
+    ],
+)
+def test_another_shape_is_refused(tmp_path, values, message):
     write_checkpoint(tmp_path / "checkpoint.pt", saved(values))
-    with pytest.raises(ValueError, match=r"checkpoint\.pt"):
+    with pytest.raises(ValueError, match=rf"checkpoint\.pt.*{message}"):
         read_checkpoint(tmp_path / "checkpoint.pt")
 
 

@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 
+import accelerate
 import pytest
 import torch
+from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 
-import tfkd.train.loop as loop
 from tfkd.data import DataSettings, load_data, make_loader
-from tfkd.data.randomness import derive_seed
 from tfkd.models import create_model
 from tfkd.train import OptimizerSettings, RunDirectory, RunSettings, evaluate_run, train_run
+from tfkd.train.seeds import weights_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,8 +37,7 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
-import tfkd.train.loop as loop
-from tfkd.train import RunSettings, train_run
+from tfkd.train import RunSettings, accelerator, lesson, sharding, student, train_run
 from tfkd.train.checkpoint import read_checkpoint
 from tfkd.train.progress import Silent
 
@@ -53,13 +53,13 @@ def network(name, *, num_classes, in_channels, pretrained=False):
         torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
     )
 
-known, whole, spread = loop.create_model, loop.sharding.whole, set()
+known, whole, spread = student.create_model, sharding.whole, set()
 
 def spy(state):
     spread.update(isinstance(value, DTensor) for value in state.values())
     return whole(state)
 
-class Sharded(loop.Accelerator):
+class Sharded(accelerator.Accelerator):
     # Accelerate shards on GPUs alone, though torch does so on CPUs too.
     def __init__(self, **options):
         super().__init__(**options)
@@ -68,12 +68,12 @@ class Sharded(loop.Accelerator):
         PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
 if sys.argv[2] == "FSDP":
-    loop.Accelerator = Sharded
-loop.sharding.whole = spy
-loop.EVALUATION_BATCH = 85  # of 596 test images the last one is for one process alone
+    accelerator.Accelerator = Sharded
+sharding.whole = spy
+lesson.EVALUATION_BATCH = 85  # of 596 test images the last one is for one process alone
 torch.set_num_threads(1)
 for path, settings, plain, interrupted in json.loads(sys.argv[1]):
-    loop.create_model = network if plain else known
+    student.create_model = network if plain else known
     settings = RunSettings.from_dict(settings)
     if interrupted:
         try:
@@ -112,7 +112,7 @@ def alone(tmp_path_factory):
     """The runs of one process."""
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "create_model", network)
+        patch.setattr("tfkd.train.student.create_model", network)
         train_run(folder / "sgd", PLAIN)
         train_run(folder / "adam", ADAM)
     return folder
@@ -171,7 +171,7 @@ def test_one_process_reads_what_two_have_written(pair):
 
 def test_batch_norm_on_cpus_normalises_each_share_and_keeps_the_averages_of_the_first(pair):
     data = load_data(BATCH_NORM.data)
-    torch.manual_seed(derive_seed(0, loop.WEIGHTS))
+    torch.manual_seed(weights_seed(0))
     model = create_model(BATCH_NORM.student, num_classes=10, in_channels=1)
     second = create_model(BATCH_NORM.student, num_classes=10, in_channels=1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
@@ -212,14 +212,14 @@ def test_batch_norm_on_cpus_normalises_each_share_and_keeps_the_averages_of_the_
 def test_fsdp_that_would_not_happen_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match="GPUs for FSDP"):
-        loop.Training(RunDirectory(tmp_path), PLAIN, 0)
+        train_run(tmp_path / "run", PLAIN)
 
 
 def test_fsdp_of_the_first_version_is_refused(tmp_path, monkeypatch):
-    class Old(loop.Accelerator):
-        distributed_type = loop.DistributedType.FSDP
+    class Old(accelerate.Accelerator):
+        distributed_type = DistributedType.FSDP
         is_fsdp2 = False
 
-    monkeypatch.setattr(loop, "Accelerator", Old)
+    monkeypatch.setattr("tfkd.train.accelerator.Accelerator", Old)
     with pytest.raises(ValueError, match="FSDP_VERSION=2"):
-        loop.Training(RunDirectory(tmp_path), PLAIN, 0)
+        train_run(tmp_path / "run", PLAIN)

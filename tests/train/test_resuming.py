@@ -65,7 +65,7 @@ train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds
 
 # A process that has imported all that is slow, from which one that trains is split off at once.
 SPLIT = multiprocessing.get_context("forkserver")
-SPLIT.set_forkserver_preload(["tfkd.train.loop", "tfkd.models", "sklearn.datasets", "timm"])
+SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
 
 
 def children(pid):
@@ -291,6 +291,44 @@ class Unused(Silent):""",
     assert "exitcode  : 143" in errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
+    Trainer(run, settings, processes=2).finish()
+    same(run, undisturbed_pair)
+
+
+@pytest.mark.long
+def test_processes_whose_launcher_is_killed_end_and_until_then_nobody_else_trains(
+    settings, undisturbed_pair, tmp_path
+):
+    run, go = tmp_path / "run", tmp_path / "go"
+    program = PROGRAM.replace(
+        "class Slow(Silent):",
+        f"""
+from pathlib import Path
+made = 0
+
+class Waiting(Silent):
+    def step(self):
+        global made
+        made += 1
+        with open(log, "a") as file:
+            file.write("step\\n")
+        while made == 5 and not Path({str(go)!r}).exists():
+            time.sleep(0.01)
+
+class Unused(Silent):""",
+    ).replace("progress=Slow()", "progress=Waiting()")
+    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    orphans.wait_for(10)
+    orphans.pair.kill()  # the launcher alone, which has no time to pass it on
+    orphans.pair.wait()
+    code, errors = Trainer(run, settings, processes=2).end()
+    assert code != 0
+    assert f"Expected the run in {run} to be free, but another process trains it." in errors
+    assert not (run / "checkpoint.pt").exists()
+    go.touch()
+    orphans.end()  # when the last of them has closed the pipe of errors
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # seen in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 

@@ -62,7 +62,7 @@ def test_a_run_finished_before_the_lock_was_had_is_not_trained_again(tmp_path, m
         with lock_run(path):
             yield
 
-    monkeypatch.setattr("tfkd.train.loop.lock_run", late)
+    monkeypatch.setattr("tfkd.train.run.lock_run", late)
     progress = Counting()
     assert train_run(tmp_path / "run", SETTINGS, progress=progress) == result
     assert progress.epochs == 0

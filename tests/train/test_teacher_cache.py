@@ -333,7 +333,7 @@ def test_settings_of_an_earlier_version_mean_what_it_did(trained, tmp_path):
 
 PROGRAM = """
 import json, sys, torch
-import tfkd.data.digits, tfkd.train.loop as loop
+import tfkd.data.digits, tfkd.train.student as student
 from tfkd.data import Augmentation
 from tfkd.train import RunSettings, train_run
 
@@ -342,7 +342,7 @@ def network(name, *, num_classes, in_channels, pretrained=False):
         torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
     )
 
-loop.create_model = network  # without batch norm, which sees each process's samples alone
+student.create_model = network  # without batch norm, which sees each process's samples alone
 tfkd.data.digits.Augmentation = lambda: Augmentation(crop_padding=1)
 torch.set_num_threads(1)
 train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))))

@@ -9,7 +9,6 @@ from safetensors.torch import load_file, save_file
 
 import tfkd
 from tfkd.data import DataSettings, load_data, make_loader
-from tfkd.data.randomness import derive_seed
 from tfkd.metrics import all_metrics
 from tfkd.models import create_model
 from tfkd.train import (
@@ -22,9 +21,9 @@ from tfkd.train import (
     train_run,
 )
 from tfkd.train.checkpoint import read_checkpoint
-from tfkd.train.loop import WEIGHTS
 from tfkd.train.progress import Silent
 from tfkd.train.schedule import learning_rate_factor
+from tfkd.train.seeds import weights_seed
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
@@ -64,7 +63,7 @@ def same_weights(one, other):
 
 def test_a_run_is_a_plain_pytorch_loop(plain):
     data = load_data(DATA)
-    torch.manual_seed(derive_seed(0, WEIGHTS))
+    torch.manual_seed(weights_seed(0))
     model = create_model("small_cnn", num_classes=10, in_channels=1)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
@@ -161,7 +160,7 @@ def test_accumulated_batches_are_one_large_batch(tmp_path, monkeypatch):
     def linear(name, *, num_classes, in_channels, pretrained=False):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
 
-    monkeypatch.setattr("tfkd.train.loop.create_model", linear)
+    monkeypatch.setattr("tfkd.train.student.create_model", linear)
     # 210 images: the last batch of either run is smaller than the others.
     large = dataclasses.replace(PLAIN, batch_size=128, save_epochs=())
     small = dataclasses.replace(large, batch_size=32, gradient_accumulation=4)
@@ -293,7 +292,7 @@ def poison(monkeypatch, *arguments, **options):
     def create(name, **_):
         return Poisoned(*arguments, **options)
 
-    monkeypatch.setattr("tfkd.train.loop.create_model", create)
+    monkeypatch.setattr("tfkd.train.student.create_model", create)
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])

@@ -1,8 +1,8 @@
 """Training: settings, the loop, and the directory of a run."""
 
 from tfkd.train.evaluate import evaluate_run
-from tfkd.train.loop import train_run
 from tfkd.train.progress import show_progress
+from tfkd.train.run import train_run
 from tfkd.train.run_directory import RunDirectory
 from tfkd.train.settings import (
     MethodSettings,

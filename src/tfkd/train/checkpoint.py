@@ -5,13 +5,27 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
+from tfkd._typed import typed
 from tfkd.train import files
+from tfkd.train.run_files import Epoch
 
-_CHECKPOINT_PARTS = {"model": dict, "optimizer": dict, "epochs_done": int, "history": list}
+
+class Checkpoint(TypedDict):
+    """What a checkpoint holds; `resume` fills it, and looks into what is `Any` here."""
+
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any] | None
+    epochs_done: int
+    batches_done: int
+    totals: dict[str, Any]
+    epoch_seconds: float
+    seconds: float
+    history: list[Epoch]
 
 
 def write_checkpoint(file: Path, content: bytes) -> None:
@@ -35,13 +49,11 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         checkpoint: dict[str, Any] = torch.load(
             io.BytesIO(content), map_location="cpu", weights_only=True
         )
-        for name, kind in _CHECKPOINT_PARTS.items():
-            if not isinstance(checkpoint[name], kind):
-                raise ValueError(f"its {name} is no {kind.__name__}")
+        typed(Checkpoint, checkpoint, "checkpoint")
     except Exception as error:
         raise ValueError(
-            f"Expected a checkpoint in {file}, but: {error}. Delete this file to start the run "
-            "anew."
+            f"Expected a checkpoint in {file}, but: {str(error).rstrip('.')}. Delete this file to "
+            "start the run anew."
         ) from error
     return checkpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 
-from tfkd.train.settings import ScheduleSettings
+from tfkd.train.settings import RunSettings, ScheduleSettings
 
 # torch.optim.lr_scheduler.OneCycleLR's defaults: a cosine rise from 1/25 over 30 % of the steps,
 # then a cosine fall to 1/25/10^4.
@@ -47,6 +47,17 @@ def learning_rate_factor(
     if schedule.name == "cosine":
         return _cosine(1.0, 0.0, (step - warmup) / max(total - warmup, 1))
     return 1.0
+
+
+def learning_rate(settings: RunSettings, *, epoch: int, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step of an epoch, both from 0."""
+    factor = learning_rate_factor(
+        epoch * steps_per_epoch + step,
+        steps_per_epoch=steps_per_epoch,
+        epochs=settings.epochs,
+        schedule=settings.schedule,
+    )
+    return settings.optimizer.learning_rate * factor
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

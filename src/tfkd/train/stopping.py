@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -20,16 +21,30 @@ class TrainingTerminated(SystemExit):
         self.code = 128 + signal.SIGTERM
 
 
+def launcher() -> int | None:
+    """Return the process of `torchrun` that started this one; None if it was started otherwise."""
+    return os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
 class Signals:
-    """The signal that asked for an end, or 0.
+    """Whether an end was asked for: by a signal, or by the end of who started this process.
 
     Args:
         twice: whether a second Ctrl-C ends the process at once.
+        launcher: the process with which this one ends; None: none.
     """
 
-    def __init__(self, *, twice: bool) -> None:
+    def __init__(self, *, twice: bool, launcher: int | None = None) -> None:
         self.number = 0
         self._twice = twice
+        self._launcher = launcher
+
+    def asked(self) -> int:
+        """Return the signal that asked for an end, or 0."""
+        # One that is killed has no time to signal; its processes get another parent.
+        if self.number == 0 and self._launcher not in (None, os.getppid()):
+            self.number = signal.SIGTERM
+        return self.number
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; the handler of the operating system's signals."""
@@ -39,7 +54,7 @@ class Signals:
 
 
 @contextlib.contextmanager
-def noted_signals(*, twice: bool) -> Iterator[Signals]:
+def noted_signals(*, twice: bool, launcher: int | None = None) -> Iterator[Signals]:
     """Note SIGTERM and SIGINT instead of dying of them.
 
     Only where they would end the process: whoever handles or ignores one of them goes on to do so.
@@ -47,8 +62,9 @@ def noted_signals(*, twice: bool) -> Iterator[Signals]:
 
     Args:
         twice: whether a second Ctrl-C ends the process at once.
+        launcher: the process with which this one ends; None: none.
     """
-    signals = Signals(twice=twice)
+    signals = Signals(twice=twice, launcher=launcher)
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,76 @@
+"""What a run comes to, measured once, after its last epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tfkd.data import Loader
+from tfkd.metrics import all_metrics
+from tfkd.teachers import CachedTeacher
+from tfkd.train.evaluate import predict_split
+from tfkd.train.lesson import Lesson
+from tfkd.train.state import TrainingState
+
+
+def predict(
+    network: nn.Module, loader: Loader, accelerator: Accelerator, *, between: Callable[[], None]
+) -> tuple[Tensor, Tensor]:
+    """Return logits and labels of a split, by the same network on every process.
+
+    Args:
+        network: that is trained.
+        loader: of the split.
+        accelerator: of the run.
+        between: called after every batch.
+    """
+    if accelerator.num_processes > 1:
+        # Batch norm's running averages are those of each process's own samples.
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)
+    return predict_split(network, loader, accelerator, between=between)
+
+
+def result_of(
+    lesson: Lesson,
+    network: nn.Module,
+    state: TrainingState,
+    *,
+    test: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor] | None,
+) -> dict[str, Any]:
+    """Return what `result.json` holds.
+
+    Args:
+        lesson: that is over.
+        network: that was trained.
+        state: of the run.
+        test: logits and labels of the test split.
+        validation: those of the validation split; None if there is none.
+    """
+    data = lesson.data
+    result = {
+        "test": all_metrics(*test),
+        "validation": None,
+        "train": {
+            "loss": state.history[-1]["train_loss"],
+            "accuracy": state.history[-1]["train_accuracy"],
+        },
+        "epochs": state.epochs_done,
+        "seconds": state.seconds,
+        "samples": {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    if isinstance(lesson.teacher, CachedTeacher):
+        result["teacher_cache"] = lesson.teacher.describe()
+    if validation is not None:
+        result["validation"] = all_metrics(*validation)
+    return result

@@ -1,0 +1,78 @@
+"""How the batches of an epoch fall into steps of the optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A batch within its epoch and its step.
+
+    Args:
+        batch: its number in the epoch, from 0.
+        step: the number of its step in the epoch, from 0.
+        begins: whether it is the first of the step.
+        ends: whether it is the last.
+        samples: of all batches of the step, over all processes.
+    """
+
+    batch: int
+    step: int
+    begins: bool
+    ends: bool
+    samples: int
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Batches and steps of an epoch.
+
+    Args:
+        samples: of the training split.
+        batches: of an epoch.
+        batch_size: samples of a batch, over all processes.
+        accumulation: batches to a step.
+        processes: how many share a batch.
+
+    Example:
+        >>> plan = StepPlan(samples=70, batches=4, batch_size=20, accumulation=3, processes=1)
+        >>> [(place.batch, place.step, place.samples) for place in plan.places()]
+        [(0, 0, 60), (1, 0, 60), (2, 0, 60), (3, 1, 10)]
+    """
+
+    samples: int
+    batches: int
+    batch_size: int
+    accumulation: int
+    processes: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.batches // self.accumulation)
+
+    def places(self, done: int = 0) -> Iterator[Place]:
+        """Yield the batches that are trained, but for the first `done`."""
+        batches, trained = self.batches, min(self.samples, self.batches * self.batch_size)
+        last_size = trained - (batches - 1) * self.batch_size
+        if last_size < self.processes:  # too few samples for every process to have one
+            batches, trained = batches - 1, trained - last_size
+        for number in range(done, batches):
+            step, within = divmod(number, self.accumulation)
+            first = step * self.accumulation
+            last = min(first + self.accumulation, batches)
+            samples = min(last * self.batch_size, trained) - first * self.batch_size
+            yield Place(number, step, within == 0, number + 1 == last, samples)
+
+    def is_between_steps(self, batches: int) -> bool:
+        """Whether so many batches of an epoch are a whole number of steps."""
+        ends = (place.batch + 1 for place in self.places() if place.ends)
+        return batches in (0, self.batches) or batches in ends
+
+    def name(self, epochs: int, batches: int) -> str:
+        """Return how a message calls the moment behind so many epochs, and batches of the next."""
+        if batches == 0:
+            return f"after epoch {epochs}"
+        return f"after batch {batches} of {self.batches} of epoch {epochs + 1}"

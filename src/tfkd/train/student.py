@@ -1,0 +1,84 @@
+"""The student: its network and optimiser, laid out for the processes that train it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from tfkd.data import ImageData
+from tfkd.models import create_model
+from tfkd.train.seeds import weights_seed
+from tfkd.train.settings import OptimizerSettings, RunSettings
+
+
+@dataclass(frozen=True)
+class Student:
+    """A network that is trained.
+
+    Attributes:
+        network: itself; its weights are those of the run.
+        model: the same as Accelerate has prepared it, which is what is called in training.
+        optimizer: Accelerate's, around torch's.
+    """
+
+    network: nn.Module
+    model: nn.Module
+    optimizer: Any
+
+
+def make_student(settings: RunSettings, data: ImageData, accelerator: Accelerator) -> Student:
+    """Build the student of a run, with its initial weights."""
+    torch.manual_seed(weights_seed(settings.seed))
+    network = create_model(
+        settings.student,
+        num_classes=data.num_classes,
+        in_channels=data.channels,
+        pretrained=settings.pretrained,
+    )
+    network = laid_out(
+        network,
+        device=accelerator.device,
+        processes=accelerator.num_processes,
+        sharded=bool(accelerator.is_fsdp2),
+    )
+    model, optimizer = accelerator.prepare(network, _optimizer(network, settings.optimizer))
+    return Student(network, model, optimizer)
+
+
+def laid_out(
+    network: nn.Module, *, device: torch.device, processes: int, sharded: bool
+) -> nn.Module:
+    """Return the network as its processes need it.
+
+    Args:
+        network: not yet on the device.
+        device: of this process.
+        processes: how many train it; on several GPUs, batch norm becomes SyncBatchNorm.
+        sharded: whether FSDP spreads the weights, which takes contiguous ones alone.
+    """
+    if not sharded:
+        network = network.to(memory_format=torch.channels_last)
+    if processes > 1 and device.type == "cuda":
+        from timm.layers.norm_act import convert_sync_batchnorm
+
+        # torch's own would drop the activation that many of timm's batch norms have within them.
+        network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return network
+
+
+def _optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    if settings.name == "adamw":
+        return torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+    )

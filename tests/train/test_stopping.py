@@ -1,0 +1,18 @@
+"""What asks a run to end."""
+
+import os
+import signal
+
+from tfkd.train.stopping import Signals, launcher
+
+
+def test_the_end_of_the_launcher_is_a_sigterm():
+    assert Signals(twice=True, launcher=os.getppid()).asked() == 0
+    assert Signals(twice=True, launcher=os.getpid()).asked() == signal.SIGTERM
+
+
+def test_only_torchrun_is_a_launcher(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert launcher() is None  # whoever closes a terminal leaves what it started with `nohup`
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert launcher() == os.getppid()
