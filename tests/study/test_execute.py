@@ -228,8 +228,8 @@ def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(tmp_path, 
     # What was finished stayed as it was: each run was done once.
     assert len(written) > 0
     assert all(file.stat().st_mtime_ns == moment for file, moment in written.items())
-    epochs = (MANY + 1) * EPOCHS
-    assert epochs <= len(read(root, "epoch")) <= epochs + 2 * kills
+    # At each kill two runs at most train: an epoch is lost and done again, or kept and never told.
+    assert abs(len(read(root, "epoch")) - (MANY + 1) * EPOCHS) <= 2 * kills
 
 
 @pytest.mark.long
