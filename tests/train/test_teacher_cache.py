@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -412,6 +413,16 @@ def asks(process):
     assert process.stdout.readline() == "waiting\n"
     assert process.stdout.readline() == "asking\n"
     return process
+
+
+def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, teacher, tmp_path):
+    asking, waiting = asks(start("run", 40)), start("other")
+    assert waiting.stdout.readline() == "waiting\n"
+    for process in (waiting, asking):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert not (tmp_path / "run").exists() and not (tmp_path / "other").exists()
+    assert list((teacher / "teacher-cache").glob("*/*.bin")) == []
 
 
 def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teacher, tmp_path):

@@ -103,6 +103,7 @@ class Training:
     def finish(self) -> dict[str, Any]:
         """Train the epochs that are left, measure, and write the result."""
         settings, state = self.settings, self.state
+        self.signals.wait()
         self.progress.start(settings.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
             self.run.path / "tensorboard",

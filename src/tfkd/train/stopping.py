@@ -29,6 +29,8 @@ def launcher() -> int | None:
 class Signals:
     """Whether an end was asked for: by a signal, or by the end of who started this process.
 
+    Until `wait` is called there is nothing to lose, and a signal ends the process at once.
+
     Args:
         twice: whether a second Ctrl-C ends the process at once.
         launcher: the process with which this one ends; None: none.
@@ -36,8 +38,13 @@ class Signals:
 
     def __init__(self, *, twice: bool, launcher: int | None = None) -> None:
         self.number = 0
+        self._waits = False
         self._twice = twice
         self._launcher = launcher
+
+    def wait(self) -> None:
+        """From now on signals wait for `asked`."""
+        self._waits = True
 
     def asked(self) -> int:
         """Return the signal that asked for an end, or 0."""
@@ -48,6 +55,8 @@ class Signals:
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; the handler of the operating system's signals."""
+        if not self._waits:
+            end(number, "stopped before training")
         if self._twice and number == self.number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
