@@ -176,7 +176,7 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
         # `savefig` would draw twice, the first time for the layout alone.
         canvas = FigureCanvasSVG(figure)
         figure.set_dpi(72)
-        canvas.print_svg(text, metadata=nothing)
+        canvas.print_svg(text, metadata=nothing)  # type: ignore[no-untyped-call]
     # Two characters that names of classes may have and XML may not.
     svg = re.sub("[\ufffe\uffff]", "\ufffd", text.getvalue())
     root = ElementTree.fromstring(svg)
