@@ -44,7 +44,7 @@ def typed(kind: Any, value: Any, name: str = "value") -> Any:
         ...
         ValueError: Expected `epochs` to be a whole number, got str.
     """
-    if kind is Any:
+    if kind is Any or (type(value) is kind and kind in _NAMES):
         return value
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -53,8 +53,6 @@ def typed(kind: Any, value: Any, name: str = "value") -> Any:
         return None
     if kind is float and type(value) is int:
         return _as_float(value, name)
-    if kind in _NAMES and type(value) is kind:
-        return value
     if origin in (tuple, list) and isinstance(value, (tuple, list)):
         return origin(typed(arguments[0], part, f"{name}[{n}]") for n, part in enumerate(value))
     if isinstance(value, dict):

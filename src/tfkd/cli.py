@@ -239,6 +239,7 @@ def report(directory: Path, *, out: Path | None = None) -> None:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
+    from tfkd.report.collector import paused
     from tfkd.report.page import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
@@ -246,7 +247,8 @@ def report(directory: Path, *, out: Path | None = None) -> None:
     out = out or directory
     out.mkdir(parents=True, exist_ok=True)
     for study in read_studies(directory):
-        records = collect(study, directory)
+        with paused():
+            records = collect(study, directory)
         written = write_report(study, directory, out, records=records)
         written += write_records(study, records, out)
         print("\n".join(str(file) for file in written))

@@ -27,7 +27,8 @@ class Recording:
         self.done.append(run.name)
 
 
-# Ray 2.40 ends the processes of its cluster without waiting for them.
+# Ray 2.40 ends the processes of its cluster without waiting for them, and leaves its logs open.
+@pytest.mark.filterwarnings(r"ignore:unclosed file <_io\.\w+ name='[^']*/ray/:ResourceWarning")
 @pytest.mark.filterwarnings(r"ignore:subprocess \d+ is still running:ResourceWarning")
 def test_a_study_runs_on_ray(tmp_path, monkeypatch):
     pytest.importorskip("ray")

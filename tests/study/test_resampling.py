@@ -40,4 +40,7 @@ def test_interval_and_p_are_those_of_one_stream_drawn_anew(n: int, seed: int) ->
     ]
     for differences in samples:
         result = paired_difference(differences, np.zeros(n), seed=seed)
-        assert (result.low, result.high, result.p_value) == drawn_anew(differences, seed)
+        low, high, p_value = drawn_anew(differences, seed)
+        # scipy 1.14 weighs the nearest two resamples with another rounding.
+        assert (result.low, result.high) == pytest.approx((low, high), rel=1e-13, abs=1e-15)
+        assert result.p_value == p_value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfkd.report.collector import passed_over, paused
 from tfkd.report.conclusions import MEANING
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
@@ -163,13 +164,16 @@ def write_report(
         The files: `NAME.html`, which needs no other file and no network; `NAME.md`; and
         `NAME.table.csv`, one row for each arm.
     """
-    page = make_page(read_study(study, root, records=records))
+    with paused():
+        data = read_study(study, root, records=records)
     out.mkdir(parents=True, exist_ok=True)
-    contents = {
-        out / f"{study.name}.html": to_html(page),
-        out / f"{study.name}.md": to_markdown(page),
-        out / f"{study.name}.table.csv": page.full.csv(),
-    }
+    with passed_over():
+        page = make_page(data)
+        contents = {
+            out / f"{study.name}.html": to_html(page),
+            out / f"{study.name}.md": to_markdown(page),
+            out / f"{study.name}.table.csv": page.full.csv(),
+        }
     for file, text in contents.items():
         files.write_text(file, text)
     return list(contents)

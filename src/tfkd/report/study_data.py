@@ -87,10 +87,11 @@ class StudyData:
         return {row.arm.name: row for row in self.rows}
 
     @cached_property
-    def _same_title(self) -> dict[tuple[str, str], list[Row]]:
-        found: dict[tuple[str, str], list[Row]] = {}
+    def _same_title(self) -> dict[tuple[str, str], Counter[str | None]]:
+        """How many rows of a student and title have each teacher."""
+        found: dict[tuple[str, str], Counter[str | None]] = {}
         for row in self.rows:
-            found.setdefault((row.student, row.title), []).append(row)
+            found.setdefault((row.student, row.title), Counter())[row.teacher] += 1
         return found
 
     @cached_property
@@ -106,9 +107,9 @@ class StudyData:
     def title(self, row: Row) -> str:
         """What a table of one student calls an arm: its title, with the teacher if need be."""
         same = self._same_title[row.student, row.title]
-        if len(same) == 1:
+        if same.total() == 1:
             return row.title
-        if len({other.teacher for other in same}) == len(same):
+        if max(same.values()) == 1:
             return f"{row.title}, by {row.teacher or 'none'}"
         return f"{row.title} ({row.arm.name})"
 

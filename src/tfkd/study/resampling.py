@@ -23,7 +23,7 @@ def resampled_means(values: NDArray[np.float64], resamples: int, seed: int) -> N
         `(resamples,)`.
     """
     picked = _draw(len(values), resamples, seed, signs=False, after_resamples=False)
-    means = [values[part.astype(np.intp)].mean(axis=-1) for part in _parts(picked)]
+    means = [values.take(part.astype(np.intp)).mean(axis=-1) for part in _parts(picked)]
     return np.concatenate(means)
 
 

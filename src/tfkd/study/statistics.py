@@ -7,13 +7,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from tfkd._checks import check_fraction, check_number, check_positive
+from tfkd.study.bca import bca_interval
 from tfkd.study.resampling import flipped_sums, resampled_means
 
 MOST_EXACT = 14
@@ -236,15 +236,7 @@ def _interval(
     if not _varies(differences):  # BCa would divide by the spread
         return float(differences[0]), float(differences[0])
     drawn = resampled_means(differences, resamples, seed)
-    interval = stats.bootstrap(  # type: ignore[attr-defined]
-        (differences,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=0,
-        method="BCa",
-        bootstrap_result=SimpleNamespace(bootstrap_distribution=drawn),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return bca_interval(differences, drawn, confidence=confidence)
 
 
 def _sign_flip_p(

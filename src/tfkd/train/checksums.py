@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from tfkd.train import files
@@ -42,11 +44,23 @@ def verify(folder: Path, path: Path) -> None:
     Raises:
         ValueError: if they differ, naming the file and what to do.
     """
+    if path.is_file():
+        _check(folder, path, lambda: digest_of_file(path))
+
+
+def read_verified(folder: Path, path: Path) -> bytes:
+    """Return the content of a file, read once, that `verify` finds right."""
+    content = path.read_bytes()
+    _check(folder, path, lambda: hashlib.sha256(content).hexdigest())
+    return content
+
+
+def _check(folder: Path, path: Path, digest: Callable[[], str]) -> None:
     sums = folder / CHECKSUMS_FILE
-    if not sums.is_file() or not path.is_file():
+    if not sums.is_file():
         return
-    expected = _read(sums).get(path.relative_to(folder).as_posix())
-    if digest_of_file(path) != expected:
+    expected = _parse(sums.read_bytes(), sums).get(path.relative_to(folder).as_posix())
+    if digest() != expected:
         raise ValueError(
             f"Expected {path} as it was written, but its checksum is not that of {sums}: one of "
             f"the two is damaged or was changed. {what_to_delete(folder)}"
@@ -67,9 +81,10 @@ def digest_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(sums: Path) -> dict[str, str]:
+@lru_cache(maxsize=1)  # the files of a run are read one after the other
+def _parse(content: bytes, sums: Path) -> dict[str, str]:
     found = {}
-    for line in sums.read_bytes().decode(errors="replace").splitlines():
+    for line in content.decode(errors="replace").splitlines():
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(

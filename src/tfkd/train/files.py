@@ -73,16 +73,25 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; `ValueError` naming the file if it is not valid."""
+    return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes, path: Path) -> Any:
+    """Return what `read_json` does of the content of a file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected valid JSON in {path}: {error}.") from error
 
 
 def read_json_lines(path: Path) -> list[Any]:
     """Read one JSON object a line; `ValueError` naming the file if one is not valid."""
+    return parse_json_lines(path.read_bytes(), path)
+
+
+def parse_json_lines(content: bytes, path: Path) -> list[Any]:
+    """Return what `read_json_lines` does of the content of a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in content.decode().splitlines()]
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected valid JSON lines in {path}: {error}.") from error

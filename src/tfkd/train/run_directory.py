@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from tfkd.models import create_model
 from tfkd.train import files
 from tfkd.train.checksums import (
     CHECKSUMS_FILE,
+    read_verified,
     verify,
     what_to_delete,
     write_checksums,
 )
 from tfkd.train.run_files import Environment, Epoch, Result, TaughtBy, checked_data
 from tfkd.train.settings import RunSettings
-from tfkd.train.tensors import load_weights, read_tensors
+from tfkd.train.tensors import load_weights, parse_tensors
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class RunDirectory:
 
     def data(self) -> dict[str, Any]:
         """Read what a network must agree with its data about."""
-        found: dict[str, Any] = self._read(self.data_file, checked_data)
+        found: dict[str, Any] = self._read(self.data_file, checked_data, alike=True)
         return found
 
     def taught_by(self) -> str | None:
@@ -183,9 +186,7 @@ class RunDirectory:
 
     def environment(self) -> dict[str, Any]:
         """Read what produced the run."""
-        found: dict[str, Any] = self._read(
-            self.environment_file, lambda found: typed(Environment, found, "environment")
-        )
+        found: dict[str, Any] = self._read(self.environment_file, _checked_environment, alike=True)
         return found
 
     def history(self) -> list[dict[str, Any]]:
@@ -193,7 +194,7 @@ class RunDirectory:
         records: list[dict[str, Any]] = self._read(
             self.metrics_file,
             lambda found: typed(list[Epoch], found, "epoch"),
-            files.read_json_lines,
+            files.parse_json_lines,
         )
         return records
 
@@ -201,9 +202,9 @@ class RunDirectory:
         """Read logits `(N, K)` and labels `(N,)` of the test split; None if none are kept."""
         if not self.test_file.is_file():
             return None
-        verify(self.path, self.test_file)
+        content = read_verified(self.path, self.test_file)
         try:
-            tensors = read_tensors(self.test_file)
+            tensors = parse_tensors(content, self.test_file)
             if set(tensors) != {"logits", "labels"}:
                 raise ValueError(f"Expected logits and labels, got {', '.join(sorted(tensors))}.")
             logits, labels = tensors["logits"], tensors["labels"]
@@ -244,12 +245,20 @@ class RunDirectory:
         self,
         file: Path,
         check: Callable[[Any], Any],
-        read: Callable[[Path], Any] = files.read_json,
+        parse: Callable[[bytes, Path], Any] = files.parse_json,
+        *,
+        alike: bool = False,
     ) -> Any:
-        """Read a file of the run; `ValueError` naming it, and what to delete, if it is damaged."""
-        verify(self.path, file)
+        """Read a file of the run; `ValueError` naming it, and what to delete, if it is damaged.
+
+        Of a file that is `alike` in thousands of runs the same object is returned.
+        """
+        content = read_verified(self.path, file)
+        if alike:
+            with contextlib.suppress(ValueError, RecursionError):  # said below, with the file
+                return _checked(check, content)
         try:
-            found = read(file)
+            found = parse(content, file)
         except ValueError as error:
             raise ValueError(f"{error} {what_to_delete(self.path)}") from error
         try:
@@ -283,6 +292,15 @@ class RunDirectory:
         )
         load_weights(model, weights)
         return model
+
+
+@lru_cache(maxsize=64)
+def _checked(check: Callable[[Any], Any], content: bytes) -> Any:
+    return check(json.loads(content.decode()))
+
+
+def _checked_environment(found: Any) -> Any:
+    return typed(Environment, found, "environment")
 
 
 def _with_teacher(settings: RunSettings, change: Callable[[str], str]) -> RunSettings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -52,14 +53,24 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read a safetensors file, which holds numbers alone; `ValueError` naming it if it is none."""
     from safetensors.torch import load_file
 
+    return _read(load_file, file, file)
+
+
+def parse_tensors(content: bytes, file: Path) -> dict[str, Tensor]:
+    """Return what `read_tensors` does of the content of a file."""
+    from safetensors.torch import load
+
+    return _read(load, content, file)
+
+
+def _read(load: Callable[[Any], dict[str, Tensor]], source: Any, file: Path) -> dict[str, Tensor]:
     try:
-        tensors: dict[str, Tensor] = load_file(file)
+        return load(source)
     except OSError:
         raise
     # Of a damaged file: SafetensorError, and what torch says of dtypes and sizes.
     except Exception as error:
         raise ValueError(f"Expected a safetensors file in {file}: {error}.") from error
-    return tensors
 
 
 def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:

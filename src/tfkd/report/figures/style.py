@@ -168,11 +168,15 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
         title: read out instead of the picture.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     text = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(text, format="svg", metadata=nothing)
+        # `savefig` would draw twice, the first time for the layout alone.
+        canvas = FigureCanvasSVG(figure)
+        figure.set_dpi(72)
+        canvas.print_svg(text, metadata=nothing)  # type: ignore[no-untyped-call]
     # Two characters that names of classes may have and XML may not.
     svg = re.sub("[\ufffe\uffff]", "\ufffd", text.getvalue())
     root = ElementTree.fromstring(svg)
