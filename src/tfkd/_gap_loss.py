@@ -170,12 +170,15 @@ def _block(
     if other < torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
         other = 0.0
     everywhere = alpha * tau * other
-    result = gradient if gradient.dtype == z.dtype else torch.empty_like(z)
+    # A copy in another dtype than the gradient's is written over.
+    result = gradient if gradient.dtype == z.dtype else z
     # The label's logit; also reports a label out of range, as torch does.
     z_y = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").neg_()
     index = labels.unsqueeze(1)
     if isinstance(share, Tensor):
         index = index.masked_fill(index == numbers.ignore_index, 0)
+
+    total = z.sum(1) if other > 0.0 else None
 
     # Probabilities, with their weights in the loss and in the gradient.
     terms = []
@@ -189,13 +192,13 @@ def _block(
     if z.device.type == "cpu" and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
         loss = torch.zeros_like(z_r)
     else:
-        z_r, of_r = z.amax(1), [p.amax(1) for p, _, _ in terms]
+        z_r, of_r = logits.amax(1).to(z.dtype), [p.amax(1) for p, _, _ in terms]
         loss = torch.zeros_like(z_r) if at_label == 0.0 else (z_r - z_y).mul_(at_label)
     for p_r, (_, weight, _) in zip(of_r, terms, strict=True):
         loss.sub_(p_r.log_(), alpha=weight)
-    if other > 0.0:
+    if total is not None:
         entropy = -true * math.log(true) - (classes - 1) * other * math.log(other)
-        loss.sub_(z.sum(1).sub_(z_r, alpha=classes), alpha=everywhere)
+        loss.sub_(total.sub_(z_r, alpha=classes), alpha=everywhere)
         loss.sub_(alpha * tau**2 * entropy)
 
     factor = 1.0 if isinstance(share, Tensor) else share
