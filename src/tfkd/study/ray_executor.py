@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ class RayTasks:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
-            from ray.util.queue import Queue
+            from ray.util.queue import Empty, Queue
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 'The `executor` ray needs the package ray: pip install "tfkd[ray]"', name="ray"
@@ -48,6 +47,7 @@ class RayTasks:
         cpus, largest, gpus = _resources(ray.nodes())
         self.jobs = jobs or gpus or cpus
         threads = min(max(cpus // self.jobs, 1), largest)
+        self._empty = Empty
         self._epochs = Queue(actor_options={"num_cpus": 0})
         options = {"num_cpus": threads, "num_gpus": 1 if gpus else 0, "max_retries": 1}
         self._task = ray.remote(_train).options(**options)
@@ -78,7 +78,7 @@ class RayTasks:
 
     def poll(self) -> None:
         """Report the epochs since the last call."""
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(self._empty):
             while True:
                 self._report(*self._epochs.get_nowait())
 
