@@ -172,12 +172,14 @@ def _block(
     everywhere = alpha * tau * other
     # A copy in another dtype than the gradient's is written over.
     result = gradient if gradient.dtype == z.dtype else z
-    # The label's logit; also reports a label out of range, as torch does.
-    z_y = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none").neg_()
     index = labels.unsqueeze(1)
     if isinstance(share, Tensor):
         index = index.masked_fill(index == numbers.ignore_index, 0)
-
+    try:
+        z_y = z.gather(1, index).squeeze(1)
+    except RuntimeError:
+        F.nll_loss(z, labels, ignore_index=numbers.ignore_index)  # names the label, as torch does
+        raise
     total = z.sum(1) if other > 0.0 else None
 
     # Probabilities, with their weights in the loss and in the gradient.
