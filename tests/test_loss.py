@@ -586,3 +586,10 @@ def test_a_class_index_out_of_range_is_refused_as_torch_does(alpha, label):
 def test_ignore_index_of_a_class_is_refused_with_probabilities_as_torch_does(alpha):
     with pytest.raises((RuntimeError, ValueError), match="ignore_index"):
         tfkd.distillation_loss(Z, Z.softmax(1), 0.0, alpha=alpha, ignore_index=1)
+
+
+def test_the_mean_of_an_empty_batch_is_undefined_as_torchs_is():
+    z, labels = torch.zeros(0, 3, requires_grad=True), torch.zeros(0, dtype=torch.int64)
+    assert F.cross_entropy(z, labels).isnan()
+    assert tfkd.distillation_loss(z, labels, 2.0, alpha=0.5).isnan()
+    assert tfkd.distillation_loss(z, labels, 2.0, alpha=0.5, reduction="sum") == 0.0

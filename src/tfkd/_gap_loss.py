@@ -138,7 +138,7 @@ def _position_weight(
     # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
     on_cpu = labels.device.type == "cpu"
     if class_weight is None and on_cpu and not (labels == numbers.ignore_index).any():
-        return None, float(labels.numel()) if mean and labels.numel() > 0 else 1.0
+        return None, (float(labels.numel()) or math.nan) if mean else 1.0
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_weight = None if class_weight is None else class_weight.to(dtype)
     weight = label_weights(labels, class_weight, numbers.ignore_index, dtype)

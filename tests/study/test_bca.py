@@ -48,3 +48,9 @@ def test_resamples_on_one_side_of_the_mean_give_no_interval() -> None:
     values = np.array([0.0, 1.0, 5.0])
     for resampled in (np.zeros(9), np.full(9, 3.0)):
         assert all(math.isnan(end) for end in bca_interval(values, resampled, confidence=0.95))
+
+
+def test_differences_too_small_to_be_cubed_have_no_interval():
+    values = np.array([1e-120, 2e-120, 4e-120])
+    resampled = np.random.default_rng(0).choice(values, (999, 3)).mean(1)
+    assert all(math.isnan(end) for end in bca_interval(values, resampled, confidence=0.95))

@@ -27,7 +27,8 @@ def bca_interval(values: Array, resampled: Array, *, confidence: float) -> tuple
         confidence: of the interval, above 0 and below 1.
 
     Returns:
-        The ends; nan where no resample lies on one side of the mean.
+        The ends; nan where no resample lies on one side of the mean, or all differences are too
+        small to be raised to the third power.
 
     Example:
         >>> bca_interval(np.array([0.0, 1.0, 5.0]), np.arange(6.0), confidence=0.5)
@@ -46,6 +47,8 @@ def bca_interval(values: Array, resampled: Array, *, confidence: float) -> tuple
         float(special.ndtr(bias + moved / (1 - acceleration * moved)))
         for moved in (bias + tail, bias - tail)
     )
+    if math.isnan(low) or math.isnan(high):
+        return math.nan, math.nan
     return _quantiles(resampled, low, high)
 
 
@@ -56,7 +59,7 @@ def _acceleration(values: Array) -> float:
     means = others.mean(axis=-1)
     influence = (n - 1) * (means.mean() - means)
     third, second = (influence**3).sum() / n**3, (influence**2).sum() / n**2
-    return float(1 / 6 * third / second ** (3 / 2))
+    return float(1 / 6 * third / second ** (3 / 2)) if second ** (3 / 2) > 0 else math.nan
 
 
 def _quantiles(values: Array, low: float, high: float) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from tfkd.study.plan import PlannedRun, in_order
 from tfkd.study.run_trainer import Report, RunTrainer
 from tfkd.train import RunSettings
 from tfkd.train.run_lock import RunBusyError
+from tfkd.train.teacher_network import check_teacher
 
 BUSY_SECONDS = 1.0
 """How long a run that another process trains is left alone."""
@@ -84,7 +85,7 @@ def execute(
         checkpoint_seconds: at least this long between two checkpoints of a run.
 
     Raises:
-        ValueError: if the directory holds a run of other settings.
+        ValueError: if the directory holds a run of other settings, or that other weights taught.
         RunsFailedError: if a run failed, naming each with its error. A run whose teacher failed is
             not started; all others are finished first.
         ModuleNotFoundError: for `ray`, if it is not installed.
@@ -98,6 +99,7 @@ def execute(
         if directory.result() is None:
             left.append(run)
         else:
+            check_teacher(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, workers, checkpoint_seconds)
     with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:

@@ -84,6 +84,7 @@ class CacheWriter:
                 with contextlib.suppress(OSError):  # of a full disk, which has been said already
                     file.close()
             if not (self._path / DESCRIPTION).exists():
+                (self._path / f".{DESCRIPTION}").unlink(missing_ok=True)
                 for name in self._open:
                     column_file(self._path, name).unlink(missing_ok=True)
 

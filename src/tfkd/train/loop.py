@@ -157,7 +157,8 @@ class Training:
             self.progress.step()
             if place.ends:
                 stepper.end()
-                state.batches_done = place.batch + 1
+                # Behind the last step all are done, also a batch that is too small to be trained.
+                state.batches_done = self.plan.batches if place.last else place.batch + 1
                 state.epoch_seconds = time.perf_counter() - started
                 self._between_steps()
         state.batches_done = self.plan.batches

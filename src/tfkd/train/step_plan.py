@@ -22,6 +22,7 @@ class Place(NamedTuple):
     step: int
     begins: bool
     ends: bool
+    last: bool
     samples: int
 
 
@@ -64,7 +65,8 @@ class StepPlan:
             first = step * self.accumulation
             last = min(first + self.accumulation, batches)
             samples = min(last * self.batch_size, trained) - first * self.batch_size
-            yield Place(number, step, within == 0, number + 1 == last, samples)
+            ends, of_epoch = number + 1 == last, number + 1 == batches
+            yield Place(number, step, within == 0, ends, of_epoch, samples)
 
     def is_between_steps(self, batches: int) -> bool:
         """Whether so many batches of an epoch are a whole number of steps."""

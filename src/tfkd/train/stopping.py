@@ -56,6 +56,7 @@ class Signals:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; the handler of the operating system's signals."""
         if not self._waits:
+            self.number = number  # in case that what it interrupts swallows the exception
             end(number, "stopped before training")
         if self._twice and number == self.number == signal.SIGINT:
             raise KeyboardInterrupt

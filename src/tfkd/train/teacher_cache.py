@@ -22,6 +22,7 @@ from tfkd.train.environment import package_version
 from tfkd.train.progress import Progress
 from tfkd.train.run_lock import wait_for_lock
 from tfkd.train.settings import RunSettings, TeacherSettings
+from tfkd.train.stopping import Signals, end, launcher
 
 CPU_BATCH = 512
 LARGEST_BATCH = 4096
@@ -61,7 +62,10 @@ def cached_teacher(
     made = False
     if not accelerator.is_main_process:
         # Not at a barrier, which gives up after minutes: a failing main process ends this one.
+        watched = Signals(twice=False, launcher=launcher())
         while not finished.is_file():
+            if (number := watched.asked()) != 0:
+                end(number, "stopped before training")
             time.sleep(0.2)
     elif not finished.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
