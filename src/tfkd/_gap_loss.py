@@ -16,6 +16,7 @@ from tfkd._loss_terms import (
     at_least_float32,
     label_weights,
     loss_by_terms,
+    negative_entropy,
     softened_gap,
 )
 from tfkd.teachers.base import is_transformed
@@ -199,9 +200,8 @@ def _block(
     for p_r, (_, weight, _) in zip(of_r, terms, strict=True):
         loss.sub_(p_r.log_(), alpha=weight)
     if total is not None:
-        entropy = -true * math.log(true) - (classes - 1) * other * math.log(other)
         loss.sub_(total.sub_(z_r, alpha=classes), alpha=everywhere)
-        loss.sub_(alpha * tau**2 * entropy)
+        loss.add_(alpha * tau**2 * negative_entropy(true, other, classes))
 
     factor = 1.0 if isinstance(share, Tensor) else share
     p, _, weight = terms[0]

@@ -40,6 +40,11 @@ def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
     return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
 
 
+def negative_entropy(true: float, other: float, num_classes: int) -> float:
+    """Return Σ_k t_k·log t_k of such a soft target, none of it 0."""
+    return true * math.log(true) + (num_classes - 1) * other * math.log(other)
+
+
 def loss_by_terms(
     student_logits: Tensor,
     labels: Tensor,
@@ -56,7 +61,7 @@ def loss_by_terms(
 
     class_dim = 0 if z.dim() == 1 else 1
     if soft_labels is None and not isinstance(teacher_logits, Tensor):
-        loss = _gap_loss(z, labels, teacher_logits, class_dim, numbers)
+        loss = _class_index_loss(z, labels, teacher_logits, class_dim, numbers)
         return _reduce(scale * _weigh(loss, position_weight), divisor, reduction)
 
     # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
@@ -163,7 +168,9 @@ def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -
     return _dot(log_teacher.exp(), log_teacher - log_student, dim)
 
 
-def _gap_loss(z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumbers) -> Tensor:
+def _class_index_loss(
+    z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumbers
+) -> Tensor:
     """Loss of each position for class indices, unweighted, in sums over the classes alone.
 
     With logits z measured from the largest of their position,
@@ -195,8 +202,8 @@ def _gap_loss(z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumb
     if at_label != 0.0:
         loss = loss + at_label * below
     if other >= torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
-        negative_entropy = true * math.log(true) + (classes - 1) * other * math.log(other)
-        loss = loss - alpha * tau * other * z.sum(dim) + alpha * tau**2 * negative_entropy
+        constant = alpha * tau**2 * negative_entropy(true, other, classes)
+        loss = loss - alpha * tau * other * z.sum(dim) + constant
     return loss
 
 

@@ -320,5 +320,16 @@ def test_an_unknown_executor_is_refused(tmp_path):
         execute([], tmp_path, jobs=1, workers=0, progress=Hook(), executor="slurm")
 
 
+def test_a_study_whose_finished_runs_were_taught_by_other_weights_is_refused(undisturbed, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(undisturbed, root)
+    execute(plan(root), root, jobs=1, workers=0, progress=Hook())  # all is finished
+    before = (root / "taught" / "result.json").stat().st_mtime_ns
+    shutil.copy(root / "plain-1" / "weights.safetensors", root / "plain-0" / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"the weights that taught the run in .*taught.*plain-0"):
+        execute(plan(root), root, jobs=1, workers=0, progress=Hook())
+    assert (root / "taught" / "result.json").stat().st_mtime_ns == before
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -30,7 +30,7 @@ def find_not_finite(
         losses: (batches,) of the epoch so far, over all processes.
         network: that is trained.
         accelerator: of the run.
-        batches_done: batches behind the last step of the epoch.
+        batches_done: batches that were trained, behind the last step of the epoch.
     """
     bad = (~losses.isfinite()).nonzero()
     if len(bad) > 0:

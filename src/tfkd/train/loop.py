@@ -93,7 +93,7 @@ class Training:
         if accelerator.is_main_process:
             # Only now that data, teacher and checkpoint fit, so that a mistake changes nothing.
             run.claim(settings, teacher_digest)
-            run.clear_leftovers()
+            run.clear_failure()
             files.write_json(run.data_file, describe_data(data))
             files.write_json(
                 run.environment_file,
@@ -157,8 +157,9 @@ class Training:
             self.progress.step()
             if place.ends:
                 stepper.end()
+                done = place.batch + 1
                 # Behind the last step all are done, also a batch that is too small to be trained.
-                state.batches_done = self.plan.batches if place.last else place.batch + 1
+                state.batches_done = self.plan.batches if done == self.plan.trained else done
                 state.epoch_seconds = time.perf_counter() - started
                 self._between_steps()
         state.batches_done = self.plan.batches
@@ -198,7 +199,10 @@ class Training:
         state, accelerator = self.state, self.accelerator
         totals = state.totals.gather()
         found = find_not_finite(
-            totals.losses, self.student.network, accelerator, batches_done=state.batches_done
+            totals.losses,
+            self.student.network,
+            accelerator,
+            batches_done=min(state.batches_done, self.plan.trained),
         )
         if found is not None:
             fail(

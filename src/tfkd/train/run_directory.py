@@ -138,13 +138,9 @@ class RunDirectory:
                 files.write_json(self.teacher_file, {"sha256": teacher_digest})
             files.write_json(self.settings_file, self._stored(settings).to_dict())
 
-    def clear_leftovers(self) -> None:
-        """Remove what a killed or failed process left behind; whoever calls it holds the lock."""
+    def clear_failure(self) -> None:
+        """Remove what a failed process said; whoever calls it holds the lock."""
         self.failure_file.unlink(missing_ok=True)
-        for folder in (self.path, self.weights_file(1).parent):
-            for name in ("*.json", "*.jsonl", "*.safetensors", "*.pt"):
-                for unfinished in folder.glob(f".{name}.*"):
-                    unfinished.unlink(missing_ok=True)
 
     def clear_finished(self) -> None:
         """Remove the checkpoint of a finished run, if it was killed before it could do so."""

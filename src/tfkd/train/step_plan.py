@@ -22,7 +22,6 @@ class Place(NamedTuple):
     step: int
     begins: bool
     ends: bool
-    last: bool
     samples: int
 
 
@@ -54,19 +53,23 @@ class StepPlan:
         """Steps of an epoch."""
         return -(-self.batches // self.accumulation)
 
+    @property
+    def trained(self) -> int:
+        """Batches that are trained: not the last, if it has too few samples for every process."""
+        last_size = min(self.samples, self.batches * self.batch_size)
+        last_size -= (self.batches - 1) * self.batch_size
+        return self.batches if last_size >= self.processes else self.batches - 1
+
     def places(self, done: int = 0) -> Iterator[Place]:
         """Yield the batches that are trained, but for the first `done`."""
-        batches, trained = self.batches, min(self.samples, self.batches * self.batch_size)
-        last_size = trained - (batches - 1) * self.batch_size
-        if last_size < self.processes:  # too few samples for every process to have one
-            batches, trained = batches - 1, trained - last_size
+        batches = self.trained
+        samples_trained = min(self.samples, batches * self.batch_size)
         for number in range(done, batches):
             step, within = divmod(number, self.accumulation)
             first = step * self.accumulation
             last = min(first + self.accumulation, batches)
-            samples = min(last * self.batch_size, trained) - first * self.batch_size
-            ends, of_epoch = number + 1 == last, number + 1 == batches
-            yield Place(number, step, within == 0, ends, of_epoch, samples)
+            samples = min(last * self.batch_size, samples_trained) - first * self.batch_size
+            yield Place(number, step, within == 0, number + 1 == last, samples)
 
     def is_between_steps(self, batches: int) -> bool:
         """Whether so many batches of an epoch are a whole number of steps."""
