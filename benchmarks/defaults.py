@@ -15,11 +15,11 @@ import io
 from pathlib import Path
 
 from tfkd.data import DataSettings
-from tfkd.report.study_progress import show_study_progress
+from tfkd.report.terminal.study_progress import show_study_progress
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings, files
 from tfkd.study.execute import execute
 from tfkd.study.plan import PlannedRun
-from tfkd.study.statistics import summarise
-from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, files
+from tfkd.study.statistics.differences import summarise
 
 BASES = {
     "digits": RunSettings(

@@ -20,7 +20,7 @@ import torch
 
 from measure import summarise
 from records import Records, read_options
-from tfkd.train import RunDirectory, files
+from tfkd.runs import RunDirectory, files
 
 PROCESSES = (1, 2)
 EPOCHS = 4
@@ -31,7 +31,14 @@ def epoch_seconds(processes: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc-per-node={processes}", "-m", "tfkd.cli", "train", "--out", str(out)]
+        command += [
+            f"--nproc-per-node={processes}",
+            "-m",
+            "tfkd.cli",
+            "train",
+            "--out",
+            str(out),
+        ]
         command += ["--data", "digits", "--image-size", "32", "--student", "plain_cnn"]
         command += ["--epochs", str(EPOCHS)]
         # Without the second, Accelerate makes no group of processes where there is no GPU.

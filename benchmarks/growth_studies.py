@@ -22,12 +22,12 @@ import torch
 
 from measure import compare
 from records import Records, read_options
-from tfkd.cli import report
+from tfkd.cli.commands import report
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import collect
 from tfkd.study.status import study_status
-from tfkd.train import MethodSettings, RunDirectory, RunSettings
 
 SIZES = (10, 100, 1000, 10_000)
 EPOCHS = 2

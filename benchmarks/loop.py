@@ -22,7 +22,8 @@ from measure import summarise, synchronise
 from records import Records, read_options
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.train import RunSettings, train_run
+from tfkd.runs import RunSettings
+from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
 STUDENT = "plain_cnn"

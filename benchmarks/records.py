@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from measure import Measurement
-from tfkd.train import files
+from tfkd.runs import files
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "performance.csv"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from records import TABLE, Row, read_rows
-from tfkd.train import files
+from tfkd.runs import files
 
 DOCUMENT = TABLE.parent.parent / "docs" / "performance.md"
 PART = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -62,3 +66,53 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """Directory, settings and result of a run."""
+    from tfkd.data import DataSettings
+    from tfkd.runs import RunSettings
+    from tfkd.train import train_run
+
+    settings = RunSettings(
+        data=DataSettings("digits", train_size=60, validation_fraction=0.1),
+        epochs=2,
+        batch_size=30,
+        save_epochs=(1,),
+    )
+    path = tmp_path_factory.mktemp("finished") / "run"
+    return path, settings, train_run(path, settings)
+
+
+@pytest.fixture
+def full_disk():
+    """Within it no file grows beyond so many bytes: the system's own limit, so a true error."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+@pytest.fixture
+def read_only():
+    """A folder with old.json that may be read and not written, also by root, who becomes nobody."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "old.json").write_text('{"old": 1}\n')
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)

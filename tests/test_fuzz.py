@@ -26,22 +26,23 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from tfkd._parser import UsageError, make_parser, parse
-from tfkd.cli import COMMANDS
+from tfkd.cli.commands import COMMANDS
+from tfkd.cli.parser import UsageError, make_parser, parse
 from tfkd.data import DataSettings
-from tfkd.data.cifar import load_cifar10
-from tfkd.data.fashion_mnist import load_fashion_mnist
-from tfkd.data.files import check_images, read_rgb
-from tfkd.data.imagenet import load_imagenet
-from tfkd.data.tiny_imagenet import load_tiny_imagenet
+from tfkd.data.image_files import check_images, read_rgb
+from tfkd.data.sources.cifar import load_cifar10
+from tfkd.data.sources.fashion_mnist import load_fashion_mnist
+from tfkd.data.sources.imagenet import load_imagenet
+from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
 from tfkd.models import create_model
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings
+from tfkd.runs.tensors import load_weights
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.teachers import Batch as Asked
 from tfkd.teachers import CachedTeacher
-from tfkd.train import MethodSettings, RunDirectory, RunSettings, train_run
-from tfkd.train.checkpoint import read_checkpoint, write_checkpoint
-from tfkd.train.tensors import load_weights
+from tfkd.train import train_run
+from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
 
 QUICK, LONG = 20, 1000
 """Cases for each kind of file."""

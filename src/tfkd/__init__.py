@@ -1,7 +1,5 @@
 """tfkd: one loss, many teachers."""
 
-import sys as _sys
-import types as _types
 import typing as _typing
 from importlib import import_module as _import_module
 
@@ -13,7 +11,7 @@ if _typing.TYPE_CHECKING:
         released_label_smoothing,
         released_tf_kd_reg,
     )
-    from tfkd.explain import Explanation, explain
+    from tfkd.explanation import Explanation, explain
     from tfkd.loss import DistillationLoss, distillation_loss
     from tfkd.methods import (
         cross_entropy,
@@ -54,7 +52,7 @@ __all__ = [
     "tf_kd_self",
 ]
 
-_MODULES = ("dialects", "explain", "loss", "methods", "teachers")
+_MODULES = ("dialects", "explanation", "loss", "methods", "teachers")
 
 
 def __getattr__(name: str) -> object:
@@ -72,15 +70,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Package(_types.ModuleType):
-    """Keeps `explain` the function: importing a submodule sets it as its package's attribute."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in __all__ and isinstance(value, _types.ModuleType):
-            value = vars(value)[name]
-        super().__setattr__(name, value)
-
-
-_sys.modules[__name__].__class__ = _Package

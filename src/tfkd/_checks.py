@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST_NAME = 200
 """Bytes of a file's name; file systems allow 255, and the parts of a run's files add to it."""
@@ -36,6 +38,15 @@ def check_positive(name: str, value: float) -> float:
     return number
 
 
+def check_integer(name: str, value: int, *, minimum: int) -> int:
+    """Return `value`; `TypeError` if it is no int, `ValueError` below `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"Expected `{name}` to be an int, got {type(value).__name__}.")
+    if value < minimum:
+        raise ValueError(f"Expected `{name}` of at least {minimum}, got {value}.")
+    return value
+
+
 def check_num_classes(value: int) -> int:
     """Return the number of classes; `TypeError` for no integer, `ValueError` below 2."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -48,8 +59,17 @@ def check_num_classes(value: int) -> int:
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     """Return `value`; `ValueError` if it is not one of `choices`."""
     if value not in choices:
-        raise ValueError(f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}.")
+        raise ValueError(
+            f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}."
+            f"{did_you_mean(value, choices)}"
+        )
     return value
+
+
+def did_you_mean(value: str, choices: Iterable[str]) -> str:
+    """Return ` Did you mean X?` for what is nearly one of the choices, else nothing."""
+    nearest = difflib.get_close_matches(value, list(choices), n=1)
+    return f" Did you mean {nearest[0]}?" if nearest else ""
 
 
 def is_writable(text: str) -> bool:

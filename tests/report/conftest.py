@@ -6,9 +6,10 @@ import pytest
 
 from tfkd.data import DataSettings
 from tfkd.report.page import write_report
+from tfkd.runs import MethodSettings, OptimizerSettings, RunSettings
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.records import collect
-from tfkd.train import MethodSettings, OptimizerSettings, RunSettings, train_run
+from tfkd.train import train_run
 
 RECIPE = RunSettings(
     data=DataSettings("digits", train_size=60, validation_fraction=0.1), epochs=2, batch_size=30

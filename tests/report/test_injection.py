@@ -15,13 +15,13 @@ from rich.console import Console
 
 from tfkd.cli import main
 from tfkd.report.page import write_report
-from tfkd.report.study_lines import print_status
+from tfkd.report.terminal.study_lines import print_status
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import collect, write_records
 from tfkd.study.spreadsheet import harmless
 from tfkd.study.status import study_status
-from tfkd.train import MethodSettings, RunSettings
 
 SCRIPT = "<script>alert(1)</script>"
 EVIL = (

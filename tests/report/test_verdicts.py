@@ -8,9 +8,9 @@ from tfkd.report.verdicts import (
     machinery,
     verdicts,
 )
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.summary import summarise_study
-from tfkd.train import MethodSettings, RunSettings
 
 PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SEEDS = 8

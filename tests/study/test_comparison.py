@@ -8,12 +8,12 @@ import json
 import pytest
 
 from tfkd.data import DataSettings
+from tfkd.runs import MethodSettings, RunSettings, TeacherSettings
 from tfkd.study.comparison import comparison
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.methods import METHODS
 from tfkd.study.plan import PlannedRun, in_order
 from tfkd.study.run import run_study
-from tfkd.train import MethodSettings, RunSettings, TeacherSettings
 
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
 

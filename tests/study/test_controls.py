@@ -8,11 +8,12 @@ import torch
 
 import tfkd
 from tfkd.data import DataSettings
-from tfkd.study.all_methods import all_methods
+from tfkd.paper.all_methods import all_methods
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.controls import add_controls, equivalent_epsilon, loss_scale
 from tfkd.study.methods import CONTROLS
 from tfkd.study.plan import Arm
-from tfkd.train import MethodSettings, RunSettings, train_run
+from tfkd.train import train_run
 
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
 PLAIN = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings(), BASE)

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from tfkd.data import DataSettings
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.estimate import data_shape, estimate
 from tfkd.study.plan import Arm, Study
 from tfkd.study.status import study_status
-from tfkd.train import MethodSettings, RunSettings, train_run
+from tfkd.train import train_run
 
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=3, batch_size=30)
 PLAIN = Arm("a/plain", "cross_entropy", MethodSettings(), BASE)

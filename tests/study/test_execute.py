@@ -18,10 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs.lock import LOCK_FILE
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
-from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings
-from tfkd.train.run_lock import LOCK_FILE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

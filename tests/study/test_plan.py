@@ -6,10 +6,11 @@ import json
 import pytest
 
 from tfkd.data import DataSettings
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs.recipes import changed
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Published, Study
-from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, train_run
-from tfkd.train.options import changed
+from tfkd.train import train_run
 
 BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=100, batch_size=30)
 KD = MethodSettings("knowledge_distillation")

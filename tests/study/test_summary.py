@@ -6,10 +6,10 @@ import math
 import pytest
 from rich.console import Console
 
-from tfkd.report.table import print_rows
+from tfkd.report.terminal.study_table import print_rows
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.plan import Arm, Study
 from tfkd.study.summary import conclude, summarise_study, title_of
-from tfkd.train import MethodSettings, RunSettings
 
 PLAIN, TAUGHT = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SCALED = "small_cnn/scaled-0.5"

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tfkd.data import DataSettings
-from tfkd.train import RunSettings, train_run
+from tfkd.runs import RunSettings
+from tfkd.train import train_run
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="it would run on the accelerator")

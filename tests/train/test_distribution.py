@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.train import OptimizerSettings, RunDirectory, RunSettings, evaluate_run, train_run
+from tfkd.runs import OptimizerSettings, RunDirectory, RunSettings
+from tfkd.train import evaluate_run, train_run
 from tfkd.train.seeds import weights_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -37,8 +38,9 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
-from tfkd.train import RunSettings, accelerator, lesson, sharding, student, train_run
-from tfkd.train.checkpoint import read_checkpoint
+from tfkd.runs import RunSettings
+from tfkd.train import accelerator, lesson, sharding, student, train_run
+from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
 
 class Interrupt(Silent):

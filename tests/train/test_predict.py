@@ -9,8 +9,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings, load_data, make_loader
-from tfkd.train import RunDirectory, train_run
-from tfkd.train.options import run_settings
+from tfkd.runs import RunDirectory
+from tfkd.runs.recipes import run_settings
+from tfkd.train import train_run
 from tfkd.train.predict import predict_files, read_pixels
 
 

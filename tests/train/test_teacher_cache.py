@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 
 from tfkd.data import Augmentation, DataSettings, load_data
 from tfkd.models import create_model
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
 from tfkd.teachers import CachedTeacher
-from tfkd.train import MethodSettings, RunDirectory, RunSettings, TeacherSettings, train_run
+from tfkd.train import train_run
 from tfkd.train.progress import Silent
 from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
 from tfkd.train.teacher_network import load_teacher
@@ -59,7 +60,7 @@ def teacher(trained, tmp_path):
 def augmented(monkeypatch):
     """Digits that are cropped and rotated."""
     monkeypatch.setattr(
-        "tfkd.data.digits.Augmentation", lambda: Augmentation(crop_padding=1, rotation=10.0)
+        "tfkd.data.sources.digits.Augmentation", lambda: Augmentation(crop_padding=1, rotation=10.0)
     )
 
 
@@ -334,9 +335,10 @@ def test_settings_of_an_earlier_version_mean_what_it_did(trained, tmp_path):
 
 PROGRAM = """
 import json, sys, torch
-import tfkd.data.digits, tfkd.train.student as student
+import tfkd.data.sources.digits, tfkd.train.student as student
 from tfkd.data import Augmentation
-from tfkd.train import RunSettings, train_run
+from tfkd.runs import RunSettings
+from tfkd.train import train_run
 
 def network(name, *, num_classes, in_channels, pretrained=False):
     return torch.nn.Sequential(
@@ -344,7 +346,7 @@ def network(name, *, num_classes, in_channels, pretrained=False):
     )
 
 student.create_model = network  # without batch norm, which sees each process's samples alone
-tfkd.data.digits.Augmentation = lambda: Augmentation(crop_padding=1)
+tfkd.data.sources.digits.Augmentation = lambda: Augmentation(crop_padding=1)
 torch.set_num_threads(1)
 train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))))
 """
@@ -366,7 +368,8 @@ def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
 
 HALTING = """
 import json, sys, time, torch
-from tfkd.train import RunSettings, train_run
+from tfkd.runs import RunSettings
+from tfkd.train import train_run
 from tfkd.train import teacher_cache
 from tfkd.train.progress import Silent
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from tfkd.cli import main
 from tfkd.models import create_model
-from tfkd.train import MethodSettings, RunDirectory, TeacherSettings, train_run
+from tfkd.runs import MethodSettings, RunDirectory, TeacherSettings
+from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
 

@@ -11,19 +11,18 @@ import tfkd
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.metrics import all_metrics
 from tfkd.models import create_model
-from tfkd.train import (
+from tfkd.runs import (
     MethodSettings,
     OptimizerSettings,
     RunSettings,
     ScheduleSettings,
     TeacherSettings,
-    evaluate_run,
-    train_run,
 )
-from tfkd.train.checkpoint import read_checkpoint
+from tfkd.train import evaluate_run, train_run
+from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
-from tfkd.train.schedule import learning_rate_factor
 from tfkd.train.seeds import weights_seed
+from tfkd.train.step.learning_rate import learning_rate_factor
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))

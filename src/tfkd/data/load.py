@@ -9,7 +9,7 @@ from tfkd.data.augmentation import Augmentation
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import Images, MemoryImages
 from tfkd.data.settings import DataSettings
-from tfkd.data.source import Source
+from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, split_training
 
 _NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
@@ -83,28 +83,28 @@ def _check_classes_kept(official: Images, train: Split, classes: tuple[str, ...]
 def _read(settings: DataSettings) -> Source:
     name, root = settings.name, settings.root
     if name == "digits":
-        from tfkd.data.digits import load_digits
+        from tfkd.data.sources.digits import load_digits
 
         return load_digits()
     if name == "fashion-mnist":
-        from tfkd.data.fashion_mnist import load_fashion_mnist
+        from tfkd.data.sources.fashion_mnist import load_fashion_mnist
 
         return load_fashion_mnist(root)
     if name in ("cifar10", "cifar100"):
-        from tfkd.data.cifar import load_cifar10, load_cifar100
+        from tfkd.data.sources.cifar import load_cifar10, load_cifar100
 
         return load_cifar10(root) if name == "cifar10" else load_cifar100(root)
     if name == "tiny-imagenet":
-        from tfkd.data.tiny_imagenet import load_tiny_imagenet
+        from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
 
         return load_tiny_imagenet(root)
     if name == "imagenet":
-        from tfkd.data.imagenet import load_imagenet
+        from tfkd.data.sources.imagenet import load_imagenet
 
         return load_imagenet(root)
     folder = Path(root or "").expanduser() / Path(name).expanduser()
     if folder.is_dir():
-        from tfkd.data.folder import load_folder
+        from tfkd.data.sources.folder import load_folder
 
         return load_folder(folder)
     separators = (os.sep, os.altsep or os.sep)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tfkd._checks import check_choice, check_number
+from tfkd._checks import check_choice, check_integer, check_number
 from tfkd._typed import ADDED_LATER
-from tfkd.data._integers import check_integer
 
 
 @dataclass(frozen=True)

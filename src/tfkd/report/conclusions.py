@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tfkd.study.statistics import PairedDifference
+from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import LEVEL, Row
 
 Conclusion = Literal[

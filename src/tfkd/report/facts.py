@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.report.study_lines import readable_time
+from tfkd.report.terminal.study_lines import readable_time
 
 
 def facts(data: StudyData) -> list[tuple[str, str]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfkd.report.collector import passed_over, paused
 from tfkd.report.conclusions import MEANING
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.garbage_collection import passed_over, paused
 from tfkd.report.markdown import to_markdown
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.study_data import StudyData, read_study
@@ -23,9 +23,9 @@ from tfkd.report.verdicts import (
     machinery,
     verdicts,
 )
+from tfkd.runs import files
 from tfkd.study.plan import Study
 from tfkd.study.summary import conclude
-from tfkd.train import files
 
 HOW = (
     "A difference is the method's test accuracy minus that of plain cross-entropy with the same "

@@ -6,7 +6,7 @@ import math
 
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table, Value, number, signed
-from tfkd.study.statistics import PairedDifference, Summary
+from tfkd.study.statistics.differences import PairedDifference, Summary
 from tfkd.study.summary import SUMMARISED, Row
 
 _COLUMNS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tfkd.report.conclusions import MEANING, Conclusion, above, below, conclude_claim, explains
 from tfkd.report.tables import number, signed
-from tfkd.study.statistics import PairedDifference
+from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import LEVEL, Row
 
 

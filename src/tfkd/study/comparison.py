@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.methods import BASELINE, METHODS
 from tfkd.study.plan import Arm, Study
-from tfkd.train import MethodSettings, RunSettings
 
 DEFECTIVE_EPOCH = 1
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from torch import nn
 
 import tfkd
+from tfkd.runs import MethodSettings
 from tfkd.study.methods import BASELINE, CONTROLS
 from tfkd.study.plan import Arm
-from tfkd.train import MethodSettings
 
 SAME = 0.15
 """One control serves all arms whose scale, or equivalent ε, lies within this share of it ..."""

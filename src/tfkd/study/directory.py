@@ -6,8 +6,8 @@ import itertools
 import os
 from pathlib import Path
 
+from tfkd.runs import RunDirectory, files
 from tfkd.study.plan import Study
-from tfkd.train import RunDirectory, files
 
 SUFFIX = ".study.json"
 

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from tfkd.runs import RunSettings
+from tfkd.runs.lock import RunBusyError
 from tfkd.study.directory import run_directory
-from tfkd.study.local_executor import LocalProcesses, ThisProcess, cores
+from tfkd.study.executors.local import LocalProcesses, ThisProcess, cores
+from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun, in_order
-from tfkd.study.run_trainer import Report, RunTrainer
-from tfkd.train import RunSettings
-from tfkd.train.run_lock import RunBusyError
 from tfkd.train.teacher_network import check_teacher
 
 BUSY_SECONDS = 1.0
@@ -116,7 +116,7 @@ def _executor(
     if name not in ("local", "ray"):
         raise ValueError(f"Expected `executor` local or ray, got {name!r}.")
     if name == "ray" and runs > 0:
-        from tfkd.study.ray_executor import RayTasks
+        from tfkd.study.executors.ray import RayTasks
 
         return RayTasks(trainer, report, jobs)
     jobs = min(default_jobs() if jobs is None else jobs, runs)

@@ -10,9 +10,9 @@ from typing import Any
 
 from tfkd._checks import check_choice, check_inner_path
 from tfkd._typed import ADDED_LATER, from_dict
+from tfkd.runs import MethodSettings, RunSettings, TeacherSettings
+from tfkd.runs.settings import check_teacher_cache
 from tfkd.study.methods import DIALECTS
-from tfkd.train import MethodSettings, RunSettings, TeacherSettings
-from tfkd.train.settings import check_teacher_cache
 
 MOST_SEEDS = 10_000
 """Runs of an arm; a larger number in a plan is a mistake."""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tfkd._typed import typed
+from tfkd.runs import RunDirectory, files
+from tfkd.runs.contents import Metrics
 from tfkd.study.directory import run_directory
 from tfkd.study.plan import Arm, PlannedRun, Study
 from tfkd.study.spreadsheet import harmless
-from tfkd.train import RunDirectory, evaluate_run, files
-from tfkd.train.run_files import Metrics
+from tfkd.train import evaluate_run
 
 
 def collect(study: Study, root: Path) -> list[dict[str, Any]]:

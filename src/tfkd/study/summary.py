@@ -7,7 +7,7 @@ from typing import Any
 
 from tfkd.study.methods import CONTROLS, DIALECTS, METHODS
 from tfkd.study.plan import Arm, Study
-from tfkd.study.statistics import (
+from tfkd.study.statistics.differences import (
     PairedDifference,
     Summary,
     holm,
@@ -76,7 +76,7 @@ def title_of(arm: Arm) -> str:
     """Return what tables call an arm.
 
     Example:
-        >>> from tfkd.train import MethodSettings, RunSettings
+        >>> from tfkd.runs import MethodSettings, RunSettings
         >>> loss = MethodSettings("cross_entropy", scale=0.06)
         >>> title_of(Arm("a/scaled-0.06", "scaled", loss, RunSettings()))
         'cross-entropy × 0.06'

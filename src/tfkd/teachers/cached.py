@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tfkd.teachers.base import Batch, Teacher, is_transformed
-from tfkd.teachers.cache_check import verify_columns
-from tfkd.teachers.cache_description import Error, read_description, what_to_delete
-from tfkd.teachers.cache_files import CacheWriter, map_columns
+from tfkd.teachers.cache.description import Error, read_description, what_to_delete
+from tfkd.teachers.cache.files import CacheWriter, map_columns
+from tfkd.teachers.cache.forms import StoredForm
+from tfkd.teachers.cache.verification import verify_columns
 from tfkd.teachers.network import NetworkTeacher
-from tfkd.teachers.stored_forms import StoredForm
 
 
 @final

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 
-from tfkd.train.settings import RunSettings
+from tfkd.runs.settings import RunSettings
 
 
 def make_accelerator(settings: RunSettings) -> Accelerator:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tfkd.data import Loader, load_data, make_loader
 from tfkd.metrics import all_metrics
-from tfkd.train.run_directory import RunDirectory
+from tfkd.runs.directory import RunDirectory
 
 EVALUATION_BATCH = 512
 

@@ -10,13 +10,14 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from tfkd.data import Loader
-from tfkd.train import files, sharding
-from tfkd.train.run_directory import RunDirectory
-from tfkd.train.schedule import learning_rate
+from tfkd.runs import files
+from tfkd.runs.directory import RunDirectory
+from tfkd.runs.settings import RunSettings
+from tfkd.train import sharding
+from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.seeds import step_seed
-from tfkd.train.settings import RunSettings
-from tfkd.train.state import TrainingState
-from tfkd.train.step_plan import StepPlan
+from tfkd.train.step.learning_rate import learning_rate
+from tfkd.train.step.plan import StepPlan
 
 
 def find_not_finite(

@@ -10,9 +10,9 @@ from torch import nn
 
 from tfkd.data import ImageData, Loader, load_data, make_loader
 from tfkd.data.splits import Split
+from tfkd.runs.settings import RunSettings
 from tfkd.train.evaluate import EVALUATION_BATCH
 from tfkd.train.progress import Progress
-from tfkd.train.settings import RunSettings
 from tfkd.train.teacher_cache import cached_teacher
 from tfkd.train.teacher_network import load_teacher
 

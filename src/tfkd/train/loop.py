@@ -11,27 +11,28 @@ from torch import Tensor
 
 from tfkd.data import Loader
 from tfkd.metrics import accuracy, negative_log_likelihood
-from tfkd.train import files, sharding
-from tfkd.train.checkpoint import write_checkpoint
-from tfkd.train.checkpoint_clock import CheckpointClock
-from tfkd.train.environment import describe_environment
+from tfkd.runs import files
+from tfkd.runs.directory import RunDirectory, describe_data
+from tfkd.runs.environment import describe_environment
+from tfkd.runs.settings import RunSettings
+from tfkd.runs.tensors import save_tensors
+from tfkd.train import sharding
+from tfkd.train.checkpoint.clock import CheckpointClock
+from tfkd.train.checkpoint.file import write_checkpoint
+from tfkd.train.checkpoint.resume import checkpoint_of, resume, to_bytes
+from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.event_writer import event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson, measuring_loader
 from tfkd.train.measure import predict, result_of
 from tfkd.train.progress import Progress
-from tfkd.train.resume import checkpoint_of, resume, to_bytes
-from tfkd.train.run_directory import RunDirectory, describe_data
-from tfkd.train.schedule import learning_rate
-from tfkd.train.settings import RunSettings
-from tfkd.train.state import TrainingState
-from tfkd.train.step_plan import StepPlan
-from tfkd.train.stepper import Stepper
+from tfkd.train.step.learning_rate import learning_rate
+from tfkd.train.step.plan import StepPlan
+from tfkd.train.step.stepper import Stepper
+from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
 from tfkd.train.teacher_network import check_teacher
-from tfkd.train.tensors import save_tensors
-from tfkd.train.totals import EpochTotals, Totals
 
 
 class Training:

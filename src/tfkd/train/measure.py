@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from tfkd.data import Loader
 from tfkd.metrics import all_metrics
 from tfkd.teachers import CachedTeacher
+from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.evaluate import predict_split
 from tfkd.train.lesson import Lesson
-from tfkd.train.state import TrainingState
 
 
 def predict(

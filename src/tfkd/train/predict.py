@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tfkd.data import source_names
-from tfkd.data.files import read_rgb
-from tfkd.train.run_directory import RunDirectory
+from tfkd.data.image_files import read_rgb
+from tfkd.runs.directory import RunDirectory
 
 BATCH = 64
 

@@ -6,12 +6,12 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from tfkd.runs.directory import RunDirectory
+from tfkd.runs.lock import lock_run
+from tfkd.runs.settings import RunSettings
 from tfkd.train.accelerator import make_accelerator
 from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
-from tfkd.train.run_directory import RunDirectory
-from tfkd.train.run_lock import lock_run
-from tfkd.train.settings import RunSettings
 from tfkd.train.stopping import launcher, noted_signals
 from tfkd.train.teacher_network import check_teacher
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from tfkd.data import ImageData
 from tfkd.models import create_model
+from tfkd.runs.settings import OptimizerSettings, RunSettings
 from tfkd.train.seeds import weights_seed
-from tfkd.train.settings import OptimizerSettings, RunSettings
 
 
 @dataclass(frozen=True)

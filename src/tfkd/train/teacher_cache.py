@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from tfkd.data import Augmentation, ImageData, make_loader
 from tfkd.data.images import ImageFiles
+from tfkd.runs.environment import package_version
+from tfkd.runs.lock import wait_for_lock
+from tfkd.runs.settings import RunSettings, TeacherSettings
 from tfkd.teachers import CachedTeacher
-from tfkd.teachers.cache_description import DESCRIPTION
-from tfkd.teachers.stored_forms import StoredForm
-from tfkd.train.environment import package_version
+from tfkd.teachers.cache.description import DESCRIPTION
+from tfkd.teachers.cache.forms import StoredForm
 from tfkd.train.progress import Progress
-from tfkd.train.run_lock import wait_for_lock
-from tfkd.train.settings import RunSettings, TeacherSettings
 from tfkd.train.stopping import Signals, end, launcher
 
 CPU_BATCH = 512

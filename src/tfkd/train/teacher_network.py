@@ -9,10 +9,10 @@ from torch import nn
 
 from tfkd.data import ImageData
 from tfkd.models import create_model
-from tfkd.train.checksums import digest_of_file
-from tfkd.train.run_directory import RunDirectory, describe_data
-from tfkd.train.settings import RunSettings, TeacherSettings
-from tfkd.train.tensors import load_weights
+from tfkd.runs.checksums import digest_of_file
+from tfkd.runs.directory import RunDirectory, describe_data
+from tfkd.runs.settings import RunSettings, TeacherSettings
+from tfkd.runs.tensors import load_weights
 
 
 def teacher_weights(teacher: TeacherSettings) -> Path:

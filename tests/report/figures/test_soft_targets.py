@@ -2,9 +2,9 @@
 
 import pytest
 
+from tfkd.paper.catalogue import PAPER
 from tfkd.report.figures import soft_targets
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.study.catalogue import PAPER
 from tfkd.study.summary import SUMMARISED, summarise_study
 
 # By hand from the released alpha, temperature and multiplier with 100 classes: the scale is

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from tfkd.report.figures.style import COLOURS, INK, drawing, style_of, styles_in, to_svg
 from tfkd.report.study_data import Group
+from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.methods import CONTROLS, METHODS
 from tfkd.study.plan import Arm
 from tfkd.study.summary import Row, summarise
-from tfkd.train import MethodSettings, RunSettings
 
 
 def row(method, name="arm"):

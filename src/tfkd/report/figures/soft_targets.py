@@ -6,13 +6,13 @@ from collections import Counter
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.figures.explanation import soft_targets_figure
 from tfkd.report.figures.limits import MOST_PANELS, first
 from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
-from tfkd.report.soft_targets import soft_targets_figure
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.runs import MethodSettings
 from tfkd.study.summary import Row
-from tfkd.train import MethodSettings
 
 
 def draw(data: StudyData) -> Drawing | None:

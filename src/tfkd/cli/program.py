@@ -1,0 +1,105 @@
+"""The program: from the words of a command line to an exit code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+
+try:
+    from tfkd.cli.commands import COMMANDS, is_main_process
+    from tfkd.cli.parser import Group, UsageError, make_parser, parse
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
+    ) from None
+
+DESCRIPTION = """\
+Train image classifiers with label smoothing, knowledge distillation and teacher-free
+distillation, and compare them.
+
+  tfkd compare                        every method on a small data set, in minutes
+  tfkd compare --data DIR             the same on your images, a folder for each class
+  tfkd train --out RUN --method tf_kd_reg
+  tfkd study run table-1              an experiment of the paper, with seeds and controls
+  tfkd report DIR                     a page about what was run
+  tfkd COMMAND --help                 all options of a command
+
+Before any command, or behind it, --debug shows where an error came from."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130, 143 stopped."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    with warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes it starts
+        return _run(arguments, debug)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    command = ""
+    try:
+        parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
+        command, options = parse(parser, arguments)
+        code = _function(command)(**options)
+    except (SystemExit, KeyboardInterrupt) as end:
+        if type(end) is SystemExit:  # --help, --version, --print-config
+            return end.code if isinstance(end.code, int) else 0
+        # The training says how far it came, if it could.
+        how = str(end) or "interrupted"
+        resumes = command in ("compare", "train", "study run")
+        more = "; the same command goes on where it stopped" if resumes else ""
+        if is_main_process():
+            print(f"\ntfkd: {how}{more}.", file=sys.stderr)
+        return 130 if isinstance(end, KeyboardInterrupt) else 143
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(f"tfkd: error: {_describe(error)}", file=sys.stderr)
+        return 2 if isinstance(error, (UsageError, ValueError, TypeError)) else 1
+    return code if isinstance(code, int) else 0
+
+
+def _function(command: str) -> Callable[..., object]:
+    first, _, second = command.partition(" ")
+    found = COMMANDS[first]
+    return found.commands[second] if isinstance(found, Group) else found
+
+
+def _describe(error: Exception) -> str:
+    message = _printable(_message(error))
+    if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
+        package = str(error.name).partition(".")[0]
+        return f'this needs the package {package}: pip install "tfkd[cli]"'
+    if type(error).__module__.startswith("tfkd") or isinstance(
+        error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
+    ):
+        return message if isinstance(error, RuntimeError) else " ".join(message.split())
+    return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"{error.strerror}."  # a sentence of this package, without its number
+    return str(error)
+
+
+def _printable(text: str) -> str:
+    """What files say may steer a terminal; it is written out instead."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("tfkd")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,84 @@
+"""From a split to its batches, wherever its images are."""
+
+from __future__ import annotations
+
+import torch
+
+from tfkd._checks import check_integer
+from tfkd.data.augmentation import Augmentation
+from tfkd.data.batches.file_loader import FileLoader
+from tfkd.data.batches.loader import EpochPlan, Loader, Normalise
+from tfkd.data.batches.memory_loader import MemoryLoader
+from tfkd.data.image_data import ImageData
+from tfkd.data.images import ImageFiles, MemoryImages
+from tfkd.data.splits import Split
+
+
+def make_loader(
+    data: ImageData,
+    split: Split,
+    *,
+    batch_size: int,
+    train: bool,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    channels_last: bool = False,
+    augment: bool | None = None,
+) -> Loader:
+    """Return the loader of a split.
+
+    The order of an epoch is a function of (seed, epoch), the augmentation of a sample one of
+    (seed, view, its index), where the view is the epoch, modulo `data.views` if that is given:
+    neither depends on the batch size, the processes or the workers.
+
+    Args:
+        data: the data set that the split is of.
+        split: `data.train`, `data.validation` or `data.test`.
+        batch_size: samples of a global batch. The last, smaller batch of an epoch is kept, except
+            that training leaves out a last batch of one sample: batch norm cannot train on it.
+        train: whether to shuffle and augment; otherwise samples come in order, unchanged.
+        seed: of order and augmentation.
+        rank: of this process.
+        world_size: number of processes. Each takes a contiguous share of every global batch; the
+            shares differ by at most one sample and may be empty.
+        device: where the batches are wanted. Images in memory are copied there once.
+        workers: processes that decode image files; 0: this one. Not used for images in memory.
+        channels_last: whether the images are laid out with the channels last in memory.
+        augment: whether to augment; None: as `train` says. With `train` False and this True every
+            sample comes once, in order, as training shows it.
+
+    Raises:
+        TypeError: for a number that is no int.
+        ValueError: for a number out of range, or a training split of fewer than two samples.
+
+    Example:
+        >>> from tfkd.data import DataSettings, load_data
+        >>> data = load_data(DataSettings("digits"))
+        >>> loader = make_loader(data, data.train, batch_size=128, train=True)
+        >>> batch = next(loader.batches(epoch=0))
+        >>> len(loader), tuple(batch.images.shape), batch.global_size
+        (9, (128, 1, 8, 8), 128)
+    """
+    check_integer("batch_size", batch_size, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    check_integer("workers", workers, minimum=0)
+    check_integer("world_size", world_size, minimum=1)
+    check_integer("rank", rank, minimum=0)
+    if rank >= world_size:
+        raise ValueError(f"Expected `rank` below the `world_size` of {world_size}, got {rank}.")
+    augment = (train if augment is None else augment) and data.augmentation != Augmentation()
+    plan = EpochPlan(
+        len(split), batch_size, train, seed, rank, world_size, augment=augment, views=data.views
+    )
+    if train and len(plan) == 0:
+        raise ValueError(f"Expected at least 2 training samples, got {len(split)}.")
+    device = torch.device(device)
+    normalise = Normalise(data, device, channels_last)
+    if isinstance(split.official, MemoryImages):
+        return MemoryLoader(plan, split, data.augmentation, normalise, device)
+    if isinstance(split.official, ImageFiles):
+        return FileLoader(plan, data, split, normalise, device, workers)
+    raise TypeError(f"Expected images in memory or files, got {type(split.official).__name__}.")

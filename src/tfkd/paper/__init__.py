@@ -1,0 +1,1 @@
+"""The experiments of the Tf-KD paper: its tables, its numbers, its recipes, as studies."""

@@ -1,0 +1,140 @@
+"""The arms that the tables of the paper, in full and in small, are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from tfkd.runs import MethodSettings, RunSettings
+from tfkd.study.controls import add_controls
+from tfkd.study.methods import BASELINE
+from tfkd.study.plan import Arm, Published, Study
+
+EPOCHS = 200
+SNAPSHOTS = (1, 5, 10, 20, 50, 80, 120, 160, 200)
+"""Of 200 epochs, those after which Figure 2 and De-KD take teachers: 1 and 50 are De-KD's."""
+
+
+def plain_name(network: str, place: str = "") -> str:
+    """Return the name of the arm of plain cross-entropy."""
+    return f"{place}{network}/{BASELINE}"
+
+
+def plain_arm(
+    recipe: RunSettings,
+    *,
+    place: str = "",
+    accuracy: float | None = None,
+    keep: Iterable[int] = (),
+) -> Arm:
+    """Return the arm of plain cross-entropy: baseline and teacher.
+
+    Args:
+        recipe: its data, network and recipe.
+        place: a folder within the study's, ending in `/`.
+        accuracy: what the paper prints for it.
+        keep: epochs after which it keeps its weights. They are the same in every study, so that
+            studies of one directory can share the run.
+    """
+    kept = tuple(sorted({*recipe.save_epochs, *keep}))
+    return Arm(
+        plain_name(recipe.student, place),
+        BASELINE,
+        MethodSettings(),
+        dataclasses.replace(recipe, save_epochs=kept),
+        published=None if accuracy is None else Published(accuracy),
+    )
+
+
+def method_arm(
+    method: str,
+    loss: MethodSettings,
+    recipe: RunSettings,
+    *,
+    dialect: str,
+    teacher: str | None = None,
+    epoch: int | None = None,
+    place: str = "",
+    published: Published | None = None,
+) -> Arm:
+    """Return the arm of a method, compared with plain cross-entropy of the same network.
+
+    Args:
+        method: a name of `tfkd.study.methods.METHODS`.
+        loss: what it is trained with.
+        recipe: its data, network and recipe.
+        dialect: `released` or `paper`.
+        teacher: the network that teaches.
+        epoch: the snapshot of it that does; None: its final weights.
+        place: a folder within the study's, ending in `/`.
+        published: what the paper prints for it.
+    """
+    suffix = "" if teacher in (None, recipe.student) else f"-{str(teacher).replace('/', '-')}"
+    suffix += "" if epoch is None else f"-{epoch}"
+    return Arm(
+        f"{place}{recipe.student}/{dialect}-{method}{suffix}",
+        method,
+        loss,
+        recipe,
+        dialect=dialect,
+        teacher=None if teacher is None else plain_name(teacher, place),
+        teacher_epoch=epoch,
+        baseline=plain_name(recipe.student, place),
+        published=published,
+    )
+
+
+def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int) -> list[Arm]:
+    """Return the arms, and then their controls.
+
+    Args:
+        arms: of one data set.
+        controls: names of `tfkd.study.methods.CONTROLS`.
+        num_classes: number of classes K of the data.
+    """
+    # Snapshots are of the networks that teach, not of their controls. Label smoothing, in the
+    # code's form too, is its own control.
+    claims = [
+        dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, save_epochs=()))
+        for arm in arms
+        if arm.loss.name != "released_label_smoothing"
+    ]
+    by_name = {arm.name: arm for arm in add_controls(claims, controls, num_classes)}
+    result = []
+    for arm in arms:
+        control = by_name.pop(arm.name, arm)
+        result.append(dataclasses.replace(arm, control_of=control.control_of))
+    return [*result, *by_name.values()]
+
+
+def snapshots(epochs: int, of: Sequence[int] = SNAPSHOTS) -> tuple[int, ...]:
+    """Return the snapshots of 200 epochs, moved in proportion to others.
+
+    Example:
+        >>> snapshots(60)
+        (1, 2, 3, 6, 15, 24, 36, 48, 60)
+    """
+    return tuple(sorted({max(round(epoch * epochs / EPOCHS), 1) for epoch in of}))
+
+
+def named_as_in_tables(study: Study) -> list[Arm]:
+    """Return the arms of Figure 2 under the names that the tables have for the same runs.
+
+    Args:
+        study: of `tfkd.paper.figure_2.figure_2`.
+    """
+    arms = []
+    for arm in study.arms:
+        if arm.teacher is not None:
+            teacher = study.arm(arm.teacher).recipe.student
+            epoch = None if arm.method == "normal_kd" else arm.teacher_epoch
+            arm = method_arm(
+                arm.method,
+                arm.loss,
+                arm.recipe,
+                dialect=arm.dialect,
+                teacher=teacher,
+                epoch=epoch,
+            )
+        arms.append(arm)
+    return arms

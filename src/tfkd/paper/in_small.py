@@ -1,0 +1,149 @@
+"""The tables and Figure 2 of the paper in small: one student, one larger teacher, other data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfkd._checks import check_choice
+from tfkd.paper.arms import (
+    method_arm,
+    named_as_in_tables,
+    plain_arm,
+    snapshots,
+    with_controls,
+)
+from tfkd.paper.figure_2 import figure_2
+from tfkd.paper.numbers import FORMULA_REMARKS, KD_OTHERS, Numbers, method_settings, numbers
+from tfkd.paper.published import MOBILE
+from tfkd.paper.remarks import (
+    IN_SMALL,
+    NUMBERS_IN_SMALL,
+    QUESTION_IN_SMALL,
+    figure_2_remark,
+    gains_remark,
+)
+from tfkd.runs import RunSettings
+from tfkd.study.methods import DIALECTS
+from tfkd.study.plan import Arm, Study
+
+AS_WITH = 100
+DEFECTIVE_EPOCHS = (1, 50)
+
+_KD = ("normal_kd", "re_kd")
+_DEFECTIVE = ("de_kd", "normal_kd")
+_SELF = ("tf_kd_self", "normal_kd")
+_REG = ("tf_kd_reg", "normal_kd", "label_smoothing")
+METHODS = {
+    **dict.fromkeys((1, 2, 3), _KD),
+    4: _DEFECTIVE,
+    **dict.fromkeys((5, 6, 7, 8), _SELF),
+    **dict.fromkeys((9, 10, 11), _REG),
+}
+"""By table, its methods."""
+
+FIGURE = "figure-2"
+
+
+def in_small(
+    study_name: str,
+    base: RunSettings,
+    *,
+    networks: tuple[str, str],
+    num_classes: int,
+    dialect: str = "released",
+    seeds: int = 3,
+    controls: Sequence[str] = ("scaled", "smoothed"),
+) -> Study:
+    """Plan a study of the paper with one student and one larger teacher.
+
+    The numbers are those of MobileNetV2 on CIFAR-100, for Re-KD of ResNet18, and the released
+    divergence has the weight that it had with 100 classes; in the dialect `tfkd` they are this
+    package's defaults. Snapshots are taken at the paper's share of the epochs.
+
+    Args:
+        study_name: `table-1` to `table-11` or `figure-2`.
+        base: data and recipe of every run.
+        networks: names of the student and of the larger teacher.
+        num_classes: number of classes K of the data.
+        dialect: `released`, `paper` or `tfkd`.
+        seeds: number of seeds.
+        controls: names of `tfkd.study.methods.CONTROLS`.
+
+    Raises:
+        ValueError: for an unknown study, dialect or control, or no seed.
+
+    Example:
+        >>> study = in_small(
+        ...     "table-4", RunSettings(epochs=40), networks=("small_cnn", "wide_cnn"),
+        ...     num_classes=10, controls=(),
+        ... )
+        >>> [arm.name for arm in study.arms if arm.method == "de_kd"]
+        ['small_cnn/released-de_kd-wide_cnn-1', 'small_cnn/released-de_kd-wide_cnn-10']
+    """
+    tables = {f"table-{number}": number for number in METHODS}
+    if study_name not in (*tables, FIGURE):
+        raise ValueError(
+            f"Expected `study_name` among {', '.join((*tables, FIGURE))}, got {study_name!r}."
+        )
+    check_choice("dialect", dialect, tuple(DIALECTS))
+    student, teacher = networks
+    recipes = {name: dataclasses.replace(base, student=name) for name in networks}
+    kept = {student: (), teacher: snapshots(base.epochs)}
+    plain = {name: plain_arm(recipes[name], keep=kept[name]) for name in networks}
+
+    def arm(method: str, epoch: int | None = None) -> Arm:
+        trained = teacher if method == "re_kd" else student
+        own: Numbers | None = None
+        if method == "re_kd":
+            own = KD_OTHERS
+        elif method != "label_smoothing":
+            own = numbers(method, MOBILE, "cifar100")
+        taught_by = {"tf_kd_self": student, "re_kd": student}.get(method, teacher)
+        return method_arm(
+            method,
+            method_settings(
+                method, dialect=dialect, own=own, num_classes=num_classes, as_with=AS_WITH
+            ),
+            recipes[trained],
+            dialect=dialect,
+            teacher=None if method in ("tf_kd_reg", "label_smoothing") else taught_by,
+            epoch=epoch,
+        )
+
+    sources = () if dialect == "tfkd" else (NUMBERS_IN_SMALL,)
+    remarks = (IN_SMALL, *sources, FORMULA_REMARKS[dialect])
+    if study_name == FIGURE:
+        study = figure_2(
+            recipes[student],
+            teachers=(teacher,),
+            losses={dialect: arm("normal_kd").loss},
+            snapshots=snapshots(base.epochs),
+            seeds=seeds,
+        )
+        taught = [own for own in named_as_in_tables(study) if own.teacher is not None]
+        return dataclasses.replace(
+            study,
+            arms=tuple(with_controls([*plain.values(), *taught], controls, num_classes)),
+            remarks=(figure_2_remark(), *remarks),
+        )
+
+    number = tables[study_name]
+    claims = []
+    for method in METHODS[number]:
+        epochs: tuple[int | None, ...] = (None,)
+        if method == "de_kd":
+            epochs = snapshots(base.epochs, DEFECTIVE_EPOCHS)
+        claims += [arm(method, epoch) for epoch in epochs]
+    own_arms = [
+        own
+        for name in networks
+        for own in (plain[name], *(claim for claim in claims if claim.recipe.student == name))
+    ]
+    return Study(
+        study_name,
+        QUESTION_IN_SMALL[METHODS[number][0]],
+        tuple(with_controls(own_arms, controls, num_classes)),
+        seeds,
+        (gains_remark(number), *remarks),
+    )

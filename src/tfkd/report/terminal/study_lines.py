@@ -1,0 +1,85 @@
+"""What the terminal shows of studies: which there are, how far one is, what it would cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tfkd.study.estimate import Estimate
+from tfkd.study.plan import Study
+from tfkd.study.status import ArmStatus
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tfkd.paper.catalogue import Entry
+
+
+def print_studies(entries: list[Entry], console: Console) -> None:
+    """Print a table of the studies that there are."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("study", no_wrap=True)
+    table.add_column("data", no_wrap=True)
+    table.add_column("what it asks")
+    for entry in entries:
+        table.add_row(entry.name, entry.data, entry.question)
+    console.print(table)
+
+
+def print_estimate(study: Study, cost: Estimate) -> None:
+    """Print what is left of a study, and how long it would take here."""
+    arms = len(study.arms)
+    print(
+        f"{study.name}: {cost.runs} runs ({arms} arms, {study.seeds} "
+        f"seed{'s' if study.seeds > 1 else ''}), {cost.finished} of them finished."
+    )
+    print(
+        f"Left: {cost.epochs} epochs, about {readable_time(cost.seconds)} on this machine with "
+        f"{cost.jobs} run{'s' if cost.jobs > 1 else ''} side by side, from a measured step."
+    )
+
+
+def print_status(study: Study, arms: list[ArmStatus], console: Console) -> None:
+    """Print how far each arm of a study is."""
+    from rich.table import Table
+
+    finished, planned = sum(arm.finished for arm in arms), sum(arm.planned for arm in arms)
+    table = Table(
+        title=f"{study.name}: {finished} of {planned} runs finished",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("arm", overflow="fold")
+    for name in ("finished", "begun", "epochs", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for arm in arms:
+        table.add_row(
+            arm.name,
+            f"{arm.finished}/{arm.planned}",
+            str(arm.begun),
+            f"{arm.epochs_done}/{arm.epochs}",
+            readable_time(arm.seconds) if arm.seconds else "",
+        )
+    console.print(table)
+
+
+def readable_time(seconds: float) -> str:
+    """Return a time in the two largest of its units.
+
+    Example:
+        >>> readable_time(5025)
+        '1 h 24 min'
+    """
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours == 0:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes_left} min"
+    days, hours_left = divmod(hours, 24)
+    return f"{days} days {hours_left} h"

@@ -1,0 +1,159 @@
+"""Runs on this machine: in this process one by one, or in processes side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tfkd.runs import RunSettings
+from tfkd.study.executors.run_trainer import Report, RunTrainer
+from tfkd.train.stopping import raised_sigterm
+
+END_SECONDS = 5.0
+"""How long a run may take to its next step and a checkpoint when the study ends."""
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ThisProcess:
+    """Trains a run while it is handed over."""
+
+    jobs = 1
+
+    def __init__(self, trainer: RunTrainer, report: Report) -> None:
+        self._trainer = trainer
+        self._report = report
+
+    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+        """Train a run; the future is done."""
+        future: Future[dict[str, Any]] = Future()
+        try:
+            future.set_result(self._trainer.train(name, settings, self._report))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def poll(self) -> None:
+        """Do nothing: epochs were reported as they passed."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A process and the line to it: epochs come up, and its end tells the process to end."""
+
+    pool: ProcessPoolExecutor
+    line: Connection
+
+
+class LocalProcesses:
+    """Trains runs side by side, each in a process that is used again.
+
+    A pool of one process for each, so that a process that dies takes no other run with it.
+
+    Args:
+        trainer: of the runs.
+        report: told of every epoch.
+        jobs: processes.
+    """
+
+    def __init__(self, trainer: RunTrainer, report: Report, jobs: int) -> None:
+        self.jobs = jobs
+        self._trainer = trainer
+        self._report = report
+        self._free: list[_Place] = []
+        self._busy: dict[Future[dict[str, Any]], _Place] = {}
+        self._signals = contextlib.ExitStack()
+
+    def __enter__(self) -> LocalProcesses:
+        self._signals.enter_context(raised_sigterm())
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """End the processes: after the next step where runs are at work, as after Ctrl-C."""
+        self._signals.close()
+        for place in self._busy.values():
+            place.line.close()
+        for place in [*self._busy.values(), *self._free]:
+            place.pool.shutdown()
+            place.line.close()
+
+    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+        """Train a run; the future has a `BrokenExecutor` if its process dies."""
+        self._take_back()
+        place = self._free.pop() if self._free else self._start()
+        future = place.pool.submit(_train, name, settings)
+        self._busy[future] = place
+        return future
+
+    def poll(self) -> None:
+        """Report the epochs since the last call."""
+        for place in self._busy.values():
+            with contextlib.suppress(EOFError, OSError):  # it died; its future says so
+                while place.line.poll():
+                    self._report(*place.line.recv())
+
+    def _take_back(self) -> None:
+        for future in [future for future in self._busy if future.done()]:
+            place = self._busy.pop(future)
+            if isinstance(future.exception(), BrokenExecutor):
+                place.pool.shutdown()
+                place.line.close()
+            else:
+                self._free.append(place)
+
+    def _start(self) -> _Place:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        threads = max(cores() // self.jobs, 1)
+        pool = ProcessPoolExecutor(1, context, _initialise, (self._trainer, theirs, threads))
+        return _Place(pool, ours)
+
+
+_trainer: RunTrainer
+_line: Connection
+
+
+def _initialise(trainer: RunTrainer, line: Connection, threads: int) -> None:
+    """Prepare a process that trains."""
+    import torch
+
+    global _trainer, _line
+    _trainer, _line = trainer, line
+    torch.set_num_threads(threads)
+    # Ctrl-C reaches all processes of a terminal; the first of them decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_study, daemon=True).start()
+
+
+def _end_with_the_study() -> None:
+    """End this process when the study's closes the line, or dies."""
+    with contextlib.suppress(EOFError, OSError):
+        _line.recv()
+    os.kill(os.getpid(), signal.SIGTERM)  # a run ends after its next step, with a checkpoint
+    time.sleep(END_SECONDS)
+    os._exit(1)
+
+
+def _train(name: str, settings: RunSettings) -> dict[str, Any]:
+    try:
+        return _trainer.train(name, settings, _send)
+    except SystemExit:  # asked to end: by the study, or by whoever ends all its processes
+        os._exit(128 + signal.SIGTERM)
+
+
+def _send(name: str, record: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the study has closed the line; the run will hear of it
+        _line.send((name, record))

@@ -1,0 +1,122 @@
+"""Whether a checkpoint is one of the run that is to go on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tfkd.train.step.plan import StepPlan
+from tfkd.train.step.totals import Totals
+from tfkd.train.student import Student
+
+# What the optimisers keep of each parameter; all but the first of AdamW's in its shape.
+_KEPT = {torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}}
+_SETTINGS = ("momentum", "nesterov", "weight_decay")
+
+
+def check_fit(
+    checkpoint: dict[str, Any],
+    student: Student,
+    *,
+    scaler: dict[str, Any] | None,
+    plan: StepPlan,
+    epochs: int,
+) -> None:
+    """Check that a checkpoint fits, before anything of it is loaded.
+
+    Args:
+        checkpoint: as `read_checkpoint` returns it.
+        student: that is to be trained on.
+        scaler: state of the gradients' scaler of this run; None: it has none.
+        plan: of the epochs of this run.
+        epochs: how many they are.
+
+    Raises:
+        ValueError: with what was expected, and what came.
+    """
+    _check_model(checkpoint["model"], student.network.state_dict())
+    parameters = dict(student.network.named_parameters())
+    _check_optimizer(checkpoint["optimizer"], student.optimizer.optimizer, parameters)
+    _check_names("scaler", checkpoint["scaler"] or {}, scaler or {})
+    _check_progress(checkpoint, plan, epochs)
+
+
+def _check_model(found: dict[str, Any], expected: Mapping[str, Tensor]) -> None:
+    _check_names("network", found, expected)
+    for name, tensor in expected.items():
+        _check_tensor(name, found[name], tensor.shape, tensor.dtype)
+
+
+def _check_optimizer(
+    found: dict[str, Any], optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
+) -> None:
+    expected = optimizer.state_dict()
+    _check_names("optimiser", found, expected)
+    numbers, wanted = (
+        [group["params"] for group in state["param_groups"]] for state in (found, expected)
+    )
+    if numbers != wanted:
+        raise ValueError(
+            f"expected an optimiser of {len(parameters)} parameters, got {sum(map(len, numbers))}"
+        )
+    theirs, ours = found["param_groups"][0], expected["param_groups"][0]
+    for name in _SETTINGS:
+        if theirs.get(name) != ours.get(name):
+            raise ValueError(
+                f"expected an optimiser with {name} {ours.get(name)}, got {theirs.get(name)}"
+            )
+    kept = next(names for kind, names in _KEPT.items() if isinstance(optimizer, kind))
+    names = list(parameters)
+    for number, values in found["state"].items():
+        name, parameter = names[number], parameters[names[number]]
+        _check_names(f"optimiser of `{name}`", values, dict.fromkeys(kept))
+        for key, value in values.items():
+            if key == "step":
+                _check_tensor(f"{key} of {name}", value, torch.Size(), torch.float32)
+            elif value is not None:  # as SGD without momentum has it
+                _check_tensor(f"{key} of {name}", value, parameter.shape, parameter.dtype)
+
+
+def _check_progress(checkpoint: dict[str, Any], plan: StepPlan, epochs: int) -> None:
+    done, batches = checkpoint["epochs_done"], checkpoint["batches_done"]
+    if not 0 <= done <= epochs:
+        raise ValueError(f"expected at most {epochs} epochs, got {done}")
+    if len(checkpoint["history"]) != done:
+        raise ValueError(f"expected records of {done} epochs, got {len(checkpoint['history'])}")
+    if not plan.is_between_steps(batches):
+        raise ValueError(
+            f"expected a whole number of steps, of {plan.accumulation} batches each and "
+            f"{plan.batches} in an epoch, got {batches} batches"
+        )
+    _check_names("epoch", checkpoint["totals"], dict.fromkeys(Totals._fields))
+    totals = Totals(**checkpoint["totals"])
+    if batches == plan.batches:  # it depends on the processes whether they trained the last
+        _check_tensor("losses", totals.losses, totals.losses.shape[:1], torch.float64)
+        return
+    _check_tensor("losses", totals.losses, torch.Size([batches]), torch.float64)
+    if totals.samples != batches * plan.batch_size:
+        raise ValueError(
+            f"expected {batches * plan.batch_size} samples in {batches} batches, got "
+            f"{totals.samples}"
+        )
+
+
+def _check_names(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for name in expected:
+        if name not in found:
+            raise ValueError(f"expected `{name}` in the {what}, found none")
+    for name in found:
+        if name not in expected:
+            raise ValueError(f"expected no `{name}` in the {what}, got one")
+
+
+def _check_tensor(name: str, found: Any, shape: torch.Size, dtype: torch.dtype) -> None:
+    wanted = f"{dtype} {tuple(shape)}"
+    got = type(found).__name__
+    if isinstance(found, Tensor):
+        got = f"{found.dtype} {tuple(found.shape)}"
+    if got != wanted:
+        raise ValueError(f"expected `{name}` as {wanted}, got {got}")

@@ -1,0 +1,1 @@
+"""One step of the optimiser: which batches it takes, and what it does with them."""

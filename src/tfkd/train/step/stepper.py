@@ -1,0 +1,100 @@
+"""One step of the optimiser: forward, backward, and the step itself."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tfkd.data import Batch
+from tfkd.runs.settings import RunSettings
+from tfkd.train.seeds import mixing_seed, step_seed
+from tfkd.train.step.mixing import mix_labels
+from tfkd.train.step.plan import Place
+from tfkd.train.student import Student
+
+
+class Stepper:
+    """Takes steps, in the precision of a run and with its random numbers.
+
+    Args:
+        student: that is trained.
+        criterion: its loss.
+        settings: of the run.
+        accelerator: of the run.
+        num_classes: of its data.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        criterion: nn.Module,
+        settings: RunSettings,
+        accelerator: Accelerator,
+        *,
+        num_classes: int,
+    ) -> None:
+        self._student = student
+        self._criterion = criterion
+        self._settings = settings
+        self._accelerator = accelerator
+        self._num_classes = num_classes
+
+    def begin(self, learning_rate: float, *, epoch: int, step: int) -> None:
+        """Begin a step of an epoch."""
+        for parameters in self._student.optimizer.optimizer.param_groups:
+            parameters["lr"] = learning_rate
+        rank = self._accelerator.process_index
+        self._seed(step_seed(self._settings.seed, epoch=epoch, step=step, rank=rank))
+
+    def add(self, batch: Batch, place: Place, *, epoch: int) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a batch; return its logits `(n, K)` and mean loss."""
+        model, accelerator = self._student.model, self._accelerator
+        with contextlib.nullcontext() if place.ends else accelerator.no_sync(model):
+            logits, loss = self._forward(batch, place, epoch)
+            # The mean over the samples of the step, over all its batches and processes;
+            # gradients are averaged over processes.
+            share = len(batch.labels) * accelerator.num_processes / place.samples
+            self._backward(loss if share == 1.0 else loss * share)
+        return logits, loss
+
+    def end(self) -> None:
+        """Change the weights."""
+        optimizer = self._student.optimizer
+        if self._accelerator.scaler is not None:
+            optimizer.step()
+        else:
+            # Accelerate's wrapper looks for an optional package at every step.
+            optimizer.optimizer.step()
+        optimizer.optimizer.zero_grad()
+
+    def _seed(self, seed: int) -> None:
+        """Seed the generators that the network draws from, and no others."""
+        # `torch.manual_seed` seeds every kind of device, present or not, which is slow.
+        torch.default_generator.manual_seed(seed)
+        device = self._accelerator.device
+        if device.type != "cpu":
+            torch.get_device_module(device).manual_seed(seed)
+
+    def _forward(self, batch: Batch, place: Place, epoch: int) -> tuple[Tensor, Tensor]:
+        settings, images, labels = self._settings, batch.images, batch.labels
+        if settings.mixup > 0.0 or settings.cutmix > 0.0:
+            images, labels = mix_labels(
+                images,
+                labels,
+                num_classes=self._num_classes,
+                mixup=settings.mixup,
+                cutmix=settings.cutmix,
+                seed=mixing_seed(settings.seed, epoch=epoch, batch=place.batch),
+            )
+        logits = self._student.model(images)
+        with self._accelerator.autocast():
+            loss = self._criterion(logits, labels, images, indices=batch.indices, view=batch.view)
+        return logits, loss
+
+    def _backward(self, loss: Tensor) -> None:
+        # `Accelerator.backward` would divide by its own gradient accumulation, which is 1.
+        scaler = self._accelerator.scaler
+        (loss if scaler is None else scaler.scale(loss)).backward()

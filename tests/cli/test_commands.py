@@ -1,0 +1,391 @@
+"""The command line: its options, its exit codes, and that it answers without loading torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import get_args
+
+import pytest
+import yaml
+from PIL import Image
+
+import tfkd
+from tfkd.cli import commands, main
+from tfkd.cli.commands import COMMANDS, Method
+from tfkd.cli.parser import Group, make_parser
+from tfkd.data import source_names
+from tfkd.runs import RunDirectory
+from tfkd.runs.settings import METHODS
+from tfkd.study.methods import METHODS as COMPARED
+
+TFKD = [sys.executable, "-m", "tfkd.cli"]
+EVERY_COMMAND = [
+    f"{name} {inner}".strip()
+    for name, command in COMMANDS.items()
+    for inner in (command.commands if isinstance(command, Group) else [""])
+]
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    # `main` sets it for the processes that a command starts.
+    monkeypatch.setenv("PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS", "ignore"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "run"
+    arguments = ["--out", str(path), "--epochs", "2", "--train-size", "200"]
+    assert main(["train", *arguments, "--method", "tf_kd_reg", "--save-epochs", "1,2"]) == 0
+    return path
+
+
+def test_the_choices_of_methods_are_those_there_are():
+    assert set(get_args(Method)) == set(METHODS)
+    for name in (*COMPARED, *source_names()):
+        assert name in (commands.compare.__doc__ or ""), name
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_option_has_help_and_hyphens(command, capsys):
+    assert main([*command.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: tfkd {command} [options]")
+    for option in (line.split()[0] for line in text.splitlines() if line.startswith("  --")):
+        assert "_" not in option
+    parser = make_parser(COMMANDS, description="", version="")
+    for word in command.split():
+        (subcommands,) = [a for a in parser._actions if isinstance(a.choices, dict)]
+        parser = subcommands.choices[word]
+    for action in parser._actions:
+        assert action.help, action.dest
+    for leftover in ("type:", "NoneType", "default: null", "()", "tfkd.cli.parser"):
+        assert leftover not in text
+
+
+def test_help_loads_no_torch_whoever_asks():
+    program = (
+        "import sys\n"
+        "from tfkd.cli import main\nfrom tfkd.cli.commands import COMMANDS\n"
+        "for command in COMMANDS: assert main([command, '--help']) == 0\n"
+        "assert main(['study', 'run', '--help']) == 0\n"
+        "assert main(['--help']) == 0\n"
+        "assert main(['train', '--epochs', 'x']) == 2\n"
+        "assert not {'torch', 'numpy', 'rich'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "subcommand"),
+        (["nonsense"], "nonsense"),
+        (["train"], "out"),
+        (["train", "--out", "{}", "--epohs", "3"], "--epohs"),
+        (["train", "--out", "{}", "--epochs", "1.5"], "--epochs: Expected a value of type int"),
+        (["train", "--out", "{}", "--batch_size", "x"], "--batch-size"),
+        (["train", "--out", "{}", "--method", "magic"], "got magic"),
+        (["train", "--out", "{}", "--optimizer", "magic"], "'sgd', 'adamw', got magic"),
+        (["train", "--out", "{}", "--milestones", "3,a"], "--milestones: Expected whole numbers"),
+        (["train", "--out", "{}", "--student", "magic"], "'magic'"),
+        (["train", "--out", "{}", "--data", "magic"], "'magic'"),
+        (["train", "--out", "{}", "--alpha", "1.5", "--method", "tf_kd_reg"], "[0, 1], got 1.5"),
+        (["train", "--out", "{}", "--method", "tf_kd_self"], "`teacher`"),
+        (["train", "--out", "{}", "--teacher-epoch", "1"], "`teacher`"),
+        (["train", "--out", "{}", "--teacher-cache", "float32"], "`teacher`"),
+        (["train", "--out", "{}", "--views", "0"], "`views`"),
+        (["compare", "--out", "{}", "--teacher-cache", "zip"], "`teacher_cache`"),
+        (["compare", "--out", "{}", "--teacher-cache", "top-3", "--mixup", "1"], "with mixup"),
+        (["compare", "--out", "{}", "--methods", "cross_entropy,magic"], "'magic'"),
+        (["compare", "--out", "{}", "--teacher", "magic"], "'magic'"),
+        (["compare", "--out", "{}", "--seeds", "0"], "`seeds`"),
+        (["predict", "{}"], "files"),
+        (["explain", "--classes", "1"], "`num_classes`"),
+        (["explain", "--method", "tf_kd_self", "--picture", "{}/p.png"], "every sample"),
+    ],
+)
+def test_wrong_usage_is_one_line_exit_2_and_leaves_nothing(arguments, said, capsys, tmp_path):
+    out = tmp_path / "out"
+    assert main([argument.format(out) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("tfkd: error: ")
+    assert captured.err.count("\n") == 1
+    assert said in captured.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "{}"],
+        ["predict", "{}", "a.png"],
+        ["train", "--out", "{}/run", "--data", "cifar10", "--data-root", "{}/none"],
+    ],
+)
+def test_what_is_not_there_is_one_line_and_exit_1(arguments, capsys, tmp_path):
+    assert main([argument.format(tmp_path) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("tfkd: error: ")
+    assert error.count("\n") == 1
+    assert str(tmp_path) in error
+
+
+def test_a_traceback_only_with_debug(capsys, tmp_path):
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_answered_with_its_pip_line(tmp_path):
+    for package in ("jsonargparse", "timm"):
+        program = (
+            f"import sys; sys.modules[{package!r}] = None\n"
+            "from tfkd.cli import main\n"
+            f"sys.exit(main(['train', '--out', {str(tmp_path / 'r')!r}, '--student', 'resnet34']))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith("tfkd: error: ")
+        assert package in done.stderr
+        assert done.stderr.endswith('pip install "tfkd[cli]"\n')
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tfkd ")
+
+
+def test_a_printed_config_loads_again(capsys, tmp_path):
+    file = tmp_path / "config.yaml"
+    arguments = ["--milestones", "3,4", "--save-epochs=1", "--tensorboard", "--learning_rate=1e-3"]
+    assert main(["train", "--out", "some/run", *arguments, "--print-config"]) == 0
+    first = capsys.readouterr().out
+    values = yaml.safe_load(first)
+    assert values["milestones"] == [3, 4]
+    assert values["save_epochs"] == [1]
+    assert values["learning_rate"] == 0.001
+    assert values["tensorboard"] is True
+    file.write_text(first)
+    assert main(["train", "--config", str(file), "--print-config"]) == 0
+    assert capsys.readouterr().out == first
+    assert main(["train", "--config", str(file), "--milestones", "7", "--print-config"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["milestones"] == [7]
+    assert main(["compare", "--methods", "tf_kd_reg,normal_kd", "--print-config"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["methods"] == ["tf_kd_reg", "normal_kd"]
+
+
+def test_a_config_file_trains(tmp_path, capsys):
+    file = tmp_path / "config.yaml"
+    out = tmp_path / "run"
+    file.write_text(f"out: {out}\nepochs: 3\ntrain_size: 60\nsave_epochs: [1, 2]\n")
+    assert main(["train", "--config", str(file), "--epochs", "2"]) == 0
+    settings = RunDirectory(out).settings()
+    assert (settings.epochs, settings.save_epochs, settings.data.train_size) == (2, (1, 2), 60)
+    file.write_text("unheard: 1\n")
+    capsys.readouterr()
+    assert main(["train", "--config", str(file)]) == 2
+    assert "unheard" in capsys.readouterr().err
+
+
+def test_options_reach_the_run(run):
+    settings = RunDirectory(run).settings()
+    assert settings.method.name == "tf_kd_reg"
+    assert settings.save_epochs == (1, 2)
+    assert settings.epochs == 2
+    assert settings.data.train_size == 200
+
+
+def test_the_same_command_again_says_that_it_is_finished(run, capsys):
+    arguments = ["--out", str(run), "--epochs", "2", "--train-size", "200"]
+    arguments += ["--method", "tf_kd_reg", "--save-epochs", "1,2"]
+    before = (run / "result.json").read_bytes()
+    assert main(["train", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert "finished before" in text
+    accuracy = json.loads(before)["test"]["accuracy"]
+    assert f"{100 * accuracy:.2f} %" in text
+    assert (run / "result.json").read_bytes() == before
+    assert main(["train", *arguments, "--seed", "1"]) == 2
+    assert "seed is 0 there, 1 here" in capsys.readouterr().err
+
+
+def test_a_run_teaches_another(run, tmp_path, capsys):
+    arguments = ["--method", "tf_kd_self", "--teacher", str(run), "--teacher-epoch", "1"]
+    out = tmp_path / "student"
+    assert (
+        main(["train", "--out", str(out), "--epochs", "1", "--train-size", "60", *arguments]) == 0
+    )
+    teacher = RunDirectory(out).settings().teacher
+    assert teacher is not None
+    assert (teacher.source, teacher.epoch) == (str(run), 1)
+
+
+def test_a_study_taught_from_caches(tmp_path, capsys):
+    out = tmp_path / "study"
+    arguments = ["--epochs", "2", "--train-size", "60", "--seeds", "1", "--jobs", "1"]
+    arguments += ["--methods", "tf_kd_self,de_kd", "--teacher-cache", "float16", "--views", "1"]
+    assert main(["compare", "--out", str(out), *arguments]) == 0
+    # One for each teacher; that of De-KD is the larger network after an epoch.
+    made = {file.relative_to(out).parts[0] for file in out.rglob("cache.json")}
+    assert made == {"small_cnn", "wide_cnn"}
+    records = [json.loads(line) for line in (out / "compare.jsonl").read_text().splitlines()]
+    taught = [record["settings"]["teacher"] for record in records]
+    assert [teacher["cache"] for teacher in taught if teacher] == ["float16", "float16"]
+    capsys.readouterr()
+
+
+def test_evaluate_measures_what_training_measured(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    text = capsys.readouterr().out
+    result = json.loads((run / "result.json").read_text())["test"]
+    for name, value in (
+        ("accuracy", 100 * result["accuracy"]),
+        ("ECE", 100 * result["ece"]),
+        ("NLL", result["nll"]),
+        ("Brier", result["brier"]),
+        ("AURC", 100 * result["aurc"]),
+    ):
+        (line,) = [line for line in text.splitlines() if line.split()[0] == name]
+        assert float(line.split()[1]) == pytest.approx(value, abs=0.0051)
+    assert main(["evaluate", str(run), "--epoch", "1", "--split", "validation"]) == 0
+    assert "validation split" in capsys.readouterr().out
+
+
+def test_predict_prints_the_others_before_it_fails(run, tmp_path, capsys):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.new("L", (8, 8), 99).save(good)
+    bad.write_bytes(b"")
+    assert main(["predict", str(run), str(bad), str(good), "--top", "2"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{good}  ")
+    assert captured.out.count(" %") == 2
+    assert captured.err.startswith("tfkd: error: ")
+    assert captured.err.count("\n") == 1
+    assert str(bad) in captured.err
+    assert main(["predict", str(run), str(good), "--top", "10", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["file"] == str(good)
+    assert {p["label"] for p in record["predictions"]} == set("0123456789")
+    assert sum(p["probability"] for p in record["predictions"]) == pytest.approx(1.0)
+
+
+def test_explain_says_what_the_library_says(capsys, tmp_path):
+    picture = tmp_path / "picture.svg"
+    arguments = ["--classes", "100", "--alpha", "0.3", "--temperature", "2", "--scale", "2"]
+    assert main(["explain", *arguments, "--picture", str(picture)]) == 0
+    loss = tfkd.tf_kd_reg(alpha=0.3, temperature=2.0, scale=2.0)
+    assert capsys.readouterr().out == f"{tfkd.explain(loss, 100)}\n"
+    assert picture.stat().st_size > 0
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_explain_takes_every_method(method, capsys):
+    needs = ["--alpha", "0.9", "--temperature", "20"]
+    takes = {"cross_entropy": [], "label_smoothing": needs[:2], "released_label_smoothing": []}
+    assert main(["explain", "--method", method, *takes.get(method, needs)]) == 0
+    assert "alpha" in capsys.readouterr().out
+
+
+def test_compare(tmp_path, capsys):
+    out = tmp_path / "study"
+    arguments = ["--epochs", "1", "--train-size", "60", "--seeds", "2", "--jobs", "1"]
+    assert main(["compare", "--out", str(out), "--methods", "label_smoothing", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert "label smoothing" in text
+    assert f"tfkd report {out}" in text
+    lines = (out / "compare.jsonl").read_text().splitlines()
+    assert {(json.loads(row)["method"], json.loads(row)["seed"]) for row in lines} == {
+        (method, seed) for method in ("cross_entropy", "label_smoothing") for seed in (0, 1)
+    }
+
+
+def test_a_study_from_its_cost_to_its_page(tmp_path, capsys):
+    out = str(tmp_path / "study")
+    arguments = ["study", "run", "table-9", "--data", "digits", "--out", out, "--seeds", "2"]
+    arguments += ["--train-size", "60", "--epochs", "1", "--controls", "none", "--jobs", "1"]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert "side by side, from a measured step" in capsys.readouterr().out
+    assert not (tmp_path / "study").exists()
+    assert main(["study", "status", out]) == 1
+    assert "Expected a study in" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert "Tf-KD_reg" in capsys.readouterr().out
+    assert main(["study", "status", out]) == 0
+    status = capsys.readouterr().out
+    runs = len((tmp_path / "study" / "table-9.jsonl").read_text().splitlines())
+    assert f"table-9: {runs} of {runs} runs finished" in status
+    assert main(["report", out, "--out", str(tmp_path / "page")]) == 0
+    written = {file.name for file in (tmp_path / "page").iterdir()}
+    assert {"table-9.html", "table-9.md", "table-9.table.csv", "table-9.jsonl"} <= written
+
+
+def test_every_study_is_listed(capsys):
+    assert main(["study", "list"]) == 0
+    listed = capsys.readouterr().out
+    for name in (*(f"table-{number}" for number in range(1, 12)), "figure-2", "all-methods"):
+        assert f"\n{name} " in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table-12"], "'table-12'"),
+        (["table-1", "--student", "small_cnn"], "`data` beside `student`"),
+        (["table-1", "--data", "digits", "--controls", "magic"], "'magic'"),
+        (["table-1", "--data", "digits", "--teacher", "small_cnn"], "`teacher` other than"),
+        (["table-1", "--dialect", "latin"], "--dialect"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(arguments, message, capsys):
+    assert main(["study", "run", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_only_the_main_process_prints(run, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "is_main_process", lambda: False)
+    assert main(["evaluate", str(run)]) == 0
+    arguments = ["--epochs", "2", "--train-size", "200", "--method", "tf_kd_reg"]
+    assert main(["train", "--out", str(run), "--save-epochs", "1,2", *arguments]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    arguments = ["--out", str(tmp_path / "run"), "--epochs", "100000"]
+    process = subprocess.Popen(
+        [*TFKD, "train", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "epoch 1/100000" in process.stderr.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert error.rstrip().endswith("the same command goes on where it stopped.")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import tfkd.explanation",
+        "import tfkd.methods; from tfkd import *",
+        "import tfkd; tfkd.explain; import importlib; importlib.import_module('tfkd.explanation')",
+    ],
+)
+def test_explain_stays_the_function_whatever_is_imported_first(program):
+    check = (
+        "\nimport tfkd\nfrom tfkd import explain\n"
+        "assert explain is tfkd.explain\n"
+        "assert 'epsilon 0.1000' in str(explain(tfkd.label_smoothing(0.1), 10))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program + check], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,69 @@
+"""What a study says on the terminal while it runs."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tfkd.report.terminal.study_progress import StudyLines, show_study_progress
+from tfkd.runs import RunSettings
+from tfkd.study.plan import PlannedRun
+
+RUN = PlannedRun("a/seed-3", "label_smoothing", RunSettings(epochs=4, seed=3))
+OTHER = PlannedRun("b/seed-3", "tf_kd_reg", RunSettings(epochs=4, seed=3))
+RESULT = {"test": {"accuracy": 0.9375}, "seconds": 12.4}
+LINE = "small_cnn label_smoothing seed 3: 93.75 % in 12 s"
+
+
+def console(*, terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+
+
+def test_lines_say_what_is_done(monkeypatch):
+    out = console(terminal=False)
+    with show_study_progress(out) as progress:
+        progress.start(2, 8)
+        progress.epoch("a/seed-3", {"epoch": 1})
+        progress.finished(RUN, RESULT)
+        progress.finished(OTHER, RESULT)
+    assert out.file.getvalue().splitlines() == [
+        "2 runs to do, 8 epochs together",
+        f"[1/2] {LINE}",
+        "[2/2] small_cnn tf_kd_reg seed 3: 93.75 % in 12 s",
+    ]
+
+
+def test_lines_say_now_and_then_how_long_it_takes(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("tfkd.report.terminal.study_progress.time.monotonic", lambda: clock[0])
+    out = console(terminal=False)
+    progress = StudyLines(out)
+    progress.start(2, 8)
+    for seconds, name, epoch in [
+        (30, "a/seed-3", 3),  # resumed after its second epoch
+        (60, "a/seed-3", 4),
+        (90, "b/seed-3", 1),
+        (120, "b/seed-3", 2),
+    ]:
+        clock[0] = seconds
+        progress.epoch(name, {"epoch": epoch})
+    # Two epochs are left, and each has taken half a minute.
+    assert out.file.getvalue().splitlines()[1:] == [
+        "epoch 4 of 8 together, about 2 minutes left; a/seed-3 is at epoch 4",
+        "epoch 6 of 8 together, about 1 minutes left; b/seed-3 is at epoch 2",
+    ]
+
+
+@pytest.mark.parametrize("epochs", [(1, 2, 3, 4), (3, 4), (1, 2, 1, 2, 3, 4), ()])
+def test_the_bar_counts_epochs_however_a_run_came_to_its_end(epochs):
+    out = console(terminal=True)
+    with show_study_progress(out) as progress:
+        progress.start(2, 8)
+        for epoch in epochs:
+            progress.epoch("a/seed-3", {"epoch": epoch})
+        progress.finished(RUN, RESULT)
+        [task] = progress._bar.tasks
+        assert (task.completed, task.total) == (4, 8)
+    text = out.file.getvalue()
+    assert LINE in text
+    assert "1 of 2 runs" in text

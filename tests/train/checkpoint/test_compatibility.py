@@ -1,0 +1,187 @@
+"""A checkpoint that is whole, but of another run, is refused before anything is changed."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tfkd.data import DataSettings
+from tfkd.runs import OptimizerSettings, RunSettings
+from tfkd.train import train_run
+from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
+from tfkd.train.checkpoint.resume import to_bytes
+from tfkd.train.progress import Silent
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SGD = RunSettings(
+    data=DataSettings("digits", train_size=100), epochs=2, batch_size=20, gradient_accumulation=2
+)
+ADAM = dataclasses.replace(SGD, optimizer=OptimizerSettings("adamw", learning_rate=0.01))
+
+
+class Interrupt(Silent):
+    left = 8
+
+    def step(self):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def interrupted(path, settings):
+    """A run of which one epoch and two batches of the next are kept; the checkpoint's contents."""
+    with pytest.raises(KeyboardInterrupt):
+        train_run(path, settings, progress=Interrupt(), checkpoint_seconds=0.0)
+    checkpoint = read_checkpoint(path / "checkpoint.pt")
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (1, 2)
+    return checkpoint
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """By optimiser: settings, interrupted checkpoint, and the weights of the undisturbed run."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    for name, settings in (("sgd", SGD), ("adamw", ADAM)):
+        train_run(folder / name, settings)
+        weights = load_file(folder / name / "weights.safetensors")
+        found[name] = settings, interrupted(folder / f"{name}-interrupted", settings), weights
+    return found
+
+
+def contents(folder):
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.name != ".lock"
+    }
+
+
+WRONG = {
+    "a missing part": ("`totals` in `checkpoint`, found none", lambda c: c.pop("totals")),
+    "a missing weight": (
+        r"expected `\S+` in the network, found none",
+        lambda c: c["model"].pop(next(iter(c["model"]))),
+    ),
+    "an unknown weight": (
+        "expected no `extra` in the network, got one",
+        lambda c: c["model"].update(extra=torch.zeros(2)),
+    ),
+    "a weight of another size": (
+        r"expected `\S+` as torch.float32 \(.*\), got torch.float32 \(3, 5\)",
+        lambda c: c["model"].update({next(iter(c["model"])): torch.zeros(3, 5)}),
+    ),
+    "a weight of another dtype": (
+        r"expected `\S+` as torch.float32 \(.*\), got torch.float64",
+        lambda c: c["model"].update({k: v.double() for k, v in c["model"].items()}),
+    ),
+    "no tensor": (
+        r"expected `\S+` as torch.float32 \(.*\), got int",
+        lambda c: c["model"].update({next(iter(c["model"])): 3}),
+    ),
+    "fewer parameters": (
+        r"expected an optimiser of \d+ parameters, got \d+",
+        lambda c: c["optimizer"]["param_groups"][0]["params"].pop(),
+    ),
+    "another weight decay": (
+        "expected an optimiser with weight_decay 0.0005, got 0.1",
+        lambda c: c["optimizer"]["param_groups"][0].update(weight_decay=0.1),
+    ),
+    "a missing moment": (
+        r"expected `\S+` in the optimiser of `\S+`, found none",
+        lambda c: c["optimizer"]["state"][0].popitem(),
+    ),
+    "a moment of another size": (
+        r"expected `\S+ of \S+` as torch.float32 \(.*\), got torch.float32 \(7,\)",
+        lambda c: c["optimizer"]["state"][1].update(
+            {k: torch.zeros(7) for k in c["optimizer"]["state"][1] if k != "step"}
+        ),
+    ),
+    "a state of nothing": ("does not fit", lambda c: c["optimizer"]["state"].update({99: {}})),
+    "a list for a mapping": ("does not fit", lambda c: c["optimizer"].update(state=[])),
+    "a scaler": (
+        "expected no `scale` in the scaler, got one",
+        lambda c: c.update(scaler={"scale": 1.0}),
+    ),
+    "too many epochs": ("expected at most 2 epochs, got 3", lambda c: c.update(epochs_done=3)),
+    "too few records": (
+        "expected records of 1 epochs, got 0",
+        lambda c: c.update(history=[]),
+    ),
+    "half a step": (
+        "expected a whole number of steps, of 2 batches each and 5 in an epoch, got 3 batches",
+        lambda c: c.update(batches_done=3),
+    ),
+    "batches of an epoch that is longer": (
+        "5 in an epoch, got 8 batches",
+        lambda c: c.update(batches_done=8),
+    ),
+    "batches of another size": (
+        "expected 40 samples in 2 batches, got 128",
+        lambda c: c["totals"].update(samples=128),
+    ),
+    "losses of other batches": (
+        r"expected `losses` as torch.float64 \(2,\), got torch.float64 \(4,\)",
+        lambda c: c["totals"].update(losses=torch.zeros(4, dtype=torch.float64)),
+    ),
+    "no losses": (
+        "expected `losses` in the epoch, found none",
+        lambda c: c["totals"].pop("losses"),
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("what", WRONG)
+def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_changed(
+    what, optimizer, runs, tmp_path
+):
+    settings, checkpoint, _ = runs[optimizer]
+    message, change = WRONG[what]
+    checkpoint = copy.deepcopy(checkpoint)
+    change(checkpoint)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "failure.json").write_text("{}")
+    write_checkpoint(run / "checkpoint.pt", to_bytes(checkpoint))
+    before = contents(run)
+    with pytest.raises(ValueError, match=rf"(?s){run}/checkpoint\.pt.*{message}.*Delete this file"):
+        train_run(run, settings)
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        ("adamw", "expected an optimiser with momentum 0.9, got None"),
+        ("plain_cnn", r"expected `\S+` in the network, found none"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(theirs, message, runs, tmp_path):
+    checkpoint = runs["adamw"][1]
+    if theirs == "plain_cnn":
+        checkpoint = interrupted(tmp_path / "other", dataclasses.replace(SGD, student=theirs))
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run" / "checkpoint.pt", to_bytes(checkpoint))
+    with pytest.raises(ValueError, match=message):
+        train_run(tmp_path / "run", SGD)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_deleting_it_starts_anew_and_one_that_fits_is_gone_on_from(optimizer, runs, tmp_path):
+    settings, checkpoint, weights = runs[optimizer]
+    run = tmp_path / "run"
+    run.mkdir()
+    write_checkpoint(run / "checkpoint.pt", to_bytes({**checkpoint, "history": []}))
+    with pytest.raises(ValueError, match="Delete this file"):
+        train_run(run, settings)
+    (run / "checkpoint.pt").unlink()
+    train_run(run, settings)
+    (tmp_path / "resumed").mkdir()
+    write_checkpoint(tmp_path / "resumed" / "checkpoint.pt", to_bytes(checkpoint))
+    train_run(tmp_path / "resumed", settings)
+    for path in (run, tmp_path / "resumed"):
+        found = load_file(path / "weights.safetensors")
+        assert all(torch.equal(found[name], weights[name]) for name in weights)

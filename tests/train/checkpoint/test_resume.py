@@ -1,0 +1,343 @@
+"""Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
+
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+import os
+import random
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tfkd.data import DataSettings
+from tfkd.runs import MethodSettings, RunDirectory, RunSettings, ScheduleSettings, TeacherSettings
+from tfkd.train import train_run
+from tfkd.train.checkpoint.file import read_checkpoint
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
+TAUGHT = RunSettings(
+    data=DATA,
+    student="plain_cnn",  # has dropout and batch norm
+    epochs=3,
+    batch_size=24,
+    gradient_accumulation=2,
+    mixup=0.2,
+    cutmix=0.5,
+    mixed_precision="bf16",
+    schedule=ScheduleSettings("one-cycle"),
+    save_epochs=(2,),
+    method=MethodSettings("knowledge_distillation", temperature=2.0),
+    teacher=TeacherSettings("teacher"),
+)
+
+PROGRAM = """
+import json, time
+import torch
+from tfkd.runs import RunSettings
+from tfkd.train import train_run
+from tfkd.train.progress import Silent
+
+class Slow(Silent):
+    def step(self):
+        with open(log, "a") as file:
+            file.write("step\\n")
+        time.sleep(pause)
+
+torch.set_num_threads(1)
+settings = RunSettings.from_dict(json.loads(settings))
+train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds)
+"""
+
+# A process that has imported all that is slow, from which one that trains is split off at once.
+SPLIT = multiprocessing.get_context("forkserver")
+SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
+
+
+def children(pid):
+    """All processes that a process has started, and those that they have."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(below for child in found for below in children(child))]
+
+
+class Trainer:
+    """A process that trains, or two under torchrun."""
+
+    def __init__(
+        self, path, settings, *, processes=1, checkpoint_seconds=0.0, pause=0.0, program=PROGRAM
+    ):
+        self.log = path.with_suffix(".log")
+        self.before = self.made()
+        values = {
+            "path": str(path),
+            "log": str(self.log),
+            "settings": json.dumps(settings.to_dict()),
+            "checkpoint_seconds": checkpoint_seconds,
+            "pause": pause,
+        }
+        file = path.with_suffix(".py")
+        file.write_text("".join(f"{k} = {v!r}\n" for k, v in values.items()) + program)
+        self.process = self.pair = None
+        if processes == 1:
+            self.process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
+            self.process.start()
+        else:
+            launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+            self.pair = subprocess.Popen(
+                [sys.executable, *launcher, file],
+                env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+    def made(self):
+        """Steps that the log has, of all processes that trained the run."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    def wait_for(self, steps):
+        limit = time.monotonic() + 100
+        while self.made() < self.before + steps and self.running():
+            assert time.monotonic() < limit, f"never made {steps} steps"
+            time.sleep(0.001)
+
+    def running(self):
+        return self.process.is_alive() if self.pair is None else self.pair.poll() is None
+
+    def kill(self):
+        """Kill it with all its processes, as a machine that goes down does."""
+        if self.pair is None:
+            self.process.kill()
+        else:
+            # First the launcher, halted, so that it neither starts nor ends any of the others.
+            os.kill(self.pair.pid, signal.SIGSTOP)
+            for pid in [*children(self.pair.pid), self.pair.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.end()
+
+    def end(self):
+        """Wait for its end; return the exit code and the errors."""
+        if self.pair is None:
+            self.process.join()
+            return self.process.exitcode, ""
+        errors = self.pair.communicate()[1]
+        return self.pair.returncode, errors
+
+    def finish(self):
+        code, errors = self.end()
+        assert code == 0, errors
+
+
+def same(one, other):
+    """Whether two runs are the same to the last bit, but for the time that they took."""
+    for name in ("weights", "test", "snapshots/epoch-2"):
+        a, b = load_file(one / f"{name}.safetensors"), load_file(other / f"{name}.safetensors")
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[key], b[key]) for key in a), name
+    results = [RunDirectory(path).result() for path in (one, other)]
+    histories = [
+        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        for path in (one, other)
+    ]
+    for record in (*results, *histories[0], *histories[1]):
+        assert record.pop("seconds") > 0
+    assert results[0] == results[1]
+    assert histories[0] == histories[1]
+    files = [{str(f.relative_to(path)) for f in path.rglob("*")} for path in (one, other)]
+    assert files[0] == files[1]  # nothing half-written is left
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    teacher = tmp_path_factory.mktemp("teacher") / "run"
+    train_run(teacher, RunSettings(data=DATA, epochs=1))
+    return dataclasses.replace(TAUGHT, teacher=TeacherSettings(str(teacher)))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(settings, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "undisturbed"
+    train_run(path, settings)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed_pair(settings, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "pair"
+    Trainer(path, settings, processes=2).finish()
+    return path
+
+
+def kill_and_finish(path, settings, *, kills, processes):
+    """Kill a run at random moments, each in the steps that are left, and let it end."""
+    chance = random.Random()
+    # Two processes agree on a checkpoint one step, which is two batches, before they write it.
+    moments = (0, 1, 2, 3) if processes == 1 else (0, 4, 5, 8)
+    for number in range(kills):
+        after = chance.choice(moments) if number + 1 < kills else moments[-1]
+        pause = 0.2 if after == 0 else chance.choice((0.0, 0.01))
+        trainer = Trainer(path, settings, processes=processes, pause=pause)
+        if after == 0:  # while it starts
+            time.sleep(chance.uniform(0.0, 0.5 if processes == 1 else 6.0))
+        else:  # anywhere in a step, or in the checkpoint that follows
+            trainer.wait_for(after * processes)
+            time.sleep(chance.uniform(0.0, 0.02))
+        assert trainer.running(), "finished before it was killed often enough"
+        trainer.kill()
+    assert (path / "checkpoint.pt").exists()
+    Trainer(path, settings, processes=processes).finish()
+
+
+def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, tmp_path):
+    kill_and_finish(tmp_path / "run", settings, kills=3, processes=1)
+    same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, tmp_path):
+    settings = dataclasses.replace(settings, epochs=12 * processes)
+    Trainer(tmp_path / "undisturbed", settings, processes=processes).finish()
+    kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes)
+    same(tmp_path / "run", tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_run_killed_while_it_writes_a_checkpoint_ends_the_same(
+    number, settings, undisturbed, tmp_path
+):
+    run = tmp_path / "run"
+    # Half of the checkpoint is on the disk when the process kills itself.
+    program = f"""
+import os, signal
+from pathlib import Path
+from tfkd.runs import files
+
+written, left = os.fsync, {number}
+
+def die(descriptor):
+    global left
+    name = Path(os.readlink(f"/proc/self/fd/{{descriptor}}")).name
+    if name.startswith(".checkpoint.pt."):
+        left -= 1
+        if left == 0:
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+    written(descriptor)
+
+os.fsync = die
+{PROGRAM}"""
+    assert Trainer(run, settings, program=program).end()[0] == -signal.SIGKILL
+    assert len(list(run.glob(".checkpoint.pt.*"))) == 1
+    assert (run / "checkpoint.pt").exists() == (number > 1)
+    Trainer(run, settings).finish()
+    same(run, undisturbed)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tmp_path):
+    run = tmp_path / "run"
+    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, pause=0.3)
+    trainer.wait_for(3)
+    os.kill(trainer.process.pid, number)
+    assert trainer.end()[0] == code
+    made = trainer.made()
+    assert made in (4, 6)  # two batches to a step
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
+    Trainer(run, settings).finish()
+    assert trainer.made() == 3 * 9
+    same(run, undisturbed)
+
+
+@pytest.mark.long
+def test_two_processes_stop_together_though_one_alone_is_asked(
+    settings, undisturbed_pair, tmp_path
+):
+    run = tmp_path / "run"
+    program = PROGRAM.replace(
+        "class Slow(Silent):",
+        """
+import os, signal
+made = 0
+
+class Slow(Silent):
+    def step(self):
+        global made
+        made += 1
+        if made == 5 and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+class Unused(Silent):""",
+    )
+    trainer = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    code, errors = trainer.end()
+    assert code != 0
+    assert "exitcode  : 143" in errors
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
+    Trainer(run, settings, processes=2).finish()
+    same(run, undisturbed_pair)
+
+
+@pytest.mark.long
+def test_processes_whose_launcher_is_killed_end_and_until_then_nobody_else_trains(
+    settings, undisturbed_pair, tmp_path
+):
+    run, go = tmp_path / "run", tmp_path / "go"
+    program = PROGRAM.replace(
+        "class Slow(Silent):",
+        f"""
+from pathlib import Path
+made = 0
+
+class Waiting(Silent):
+    def step(self):
+        global made
+        made += 1
+        with open(log, "a") as file:
+            file.write("step\\n")
+        while made == 5 and not Path({str(go)!r}).exists():
+            time.sleep(0.01)
+
+class Unused(Silent):""",
+    ).replace("progress=Slow()", "progress=Waiting()")
+    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    orphans.wait_for(10)
+    orphans.pair.kill()  # the launcher alone, which has no time to pass it on
+    orphans.pair.wait()
+    code, errors = Trainer(run, settings, processes=2).end()
+    assert code != 0
+    assert f"Expected the run in {run} to be free, but another process trains it." in errors
+    assert not (run / "checkpoint.pt").exists()
+    go.touch()
+    orphans.end()  # when the last of them has closed the pipe of errors
+    checkpoint = read_checkpoint(run / "checkpoint.pt")
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # seen in step 3
+    Trainer(run, settings, processes=2).finish()
+    same(run, undisturbed_pair)
+
+
+def test_a_command_stopped_by_sigterm_says_so_and_goes_on(tmp_path):
+    command = [sys.executable, "-m", "tfkd.cli", "train", "--out", str(tmp_path / "run")]
+    command += ["--epochs", "1000", "--train_size", "100"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not process.stderr.readline().startswith("epoch 2/"):
+        assert process.poll() is None
+    process.terminate()
+    errors = process.communicate()[1]
+    assert process.returncode == 143
+    last = errors.splitlines()[-1]
+    assert last.startswith("tfkd: stopped after ")
+    assert last.endswith(f"of {tmp_path / 'run'}; the same command goes on where it stopped.")
+    assert Path(tmp_path / "run" / "checkpoint.pt").exists()
