@@ -102,7 +102,9 @@ def released_label_smoothing(
     """Label smoothing of the code released with the Tf-KD paper.
 
     It shares α among the K − 1 wrong classes, where label smoothing shares it among all K:
-    α·K/(K − 1) in the usual terms. Equal up to a constant, α·K/(K − 1)·log K.
+    α·K/(K − 1) in the usual terms. Without `weight`, equal up to a constant, α·K/(K − 1)·log K.
+    With `weight` the teacher term is weighed by the label of the sample, Σ_k q_k·w_k, where
+    torch's label smoothing weighs the smoothed target class by class: see `label_smoothing`.
 
     Args:
         num_classes: K, at least 2.

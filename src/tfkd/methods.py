@@ -12,7 +12,10 @@ from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeache
 
 
 class ReductionOptions(TypedDict, total=False):
-    """What `DistillationLoss` takes as `torch.nn.CrossEntropyLoss` does."""
+    """What `DistillationLoss` takes under the names of `torch.nn.CrossEntropyLoss`.
+
+    In the teacher term `weight` counts by the label of the sample: see `distillation_loss`.
+    """
 
     weight: Tensor | None
     ignore_index: int
@@ -42,8 +45,14 @@ def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
 def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> DistillationLoss:
     """Label smoothing: taught by a teacher that knows nothing, at τ = 1.
 
-    Equal to `torch.nn.CrossEntropyLoss(label_smoothing=alpha)` up to the constant α·log K; the
-    gradients are the same.
+    Without `weight`, equal to `torch.nn.CrossEntropyLoss(label_smoothing=alpha)` up to the constant
+    α·log K, with the same gradients. With `weight` it is not torch's: here the teacher term of a
+    sample is weighed by its label, Σ_k q_k·w_k; torch weighs the smoothed target class by class,
+
+        ours:   (1 − α) · Σ_k w_k·q_k·(−log p_k)  +  α · (Σ_k q_k·w_k) · KL(1/K ‖ p)
+        torch:  Σ_k w_k · ((1 − α)·q_k + α/K) · (−log p_k)
+
+    over the same divisor.
 
     Args:
         alpha: the smoothing ε, in [0, 1]. The default 0.1 is that of the source.

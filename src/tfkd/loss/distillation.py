@@ -43,7 +43,9 @@ def distillation_loss(
         temperature: τ, positive.
         scale: loss scale s, positive.
         weight: weight of each class, `(K,)`. The label term is torch's; the teacher term of a
-            sample is weighed by its label, Σ_k q_k·w_k, over the same divisor.
+            sample is weighed by its label, Σ_k q_k·w_k, over the same divisor. Torch's
+            `label_smoothing` weighs the smoothed target class by class, so with weights a uniform
+            teacher is not equal to it.
         ignore_index: class index whose positions count in neither term.
         reduction: `"mean"` over the positions that count (torch's divisor: their total weight for
             class indices, their number for probabilities), `"sum"` or `"none"`.
@@ -103,13 +105,17 @@ def _loss(
 class DistillationLoss(nn.Module):
     """`distillation_loss` with a teacher; a drop-in for `torch.nn.CrossEntropyLoss`.
 
+    It is called as torch's is. One thing it does otherwise than torch's label smoothing: `weight`.
+
     Args:
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1].
         temperature: τ, positive.
         scale: loss scale, positive.
-        weight: weight of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`.
+        weight: weight of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`. The
+            teacher term of a sample is weighed by its label, Σ_k q_k·w_k, and not class by class,
+            as torch weighs a smoothed target.
         ignore_index: class index whose positions do not count.
         reduction: `"mean"`, `"sum"` or `"none"`.
 
