@@ -1,7 +1,8 @@
 """tfkd: one loss, many teachers."""
 
 import typing as _typing
-from importlib import import_module as _import_module
+
+from tfkd._lazy import lazy_names as _lazy_names
 
 if _typing.TYPE_CHECKING:
     from tfkd.dialects import (
@@ -52,20 +53,35 @@ __all__ = [
     "tf_kd_self",
 ]
 
-_MODULES = ("dialects", "explanation", "loss", "methods", "teachers")
-
-
-def __getattr__(name: str) -> object:
-    """Import what is asked for, so that the command line can answer without loading torch."""
-    if name in __all__:
-        for module in _MODULES:
-            names = vars(_import_module(f"{__name__}.{module}"))
-            if name in names:
-                globals()[name] = names[name]
-                return names[name]
-    if name in _MODULES:
-        return _import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _lazy_names(
+    __name__,
+    {
+        "dialects": (
+            "paper_kd",
+            "paper_tf_kd_reg",
+            "released_kd",
+            "released_label_smoothing",
+            "released_tf_kd_reg",
+        ),
+        "explanation": ("Explanation", "explain"),
+        "loss": ("DistillationLoss", "distillation_loss"),
+        "methods": (
+            "cross_entropy",
+            "knowledge_distillation",
+            "label_smoothing",
+            "tf_kd_reg",
+            "tf_kd_self",
+        ),
+        "teachers": (
+            "Batch",
+            "CachedTeacher",
+            "NetworkTeacher",
+            "Teacher",
+            "UniformTeacher",
+            "VirtualTeacher",
+        ),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import unicodedata
 from collections.abc import Iterable
@@ -68,6 +67,8 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """Return ` Did you mean X?` for what is nearly one of the choices, else nothing."""
+    import difflib  # only where something is wrong already
+
     nearest = difflib.get_close_matches(value, list(choices), n=1)
     return f" Did you mean {nearest[0]}?" if nearest else ""
 

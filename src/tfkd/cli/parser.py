@@ -1,26 +1,58 @@
-"""The parser of the command line: functions turned into sub-commands by jsonargparse.
+"""The parser of the command line: functions, and the options of a run, turned into sub-commands.
 
-What is added to jsonargparse: parameters that may be positional are so, options are written with
-hyphens, a truth value needs no `true` behind it, and an error is one line.
+A function's keyword-only parameters are options, all others positional; its docstring says what
+they are. One that takes `written` is given the options of a run that its command lists, as they are
+written, by `tfkd.runs.options`.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
-from argparse import Action, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
-import jsonargparse
-import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_dumper, set_loader
-from jsonargparse.typing import register_type
+from tfkd._checks import did_you_mean
+from tfkd.runs.options import Option, from_text, options, values_of
+from tfkd.runs.written import merged, nested, read_written
 
 
 class UsageError(Exception):
     """What was asked for makes no sense; one line."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command.
+
+    Attributes:
+        function: that is called.
+        parts: of a run, whose options it takes; see `Option.part`.
+    """
+
+    function: Callable[..., object]
+    parts: tuple[str, ...] = ()
+
+    def own(self) -> dict[str, Option]:
+        """Return the options and arguments that are the function's own."""
+        hints, texts = get_type_hints(self.function), _argument_texts(self.function)
+        return {
+            name: Option(name, (name,), hints[name], texts.get(name, ""))
+            for name in inspect.signature(self.function).parameters
+            if name != "written"
+        }
+
+    def of_a_run(self) -> dict[str, Option]:
+        """Return the options of a run that it takes; its own come first."""
+        own = self.own()
+        return {
+            name: option
+            for name, option in options().items()
+            if option.part in self.parts and name not in own
+        }
 
 
 @dataclass(frozen=True)
@@ -33,132 +65,37 @@ class Group:
     """
 
     text: str
-    commands: Mapping[str, Callable[..., object]]
+    commands: Mapping[str, Command]
 
 
-Commands: TypeAlias = "Mapping[str, Callable[..., object] | Group]"
+Commands: TypeAlias = "Mapping[str, Command | Group]"
 
 
-class Names(tuple[str, ...]):
-    """Names, written `a,b` or as a list."""
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and raises `UsageError`."""
 
-    __slots__ = ()
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", _Help)
+        super().__init__(allow_abbrev=False, **settings)
 
-
-class Epochs(tuple[int, ...]):
-    """Numbers of epochs, written `1,50` or as a list."""
-
-    __slots__ = ()
-
-
-def _names(value: object) -> Names:
-    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
-        return Names(value)
-    if not isinstance(value, str):
-        raise ValueError(f"expected names separated by commas, got {value!r}")
-    return Names(part.strip() for part in value.strip("[] ").split(",") if part.strip())
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`."""
+        text = message[0].upper() + message[1:].rstrip(".")
+        raise UsageError(f"{text}. See {self.prog} --help.")
 
 
-def _epochs(value: object) -> Epochs:
-    if isinstance(value, str):
-        value = [part for part in value.strip("[] ").split(",") if part.strip()]
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value = [value]
-    if not isinstance(value, (list, tuple)) or not all(
-        re.fullmatch(r"\s*\d+\s*", str(part)) for part in value
-    ):
-        raise ValueError(f"expected whole numbers separated by commas, got {value!r}")
-    return Epochs(int(part) for part in value)
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help in 80 columns, whose description keeps its lines."""
 
-
-register_type(Names, serializer=list, deserializer=_names)
-register_type(Epochs, serializer=list, deserializer=_epochs)
-
-
-_MODE = "plain-yaml"
-
-
-def _load(text: str) -> object:
-    """Read YAML of plain values, without aliases, of which a few lines stand for billions."""
-    try:
-        _refuse_aliases(text)
-        return get_loader("yaml")(text)
-    except RecursionError:
-        raise yaml.YAMLError("expected a few levels, got many") from None
-
-
-def _refuse_aliases(text: str) -> None:
-    """Raise `YAMLError` for an alias, also within texts: jsonargparse reads some as YAML again."""
-    if "*" not in text:
-        return
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        if isinstance(event, yaml.AliasEvent):
-            raise _AliasError(f"expected no YAML aliases, got *{event.anchor}")
-        if isinstance(event, yaml.ScalarEvent) and event.value != text:
-            try:
-                _refuse_aliases(event.value)
-            except _AliasError:
-                raise
-            except yaml.YAMLError:  # no YAML, so nothing reads it as such
-                continue
-
-
-class _AliasError(yaml.YAMLError):
-    """A value that stands for another."""
-
-
-set_loader(_MODE, _load, exceptions=(yaml.YAMLError,), json_superset=True)
-set_dumper(_MODE, lambda data: yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
-
-
-class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Help whose description keeps its lines, and without types that say nothing more."""
-
-    def _get_default_metavar_for_optional(self, action: Action) -> str:
-        return action.dest.upper().replace("_", "-")
-
-    def _format_args(self, action: Action, default_metavar: str) -> str:
-        choices = _choices(getattr(action, "_typehint", None))
-        if choices == (False, True):
-            return "[true|false]"
-        if choices:
-            return "{" + ",".join(map(str, choices)) + "}"
-        return str(super()._format_args(action, default_metavar))
-
-    def _expand_help(self, action: Action) -> str:
-        text = str(super()._expand_help(action))
-        text = re.sub(r"type: [^()]*?(, (?=default:)|(?=\)$))", "", text)
-        text = re.sub(r"(, )?default: (null|None|\(\))", "", text)
-        return re.sub(r" \((required, )?\)$", lambda m: " (required)" if m.group(1) else "", text)
-
-
-class Parser(ArgumentParser):
-    """A parser that shows hyphens and raises `UsageError`."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        options.setdefault("formatter_class", _Help)
-        options.setdefault("parser_mode", _MODE)
-        super().__init__(*args, **options)
-
-    def format_help(self, *args: Any, **options: Any) -> str:
-        """Return the help, with options as they are written."""
-        return _hyphenated(super().format_help(*args, **options))
-
-    def format_usage(self, *args: Any, **options: Any) -> str:
-        """Return the usage, with options as they are written."""
-        return _hyphenated(super().format_usage(*args, **options))
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise `UsageError` with the message in one line."""
-        raise UsageError(_one_line(message)) from ex
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=80)
 
 
 def make_parser(commands: Commands, *, description: str, version: str) -> Parser:
     """Return a parser with a sub-command for each function.
 
     Args:
-        commands: by name, functions with type hints and Google docstrings, or a `Group` of more
-            commands. Keyword-only parameters become options, all others positional arguments.
+        commands: by name.
         description: what the program is for.
         version: what `--version` prints.
     """
@@ -168,142 +105,194 @@ def make_parser(commands: Commands, *, description: str, version: str) -> Parser
     return parser
 
 
-def _add(parser: Parser, commands: Commands, prefix: str = "") -> None:
-    """Add a sub-command for each function to a parser."""
-    subcommands = parser.add_subcommands(required=True)
-    for name, function in commands.items():
-        if isinstance(function, Group):
-            group = Parser(description=function.text)
-            # jsonargparse asks for the outer level first.
-            subcommands.add_subcommand(name, group, help=function.text.partition("\n")[0])
-            _add(group, function.commands, f"{prefix}{name} ")
+def _add(parser: Parser, commands: Commands) -> None:
+    inner = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name, command in commands.items():
+        if isinstance(command, Group):
+            text = command.text
+            group = inner.add_parser(name, description=text, help=_first_line(text))
+            _add(group, command.commands)
             continue
-        text, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
-        command = Parser(description=text, usage=_usage(prefix + name, function))
-        command.add_argument(
-            "--config",
-            action=jsonargparse.ActionConfigFile,  # type: ignore[attr-defined]
-            help="YAML file of options; others overrule it.",
+        text = _text(command.function)
+        own = inner.add_parser(
+            name,
+            description=text,
+            help=_first_line(text),
+            usage=f"{parser.prog} {name} {_usage(command)}",
         )
-        positional = _positional(function)
-        for argument, kind in positional.items():
-            several = get_origin(kind) is list
-            shape: dict[str, Any] = {"nargs": "+"} if several else {}
-            command.add_argument(
-                argument,
-                type=get_args(kind)[0] if several else kind,
-                help=_argument_help(arguments, argument),
-                **shape,
+        own.set_defaults(_command=command)
+        _fill(own, command)
+
+
+def _fill(parser: Parser, command: Command) -> None:
+    """Add the arguments and options of a command."""
+    parameters = inspect.signature(command.function).parameters
+    group = parser.add_argument_group("options of the command")
+    group.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML or JSON file of options, such as a run's settings.json; others overrule it",
+    )
+    for name, option in command.own().items():
+        if parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            several = get_origin(option.kind) is list
+            parser.add_argument(
+                name,
+                metavar=name.upper(),
+                nargs="+" if several else None,
+                help=_help(option),
             )
-        command.add_function_arguments(function, as_group=False, skip=set(positional))
-        subcommands.add_subcommand(name, command, help=text.partition("\n")[0])
+        else:
+            _add_option(group, option)
+    by_part: dict[str, list[Option]] = {}
+    for option in command.of_a_run().values():
+        by_part.setdefault(option.part, []).append(option)
+    for part in command.parts:
+        group = parser.add_argument_group(part)
+        for option in by_part.get(part, []):
+            _add_option(group, option)
 
 
-def parse(parser: Parser, argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return the name of the command, with that of its group, and the arguments of its function.
+def _add_option(group: Any, option: Option) -> None:
+    choices = values_of(option.kind)
+    metavar = "{" + ",".join(choices) + "}" if choices else option.name.upper().replace("_", "-")
+    group.add_argument(
+        f"--{option.name.replace('_', '-')}",
+        dest=option.name,
+        metavar="[true|false]" if option.is_flag else metavar,
+        help=_help(option),
+    )
+
+
+def _help(option: Option) -> str:
+    """What help says of an option: the first word small, without the marks of Markdown."""
+    return option.help.replace("`", "").replace("%", "%%").rstrip(".")
+
+
+def parse(
+    parser: Parser, commands: Commands, argv: Sequence[str]
+) -> tuple[Callable[..., object], dict[str, Any]]:
+    """Return the function that was asked for, and its arguments.
+
+    Args:
+        parser: of `make_parser`.
+        commands: that it was made of.
+        argv: the words behind the program's name.
 
     Raises:
-        UsageError: for arguments that do not fit.
+        UsageError: for words that do not fit.
     """
-    truths = {
-        f"--{name}"
-        for action in _actions(parser)
-        for name in [action.dest]
-        if getattr(action, "_typehint", None) is bool
+    flags = {option.name for option in options().values() if option.is_flag} | _flags(commands)
+    found, rest = parser.parse_known_args(list(_with_truths(argv, flags)))
+    command: Command = found._command
+    own, of_a_run = command.own(), command.of_a_run()
+    if rest:
+        known = [f"--{name.replace('_', '-')}" for name in ("config", *own, *of_a_run)]
+        word = rest[0].partition("=")[0]
+        raise UsageError(f"Expected no {word}.{did_you_mean(word, known)} See --help.")
+    typed = {
+        name: value
+        for name, value in vars(found).items()
+        if value is not None and name not in ("_command", "config")
     }
-    namespace = parser.parse_args(_underscored(argv, truths))
-    chosen = []
-    while "subcommand" in namespace:
-        chosen.append(namespace.subcommand)
-        namespace = namespace[chosen[-1]]
-    arguments = namespace.as_dict()
-    arguments.pop("config", None)
-    return " ".join(chosen), arguments
+    written: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
+    try:
+        for file in found.config:
+            mapping = read_written(Path(file))
+            for name in [name for name in mapping if name in own]:
+                arguments[name] = mapping.pop(name)
+            written = merged(written, nested(mapping))
+        arguments |= {name: typed.pop(name) for name in list(typed) if name in own}
+        written = merged(written, nested(typed))
+        arguments = {name: _argument(own[name], value) for name, value in arguments.items()}
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from error
+    _check_complete(command, arguments, written)
+    if "written" in inspect.signature(command.function).parameters:
+        arguments["written"] = written
+    return command.function, arguments
 
 
-def _actions(parser: Parser) -> list[Any]:
-    found: list[Any] = []
-    for action in parser._actions:
-        found.append(action)
-        if isinstance(action.choices, dict):
-            for command in action.choices.values():
-                found += _actions(command)
+def _argument(option: Option, value: Any) -> Any:
+    if get_origin(option.kind) is list:
+        (inner,) = get_args(option.kind)
+        return [inner(text) for text in value]
+    return from_text(option, value) if isinstance(value, str) else value
+
+
+def _check_complete(
+    command: Command, arguments: Mapping[str, Any], written: Mapping[str, Any]
+) -> None:
+    parameters = inspect.signature(command.function).parameters
+    for name, parameter in parameters.items():
+        if name != "written" and parameter.default is parameter.empty and name not in arguments:
+            raise UsageError(f"Expected --{name.replace('_', '-')}, got none. See --help.")
+    taken = {option.path[0] for option in command.of_a_run().values()}
+    strange = sorted(set(written) - taken)
+    if strange:
+        raise UsageError(f"Expected no options of the part {strange[0]!r} for this command.")
+
+
+def _with_truths(argv: Sequence[str], flags: set[str]) -> Iterator[str]:
+    """Write options with hyphens, and `=true` behind a flag that stands alone."""
+    for place, token in enumerate(argv):
+        if token == "--":
+            yield from argv[place:]
+            return
+        if not token.startswith("--"):
+            yield token
+            continue
+        name, equals, value = token.partition("=")
+        hyphened = "--" + name[2:].replace("_", "-")
+        following = argv[place + 1] if place + 1 < len(argv) else ""
+        if (
+            name[2:].replace("-", "_") in flags
+            and not equals
+            and following not in ("true", "false")
+        ):
+            equals, value = "=", "true"
+        yield f"{hyphened}{equals}{value}"
+
+
+def _flags(commands: Commands) -> set[str]:
+    """Names of the commands' own flags."""
+    found: set[str] = set()
+    for command in commands.values():
+        if isinstance(command, Group):
+            found |= _flags(command.commands)
+        else:
+            found |= {name for name, option in command.own().items() if option.is_flag}
     return found
 
 
-def _positional(function: Callable[..., object]) -> dict[str, Any]:
-    hints = get_type_hints(function)
-    return {
-        name: hints[name]
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-    }
-
-
-def _usage(command: str, function: Callable[..., object]) -> str:
+def _usage(command: Command) -> str:
     """The command in one line: what must be given, not the many options that may be."""
-    words = ["tfkd", command, "[options]"]
-    for name, kind in _positional(function).items():
-        words.append(f"{name.upper()} ..." if get_origin(kind) is list else name.upper())
-    for name, parameter in inspect.signature(function).parameters.items():
-        if (
-            parameter.kind is inspect.Parameter.KEYWORD_ONLY
-            and parameter.default is parameter.empty
-        ):
-            words.append(f"--{name} {name.upper()}")
+    words = ["[options]"]
+    for name, parameter in inspect.signature(command.function).parameters.items():
+        if name == "written":
+            continue
+        if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            several = get_origin(get_type_hints(command.function)[name]) is list
+            words.append(f"{name.upper()} ..." if several else name.upper())
+        elif parameter.default is parameter.empty:
+            words.append(f"--{name.replace('_', '-')} {name.upper()}")
     return " ".join(words)
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    """The values that a type hint allows, if they are a closed set."""
-    if hint is bool:
-        return (False, True)
-    for kind in (hint, *get_args(hint)):
-        if get_origin(kind) is Literal:
-            return get_args(kind)
-    return ()
+def _text(function: Callable[..., object]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n\nArgs:\n")[0]
 
 
-def _argument_help(arguments: str, name: str) -> str:
-    """The text behind `name:` in the section of arguments of a docstring."""
-    match = re.search(rf"^ {{4}}{name}: (.*(?:\n {{8}}.*)*)", arguments, re.MULTILINE)
-    return " ".join(match.group(1).split()) if match else ""
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
-def _underscored(argv: Sequence[str], truths: set[str]) -> list[str]:
-    """Write options as jsonargparse knows them, and `true` behind those that stand alone."""
-    result: list[str] = []
-    for place, token in enumerate(argv):
-        if token == "--":
-            return [*result, *argv[place:]]
-        if token.startswith("--"):
-            name, equals, value = token.partition("=")
-            name = "--" + name[2:].replace("-", "_")
-            following = argv[place + 1 : place + 2]
-            if name in truths and not equals and following not in (["true"], ["false"]):
-                equals, value = "=", "true"
-            token = name + equals + value
-        result.append(token)
-    return result
-
-
-def _hyphenated(text: str) -> str:
-    return re.sub(r"--[a-z_]+", lambda option: option.group().replace("_", "-"), text)
-
-
-def _one_line(message: str) -> str:
-    """What jsonargparse says, in one line and in the words of this package."""
-    line = " ".join(message.split())
-    line = re.sub(r'(?:Validation failed: )?[Pp]arser key "(?:\w+\.)?(\w+)"', r"--\1", line)
-    line = re.sub(r"(arguments are required: )\w+\.", r"\1", line)
-    line = re.sub(
-        r"Does not validate against any of .*? Errors: - (.*?) Given value type: .*? Given value: ",
-        r"\1. Got value: ",
-        line,
-    )
-    # Of an optional value; which of the two comes first depends on the version.
-    line = re.sub(r"Expected a <class 'NoneType'> - | - Expected a <class 'NoneType'>", "", line)
-    line = re.sub(r"Expected a (?:typing\.)?Literal\[(.*?)\]", r"Expected one of \1", line)
-    line = re.sub(r"a <class '(?:\w+\.)*(\w+)'>", r"a value of type \1", line)
-    line = re.sub(r"Not of type \w+: expected (.*?), got .*?\. Got", r"Expected \1. Got", line)
-    return _hyphenated(line.replace(". Got value: ", ", got "))
+def _argument_texts(function: Callable[..., object]) -> dict[str, str]:
+    arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")[2]
+    return {
+        match[1]: " ".join(match[2].split())
+        for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
+    }

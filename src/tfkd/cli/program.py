@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 try:
-    from tfkd.cli.commands import COMMANDS, is_main_process
-    from tfkd.cli.parser import Group, UsageError, make_parser, parse
+    from tfkd.cli.commands import (
+        COMMANDS,
+        compare,
+        is_main_process,
+        run_named_study,
+        train,
+    )
+    from tfkd.cli.parser import UsageError, make_parser, parse
+    from tfkd.runs.options import options
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
@@ -44,17 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    command = ""
+    resumes = False
     try:
         parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
-        command, options = parse(parser, arguments)
-        code = _function(command)(**options)
+        function, options = parse(parser, COMMANDS, arguments)
+        resumes = function in (compare, train, run_named_study)
+        code = function(**options)
     except (SystemExit, KeyboardInterrupt) as end:
         if type(end) is SystemExit:  # --help, --version, --print-config
             return end.code if isinstance(end.code, int) else 0
         # The training says how far it came, if it could.
         how = str(end) or "interrupted"
-        resumes = command in ("compare", "train", "study run")
         more = "; the same command goes on where it stopped" if resumes else ""
         if is_main_process():
             print(f"\ntfkd: {how}{more}.", file=sys.stderr)
@@ -67,14 +75,8 @@ def _run(arguments: list[str], debug: bool) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _function(command: str) -> Callable[..., object]:
-    first, _, second = command.partition(" ")
-    found = COMMANDS[first]
-    return found.commands[second] if isinstance(found, Group) else found
-
-
 def _describe(error: Exception) -> str:
-    message = _printable(_message(error))
+    message = _NAME.sub(_as_typed, _printable(_message(error)))
     if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
         package = str(error.name).partition(".")[0]
         return f'this needs the package {package}: pip install "tfkd[cli]"'
@@ -83,6 +85,15 @@ def _describe(error: Exception) -> str:
     ):
         return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+_NAME = re.compile(r"`(\w+)`")
+
+
+def _as_typed(found: re.Match[str]) -> str:
+    """The name of an option, as it is typed."""
+    known = found[1] in options() or found[1] in ("seeds", "jobs", "controls", "methods", "out")
+    return f"--{found[1].replace('_', '-')}" if known else found[0]
 
 
 def _message(error: Exception) -> str:

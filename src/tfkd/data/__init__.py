@@ -1,21 +1,48 @@
-"""Where samples come from: data sets as distributed, their splits, and loaders of batches."""
+"""Where samples come from, how they are split, and how they reach the device."""
 
-from tfkd.data.augmentation import Augmentation
-from tfkd.data.batches.loader import Batch, Loader
-from tfkd.data.batches.make_loader import make_loader
-from tfkd.data.image_data import ImageData
-from tfkd.data.load import load_data, source_names
-from tfkd.data.settings import DataSettings
-from tfkd.data.splits import Split
+from typing import TYPE_CHECKING
+
+from tfkd._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from tfkd.data.augmentation import Augmentation
+    from tfkd.data.batches.loader import Batch, Loader
+    from tfkd.data.batches.make_loader import make_loader
+    from tfkd.data.identity import DataIdentity, identify
+    from tfkd.data.image_data import ImageData
+    from tfkd.data.load import load_data, load_source, split_source
+    from tfkd.data.settings import DataSettings, name_and_root
+    from tfkd.data.sources.source import Source
+    from tfkd.data.splits import Split
 
 __all__ = [
     "Augmentation",
     "Batch",
+    "DataIdentity",
     "DataSettings",
     "ImageData",
     "Loader",
+    "Source",
     "Split",
+    "identify",
     "load_data",
+    "load_source",
     "make_loader",
-    "source_names",
+    "name_and_root",
+    "split_source",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "augmentation": ("Augmentation",),
+        "batches.loader": ("Batch", "Loader"),
+        "batches.make_loader": ("make_loader",),
+        "identity": ("DataIdentity", "identify"),
+        "image_data": ("ImageData",),
+        "load": ("load_data", "load_source", "split_source"),
+        "settings": ("DataSettings", "name_and_root"),
+        "sources.source": ("Source",),
+        "splits": ("Split",),
+    },
+)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Literal
 
 from tfkd.data.augmentation import Augmentation
+from tfkd.data.images import MemoryImages
 from tfkd.data.splits import Split
 
 
@@ -15,7 +15,7 @@ class ImageData:
     """A data set with its splits.
 
     Args:
-        name: of the data set.
+        name: what people call the data set.
         classes: names, in the order of the labels.
         channels: 1 for grey, 3 for RGB.
         image_size: height and width in pixels, as the network sees them.
@@ -46,15 +46,7 @@ class ImageData:
         """The number of classes."""
         return len(self.classes)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell this data set from another.
-
-        Of the official training and test data, whatever the split: labels and pixels where they
-        are in memory; labels, relative paths and sizes where they are files. Computed when first
-        asked for.
-        """
-        total = hashlib.sha256("\n".join(self.classes).encode("utf-8", "surrogateescape"))
-        total.update(self.train.official.digest())
-        total.update(self.test.official.digest())
-        return total.hexdigest()[:16]
+    @property
+    def fit(self) -> Literal["square", "centre-crop"]:
+        """How an image comes to the size that the network sees."""
+        return "square" if isinstance(self.train.official, MemoryImages) else "centre-crop"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor
+
+from tfkd.data.file_contents import content_digests
 
 
 class Images(ABC):
@@ -29,9 +33,21 @@ class Images(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def digest_of(self, indices: Tensor) -> str:
+        """Return the SHA-256 of the place, label and content of some of the images.
+
+        Args:
+            indices: (n,) int64, which of them.
+        """
+        total = hashlib.sha256(indices.numpy().tobytes())
+        total.update(self.labels[indices].numpy().tobytes())
+        for part in self._contents(indices):
+            total.update(part)
+        return total.hexdigest()
+
     @abstractmethod
-    def digest(self) -> bytes:
-        """Return a SHA-256 digest of the labels and of what identifies the images."""
+    def _contents(self, indices: Tensor) -> Iterator[bytes | memoryview]:
+        """Yield what tells the content of these images from any other."""
 
 
 @final
@@ -53,12 +69,11 @@ class MemoryImages(Images):
             )
         self.pixels = pixels.contiguous()
 
-    def digest(self) -> bytes:
-        """Return a SHA-256 digest of the labels, the shape and every byte of the images."""
-        total = hashlib.sha256(str(tuple(self.pixels.shape)).encode())
-        total.update(self.labels.numpy().tobytes())
-        total.update(self.pixels.numpy().data)
-        return total.digest()
+    def _contents(self, indices: Tensor) -> Iterator[bytes | memoryview]:
+        """Yield the shape of an image, and every byte of them."""
+        yield str(tuple(self.pixels.shape[1:])).encode()
+        for part in torch.split(indices, 4096):
+            yield self.pixels[part].numpy().data
 
     def resized(self, size: int) -> MemoryImages:
         """Return the images resized to (size, size): bilinear, antialiased."""
@@ -92,10 +107,11 @@ class ImageFiles(Images):
         self.root = root
         self.paths = paths
 
-    def digest(self) -> bytes:
-        """Return a SHA-256 digest of the labels, the relative paths and the sizes in bytes."""
-        total = hashlib.sha256(self.labels.numpy().tobytes())
-        for path in self.paths:
-            size = (self.root / path).stat().st_size
-            total.update(f"{path}\0{size}\n".encode("utf-8", "surrogateescape"))
-        return total.digest()
+    @cached_property
+    def _digests(self) -> list[bytes]:
+        return content_digests(self.root, self.paths)
+
+    def _contents(self, indices: Tensor) -> Iterator[bytes | memoryview]:
+        """Yield the SHA-256 of each file."""
+        for index in indices.tolist():
+            yield self._digests[index]

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 from pathlib import Path
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import Images, MemoryImages
-from tfkd.data.settings import DataSettings
+from tfkd.data.settings import FOLDER, DataSettings
 from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, split_training
-
-_NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
-
-
-def source_names() -> tuple[str, ...]:
-    """Return the names of the known data sets; any other name is the path of a folder.
-
-    Example:
-        >>> source_names()
-        ('digits', 'fashion-mnist', 'cifar10', 'cifar100', 'tiny-imagenet', 'imagenet')
-    """
-    return _NAMES
+from tfkd.references import from_reference
 
 
-def load_data(settings: DataSettings) -> ImageData:
+def load_data(settings: DataSettings, *, seed: int = 0, root: str | None = None) -> ImageData:
     """Return a data set, split and ready to be trained on.
 
     The validation split is taken from the official training data; the official test data (for
@@ -34,38 +23,72 @@ def load_data(settings: DataSettings) -> ImageData:
 
     Args:
         settings: which data set, and how to split it.
+        seed: of the validation split, and of the choice of `train_size` images.
+        root: where the data set lies; None: the usual places.
 
     Raises:
         FileNotFoundError: if the data set is not there; says where it was looked for.
-        ValueError: for an unknown name, a damaged data set, or a split that leaves too little.
+        ValueError: for a damaged data set, or a split that leaves too little.
 
     Example:
         >>> data = load_data(DataSettings("digits"))
         >>> len(data.train), len(data.validation), len(data.test), data.num_classes
         (1081, 120, 596, 10)
     """
-    source = _read(settings)
-    images, test = source.train, source.test
+    return split_source(load_source(settings, root=root), settings, seed=seed, root=root)
+
+
+def load_source(settings: DataSettings, *, root: str | None = None) -> Source:
+    """Return a data set as distributed, its images at the size that is asked for.
+
+    Args:
+        settings: which data set.
+        root: where it lies; None: the usual places.
+
+    Raises:
+        FileNotFoundError: if the data set is not there; says where it was looked for.
+        ValueError: for a damaged data set.
+    """
+    source = _read(settings.name, root)
     size = settings.image_size or source.image_size
-    if isinstance(images, MemoryImages) and isinstance(test, MemoryImages):
-        images, test = images.resized(size), test.resized(size)
+    train, test = source.train, source.test
+    if isinstance(train, MemoryImages) and isinstance(test, MemoryImages):
+        train, test = train.resized(size), test.resized(size)
+    return dataclasses.replace(source, train=train, test=test, image_size=size)
+
+
+def split_source(
+    source: Source, settings: DataSettings, *, seed: int, root: str | None = None
+) -> ImageData:
+    """Return what `load_data` does, of a source that is loaded.
+
+    Args:
+        source: of `load_source`.
+        settings: how to split it.
+        seed: of the validation split, and of the choice of `train_size` images.
+        root: where it was loaded from; a folder is called by its name.
+
+    Raises:
+        ValueError: for a split that leaves too little.
+    """
     train, validation = split_training(
-        images,
+        source.train,
         validation_fraction=settings.validation_fraction,
         train_size=settings.train_size,
-        split_seed=settings.split_seed,
+        split_seed=seed,
     )
-    _check_classes_kept(images, train, source.classes)
+    _check_classes_kept(source.train, train, source.classes)
+    folder = settings.name == FOLDER and root is not None
     return ImageData(
-        name=settings.name,
+        name=Path(root or "").absolute().name if folder else settings.name,
         classes=source.classes,
         channels=len(source.mean),
-        image_size=size,
+        image_size=source.image_size,
         mean=source.mean,
         std=source.std,
         train=train,
         validation=validation,
-        test=Split(test),
+        test=Split(source.test),
         augmentation=source.augmentation if settings.augmentation == "default" else Augmentation(),
         views=settings.views,
     )
@@ -80,8 +103,7 @@ def _check_classes_kept(official: Images, train: Split, classes: tuple[str, ...]
         )
 
 
-def _read(settings: DataSettings) -> Source:
-    name, root = settings.name, settings.root
+def _read(name: str, root: str | None) -> Source:
     if name == "digits":
         from tfkd.data.sources.digits import load_digits
 
@@ -102,16 +124,15 @@ def _read(settings: DataSettings) -> Source:
         from tfkd.data.sources.imagenet import load_imagenet
 
         return load_imagenet(root)
-    folder = Path(root or "").expanduser() / Path(name).expanduser()
-    if folder.is_dir():
+    if name == FOLDER:
         from tfkd.data.sources.folder import load_folder
 
-        return load_folder(folder)
-    separators = (os.sep, os.altsep or os.sep)
-    if any(separator in name for separator in separators) or name.startswith("."):
-        raise FileNotFoundError(
-            f"Expected a folder of images by class at {folder}: no such folder."
+        if root is None:
+            raise ValueError("Expected `root`, the path of the folder of images by class.")
+        return load_folder(Path(root).expanduser())
+    found = from_reference(name)(root)
+    if not isinstance(found, Source):
+        raise ValueError(
+            f"Expected {name} to return a tfkd.data.Source, got {type(found).__name__}."
         )
-    raise ValueError(
-        f"Expected `name` to be one of {', '.join(_NAMES)} or the path of a folder, got {name!r}."
-    )
+    return found

@@ -1,62 +1,94 @@
-"""What is asked of a data set: which one, where it lies, and how it is split."""
+"""What is asked of a data set: which one, and how it is split."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from pathlib import Path
+from typing import Literal
 
-from tfkd._checks import check_choice, check_integer, check_number
-from tfkd._typed import ADDED_LATER
+from msgspec import Struct
+
+from tfkd._checks import check_choice, check_integer, check_number, did_you_mean
+from tfkd.references import is_reference
+
+NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
+"""The known data sets."""
+
+FOLDER = "folder"
+"""The name of every folder of images by class; which one is said by where it lies."""
 
 
-@dataclass(frozen=True)
-class DataSettings:
-    """Which images to train and test on.
+class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which images to train and test on. Where they lie is no part of it.
 
-    Args:
-        name: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet, or the path of a
-            folder of images by class.
-        root: where the data set lies. None: `$TFKD_DATA/<name>`, then `~/.cache/tfkd/<name>`,
-            then well-known places.
+    Attributes:
+        name: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet; folder, for a
+            folder of images by class; or module:function, of your own.
         train_size: training images kept after the validation split, stratified by class and chosen
-            by `split_seed`. None: all of them.
+            by the seed. None: all of them.
         validation_fraction: share of the official training images held out for validation,
-            stratified by class and chosen by `split_seed`, in [0, 1). At 0 the validation split is
+            stratified by class and chosen by the seed, in [0, 1). At 0 the validation split is
             empty.
         image_size: height and width in pixels. None: the data set's own (224 for imagenet and
             folders). Data sets held in memory are resized once, when they are read.
-        augmentation: "default" (the data set's own) or "none".
+        augmentation: the data set's own, or none.
         views: augmented views of each training image that take turns, epoch by epoch: epoch e
             shows view e mod `views`. None: a new one every epoch. Without augmentation there is
             one view, whatever this says.
-        split_seed: seed of the validation split and of the choice of `train_size` images.
 
     Raises:
-        TypeError: for a size or seed that is no int.
+        TypeError: for a size that is no int.
         ValueError: for a value outside of its range.
 
     Example:
-        >>> DataSettings("cifar100", validation_fraction=0.2).split_seed
-        0
+        >>> DataSettings("cifar100", validation_fraction=0.2).augmentation
+        'default'
     """
 
     name: str = "digits"
-    root: str | None = None
     train_size: int | None = None
     validation_fraction: float = 0.1
     image_size: int | None = None
-    augmentation: str = "default"
-    split_seed: int = 0
-    views: int | None = field(default=None, metadata=ADDED_LATER)
+    augmentation: Literal["default", "none"] = "default"
+    views: int | None = None
 
     def __post_init__(self) -> None:
         fraction = check_number("validation_fraction", self.validation_fraction)
         if not 0.0 <= fraction < 1.0:
             raise ValueError(f"Expected `validation_fraction` in [0, 1), got {fraction}.")
-        if self.train_size is not None:
-            check_integer("train_size", self.train_size, minimum=1)
-        if self.image_size is not None:
-            check_integer("image_size", self.image_size, minimum=1)
-        if self.views is not None:
-            check_integer("views", self.views, minimum=1)
-        check_integer("split_seed", self.split_seed, minimum=0)
+        for name in ("train_size", "image_size", "views"):
+            value = getattr(self, name)
+            if value is not None:
+                check_integer(name, value, minimum=1)
         check_choice("augmentation", self.augmentation, ("default", "none"))
+        if self.name not in (*NAMES, FOLDER) and not is_reference(self.name):
+            raise ValueError(
+                f"Expected `data` to be one of {', '.join(NAMES)}, the path of a folder, or "
+                f"module:function of your own, got {self.name!r}.{did_you_mean(self.name, NAMES)}"
+            )
+
+
+def name_and_root(data: str, root: str | None = None) -> tuple[str, str | None]:
+    """Return the name of a data set, and where it lies, of what a person calls it.
+
+    Args:
+        data: a known name, module:function, or the path of a folder.
+        root: where the data set lies, if it is said; a path of a folder starts from here.
+
+    Returns:
+        A name as `DataSettings` takes it, and an absolute path; None: the usual places.
+
+    Example:
+        >>> name_and_root("digits")
+        ('digits', None)
+        >>> name_and_root("pets", root="/data")
+        ('folder', '/data/pets')
+    """
+    absolute = None if root is None else str(Path(root).expanduser().absolute())
+    if data in NAMES or is_reference(data) or (data == FOLDER and root is not None):
+        return data, absolute
+    folder = Path(absolute or "") / Path(data).expanduser()
+    is_path = any(mark in data for mark in (os.sep, os.altsep or os.sep)) or data.startswith(".")
+    if root is None and not is_path and not data.startswith("~") and not folder.is_dir():
+        return data, None  # `DataSettings` says what is known
+    return FOLDER, str(folder.absolute())

@@ -31,6 +31,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def digest(self) -> str:
+        """Return the SHA-256 of the place, label and content of each sample."""
+        return self.official.digest_of(self.indices)
+
 
 def split_training(
     official: Images, *, validation_fraction: float, train_size: int | None, split_seed: int

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from tfkd.method_table import BASELINE, DIALECTS
 from tfkd.paper.numbers import Numbers, method_settings
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.runs import MethodSettings, Recipe
+from tfkd.study.comparison import DEFECTIVE_EPOCH, student_and_teacher
 from tfkd.study.controls import add_controls
-from tfkd.study.methods import BASELINE, DIALECTS
 from tfkd.study.plan import Arm, Study
 
-DEFECTIVE_EPOCH = 1
 RELEASED_CLASSES = 100
 
 
 def all_methods(
-    base: RunSettings,
+    base: Recipe,
     *,
     teacher: str,
     num_classes: int,
@@ -35,19 +36,18 @@ def all_methods(
         teacher: name of the larger network.
         num_classes: number of classes K of the data.
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`. The larger network, which is there to
+        controls: names of `tfkd.study.plan.CONTROLS`. The larger network, which is there to
             teach and for Re-KD, has those of the loss scale alone.
     """
     student = base.student
     plain = {name: f"{name}/{BASELINE}" for name in (student, teacher)}
     arms = []
     for name in (student, teacher):
-        recipe = dataclasses.replace(base, student=name)
-        arms.append(Arm(plain[name], BASELINE, MethodSettings(), recipe))
+        recipe = replace(base, student=name)
+        arms.append(Arm(plain[name], MethodSettings(), recipe))
         arms.append(
             Arm(
                 f"{name}/label_smoothing",
-                "label_smoothing",
                 MethodSettings("label_smoothing"),
                 recipe,
                 baseline=plain[name],
@@ -57,34 +57,24 @@ def all_methods(
             arms.append(
                 Arm(
                     f"{name}/released-label_smoothing",
-                    "label_smoothing",
-                    MethodSettings("released_label_smoothing"),
+                    MethodSettings("label_smoothing", "released"),
                     recipe,
-                    dialect="released",
                     baseline=plain[name],
                 )
             )
-        for dialect, methods in _losses(num_classes, larger=name == teacher).items():
-            for method, loss in methods.items():
-                taught_by = {
-                    "tf_kd_self": student,
-                    "normal_kd": teacher,
-                    "de_kd": teacher,
-                    "re_kd": student,
-                }.get(method)
-                prefix = "" if dialect == "tfkd" else f"{dialect}-"
-                arms.append(
-                    Arm(
-                        f"{name}/{prefix}{method}",
-                        method,
-                        loss,
-                        recipe,
-                        dialect=dialect,
-                        teacher=None if taught_by is None else plain[taught_by],
-                        teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
-                        baseline=plain[name],
-                    )
+        for method in _methods(num_classes, larger=name == teacher):
+            _, taught_by = student_and_teacher(method.name, student, teacher)
+            prefix = "" if method.dialect == "tfkd" else f"{method.dialect}-"
+            arms.append(
+                Arm(
+                    f"{name}/{prefix}{method.name}",
+                    method,
+                    recipe,
+                    teacher=None if taught_by is None else plain[taught_by],
+                    teacher_epoch=DEFECTIVE_EPOCH if method.name == "de_kd" else None,
+                    baseline=plain[name],
                 )
+            )
     split = next(i for i, arm in enumerate(arms) if arm.recipe.student == teacher)
     scale_controls = [name for name in controls if name in ("scaled", "balanced")]
     return Study(
@@ -108,21 +98,15 @@ def all_methods(
     )
 
 
-def _losses(num_classes: int, *, larger: bool) -> dict[str, dict[str, MethodSettings]]:
-    """The losses of the student, or of the larger network, by dialect and method."""
+def _methods(num_classes: int, *, larger: bool) -> list[MethodSettings]:
+    """The methods of the student, or of the larger network, in every dialect."""
     # `params.json` of the released code: KD to MobileNetV2 and ShuffleNetV2; Re-KD to ResNets.
     own = Numbers(0.6 if larger else 0.95, 20.0)
     methods = ("re_kd",) if larger else ("tf_kd_reg", "tf_kd_self", "normal_kd", "de_kd")
-    return {
-        dialect: {
-            method: method_settings(
-                method,
-                dialect=dialect,
-                own=own,
-                num_classes=num_classes,
-                as_with=RELEASED_CLASSES,
-            )
-            for method in methods
-        }
+    return [
+        method_settings(
+            method, dialect=dialect, own=own, num_classes=num_classes, as_with=RELEASED_CLASSES
+        )
         for dialect in DIALECTS
-    }
+        for method in methods
+    ]

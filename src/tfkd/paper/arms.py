@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
-from tfkd.runs import MethodSettings, RunSettings
+from msgspec.structs import replace
+
+from tfkd.method_table import BASELINE
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.controls import add_controls
-from tfkd.study.methods import BASELINE
 from tfkd.study.plan import Arm, Published, Study
 
 EPOCHS = 200
@@ -21,7 +22,7 @@ def plain_name(network: str, place: str = "") -> str:
 
 
 def plain_arm(
-    recipe: RunSettings,
+    recipe: Recipe,
     *,
     place: str = "",
     accuracy: float | None = None,
@@ -36,22 +37,19 @@ def plain_arm(
         keep: epochs after which it keeps its weights. They are the same in every study, so that
             studies of one directory can share the run.
     """
-    kept = tuple(sorted({*recipe.save_epochs, *keep}))
     return Arm(
         plain_name(recipe.student, place),
-        BASELINE,
         MethodSettings(),
-        dataclasses.replace(recipe, save_epochs=kept),
+        recipe,
         published=None if accuracy is None else Published(accuracy),
+        save_epochs=tuple(sorted(set(keep))),
     )
 
 
 def method_arm(
-    method: str,
-    loss: MethodSettings,
-    recipe: RunSettings,
+    method: MethodSettings,
+    recipe: Recipe,
     *,
-    dialect: str,
     teacher: str | None = None,
     epoch: int | None = None,
     place: str = "",
@@ -60,10 +58,8 @@ def method_arm(
     """Return the arm of a method, compared with plain cross-entropy of the same network.
 
     Args:
-        method: a name of `tfkd.study.methods.METHODS`.
-        loss: what it is trained with.
+        method: what it is trained with.
         recipe: its data, network and recipe.
-        dialect: `released` or `paper`.
         teacher: the network that teaches.
         epoch: the snapshot of it that does; None: its final weights.
         place: a folder within the study's, ending in `/`.
@@ -72,11 +68,9 @@ def method_arm(
     suffix = "" if teacher in (None, recipe.student) else f"-{str(teacher).replace('/', '-')}"
     suffix += "" if epoch is None else f"-{epoch}"
     return Arm(
-        f"{place}{recipe.student}/{dialect}-{method}{suffix}",
+        f"{place}{recipe.student}/{method.dialect}-{method.name}{suffix}",
         method,
-        loss,
         recipe,
-        dialect=dialect,
         teacher=None if teacher is None else plain_name(teacher, place),
         teacher_epoch=epoch,
         baseline=plain_name(recipe.student, place),
@@ -89,21 +83,21 @@ def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int
 
     Args:
         arms: of one data set.
-        controls: names of `tfkd.study.methods.CONTROLS`.
+        controls: names of `tfkd.study.plan.CONTROLS`.
         num_classes: number of classes K of the data.
     """
     # Snapshots are of the networks that teach, not of their controls. Label smoothing, in the
     # code's form too, is its own control.
     claims = [
-        dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, save_epochs=()))
+        replace(arm, save_epochs=())
         for arm in arms
-        if arm.loss.name != "released_label_smoothing"
+        if (arm.method.name, arm.method.dialect) != ("label_smoothing", "released")
     ]
     by_name = {arm.name: arm for arm in add_controls(claims, controls, num_classes)}
     result = []
     for arm in arms:
         control = by_name.pop(arm.name, arm)
-        result.append(dataclasses.replace(arm, control_of=control.control_of))
+        result.append(replace(arm, control_of=control.control_of))
     return [*result, *by_name.values()]
 
 
@@ -127,14 +121,7 @@ def named_as_in_tables(study: Study) -> list[Arm]:
     for arm in study.arms:
         if arm.teacher is not None:
             teacher = study.arm(arm.teacher).recipe.student
-            epoch = None if arm.method == "normal_kd" else arm.teacher_epoch
-            arm = method_arm(
-                arm.method,
-                arm.loss,
-                arm.recipe,
-                dialect=arm.dialect,
-                teacher=teacher,
-                epoch=epoch,
-            )
+            epoch = None if arm.method.name == "normal_kd" else arm.teacher_epoch
+            arm = method_arm(arm.method, arm.recipe, teacher=teacher, epoch=epoch)
         arms.append(arm)
     return arms

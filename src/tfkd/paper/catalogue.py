@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
+from tfkd._checks import check_choice
 from tfkd.paper import tables
 from tfkd.paper.all_methods import all_methods
-from tfkd.runs.recipes import changed, check_model, default_models, run_settings
+from tfkd.runs import Circumstances, defaults
+from tfkd.runs.written import changed, make_recipe
 from tfkd.study.estimate import data_shape
 from tfkd.study.plan import Study
 
@@ -33,11 +37,11 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """Return every study, in the order of the paper."""
-    studies = [make_study(name) for name in PAPER]
+    studies = [make_study(name)[0] for name in PAPER]
     entries = [
         Entry(study.name, study.arms[0].recipe.data.name, study.question) for study in studies
     ]
-    own = make_study(ALL_METHODS)
+    own, _ = make_study(ALL_METHODS)
     return [*entries, Entry(own.name, own.arms[0].recipe.data.name, own.question)]
 
 
@@ -46,54 +50,63 @@ def make_study(
     *,
     data: str | None = None,
     dialect: str = "released",
-    student: str | None = None,
     teacher: str | None = None,
     seeds: int = 3,
     controls: Sequence[str] = ("scaled", "smoothed"),
-    recipe: dict[str, Any] | None = None,
-) -> Study:
+    recipe: Mapping[str, Any] | None = None,
+    circumstances: Circumstances | None = None,
+    teacher_cache: str = "none",
+) -> tuple[Study, Circumstances]:
     """Plan a study by its name.
 
     Args:
         name: `table-1` to `table-11`, `figure-2` or `all-methods`.
-        data: name of a data set, for the study in small; None: the paper's own data and networks,
-            for `all-methods` Fashion-MNIST.
+        data: what a person calls a data set, for the study in small; None: the paper's own data and
+            networks, for `all-methods` Fashion-MNIST.
         dialect: `released`, `paper`, or with `data` also `tfkd`, this package's defaults.
-        student: of a study in small; None: as the data ask.
         teacher: the larger network of a study in small; None: as the data ask.
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`.
-        recipe: options of `tfkd.runs.recipes.run_settings` that every run has instead of its own.
+        controls: names of `tfkd.study.plan.CONTROLS`.
+        recipe: the part `recipe` of what `tfkd.runs.written.nested` returns, which every run has
+            instead of its own.
+        circumstances: that may say where the data lie.
+        teacher_cache: how outputs of network teachers are stored.
+
+    Returns:
+        The plan, and the circumstances with the place of its data.
 
     Raises:
         ValueError: for an unknown name, or options that do not fit together.
     """
     names = (*PAPER, ALL_METHODS)
-    if name not in names:
-        raise ValueError(f"Expected `name` among {', '.join(names)}, got {name!r}.")
+    check_choice("name", name, names)
+    written, circumstances = dict(recipe or {}), circumstances or Circumstances()
     if data is None and name == ALL_METHODS:
         data = "fashion-mnist"
     if data is None:
-        if student is not None or teacher is not None:
+        if "student" in written or teacher is not None:
             raise ValueError(f"Expected `data` beside `student` or `teacher`: {name} has its own.")
         study = PAPER[name](dialect=dialect, seeds=seeds, controls=controls)
-        return study.with_recipes(lambda own: changed(own, **(recipe or {})))
-    base = run_settings(data=data, student=student, **(recipe or {}))
-    teacher = teacher or default_models(data)[1]
-    check_model(teacher)
+        study = study.with_recipes(lambda own: changed(own, written))
+        return replace(study, teacher_cache=teacher_cache), circumstances
+    written["data"] = {**written.get("data", {}), "name": data}
+    base, circumstances = make_recipe(written, circumstances)
+    teacher = teacher or defaults(base.data.name).teacher
     if teacher == base.student:
         raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
-    num_classes = data_shape(base.data).classes
+    num_classes = data_shape(base.data, root=circumstances.data_root).classes
     if name == ALL_METHODS:
-        return all_methods(
+        study = all_methods(
             base, teacher=teacher, num_classes=num_classes, seeds=seeds, controls=controls
         )
-    return tables.in_small(
-        name,
-        base,
-        networks=(base.student, teacher),
-        num_classes=num_classes,
-        dialect=dialect,
-        seeds=seeds,
-        controls=controls,
-    )
+    else:
+        study = tables.in_small(
+            name,
+            base,
+            networks=(base.student, teacher),
+            num_classes=num_classes,
+            dialect=dialect,
+            seeds=seeds,
+            controls=controls,
+        )
+    return replace(study, teacher_cache=teacher_cache), circumstances

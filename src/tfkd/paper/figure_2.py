@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
-from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import BASELINE
+from msgspec.structs import replace
+
+from tfkd.method_table import BASELINE
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
 
 
 def figure_2(
-    base: RunSettings,
+    base: Recipe,
     *,
     teachers: Sequence[str],
-    losses: dict[str, MethodSettings],
+    method: MethodSettings,
     snapshots: Sequence[int],
     seeds: int,
 ) -> Study:
@@ -23,34 +24,31 @@ def figure_2(
     Args:
         base: data, student and recipe of every run.
         teachers: names of the networks that teach.
-        losses: by dialect, what the student is trained with.
+        method: of KD, what the student is trained with.
         snapshots: epochs after which a teacher's weights teach, from 1 to the last epoch.
         seeds: number of seeds.
 
     Source: Yuan et al., 2020, arXiv 1909.11723, fig. 2.
     """
     plain = f"{base.student}/{BASELINE}"
-    arms = [Arm(plain, BASELINE, MethodSettings(), base)]
+    arms = [Arm(plain, MethodSettings(), base)]
     for teacher in teachers:
-        recipe = dataclasses.replace(base, student=teacher)
-        arms.append(Arm(f"{teacher}/{BASELINE}", BASELINE, MethodSettings(), recipe))
-    for dialect, loss in losses.items():
-        prefix = "" if dialect == "tfkd" else f"{dialect}-"
-        for teacher in teachers:
-            for epoch in snapshots:
-                last = epoch == base.epochs
-                arms.append(
-                    Arm(
-                        f"{base.student}/{prefix}kd-{teacher.replace('/', '-')}-{epoch}",
-                        "normal_kd" if last else "de_kd",
-                        loss,
-                        base,
-                        dialect=dialect,
-                        teacher=f"{teacher}/{BASELINE}",
-                        teacher_epoch=epoch,
-                        baseline=plain,
-                    )
+        recipe = replace(base, student=teacher)
+        arms.append(Arm(f"{teacher}/{BASELINE}", MethodSettings(), recipe))
+    prefix = "" if method.dialect == "tfkd" else f"{method.dialect}-"
+    for teacher in teachers:
+        for epoch in snapshots:
+            name = "normal_kd" if epoch == base.epochs else "de_kd"
+            arms.append(
+                Arm(
+                    f"{base.student}/{prefix}kd-{teacher.replace('/', '-')}-{epoch}",
+                    replace(method, name=name),
+                    base,
+                    teacher=f"{teacher}/{BASELINE}",
+                    teacher_epoch=epoch,
+                    baseline=plain,
                 )
+            )
     return Study(
         "figure-2",
         "How good must a teacher be? The student's accuracy over the accuracy of the snapshot "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tfkd._checks import check_choice
+from tfkd.method_table import DIALECTS
 from tfkd.paper.arms import (
     method_arm,
     named_as_in_tables,
@@ -23,8 +25,8 @@ from tfkd.paper.remarks import (
     figure_2_remark,
     gains_remark,
 )
-from tfkd.runs import RunSettings
-from tfkd.study.methods import DIALECTS
+from tfkd.runs import Recipe
+from tfkd.study.comparison import student_and_teacher
 from tfkd.study.plan import Arm, Study
 
 AS_WITH = 100
@@ -47,7 +49,7 @@ FIGURE = "figure-2"
 
 def in_small(
     study_name: str,
-    base: RunSettings,
+    base: Recipe,
     *,
     networks: tuple[str, str],
     num_classes: int,
@@ -68,17 +70,17 @@ def in_small(
         num_classes: number of classes K of the data.
         dialect: `released`, `paper` or `tfkd`.
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`.
+        controls: names of `tfkd.study.plan.CONTROLS`.
 
     Raises:
         ValueError: for an unknown study, dialect or control, or no seed.
 
     Example:
         >>> study = in_small(
-        ...     "table-4", RunSettings(epochs=40), networks=("small_cnn", "wide_cnn"),
+        ...     "table-4", Recipe(epochs=40), networks=("small_cnn", "wide_cnn"),
         ...     num_classes=10, controls=(),
         ... )
-        >>> [arm.name for arm in study.arms if arm.method == "de_kd"]
+        >>> [arm.name for arm in study.arms if arm.method.name == "de_kd"]
         ['small_cnn/released-de_kd-wide_cnn-1', 'small_cnn/released-de_kd-wide_cnn-10']
     """
     tables = {f"table-{number}": number for number in METHODS}
@@ -88,26 +90,23 @@ def in_small(
         )
     check_choice("dialect", dialect, tuple(DIALECTS))
     student, teacher = networks
-    recipes = {name: dataclasses.replace(base, student=name) for name in networks}
-    kept = {student: (), teacher: snapshots(base.epochs)}
+    recipes = {name: replace(base, student=name) for name in networks}
+    kept: dict[str, tuple[int, ...]] = {student: (), teacher: snapshots(base.epochs)}
     plain = {name: plain_arm(recipes[name], keep=kept[name]) for name in networks}
 
     def arm(method: str, epoch: int | None = None) -> Arm:
-        trained = teacher if method == "re_kd" else student
+        trained, taught_by = student_and_teacher(method, student, teacher)
         own: Numbers | None = None
         if method == "re_kd":
             own = KD_OTHERS
         elif method != "label_smoothing":
             own = numbers(method, MOBILE, "cifar100")
-        taught_by = {"tf_kd_self": student, "re_kd": student}.get(method, teacher)
         return method_arm(
-            method,
             method_settings(
                 method, dialect=dialect, own=own, num_classes=num_classes, as_with=AS_WITH
             ),
             recipes[trained],
-            dialect=dialect,
-            teacher=None if method in ("tf_kd_reg", "label_smoothing") else taught_by,
+            teacher=taught_by,
             epoch=epoch,
         )
 
@@ -117,12 +116,12 @@ def in_small(
         study = figure_2(
             recipes[student],
             teachers=(teacher,),
-            losses={dialect: arm("normal_kd").loss},
+            method=arm("normal_kd").method,
             snapshots=snapshots(base.epochs),
             seeds=seeds,
         )
         taught = [own for own in named_as_in_tables(study) if own.teacher is not None]
-        return dataclasses.replace(
+        return replace(
             study,
             arms=tuple(with_controls([*plain.values(), *taught], controls, num_classes)),
             remarks=(figure_2_remark(), *remarks),

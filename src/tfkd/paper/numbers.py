@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tfkd._checks import check_choice
+from tfkd.method_table import BASELINE, DIALECTS
 from tfkd.paper.published import (
     DENSE,
     GOOGLE,
@@ -22,7 +23,6 @@ from tfkd.paper.published import (
     Cell,
 )
 from tfkd.runs import MethodSettings
-from tfkd.study.methods import BASELINE, DIALECTS
 
 CONFIDENCE = 0.99
 SMOOTHING = 0.1
@@ -75,7 +75,7 @@ def numbers(method: str, student: str, data: str) -> Numbers:
     """Return the released numbers of a method with a teacher; they depend on the student alone.
 
     Args:
-        method: a name of `tfkd.study.methods.METHODS`.
+        method: a name of `tfkd.method_table.METHODS`.
         student: network that is trained.
         data: name of a data set of the paper.
 
@@ -98,7 +98,7 @@ def method_settings(
     """Return the loss of a method in a dialect.
 
     Args:
-        method: a name of `tfkd.study.methods.METHODS`.
+        method: a name of `tfkd.method_table.METHODS`.
         dialect: `released`, `paper`, or `tfkd` for this package's defaults.
         own: its numbers; None for cross-entropy, label smoothing and the dialect `tfkd`.
         num_classes: number of classes K of the data.
@@ -109,31 +109,27 @@ def method_settings(
         ValueError: for another dialect, or no numbers.
 
     Example:
-        >>> loss = method_settings(
+        >>> method = method_settings(
         ...     "de_kd", dialect="released", own=Numbers(0.6, 20.0), num_classes=10, as_with=100
         ... )
-        >>> loss.name, loss.alpha, loss.multiplier
-        ('released_kd', 0.6, 0.1)
+        >>> method.name, method.numbers["alpha"], method.numbers["multiplier"]
+        ('de_kd', 0.6, 0.1)
     """
     check_choice("dialect", dialect, tuple(DIALECTS))
     if method == BASELINE:
         return MethodSettings()
     if dialect == "tfkd":
-        own_name = method in ("label_smoothing", "tf_kd_reg", "tf_kd_self")
-        return MethodSettings(method if own_name else "knowledge_distillation")
-    released = dialect == "released"
+        return MethodSettings(method)
     if method == "label_smoothing":
-        name = "released_label_smoothing" if released else "label_smoothing"
-        return MethodSettings(name, alpha=SMOOTHING)
+        return MethodSettings(method, dialect, {"alpha": SMOOTHING})
     if own is None:
         raise ValueError(f"Expected the numbers of {method} in `own`, got None.")
-    return MethodSettings(
-        f"{dialect}_tf_kd_reg" if method == "tf_kd_reg" else f"{dialect}_kd",
-        alpha=own.alpha,
-        temperature=own.temperature,
-        confidence=CONFIDENCE if method == "tf_kd_reg" else None,
-        multiplier=own.multiplier * num_classes / (as_with or num_classes) if released else None,
-    )
+    numbers = {"alpha": own.alpha, "temperature": own.temperature}
+    if method == "tf_kd_reg":
+        numbers["confidence"] = CONFIDENCE
+    if dialect == "released":
+        numbers["multiplier"] = own.multiplier * num_classes / (as_with or num_classes)
+    return MethodSettings(method, dialect, numbers)
 
 
 def number_remarks(cells: tuple[Cell, ...], data: str, dialect: str) -> list[str]:

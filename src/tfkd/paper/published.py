@@ -20,7 +20,7 @@ class Cell(NamedTuple):
 
     Attributes:
         student: network that is trained.
-        method: a name of `tfkd.study.methods.METHODS`.
+        method: a name of `tfkd.method_table.METHODS`.
         teacher: network that teaches; None if none does, the student itself for Tf-KD_self.
         published: accuracy, its spread and its gain.
     """

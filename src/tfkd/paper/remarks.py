@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tfkd.method_table import METHODS
 from tfkd.paper.published import FIGURE_2, R18, RX29, TABLES
-from tfkd.study.methods import METHODS
 
 TITLES = {
     "cifar10": "CIFAR-10",
@@ -123,6 +123,6 @@ def gains_remark(number: int) -> str:
                 if cell.method == method and cell.published.gain is not None
             ]
             ends = dict.fromkeys(f"{gain:+.2f}" for gain in (min(gains), max(gains)))
-            ranges.append(f"{METHODS[method]} {' to '.join(ends)} points")
+            ranges.append(f"{METHODS[method].title} {' to '.join(ends)} points")
         parts.append(f"{TITLES[block.data]}: {', '.join(ranges)}")
     return f"The paper, {'; '.join(parts)}."

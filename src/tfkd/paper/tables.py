@@ -6,8 +6,9 @@ Source: Yuan et al., "Revisiting Knowledge Distillation via Label Smoothing Regu
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from tfkd.paper.arms import (
     SNAPSHOTS,
@@ -65,7 +66,7 @@ def table_1(
         dialect: `released` (loss, numbers and recipe of the released code) or `paper` (equations
             as printed, recipe of the text).
         seeds: number of seeds.
-        controls: names of `tfkd.study.methods.CONTROLS`.
+        controls: names of `tfkd.study.plan.CONTROLS`.
 
     Raises:
         ValueError: for another dialect, an unknown control or no seed.
@@ -156,7 +157,7 @@ def figure_2_of_paper(
     Args and Raises: as for `table_1`.
     """
     data = "cifar100"
-    loss = method_settings(
+    method = method_settings(
         "normal_kd",
         dialect=dialect,
         own=numbers("normal_kd", MOBILE, data),
@@ -165,7 +166,7 @@ def figure_2_of_paper(
     study = figure_2(
         recipe(data, MOBILE, dialect=dialect),
         teachers=tuple(FIGURE_2),
-        losses={dialect: loss},
+        method=method,
         snapshots=SNAPSHOTS,
         seeds=seeds,
     )
@@ -180,7 +181,7 @@ def figure_2_of_paper(
         *number_remarks((), data, dialect),
     )
     arms = with_controls([*plain, *taught], controls, CLASSES[data])
-    return dataclasses.replace(study, arms=tuple(arms), remarks=remarks)
+    return replace(study, arms=tuple(arms), remarks=remarks)
 
 
 def _table(number: int, dialect: str, seeds: int, controls: Sequence[str]) -> Study:
@@ -219,15 +220,13 @@ def _arms(block: Block, dialect: str, place: str) -> list[Arm]:
             own = None
             if cell.method != "label_smoothing":
                 own = numbers(cell.method, network, block.data)
-            loss = method_settings(
+            method = method_settings(
                 cell.method, dialect=dialect, own=own, num_classes=CLASSES[block.data]
             )
             arms.append(
                 method_arm(
-                    cell.method,
-                    loss,
+                    method,
                     recipe(block.data, network, dialect=dialect),
-                    dialect=dialect,
                     teacher=cell.teacher,
                     epoch=epoch,
                     place=place,

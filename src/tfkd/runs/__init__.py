@@ -1,19 +1,70 @@
 """What a run is: its settings, its directory, its files, its environment."""
 
-from tfkd.runs.directory import RunDirectory
-from tfkd.runs.settings import (
-    MethodSettings,
-    OptimizerSettings,
-    RunSettings,
-    ScheduleSettings,
-    TeacherSettings,
-)
+from typing import TYPE_CHECKING
+
+from tfkd._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from tfkd.runs.circumstances import Circumstances
+    from tfkd.runs.contents import EpochRecord, Metrics, Result
+    from tfkd.runs.directory import RunDirectory
+    from tfkd.runs.recipes import defaults
+    from tfkd.runs.settings import (
+        SGD,
+        AdamW,
+        Constant,
+        Cosine,
+        MethodSettings,
+        OneCycle,
+        Recipe,
+        RunSettings,
+        RunTeacher,
+        Step,
+        WeightsTeacher,
+    )
+    from tfkd.runs.written import make_run
 
 __all__ = [
+    "SGD",
+    "AdamW",
+    "Circumstances",
+    "Constant",
+    "Cosine",
+    "EpochRecord",
     "MethodSettings",
-    "OptimizerSettings",
+    "Metrics",
+    "OneCycle",
+    "Recipe",
+    "Result",
     "RunDirectory",
     "RunSettings",
-    "ScheduleSettings",
-    "TeacherSettings",
+    "RunTeacher",
+    "Step",
+    "WeightsTeacher",
+    "defaults",
+    "make_run",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "circumstances": ("Circumstances",),
+        "contents": ("EpochRecord", "Metrics", "Result"),
+        "directory": ("RunDirectory",),
+        "written": ("make_run",),
+        "recipes": ("defaults",),
+        "settings": (
+            "SGD",
+            "AdamW",
+            "Constant",
+            "Cosine",
+            "MethodSettings",
+            "OneCycle",
+            "Recipe",
+            "RunSettings",
+            "RunTeacher",
+            "Step",
+            "WeightsTeacher",
+        ),
+    },
+)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from tfkd.data.file_contents import digest_of_file
 from tfkd.runs import files
 
 CHECKSUMS_FILE = "SHA256SUMS"
@@ -50,7 +51,7 @@ def verify(folder: Path, path: Path) -> None:
 
 def read_verified(folder: Path, path: Path) -> bytes:
     """Return the content of a file, read once, that `verify` finds right."""
-    content = path.read_bytes()
+    content = files.read_bytes(path)
     _check(folder, path, lambda: hashlib.sha256(content).hexdigest())
     return content
 
@@ -59,7 +60,7 @@ def _check(folder: Path, path: Path, digest: Callable[[], str]) -> None:
     sums = folder / CHECKSUMS_FILE
     if not sums.is_file():
         return
-    expected = _parse(sums.read_bytes(), sums).get(path.relative_to(folder).as_posix())
+    expected = _parse(files.read_bytes(sums), sums).get(path.relative_to(folder).as_posix())
     if digest() != expected:
         raise ValueError(
             f"Expected {path} as it was written, but its checksum is not that of {sums}: one of "
@@ -70,15 +71,6 @@ def _check(folder: Path, path: Path, digest: Callable[[], str]) -> None:
 def what_to_delete(folder: Path) -> str:
     """Return a sentence: how a run with a damaged file is mended."""
     return f"Restore it, or delete the directory {folder} to train this run anew."
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file's content, as `sha256sum` prints it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)  # the files of a run are read one after the other

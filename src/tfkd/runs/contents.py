@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from msgspec import Struct
 
-from tfkd._checks import is_writable
-from tfkd._typed import typed
-
-MOST_PIXELS = 1 << 14
-"""Height and width that a data set may state."""
+from tfkd.runs.circumstances import Circumstances
+from tfkd.runs.settings import RunSettings
 
 
-class Metrics(TypedDict):
-    """Of one split; fractions and nats."""
+class StoredSettings(RunSettings, frozen=True, forbid_unknown_fields=True):
+    """settings.json: what a run is, and the circumstances in which it was made last.
+
+    Attributes:
+        circumstances: that may be different each time.
+    """
+
+    circumstances: Circumstances = Circumstances()
+
+
+class Metrics(Struct, frozen=True):
+    """Of one split; fractions and nats.
+
+    Attributes:
+        accuracy: share that is right.
+        nll: negative log-likelihood in nats.
+        ece: expected calibration error.
+        brier: Brier score.
+        aurc: area under the risk-coverage curve.
+    """
 
     accuracy: float
     nll: float
@@ -21,14 +36,19 @@ class Metrics(TypedDict):
     aurc: float
 
 
-class TrainMetrics(TypedDict):
-    """Of the last epoch of training."""
+class TrainMetrics(Struct, frozen=True):
+    """Of the last epoch of training.
+
+    Attributes:
+        loss: mean over the samples.
+        accuracy: share that is right.
+    """
 
     loss: float
     accuracy: float
 
 
-class Samples(TypedDict):
+class Samples(Struct, frozen=True):
     """Images by split."""
 
     train: int
@@ -36,8 +56,46 @@ class Samples(TypedDict):
     test: int
 
 
-class Result(TypedDict):
-    """result.json."""
+class TotalVariation(Struct, frozen=True):
+    """Between a teacher's answers and what is stored of them, at one temperature, in [0, 1]."""
+
+    largest: float
+    mean: float
+
+
+class CacheSummary(Struct, frozen=True):
+    """The teacher cache that a run was taught from.
+
+    Attributes:
+        form: in which answers are stored.
+        samples: that have been asked about.
+        views: of each of them.
+        total_variation: by temperature.
+        bytes: on the disk.
+        seconds: that recording took.
+    """
+
+    form: str
+    samples: int
+    views: int
+    total_variation: dict[str, TotalVariation]
+    bytes: int
+    seconds: float
+
+
+class Result(Struct, frozen=True, omit_defaults=True):
+    """result.json.
+
+    Attributes:
+        test: metrics of the test split.
+        validation: of the validation split; None if there is none.
+        train: of the last epoch.
+        epochs: that were trained.
+        seconds: of training.
+        samples: images by split.
+        parameters: of the network.
+        teacher_cache: that taught; None if none did.
+    """
 
     test: Metrics
     validation: Metrics | None
@@ -46,10 +104,21 @@ class Result(TypedDict):
     seconds: float
     samples: Samples
     parameters: int
+    teacher_cache: CacheSummary | None = None
 
 
-class Epoch(TypedDict):
-    """A line of metrics.jsonl."""
+class EpochRecord(Struct, frozen=True):
+    """A line of metrics.jsonl.
+
+    Attributes:
+        epoch: from 1.
+        learning_rate: of the last step.
+        train_loss: mean over the samples.
+        train_accuracy: share that is right.
+        validation_accuracy: share that is right; None without a validation split.
+        validation_nll: in nats; None without a validation split.
+        seconds: that the epoch took.
+    """
 
     epoch: int
     learning_rate: float
@@ -60,55 +129,98 @@ class Epoch(TypedDict):
     seconds: float
 
 
-class Environment(TypedDict):
-    """environment.json."""
+class Gpu(Struct, frozen=True):
+    """An accelerator."""
+
+    name: str
+    memory_bytes: int
+    compute_capability: str
+    count: int
+    cuda: str | None
+    hip: str | None
+    cudnn: int | None
+
+
+class Determinism(Struct, frozen=True):
+    """What was asked of torch about precision and determinism."""
+
+    deterministic_algorithms: bool
+    cudnn_deterministic: bool
+    cudnn_benchmark: bool
+    float32_matmul_precision: str
+
+
+class Environment(Struct, frozen=True):
+    """environment.json: what may change a result beside the settings of a run.
+
+    Attributes:
+        versions: of Python and packages; None for one that is not installed.
+        system: name of the operating system.
+        system_release: of its kernel.
+        distribution: name and version; None if it is not known.
+        device: kind of device, as torch calls it.
+        device_name: of the GPU, or of the processor.
+        cpu: model of the processor.
+        cpu_instructions: that torch uses.
+        cpu_count: cores of the machine.
+        accelerator: the GPU; None on the CPU.
+        threads: of torch, within an operation.
+        interop_threads: of torch, between operations.
+        processes: that trained together.
+        determinism: what was asked of torch.
+        commit: of the source, if it is in a git checkout; `-dirty` where files differ from it.
+    """
 
     versions: dict[str, str | None]
     system: str
+    system_release: str
+    distribution: str | None
     device: str
     device_name: str
+    cpu: str
+    cpu_instructions: str
+    cpu_count: int | None
+    accelerator: Gpu | None
     threads: int
+    interop_threads: int
     processes: int
+    determinism: Determinism
     commit: str | None
 
 
-class TaughtBy(TypedDict):
-    """teacher.json."""
+class TaughtBy(Struct, frozen=True):
+    """teacher.json.
+
+    Attributes:
+        sha256: of the file of weights that teaches.
+    """
 
     sha256: str
 
 
-class Data(TypedDict):
-    """data.json."""
+class Failure(Struct, frozen=True):
+    """failure.json: what reproduces a loss that was not finite, and ended a run.
 
-    name: str
-    classes: list[str]
-    channels: int
-    image_size: int
-    mean: list[float]
-    std: list[float]
-    fingerprint: str
+    Attributes:
+        what: was not finite.
+        epoch: from 1.
+        batch: of the epoch, from 1.
+        step: of the run, from 1.
+        learning_rate: of that step.
+        seed: of the run.
+        step_seed: of what the main process drew at that step.
+        processes: that trained together.
+        samples: places of the batch's images in the official training split.
+        checkpoint: after which moment the last one was written; None if there is none.
+    """
 
-
-def checked_data(values: Any) -> dict[str, Any]:
-    """Return what data.json holds; `ValueError` for what no data set can be."""
-    data: dict[str, Any] = typed(Data, values, "data")
-    if len(data["classes"]) < 2:
-        raise ValueError(f"Expected at least 2 `classes`, got {len(data['classes'])}.")
-    for name in data["classes"]:
-        if not is_writable(name):
-            raise ValueError(f"Expected `classes` without control characters, got {name!a}.")
-    if data["channels"] not in (1, 3):
-        raise ValueError(f"Expected `channels` 1 or 3, got {data['channels']}.")
-    if not 1 <= data["image_size"] <= MOST_PIXELS:
-        raise ValueError(
-            f"Expected `image_size` from 1 to {MOST_PIXELS}, got {data['image_size']}."
-        )
-    for name in ("mean", "std"):
-        if len(data[name]) != data["channels"]:
-            raise ValueError(
-                f"Expected {data['channels']} numbers of `{name}`, got {len(data[name])}."
-            )
-    if not all(value > 0.0 for value in data["std"]):
-        raise ValueError(f"Expected `std` above 0, got {data['std']}.")
-    return data
+    what: str
+    epoch: int
+    batch: int
+    step: int
+    learning_rate: float
+    seed: int
+    step_seed: int
+    processes: int
+    samples: list[int]
+    checkpoint: str | None

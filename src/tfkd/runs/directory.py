@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 
-from tfkd._typed import typed
-from tfkd.data import ImageData
+from tfkd.data import DataIdentity
 from tfkd.models import create_model
 from tfkd.runs import files
 from tfkd.runs.checksums import (
@@ -26,17 +24,26 @@ from tfkd.runs.checksums import (
     what_to_delete,
     write_checksums,
 )
-from tfkd.runs.contents import Environment, Epoch, Result, TaughtBy, checked_data
+from tfkd.runs.circumstances import Circumstances
+from tfkd.runs.contents import (
+    Environment,
+    EpochRecord,
+    Result,
+    StoredSettings,
+    TaughtBy,
+)
 from tfkd.runs.settings import RunSettings
-from tfkd.runs.tensors import load_weights, parse_tensors
+from tfkd.runs.tensors import check_shapes, load_weights, parse_tensors
+
+T = TypeVar("T")
+S = TypeVar("S", bound=RunSettings)
 
 
-@dataclass(frozen=True)
 class RunDirectory:
     """A directory that holds one run.
 
     settings.json            every setting; the teacher's files by their path from here
-    data.json                classes, channels, size and normalisation of the images
+    data.json                classes, size and normalisation of the images, digests of the splits
     teacher.json             SHA-256 of the file of weights that teaches, if a network does
     environment.json         versions, commit, machine, determinism
     metrics.jsonl            one line an epoch
@@ -48,9 +55,16 @@ class RunDirectory:
     checkpoint.pt            what resuming needs; gone when the run is finished
     teacher-cache/           what the network said as a teacher, for the runs that it teaches
     failure.json             what reproduces a loss that was not finite
+
+    Args:
+        path: of the directory.
     """
 
-    path: Path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r})"
 
     @property
     def settings_file(self) -> Path:
@@ -103,96 +117,117 @@ class RunDirectory:
             return self.path / "weights.safetensors"
         return self.path / "snapshots" / f"epoch-{epoch}.safetensors"
 
-    def check(self, settings: RunSettings) -> None:
-        """Check that the directory is free, or holds a run of the same settings.
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was trained here that could be lost."""
+        return any(
+            file.exists() for file in (self.checkpoint_file, self.metrics_file, self.result_file)
+        )
 
-        Raises:
-            ValueError: if it holds a run with other settings, naming those that differ.
-        """
-        if not self.settings_file.exists():
-            return
-        there, here = self._stored(self.settings()), self._stored(settings)
-        if there != here:
-            differing = _differences(there.to_dict(), here.to_dict())
-            raise ValueError(
-                f"Expected the settings of the run in {self.path}, but they differ: "
-                f"{'; '.join(differing)}. Take another directory, or the same settings."
-            )
+    def claim(
+        self,
+        settings: RunSettings,
+        circumstances: Circumstances,
+        data: DataIdentity,
+        environment: Environment,
+        *,
+        teacher_digest: str | None = None,
+    ) -> None:
+        """Write what a run is, over what was there.
 
-    def claim(self, settings: RunSettings, teacher_digest: str | None = None) -> None:
-        """Write the settings, or check that those there are the same.
-
-        What killed writers left half-written is removed, so only who holds the run calls it.
+        What killed writers left half-written is removed, so only who holds the run calls it, once
+        it is checked that the run may go on here.
 
         Args:
             settings: of the run.
+            circumstances: in which it is made.
+            data: that it is trained on.
+            environment: that it is trained in.
             teacher_digest: SHA-256 of the file of weights that teaches.
         """
-        self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
         for folder in (self.path, self.weights_file(0).parent):
             files.remove_leftovers(folder)
-        if not self.settings_file.exists():
-            if teacher_digest is not None:
-                files.write_json(self.teacher_file, {"sha256": teacher_digest})
-            files.write_json(self.settings_file, self._stored(settings).to_dict())
-
-    def clear_failure(self) -> None:
-        """Remove what a failed process said; whoever calls it holds the lock."""
         self.failure_file.unlink(missing_ok=True)
+        if teacher_digest is None:
+            self.teacher_file.unlink(missing_ok=True)
+        else:
+            files.write_json(self.teacher_file, TaughtBy(teacher_digest))
+        files.write_json(self.data_file, data)
+        files.write_json(self.environment_file, environment)
+        stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
+        fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
+        files.write_json(self.settings_file, StoredSettings(**fields, circumstances=circumstances))
 
     def clear_finished(self) -> None:
         """Remove the checkpoint of a finished run, if it was killed before it could do so."""
         with contextlib.suppress(OSError):  # in a directory that is only read
             self.checkpoint_file.unlink(missing_ok=True)
 
-    def settings(self) -> RunSettings:
-        """Read the settings; `FileNotFoundError` if this is no run."""
+    def clear(self) -> None:
+        """Remove all that a run has written here, and nothing else."""
+        for file in (
+            self.result_file,  # first: the run is finished where it exists
+            self.path / CHECKSUMS_FILE,
+            self.settings_file,
+            self.data_file,
+            self.teacher_file,
+            self.environment_file,
+            self.metrics_file,
+            self.checkpoint_file,
+            self.failure_file,
+            self.test_file,
+            self.weights_file(),
+        ):
+            file.unlink(missing_ok=True)
+        for file in self.weights_file(0).parent.glob("epoch-*.*"):
+            file.unlink(missing_ok=True)
+        for folder in ("teacher-cache", "tensorboard"):
+            if not (self.path / folder).is_symlink():
+                shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def stored(self) -> StoredSettings:
+        """Read the settings with their circumstances; `FileNotFoundError` if this is no run."""
         if not self.settings_file.is_file():
             raise FileNotFoundError(f"Expected a run in {self.path}, found no settings.json there.")
-        stored = self._read(self.settings_file, RunSettings.from_dict)
-        return _with_teacher(stored, lambda path: os.path.normpath(self.path / path))
+        found = self._read(self.settings_file, StoredSettings)
+        return self._with_teacher(found, lambda path: os.path.normpath(self.path / path))
 
-    def _stored(self, settings: RunSettings) -> RunSettings:
-        """The settings as they are stored, so that a study may move with all its runs."""
-        return _with_teacher(settings, lambda path: os.path.relpath(path, self.path))
+    def settings(self) -> RunSettings:
+        """Read what the run is; `FileNotFoundError` if this is none."""
+        stored = self.stored()
+        return RunSettings(stored.recipe, stored.method, stored.teacher, stored.seed)
 
-    def result(self) -> dict[str, Any] | None:
+    @staticmethod
+    def _with_teacher(settings: S, change: Callable[[str], str]) -> S:
+        """The settings with the teacher at another place, so that a study may move as a whole."""
+        if settings.teacher is None:
+            return settings
+        return replace(settings, teacher=settings.teacher.moved(change))
+
+    def result(self) -> Result | None:
         """Read the result; None if the run is not finished."""
-        if not self.result_file.exists():
-            return None
-        result: dict[str, Any] = self._read(
-            self.result_file, lambda found: typed(Result, found, "result")
-        )
-        return result
+        return self._read(self.result_file, Result) if self.result_file.exists() else None
 
-    def data(self) -> dict[str, Any]:
-        """Read what a network must agree with its data about."""
-        found: dict[str, Any] = self._read(self.data_file, checked_data, alike=True)
-        return found
+    def data(self) -> DataIdentity:
+        """Read which data the run is of."""
+        return self._read(self.data_file, DataIdentity)
 
     def taught_by(self) -> str | None:
-        """Read the SHA-256 of the weights that teach; None if the run does not say it."""
-        if not self.teacher_file.is_file():
+        """Read the SHA-256 of the weights that teach; None if no network does."""
+        if not self.teacher_file.exists():
             return None
-        found = self._read(self.teacher_file, lambda values: typed(TaughtBy, values, "teacher"))
-        digest: str = found["sha256"]
-        return digest
+        return self._read(self.teacher_file, TaughtBy).sha256
 
-    def environment(self) -> dict[str, Any]:
+    def environment(self) -> Environment:
         """Read what produced the run."""
-        found: dict[str, Any] = self._read(self.environment_file, _checked_environment, alike=True)
-        return found
+        return self._read(self.environment_file, Environment)
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[EpochRecord]:
         """Read the records of the epochs that are written down."""
-        records: list[dict[str, Any]] = self._read(
-            self.metrics_file,
-            lambda found: typed(list[Epoch], found, "epoch"),
-            files.parse_json_lines,
-        )
-        return records
+        content = self._content(self.metrics_file)
+        return self._parsed(lambda: files.parse_json_lines(content, self.metrics_file, EpochRecord))
 
     def test_logits(self) -> tuple[Tensor, Tensor] | None:
         """Read logits `(N, K)` and labels `(N,)` of the test split; None if none are kept."""
@@ -205,7 +240,7 @@ class RunDirectory:
                 raise ValueError(f"Expected logits and labels, got {', '.join(sorted(tensors))}.")
             logits, labels = tensors["logits"], tensors["labels"]
             shape = (tuple(logits.shape), tuple(labels.shape))
-            classes = len(self.data()["classes"])
+            classes = len(self.data().classes)
             if not len(labels) or shape != ((len(labels), classes), (len(labels),)):
                 raise ValueError(f"Expected shapes (N, {classes}) and (N,), got {shape}.")
             if not logits.is_floating_point() or labels.dtype != torch.int64:
@@ -221,7 +256,7 @@ class RunDirectory:
             ) from error
         return logits, labels
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: Result) -> None:
         """Write the checksums of what is there, and last the result."""
         paths = [
             self.settings_file,
@@ -231,41 +266,31 @@ class RunDirectory:
             self.metrics_file,
             self.test_file,
             self.weights_file(),
-            *map(self.weights_file, self.settings().save_epochs),
+            *sorted(self.weights_file(0).parent.glob("epoch-*.safetensors")),
         ]
         content = files.to_json(result)
         write_checksums(self.path, paths, {self.result_file: content})
         files.write_bytes(self.result_file, content)
 
-    def _read(
-        self,
-        file: Path,
-        check: Callable[[Any], Any],
-        parse: Callable[[bytes, Path], Any] = files.parse_json,
-        *,
-        alike: bool = False,
-    ) -> Any:
-        """Read a file of the run; `ValueError` naming it, and what to delete, if it is damaged.
+    def _read(self, file: Path, kind: type[T]) -> T:
+        """Read a file of the run; `ValueError` naming it, and what to delete, if it is damaged."""
+        content = self._content(file)
+        return self._parsed(lambda: files.parse_json(content, file, kind))
 
-        Of a file that is `alike` in thousands of runs the same object is returned.
-        """
-        content = read_verified(self.path, file)
-        if alike:
-            with contextlib.suppress(ValueError, RecursionError):  # said below, with the file
-                return _checked(check, content)
+    def _content(self, file: Path) -> bytes:
+        return self._parsed(lambda: read_verified(self.path, file))
+
+    def _parsed(self, read: Callable[[], T]) -> T:
         try:
-            found = parse(content, file)
+            return read()
         except ValueError as error:
-            raise ValueError(f"{error} {what_to_delete(self.path)}") from error
-        try:
-            return check(found)
-        except ValueError as error:
-            raise ValueError(
-                f"Expected {file} as a run writes it: {error} {what_to_delete(self.path)}"
-            ) from error
+            ending = what_to_delete(self.path)
+            if str(error).endswith(ending):
+                raise
+            raise ValueError(f"{error} {ending}") from error
 
     def load_model(self, epoch: int | None = None) -> nn.Module:
-        """Build the network and load its weights; nothing in the file is executed.
+        """Build the network and load its weights, in eval mode; nothing in the file is executed.
 
         Args:
             epoch: the snapshot kept after this epoch; None: the final weights.
@@ -276,59 +301,26 @@ class RunDirectory:
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():
-            kept = ", ".join(str(e) for e in settings.save_epochs) or "none"
             raise FileNotFoundError(
                 f"Expected weights in {weights}, found none. Is the run finished? "
-                f"Snapshots it keeps: {kept}."
+                f"Snapshots it keeps: {', '.join(map(str, self.snapshots())) or 'none'}."
             )
         data = self.data()
         verify(self.path, weights)
-        model = create_model(
-            settings.student, num_classes=len(data["classes"]), in_channels=data["channels"]
+        # On no device first: a name that asks for more memory than there is fails by its shapes.
+        create = partial(
+            create_model,
+            settings.recipe.student,
+            num_classes=len(data.classes),
+            in_channels=data.channels,
         )
+        with torch.device("meta"):
+            check_shapes(create(), weights)
+        model = create()
         load_weights(model, weights)
-        return model
+        return model.eval()
 
-
-@lru_cache(maxsize=64)
-def _checked(check: Callable[[Any], Any], content: bytes) -> Any:
-    return check(json.loads(content.decode()))
-
-
-def _checked_environment(found: Any) -> Any:
-    return typed(Environment, found, "environment")
-
-
-def _with_teacher(settings: RunSettings, change: Callable[[str], str]) -> RunSettings:
-    """The settings with the path of the teacher's run, or of its weights, changed."""
-    teacher = settings.teacher
-    if teacher is None:
-        return settings
-    if teacher.weights is None:
-        teacher = dataclasses.replace(teacher, source=change(teacher.source))
-    else:
-        teacher = dataclasses.replace(teacher, weights=change(teacher.weights))
-    return dataclasses.replace(settings, teacher=teacher)
-
-
-def describe_data(data: ImageData) -> dict[str, Any]:
-    """Return what a network must agree with its data about."""
-    return {
-        "name": data.name,
-        "classes": list(data.classes),
-        "channels": data.channels,
-        "image_size": data.image_size,
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "fingerprint": data.fingerprint,
-    }
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    differing = []
-    for name in old:
-        if isinstance(old[name], dict) and isinstance(new[name], dict):
-            differing += _differences(old[name], new[name], f"{prefix}{name}.")
-        elif old[name] != new[name]:
-            differing.append(f"{prefix}{name} is {old[name]!r} there, {new[name]!r} here")
-    return differing
+    def snapshots(self) -> list[int]:
+        """Return the epochs after which weights are kept."""
+        names = (file.stem for file in self.weights_file(0).parent.glob("epoch-*.safetensors"))
+        return sorted(int(name[6:]) for name in names if name[6:].isdecimal())

@@ -7,14 +7,15 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from tfkd.runs.contents import Determinism, Environment, Gpu
 
 PACKAGES = ("tfkd", "torch", "torchvision", "timm", "accelerate", "numpy", "safetensors")
 
 
-def describe_environment(device: torch.device, processes: int) -> dict[str, Any]:
+def describe_environment(device: torch.device, processes: int) -> Environment:
     """Return what may change a result beside the settings of the run.
 
     Versions, the commit of the source if it is in a git checkout (`-dirty` where files differ from
@@ -23,28 +24,28 @@ def describe_environment(device: torch.device, processes: int) -> dict[str, Any]
     """
     versions = {package: package_version(package) for package in PACKAGES}
     cpu = _processor()
-    return {
-        "versions": {"python": platform.python_version(), **versions},
-        "system": platform.system(),
-        "system_release": platform.release(),
-        "distribution": _distribution(),
-        "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
-        "cpu": cpu,
-        "cpu_instructions": torch.backends.cpu.get_cpu_capability(),
-        "cpu_count": os.cpu_count(),
-        "accelerator": _accelerator(device),
-        "threads": torch.get_num_threads(),
-        "interop_threads": torch.get_num_interop_threads(),
-        "processes": processes,
-        "determinism": {
-            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-            "cudnn_deterministic": torch.backends.cudnn.deterministic,
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "float32_matmul_precision": torch.get_float32_matmul_precision(),
-        },
-        "commit": _commit(),
-    }
+    return Environment(
+        versions={"python": platform.python_version(), **versions},
+        system=platform.system(),
+        system_release=platform.release(),
+        distribution=_distribution(),
+        device=device.type,
+        device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        cpu=cpu,
+        cpu_instructions=torch.backends.cpu.get_cpu_capability(),
+        cpu_count=os.cpu_count(),
+        accelerator=_accelerator(device),
+        threads=torch.get_num_threads(),
+        interop_threads=torch.get_num_interop_threads(),
+        processes=processes,
+        determinism=Determinism(
+            deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
+            cudnn_deterministic=torch.backends.cudnn.deterministic,
+            cudnn_benchmark=torch.backends.cudnn.benchmark,
+            float32_matmul_precision=torch.get_float32_matmul_precision(),
+        ),
+        commit=_commit(),
+    )
 
 
 def _processor() -> str:
@@ -65,20 +66,20 @@ def _distribution() -> str | None:
         return platform.mac_ver()[0] or platform.win32_ver()[1] or None
 
 
-def _accelerator(device: torch.device) -> dict[str, Any] | None:
+def _accelerator(device: torch.device) -> Gpu | None:
     """Name, memory and libraries of the GPU; None on the CPU."""
     if device.type != "cuda":
         return None
     properties = torch.cuda.get_device_properties(device)
-    return {
-        "name": properties.name,
-        "memory_bytes": properties.total_memory,
-        "compute_capability": f"{properties.major}.{properties.minor}",
-        "count": torch.cuda.device_count(),
-        "cuda": torch.version.cuda,
-        "hip": torch.version.hip,
-        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-    }
+    return Gpu(
+        name=properties.name,
+        memory_bytes=properties.total_memory,
+        compute_capability=f"{properties.major}.{properties.minor}",
+        count=torch.cuda.device_count(),
+        cuda=torch.version.cuda,
+        hip=torch.version.hip,
+        cudnn=torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+    )
 
 
 def package_version(package: str) -> str | None:

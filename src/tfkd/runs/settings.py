@@ -1,95 +1,229 @@
-"""Settings of a run: frozen, checked when made, and explicit in every value."""
+"""What a run is: all that changes its numbers, in nested settings that say only what can be said.
+
+Where and how a run is made is no part of it; that is `tfkd.runs.circumstances`.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 
-from tfkd import dialects, methods
-from tfkd._checks import check_choice, check_fraction, check_positive
-from tfkd._typed import ADDED_LATER, from_dict
-from tfkd.data import DataSettings
-from tfkd.loss import DistillationLoss
-from tfkd.teachers import Teacher
-from tfkd.teachers.cache.forms import StoredForm
+from tfkd._checks import check_choice, check_fraction, check_integer, check_number, check_positive
+from tfkd.data.settings import DataSettings
+from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 
-METHODS: dict[str, Callable[..., DistillationLoss]] = {
-    function.__name__: function
-    for function in (
-        methods.cross_entropy,
-        methods.label_smoothing,
-        methods.tf_kd_reg,
-        methods.tf_kd_self,
-        methods.knowledge_distillation,
-        dialects.paper_kd,
-        dialects.paper_tf_kd_reg,
-        dialects.released_kd,
-        dialects.released_tf_kd_reg,
-        dialects.released_label_smoothing,
-    )
-}
-NUMBERS = ("alpha", "temperature", "confidence", "multiplier", "scale")
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tfkd.loss import DistillationLoss
+    from tfkd.teachers import Teacher
 
 
-@cache
-def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(METHODS[name]).parameters
+class SGD(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="sgd"):
+    """Stochastic gradient descent.
 
-
-@dataclass(frozen=True)
-class MethodSettings:
-    """A method or dialect by the name of its function, with its numbers.
-
-    Numbers left None become the function's own defaults, so that no value stays implicit.
-
-    Raises:
-        ValueError: for an unknown `name`, a number the method does not take, or one that it
-            needs and did not get.
+    Attributes:
+        learning_rate: the highest of its course, above 0.
+        weight_decay: on all parameters, at least 0.
+        momentum: in [0, 1].
+        nesterov: whether the momentum is Nesterov's.
     """
 
-    name: str = "cross_entropy"
-    alpha: float | None = None
-    temperature: float | None = None
-    confidence: float | None = None
-    multiplier: float | None = None
-    scale: float | None = None
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("method", self.name, tuple(METHODS))
-        parameters = _parameters(self.name)
-        for number in NUMBERS:
-            value = getattr(self, number)
-            if number == "scale":
-                if METHODS[self.name].__module__ != methods.__name__:
-                    if value is not None:
-                        raise ValueError(f"Expected no `scale` for {self.name}: its own is fixed.")
-                elif value is None:
-                    object.__setattr__(self, "scale", 1.0)
-            elif number not in parameters:
-                if value is not None:
-                    raise ValueError(
-                        f"Expected no `{number}` for the method {self.name}, got {value}."
-                    )
-            elif value is None:
-                default = parameters[number].default
-                if default is inspect.Parameter.empty:
-                    raise ValueError(f"Expected a value of `{number}` for {self.name}, got none.")
-                object.__setattr__(self, number, default)
-        if not self.needs_teacher:
-            self.build(num_classes=1000)  # the ranges of its numbers
-        else:
-            self.build(num_classes=1000, teacher=nn.Identity())
+        _check_optimizer(self)
+        check_fraction("momentum", self.momentum)
+
+
+class AdamW(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="adamw"):
+    """Adam with decoupled weight decay.
+
+    Attributes:
+        learning_rate: the highest of its course, above 0.
+        weight_decay: on all parameters, at least 0.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_optimizer(self)
+
+
+def _check_optimizer(optimizer: SGD | AdamW) -> None:
+    check_positive("learning_rate", optimizer.learning_rate)
+    _check_at_least_0("weight_decay", optimizer.weight_decay)
+
+
+class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="constant"):
+    """The same learning rate throughout.
+
+    Attributes:
+        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+    """
+
+    warmup_epochs: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_at_least_0("warmup_epochs", self.warmup_epochs)
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="step"):
+    """A learning rate that falls at milestones.
+
+    Attributes:
+        milestones: epochs after which the learning rate is multiplied by `gamma`, increasing.
+        gamma: above 0.
+        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+    """
+
+    milestones: tuple[int, ...]
+    gamma: float = 0.2
+    warmup_epochs: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_at_least_0("warmup_epochs", self.warmup_epochs)
+        check_positive("gamma", self.gamma)
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"Expected `milestones` to increase, got {self.milestones}.")
+
+
+class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
+    """A learning rate that falls to 0 along half a cosine.
+
+    Attributes:
+        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+
+    Source: Loshchilov and Hutter, 2017, arXiv 1608.03983, without restarts.
+    """
+
+    warmup_epochs: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_at_least_0("warmup_epochs", self.warmup_epochs)
+
+
+class OneCycle(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="one-cycle"):
+    """A cosine rise over 30 % of the steps, then a cosine fall to nearly 0.
+
+    Source: Smith, 2018, arXiv 1803.09820; the numbers are those of `torch.optim.lr_scheduler`.
+    """
+
+
+Optimizer = SGD | AdamW
+Schedule = Constant | Step | Cosine | OneCycle
+
+
+class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything of a run but its method and its seed.
+
+    Attributes:
+        data: the data set, its split and augmentation.
+        student: name of the model to train, as `tfkd.models.create_model` takes it.
+        pretrained: start from timm's pretrained weights.
+        epochs: passes over the training images, at least 1.
+        batch_size: images in a batch, over all processes together, at least 1.
+        gradient_accumulation: batches to a step of the optimiser, at least 1.
+        optimizer: of the weights.
+        schedule: course of the learning rate, set before every step.
+        mixed_precision: number format of the forward pass.
+        mixup: parameter of mixup's Beta distribution (Zhang et al., 2018, arXiv 1710.09412); 0 is
+            off.
+        cutmix: the same for CutMix (Yun et al., 2019, arXiv 1905.04899). With both, each batch
+            takes one of them at random.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    student: str = "small_cnn"
+    pretrained: bool = False
+    epochs: int = 30
+    batch_size: int = 128
+    gradient_accumulation: int = 1
+    optimizer: Optimizer = field(default_factory=SGD)
+    schedule: Schedule = field(default_factory=Cosine)
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "gradient_accumulation"):
+            check_integer(name, getattr(self, name), minimum=1)
+        check_choice("mixed_precision", self.mixed_precision, ("no", "bf16", "fp16"))
+        for name in ("mixup", "cutmix"):
+            _check_at_least_0(name, getattr(self, name))
+
+
+class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A method of the table, in one of its dialects, with its numbers.
+
+    Numbers that are left out become the method's own defaults, so that no value stays implicit.
+
+    Attributes:
+        name: of `tfkd.method_table.METHODS`, or `module:function` of your own.
+        dialect: whose formula it is: `tfkd`, `paper` or `released`.
+        numbers: by name, those that the method takes.
+
+    Raises:
+        ValueError: for an unknown name or dialect, a number that the method does not take, is out
+            of its range, or that it needs and did not get.
+
+    Example:
+        >>> MethodSettings("label_smoothing").numbers
+        {'alpha': 0.1, 'scale': 1.0}
+    """
+
+    name: str = BASELINE
+    dialect: str = "tfkd"
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        method = find_method(self.name)
+        taken = method.numbers(self.dialect)
+        for number, value in self.numbers.items():
+            if number not in taken:
+                raise ValueError(
+                    f"Expected no `{number}` for {self._named}, got {value}. "
+                    f"It takes {', '.join(taken) or 'no number'}."
+                )
+        complete: dict[str, float] = {}
+        for number, default in taken.items():
+            chosen = self.numbers.get(number, default)
+            if chosen is None:
+                raise ValueError(f"Expected a value of `{number}` for {self._named}, got none.")
+            complete[number] = check_method_number(number, chosen)
+        force_setattr(self, "numbers", complete)
 
     @property
-    def needs_teacher(self) -> bool:
-        """Whether the method is taught by a network."""
-        return "model" in _parameters(self.name)
+    def _named(self) -> str:
+        return self.name if self.dialect == "tfkd" else f"{self.name} in the dialect {self.dialect}"
+
+    @property
+    def row(self) -> Method:
+        """The method's row of the table."""
+        return find_method(self.name)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a network teaches."""
+        return self.row.has_teacher
+
+    def check(self, num_classes: int) -> None:
+        """Raise `ValueError` for a number that is out of its range for so many classes."""
+        if not self.has_teacher:
+            self.build(num_classes=num_classes)
+            return
+        from torch import nn
+
+        self.build(num_classes=num_classes, teacher=nn.Identity())
 
     def build(
         self, *, num_classes: int, teacher: nn.Module | Teacher | None = None
@@ -99,179 +233,108 @@ class MethodSettings:
         Args:
             num_classes: the number of classes K, at least 2.
             teacher: the network that teaches, or a `Teacher` of it, for a method that has one.
+
+        Raises:
+            ValueError: for a number that is out of its range for so many classes.
         """
-        arguments: dict[str, Any] = {
-            number: getattr(self, number) for number in NUMBERS if getattr(self, number) is not None
-        }
-        if "num_classes" in _parameters(self.name):
-            arguments["num_classes"] = num_classes
-        if not self.needs_teacher:
-            return METHODS[self.name](**arguments)
-        if teacher is None:
-            raise ValueError(f"Expected a `teacher` for the method {self.name}, got none.")
-        return METHODS[self.name](teacher, **arguments)
+        return self.row.build(self.dialect, self.numbers, num_classes=num_classes, teacher=teacher)
 
 
-def check_teacher_cache(name: str) -> None:
-    """Raise `ValueError` unless the name is `none` or that of a form outputs are stored in."""
-    if name == "none":
-        return
-    try:
-        StoredForm(name)
-    except ValueError:
-        raise ValueError(
-            "Expected `teacher_cache` to be none, float32, float16 or top-K with a number of "
-            f"classes, as top-10, got {name!r}."
-        ) from None
-
-
-@dataclass(frozen=True)
-class TeacherSettings:
-    """The network that teaches.
+class RunTeacher(
+    Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="run", kw_only=True
+):
+    """A network that a run has trained.
 
     Attributes:
-        source: directory of a finished run, or the name of a model whose weights are in `weights`.
-        epoch: the snapshot of that run kept after this epoch; None: its final weights.
-        weights: safetensors file of weights, for a model by name.
-        cache: `none`: it is asked at every step. Or it is asked once for every view of every sample
-            and its outputs are stored, as `float32` (exactly), `float16` or `top-K`.
+        run: directory of the run; where it lies is no part of what the student is taught.
+        epoch: the snapshot kept after this epoch; None: the final weights.
+        cache: `none`: it is asked at every step. Or it is asked once for every view of every image
+            and its answers are stored, as `float32` (exactly), `float16` or `top-K`.
     """
 
-    source: str
+    run: str
     epoch: int | None = None
-    weights: str | None = None
-    cache: str = field(default="none", metadata=ADDED_LATER)
+    cache: str = "none"
 
     def __post_init__(self) -> None:
-        if self.epoch is not None and self.weights is not None:
-            raise ValueError("Expected `teacher_epoch` or `teacher_weights`, got both.")
-        check_teacher_cache(self.cache)
+        check_cache_form(self.cache)
+        if self.epoch is not None:
+            check_integer("teacher_epoch", self.epoch, minimum=1)
+
+    def moved(self, change: Callable[[str], str]) -> RunTeacher:
+        """Return the same teacher at another place."""
+        return replace(self, run=change(self.run))
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """Optimiser: `sgd` (with `momentum`, `nesterov`) or `adamw`; weight decay on all parameters."""
-
-    name: str = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 5e-4
-
-    def __post_init__(self) -> None:
-        check_choice("optimizer", self.name, ("sgd", "adamw"))
-        check_positive("learning_rate", self.learning_rate)
-        check_fraction("momentum", self.momentum)
-        if self.weight_decay < 0.0:
-            raise ValueError(f"Expected `weight_decay` of at least 0, got {self.weight_decay}.")
-
-
-@dataclass(frozen=True)
-class ScheduleSettings:
-    """Course of the learning rate, set before every step.
+class WeightsTeacher(
+    Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="weights", kw_only=True
+):
+    """A network by name, with weights from a file.
 
     Attributes:
-        name: `constant`, `step`, `cosine` (to 0) or `one-cycle` (Smith, 2018, arXiv 1803.09820).
-        warmup_epochs: linear rise from 0 over these epochs, before all but `one-cycle`.
-        milestones: for `step`: epochs after which the rate is multiplied by `gamma`.
-        gamma: for `step`.
+        model: its name, as `tfkd.models.create_model` takes it.
+        weights: safetensors file; where it lies is no part of what the student is taught.
+        cache: as of `RunTeacher`.
     """
 
-    name: str = "cosine"
-    warmup_epochs: float = 1.0
-    milestones: tuple[int, ...] = (60, 120, 160)
-    gamma: float = 0.2
+    model: str
+    weights: str
+    cache: str = "none"
 
     def __post_init__(self) -> None:
-        check_choice("schedule", self.name, ("constant", "step", "cosine", "one-cycle"))
-        check_positive("gamma", self.gamma)
-        if self.warmup_epochs < 0:
-            raise ValueError(f"Expected `warmup_epochs` of at least 0, got {self.warmup_epochs}.")
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f"Expected `milestones` to increase, got {self.milestones}.")
+        check_cache_form(self.cache)
+
+    def moved(self, change: Callable[[str], str]) -> WeightsTeacher:
+        """Return the same teacher at another place."""
+        return replace(self, weights=change(self.weights))
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """All that determines a run.
+TeacherSettings = RunTeacher | WeightsTeacher
+
+
+class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that changes the numbers of a run.
 
     Attributes:
-        data: the data set, its split and augmentation.
-        student: name of the model to train, as `tfkd.models.create_model` takes it.
-        pretrained: start from timm's pretrained weights.
+        recipe: everything but method and seed.
         method: what it is trained with.
-        teacher: who teaches, for methods that have a network for it.
-        epochs: passes over the training data.
-        batch_size: samples in a batch, over all processes together.
-        gradient_accumulation: batches to a step of the optimiser.
-        optimizer: the optimiser.
-        schedule: the course of the learning rate.
-        mixed_precision: `no`, `bf16` or `fp16`.
-        mixup: parameter of mixup's Beta distribution (Zhang et al., 2018, arXiv 1710.09412); 0 is
-            off.
-        cutmix: the same for CutMix (Yun et al., 2019, arXiv 1905.04899). With both, each batch
-            takes one of them at random.
-        save_epochs: epochs after which a snapshot of the weights is kept.
-        tensorboard: write TensorBoard event files.
+        teacher: the network that teaches, for a method that has one.
         seed: of the split, the initial weights, the order of samples, augmentation and dropout.
     """
 
-    data: DataSettings = field(default_factory=DataSettings)
-    student: str = "small_cnn"
-    pretrained: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
     method: MethodSettings = field(default_factory=MethodSettings)
     teacher: TeacherSettings | None = None
-    epochs: int = 30
-    batch_size: int = 128
-    gradient_accumulation: int = 1
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    mixed_precision: str = "no"
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    save_epochs: tuple[int, ...] = ()
-    tensorboard: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "gradient_accumulation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Expected `{name}` of at least 1, got {getattr(self, name)}.")
-        check_choice("mixed_precision", self.mixed_precision, ("no", "bf16", "fp16"))
-        for name in ("mixup", "cutmix", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"Expected `{name}` of at least 0, got {getattr(self, name)}.")
-        for epoch in self.save_epochs:
-            if not 1 <= epoch <= self.epochs:
-                raise ValueError(
-                    f"Expected `save_epochs` between 1 and {self.epochs}, got {epoch}."
-                )
-        if self.method.needs_teacher and self.teacher is None:
+        check_integer("seed", self.seed, minimum=0)
+        if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
-        if not self.method.needs_teacher and self.teacher is not None:
+        if self.teacher is None:
+            return
+        if not self.method.has_teacher:
             raise ValueError(
-                f"Expected no `teacher` for the method {self.method.name}, "
-                f"got {self.teacher.source}."
+                f"Expected no `teacher` for the method {self.method.name}, which no network "
+                "teaches, got one."
             )
-        if self.teacher is not None and self.teacher.cache != "none":
-            for name in ("mixup", "cutmix"):
-                if getattr(self, name) > 0.0:
-                    raise ValueError(
-                        f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
-                        "student sees mixtures, which the teacher has to be asked about."
-                    )
+        for name in ("mixup", "cutmix"):
+            if self.teacher.cache != "none" and getattr(self.recipe, name) > 0.0:
+                raise ValueError(
+                    f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
+                    "student sees mixtures, which the teacher has to be asked about."
+                )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dictionaries of plain values."""
-        return dataclasses.asdict(self)
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunSettings:
-        """Return the settings that `to_dict` wrote.
+def check_cache_form(form: str) -> None:
+    """Raise `ValueError` unless it is `none` or the name of a form that answers are stored in."""
+    if not re.fullmatch("none|float32|float16|top-[1-9][0-9]*", form):
+        raise ValueError(
+            "Expected `teacher_cache` to be none, float32, float16 or top-K with a number of "
+            f"classes, as top-10, got {form[:80]!r}."
+        )
 
-        What an earlier version did not know yet has its default, which is what that version did.
 
-        Raises:
-            ValueError: for unknown names, other missing ones, or other types.
-        """
-        return from_dict(cls, values)
+def _check_at_least_0(name: str, value: float) -> None:
+    if not 0.0 <= check_number(name, value) < math.inf:
+        raise ValueError(f"Expected `{name}` of at least 0, got {value}.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from tfkd.runs import files
+
+T = TypeVar("T")
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
@@ -19,34 +21,60 @@ def load_weights(model: nn.Module, file: Path) -> None:
         ValueError: naming the file, if it is damaged, of other tensors than the network's, or its
             parameters are not finite.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
+    check_shapes(model, file)
     tensors = read_tensors(file)
-    wrong = list(_misfits(model, tensors))
-    if wrong:
-        others = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
-        raise ValueError(f"The weights in {file} do not fit the model: {wrong[0]}{others}.")
     for name, _ in model.named_parameters():
         if not bool(tensors[name].isfinite().all()):
             raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {name}.")
     model.load_state_dict(tensors)
 
 
-def _misfits(model: nn.Module, tensors: dict[str, Tensor]) -> Iterator[str]:
+def check_shapes(model: nn.Module, file: Path) -> None:
+    """Check that a file's tensors are those of a network, by its header alone.
+
+    Args:
+        model: which may be on the device `meta`, where it takes no memory.
+        file: safetensors file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file, if it is damaged, or of other tensors than the network's.
+    """
+    from safetensors import safe_open
+
+    if not file.is_file():
+        raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
+
+    def kinds(source: Any) -> dict[str, str]:
+        with safe_open(source, framework="pt") as content:
+            slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118
+            # Names of numbers: F64, BF16; of integers: I64, U8, BOOL.
+            return {
+                name: _kind(own.get_dtype().startswith(("F", "BF")), own.get_shape())
+                for name, own in slices.items()
+            }
+
+    wrong = list(_misfits(model, _read(kinds, file, file)))
+    if wrong:
+        others = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
+        raise ValueError(f"The weights in {file} do not fit the model: {wrong[0]}{others}.")
+
+
+def _misfits(model: nn.Module, found: dict[str, str]) -> Iterator[str]:
     state = model.state_dict()
     for name, own in state.items():
-        if name not in tensors:
+        wanted = _kind(own.is_floating_point(), own.shape)
+        if name not in found:
             yield f"expected {name}, found none"
-            continue
-        kinds = [
-            f"{'numbers' if t.is_floating_point() else 'integers'} {tuple(t.shape)}"
-            for t in (own, tensors[name])
-        ]
-        if kinds[0] != kinds[1]:
-            yield f"expected {name} of {kinds[0]}, got {kinds[1]}"
-    for name in tensors:
+        elif found[name] != wanted:
+            yield f"expected {name} of {wanted}, got {found[name]}"
+    for name in found:
         if name not in state:
             yield f"expected no {name[:200]!a}, got one"
+
+
+def _kind(floating: bool, shape: Sequence[int]) -> str:
+    return f"{'numbers' if floating else 'integers'} {tuple(shape)}"
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -63,7 +91,7 @@ def parse_tensors(content: bytes, file: Path) -> dict[str, Tensor]:
     return _read(load, content, file)
 
 
-def _read(load: Callable[[Any], dict[str, Tensor]], source: Any, file: Path) -> dict[str, Tensor]:
+def _read(load: Callable[[Any], T], source: Any, file: Path) -> T:
     try:
         return load(source)
     except OSError:

@@ -1,44 +1,45 @@
-"""The plan of the main job: every method on one data set against plain cross-entropy."""
+"""The plan of the main job: methods on one data set against plain cross-entropy."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
-from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import BASELINE, METHODS
+from msgspec.structs import replace
+
+from tfkd.method_table import BASELINE, METHODS, find_method
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1
 
-_KD = MethodSettings("knowledge_distillation")
-_LOSSES = {
-    BASELINE: MethodSettings(),
-    "label_smoothing": MethodSettings("label_smoothing"),
-    "tf_kd_reg": MethodSettings("tf_kd_reg"),
-    "tf_kd_self": MethodSettings("tf_kd_self"),
-    "normal_kd": _KD,
-    "re_kd": _KD,
-    "de_kd": _KD,
-}
+COMPARED = tuple(name for name, method in METHODS.items() if method.taught_by != "any")
+"""The methods that are compared unless some are named."""
 
 
-def comparison(base: RunSettings, *, teacher: str, methods: Sequence[str], seeds: int) -> Study:
-    """Plan a comparison of methods with this package's defaults.
+def comparison(
+    base: Recipe,
+    *,
+    teacher: str,
+    methods: Sequence[str] = COMPARED,
+    seeds: int,
+    teacher_cache: str = "none",
+) -> Study:
+    """Plan a comparison of methods with their defaults.
 
     Args:
         base: data, student and recipe of every run.
         teacher: name of the larger network.
-        methods: names from `tfkd.study.methods.METHODS`; cross-entropy is always among what is
-            run.
+        methods: names of `tfkd.method_table.METHODS`, or module:function of your own;
+            cross-entropy is always among what is run.
         seeds: number of seeds.
+        teacher_cache: how outputs of network teachers are stored.
 
     Raises:
         ValueError: for an unknown method, no seed, or one network as both student and teacher.
     """
     for name in methods:
-        if name not in METHODS:
-            raise ValueError(f"Expected `methods` among {', '.join(METHODS)}, got {name!r}.")
+        if find_method(name).taught_by == "any":
+            raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
     if base.student == teacher:
         raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
     arms: dict[str, Arm] = {}
@@ -48,32 +49,56 @@ def comparison(base: RunSettings, *, teacher: str, methods: Sequence[str], seeds
         for needed in (student, taught_by):
             if needed is not None and method != BASELINE:
                 add(BASELINE, needed)
+        name = f"{student}/{folder_of(method)}"
         arms.setdefault(
-            f"{student}/{method}",
+            name,
             Arm(
-                f"{student}/{method}",
-                method,
-                _LOSSES[method],
-                dataclasses.replace(base, student=student),
+                name,
+                MethodSettings(method),
+                replace(base, student=student),
                 teacher=None if taught_by is None else f"{taught_by}/{BASELINE}",
                 teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
                 baseline=None if method == BASELINE else baseline,
             ),
         )
 
-    taught = {
-        "tf_kd_self": (base.student, base.student),
-        "normal_kd": (base.student, teacher),
-        "re_kd": (teacher, base.student),
-        "de_kd": (base.student, teacher),
-    }
     add(BASELINE, base.student)
-    for method in METHODS:
-        if method in methods:
-            add(method, *taught.get(method, (base.student, None)))
+    for method in [*(name for name in METHODS if name in methods), *methods]:
+        add(method, *student_and_teacher(method, base.student, teacher))
     return Study(
         "compare",
         "Which method is better than plain cross-entropy on these data?",
         tuple(arms.values()),
         seeds,
+        teacher_cache=teacher_cache,
     )
+
+
+def folder_of(method: str) -> str:
+    """Return what a method's directory is called.
+
+    Example:
+        >>> folder_of("my_package.losses:my_method"), folder_of("tf_kd_reg")
+        ('my_method', 'tf_kd_reg')
+    """
+    return method.rpartition(":")[2]
+
+
+def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, str | None]:
+    """Return which network a method trains and which teaches it, of a study with two networks.
+
+    Args:
+        method: its name.
+        student: name of the smaller network.
+        larger: name of the larger one.
+
+    Example:
+        >>> student_and_teacher("re_kd", "small_cnn", "wide_cnn")
+        ('wide_cnn', 'small_cnn')
+    """
+    taught_by = find_method(method).taught_by
+    if taught_by == "a smaller network":
+        return larger, student
+    if taught_by == "nobody":
+        return student, None
+    return student, student if taught_by == "itself" else larger

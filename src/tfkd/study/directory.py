@@ -46,7 +46,7 @@ def _has_links(root: Path, name: str) -> bool:
 def write_study(study: Study, root: Path) -> None:
     """Write the plan of a study into its directory, which is made where it is missing."""
     root.mkdir(parents=True, exist_ok=True)
-    files.write_json(root / f"{study.name}{SUFFIX}", study.to_dict())
+    files.write_json(root / f"{study.name}{SUFFIX}", study)
 
 
 def read_studies(root: Path) -> list[Study]:
@@ -59,10 +59,4 @@ def read_studies(root: Path) -> list[Study]:
     found = sorted(root.glob(f"*{SUFFIX}"))
     if not found:
         raise FileNotFoundError(f"Expected a study in {root}, found no *{SUFFIX} there.")
-    studies = []
-    for file in found:
-        try:
-            studies.append(Study.from_dict(files.read_json(file)))
-        except ValueError as error:
-            raise ValueError(f"Expected a study in {file}: {error}") from error
-    return studies
+    return [files.read_json(file, Study) for file in found]

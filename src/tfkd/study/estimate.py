@@ -59,14 +59,18 @@ class Estimate:
     seconds: float
 
 
-def data_shape(settings: DataSettings) -> DataShape:
+def data_shape(settings: DataSettings, *, root: str | None = None) -> DataShape:
     """Return the numbers of a data set, from the data or, where they are missing, as published.
+
+    Args:
+        settings: which data set, and how it is split.
+        root: where it lies; None: the usual places.
 
     Raises:
         FileNotFoundError: if the data are missing and are none of the published ones.
     """
     try:
-        data = load_data(settings)
+        data = load_data(settings, root=root)
     except FileNotFoundError:
         if settings.name not in PUBLISHED_SIZES:
             raise
@@ -84,13 +88,14 @@ def data_shape(settings: DataSettings) -> DataShape:
     )
 
 
-def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
+def estimate(study: Study, root: Path, *, jobs: int = 1, data_root: str | None = None) -> Estimate:
     """Measure a step of every network of a study and add up what is left.
 
     Args:
         study: the plan.
         root: its directory; finished runs there are not counted again, begun ones are.
         jobs: runs side by side; steps are measured with the threads that each would have.
+        data_root: where the data lie; None: the usual places.
 
     Returns:
         The time is that of training, validation, test and the teacher's forward passes, once for
@@ -116,25 +121,27 @@ def estimate(study: Study, root: Path, *, jobs: int = 1) -> Estimate:
             if run_directory(root, run.name).result() is not None:
                 finished += 1
                 continue
-            arm = arms[run.name.rpartition("/")[0]]
+            arm = arms[run.arm]
             # Seeds split alike: one look at the data serves them all.
-            shape = shapes.setdefault(arm.recipe.data, data_shape(arm.recipe.data))
-            batch = min(run.settings.batch_size, shape.train)
-            trained, predicted = cost(run.settings.student, shape, batch)
-            epochs += run.settings.epochs
+            if arm.recipe.data not in shapes:
+                shapes[arm.recipe.data] = data_shape(arm.recipe.data, root=data_root)
+            shape = shapes[arm.recipe.data]
+            batch = min(arm.recipe.batch_size, shape.train)
+            trained, predicted = cost(arm.recipe.student, shape, batch)
+            epochs += arm.recipe.epochs
             one_epoch = shape.train * trained + shape.validation * predicted
-            seconds += run.settings.epochs * one_epoch + shape.test * predicted
+            seconds += arm.recipe.epochs * one_epoch + shape.test * predicted
             if arm.teacher is None or run.settings.teacher is None:
                 continue
-            passes = run.settings.epochs
+            passes = arm.recipe.epochs
             if study.teacher_cache != "none":
                 # An upper bound: without augmentation there is one view.
-                passes = min(passes, run.settings.data.views or passes)
+                passes = min(passes, arm.recipe.data.views or passes)
                 key = (
                     run.settings.teacher,
-                    run.settings.data,
+                    arm.recipe.data,
                     passes,
-                    run.settings.mixed_precision,
+                    arm.recipe.mixed_precision,
                 )
                 if key in cached:
                     continue

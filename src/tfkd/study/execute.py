@@ -6,14 +6,15 @@ import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from tfkd.runs import RunSettings
+from tfkd.runs import Circumstances, EpochRecord, Result
 from tfkd.runs.lock import RunBusyError
 from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import LocalProcesses, ThisProcess, cores
 from tfkd.study.executors.run_trainer import Report, RunTrainer
-from tfkd.study.plan import PlannedRun, in_order
+from tfkd.study.plan import PlannedRun
+from tfkd.train.continuation import check_settings
 from tfkd.train.teacher_network import check_teacher
 
 BUSY_SECONDS = 1.0
@@ -26,10 +27,10 @@ class StudyProgress(Protocol):
     def start(self, runs: int, epochs: int) -> None:
         """Begin: so many runs, of so many epochs together, are left."""
 
-    def epoch(self, name: str, record: dict[str, Any]) -> None:
+    def epoch(self, name: str, record: EpochRecord) -> None:
         """One more epoch of a run is done."""
 
-    def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
+    def finished(self, run: PlannedRun, result: Result) -> None:
         """One more run is done, here or by another process that shares the study."""
 
 
@@ -44,7 +45,7 @@ class Executor(Protocol):
     def jobs(self) -> int:
         """How many runs it takes at once."""
 
-    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+    def submit(self, run: PlannedRun) -> Future[Result]:
         """Train a run."""
 
     def poll(self) -> None:
@@ -63,10 +64,10 @@ def execute(
     root: Path,
     *,
     jobs: int | None,
-    workers: int,
     progress: StudyProgress,
+    circumstances: Circumstances | None = None,
     executor: str = "local",
-    checkpoint_seconds: float = 10.0,
+    other_data: bool = False,
 ) -> None:
     """Train every run that is not finished yet.
 
@@ -78,11 +79,11 @@ def execute(
         runs: the plan.
         root: the study's directory; each run has its own beneath.
         jobs: runs side by side. None: as many as the machine, or Ray's, have room for.
-        workers: processes that decode image files, for each run.
         progress: told of every epoch that is trained here, and of every run.
+        circumstances: in which every run is made.
         executor: `local`, in this process for one job and else in processes of this machine; or
             `ray`.
-        checkpoint_seconds: at least this long between two checkpoints of a run.
+        other_data: go on though data are not those that runs were begun with.
 
     Raises:
         ValueError: if the directory holds a run of other settings, or that other weights taught.
@@ -90,20 +91,18 @@ def execute(
             not started; all others are finished first.
         ModuleNotFoundError: for `ray`, if it is not installed.
     """
-    ordered = in_order(runs)
-    for run in ordered:  # before any long work
-        run_directory(root, run.name).check(run.settings)
     left = []
-    for run in ordered:
+    for run in runs:
         directory = run_directory(root, run.name)
+        check_settings(directory, run.settings)  # before any long work
         if directory.result() is None:
             left.append(run)
         else:
             check_teacher(directory, run.settings)
             directory.clear_finished()
-    trainer = RunTrainer(root, workers, checkpoint_seconds)
+    trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
     with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:
-        progress.start(len(left), sum(run.settings.epochs for run in left))
+        progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
         failures = _train_all(left, root, place, progress)
     if failures:
         lines = [f"  {name}: {message}" for name, message in failures.items()]
@@ -119,8 +118,10 @@ def _executor(
         from tfkd.study.executors.ray import RayTasks
 
         return RayTasks(trainer, report, jobs)
-    jobs = min(default_jobs() if jobs is None else jobs, runs)
-    if jobs <= 1:
+    # As many as were asked for, however few runs are left: their threads, and so the last bits of
+    # what they come to, depend on it.
+    jobs = default_jobs() if jobs is None else jobs
+    if jobs <= 1 or runs == 0:
         return nullcontext(ThisProcess(trainer, report))
     return LocalProcesses(trainer, report, jobs)
 
@@ -131,7 +132,7 @@ def _train_all(
     """Train runs as their teachers are finished; return what failed, and why."""
     failures: dict[str, str] = {}
     waiting = {run.name: run for run in left}
-    running: dict[Future[dict[str, Any]], PlannedRun] = {}
+    running: dict[Future[Result], PlannedRun] = {}
     busy: dict[str, float] = {}  # until when a run that is trained elsewhere is left alone
     died: set[str] = set()
     while waiting or running:
@@ -145,7 +146,7 @@ def _train_all(
             elif run.name in busy and (result := run_directory(root, run.name).result()):
                 progress.finished(waiting.pop(run.name), result)
             elif run.after not in unfinished and len(running) < executor.jobs:
-                running[executor.submit(run.name, run.settings)] = waiting.pop(run.name)
+                running[executor.submit(run)] = waiting.pop(run.name)
         if not running:
             time.sleep(0.1 if waiting else 0)
             continue

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tfkd._checks import check_choice, check_inner_path
-from tfkd._typed import ADDED_LATER, from_dict
-from tfkd.runs import MethodSettings, RunSettings, TeacherSettings
-from tfkd.runs.settings import check_teacher_cache
-from tfkd.study.methods import DIALECTS
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tfkd._checks import check_choice, check_inner_path, check_integer
+from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
+from tfkd.runs.settings import check_cache_form
+from tfkd.runs.written import moved
 
 MOST_SEEDS = 10_000
 """Runs of an arm; a larger number in a plan is a mistake."""
 
+CONTROLS = {
+    "scaled": "cross-entropy × s",
+    "smoothed": "label smoothing at the equivalent ε",
+    "balanced": "cross-entropy × s, weight decay × s",
+    "undone": "cross-entropy × s, learning rate ÷ s, weight decay × s",
+    "double": "cross-entropy, twice the epochs",
+}
+"""Controls: what else may explain a method's gain."""
 
-@dataclass(frozen=True)
-class Published:
+
+class Published(Struct, frozen=True, forbid_unknown_fields=True):
     """What a paper reports for an arm, on its own data and networks.
 
     Attributes:
@@ -35,61 +42,66 @@ class Published:
     remark: str | None = None
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One way to train one network: a cell of a table. With a seed it is a run.
+class Arm(Struct, frozen=True, forbid_unknown_fields=True):
+    """The runs that differ in nothing but the seed: a cell of a table.
 
     Attributes:
         name: its directory within the study's, with `/` between the parts.
-        method: a name of `tfkd.study.methods.METHODS`.
-        dialect: whose formulas and numbers it has: `tfkd`, `paper` or `released`.
-        loss: what it is trained with.
-        recipe: network, data and recipe; seeds, loss and teacher are set for each run.
+        method: what it is trained with.
+        recipe: network, data and recipe.
+        control: which control it is, of `CONTROLS`; None if it is none.
         teacher: name of the arm whose run of the same seed teaches; None if no network does.
         teacher_epoch: the snapshot of it that teaches; None: its final weights.
         baseline: name of the arm that it is compared with; None: it is compared with none.
         control_of: names of the arms whose gain it may explain.
         published: what the paper reports.
+        save_epochs: epochs after which its runs keep their weights, beside those that teach.
 
     Raises:
-        ValueError: for a name that leads out of the study's directory, or an unknown dialect.
+        ValueError: for a name that leads out of the study's directory, or an unknown control.
     """
 
     name: str
-    method: str
-    loss: MethodSettings
-    recipe: RunSettings
-    dialect: str = "tfkd"
+    method: MethodSettings
+    recipe: Recipe
+    control: str | None = None
     teacher: str | None = None
     teacher_epoch: int | None = None
     baseline: str | None = None
     control_of: tuple[str, ...] = ()
     published: Published | None = None
+    save_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_inner_path("name", self.name)
-        check_choice("dialect", self.dialect, tuple(DIALECTS))
+        if self.control is not None:
+            check_choice("control", self.control, tuple(CONTROLS))
+
+    @property
+    def place(self) -> str:
+        """The folder of the arms with the same network, and data where a study has several."""
+        return self.name.rpartition("/")[0]
 
 
-@dataclass(frozen=True)
-class PlannedRun:
+class PlannedRun(Struct, frozen=True):
     """One run of a study.
 
     Attributes:
         name: its directory within the study's, with `/` between the parts.
-        method: the method's name in the study.
-        settings: all that determines the run.
+        arm: name of the arm that it is of.
+        settings: all that changes its numbers.
+        save_epochs: epochs after which it keeps its weights.
         after: name of the run whose network teaches this one; None if none does.
     """
 
     name: str
-    method: str
+    arm: str
     settings: RunSettings
+    save_epochs: tuple[int, ...] = ()
     after: str | None = None
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(Struct, frozen=True, forbid_unknown_fields=True):
     """What is trained, to answer what.
 
     Attributes:
@@ -102,34 +114,34 @@ class Study:
             step.
 
     Raises:
-        ValueError: for no seed, two arms of one name, a teacher or baseline that is no arm, or a
-            name that is no name of a file.
+        ValueError: for no seed, two arms of one name, a teacher or baseline that is no arm, a
+            circle of teachers, or a name that is no name of a file.
     """
 
     name: str
     question: str
     arms: tuple[Arm, ...]
     seeds: int = 3
-    remarks: tuple[str, ...] = field(default=())
-    teacher_cache: str = field(default="none", metadata=ADDED_LATER)
+    remarks: tuple[str, ...] = ()
+    teacher_cache: str = "none"
 
     def __post_init__(self) -> None:
-        check_teacher_cache(self.teacher_cache)
+        check_cache_form(self.teacher_cache)
         check_inner_path("name", self.name)
         if "/" in self.name:
             raise ValueError(f"Expected a study's `name` without `/`, got {self.name!r}.")
-        if not 1 <= self.seeds <= MOST_SEEDS:
+        if check_integer("seeds", self.seeds, minimum=1) > MOST_SEEDS:
             raise ValueError(f"Expected `seeds` from 1 to {MOST_SEEDS}, got {self.seeds}.")
-        names = [arm.name for arm in self.arms]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"Expected arms with names of their own, got {', '.join(twice)} twice."
-            )
+        by_name: dict[str, Arm] = {}
+        for arm in self.arms:
+            if arm.name in by_name:
+                raise ValueError(f"Expected arms with names of their own, got {arm.name} twice.")
+            by_name[arm.name] = arm
         for arm in self.arms:
             for other in (arm.teacher, arm.baseline, *arm.control_of):
-                if other is not None and other not in names:
+                if other is not None and other not in by_name:
                     raise ValueError(f"Expected {other} of {arm.name} among the arms.")
+        teachers_first(self.arms)
 
     def arm(self, name: str) -> Arm:
         """Return the arm of a name."""
@@ -144,89 +156,70 @@ class Study:
         Args:
             root: the study's directory.
         """
-        snapshots: dict[str, set[int]] = {}
+        teaching: dict[str, set[int]] = {}
         for arm in self.arms:
             if arm.teacher is not None and arm.teacher_epoch is not None:
-                snapshots.setdefault(arm.teacher, set()).add(arm.teacher_epoch)
-        runs = []
-        for seed in range(self.seeds):
-            for arm in self.arms:
-                after = None if arm.teacher is None else f"{arm.teacher}/seed-{seed}"
-                teacher = None
-                if after is not None:
-                    teacher = TeacherSettings(
-                        str(root / after), epoch=arm.teacher_epoch, cache=self.teacher_cache
-                    )
-                kept = snapshots.get(arm.name, set()) | set(arm.recipe.save_epochs)
-                settings = dataclasses.replace(
-                    arm.recipe,
-                    data=dataclasses.replace(arm.recipe.data, split_seed=seed),
-                    method=arm.loss,
-                    teacher=teacher,
-                    save_epochs=tuple(sorted(kept)),
-                    seed=seed,
-                )
-                runs.append(PlannedRun(f"{arm.name}/seed-{seed}", arm.method, settings, after))
-        return in_order(runs)
+                teaching.setdefault(arm.teacher, set()).add(arm.teacher_epoch)
+        kept = {
+            arm.name: tuple(sorted(teaching.get(arm.name, set()) | set(arm.save_epochs)))
+            for arm in self.arms
+        }
+        ordered = teachers_first(self.arms)
+        return [
+            self._run(arm, seed, root, kept[arm.name])
+            for seed in range(self.seeds)
+            for arm in ordered
+        ]
 
-    def with_recipes(self, change: Callable[[RunSettings], RunSettings]) -> Study:
-        """Return the study with every recipe changed; snapshots that teach move with the epochs.
+    def _run(self, arm: Arm, seed: int, root: Path, kept: tuple[int, ...]) -> PlannedRun:
+        after = teacher = None
+        if arm.teacher is not None:
+            after = f"{arm.teacher}/seed-{seed}"
+            teacher = RunTeacher(
+                run=str(root / after), epoch=arm.teacher_epoch, cache=self.teacher_cache
+            )
+        settings = RunSettings(arm.recipe, arm.method, teacher, seed)
+        return PlannedRun(f"{arm.name}/seed-{seed}", arm.name, settings, kept, after)
+
+    def with_recipes(self, change: Callable[[Recipe], Recipe]) -> Study:
+        """Return the study with every recipe changed; snapshots move with the epochs.
 
         Args:
             change: from an arm's recipe to the one it is to have.
         """
         recipes = {arm.name: change(arm.recipe) for arm in self.arms}
 
-        def moved(arm: Arm) -> int | None:
-            if arm.teacher is None or arm.teacher_epoch is None:
-                return None
-            before, after = self.arm(arm.teacher).recipe.epochs, recipes[arm.teacher].epochs
-            return max(round(arm.teacher_epoch * after / before), 1)
+        def changed(arm: Arm) -> Arm:
+            epochs = arm.recipe.epochs, recipes[arm.name].epochs
+            teacher_epoch = arm.teacher_epoch
+            if arm.teacher is not None and teacher_epoch is not None:
+                before = self.arm(arm.teacher).recipe.epochs
+                (teacher_epoch,) = moved((teacher_epoch,), before, recipes[arm.teacher].epochs)
+            return replace(
+                arm,
+                recipe=recipes[arm.name],
+                teacher_epoch=teacher_epoch,
+                save_epochs=moved(arm.save_epochs, *epochs),
+            )
 
-        arms = tuple(
-            dataclasses.replace(arm, recipe=recipes[arm.name], teacher_epoch=moved(arm))
-            for arm in self.arms
-        )
-        return dataclasses.replace(self, arms=arms)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the study as nested dictionaries of plain values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Study:
-        """Return the study that `to_dict` wrote; `ValueError` if it is none."""
-        try:
-            study = from_dict(cls, values)
-            study.runs(Path())
-        except ValueError as error:
-            raise ValueError(f"Expected a study: {error}") from error
-        return study
+        return replace(self, arms=tuple(map(changed, self.arms)))
 
 
-def in_order(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """Return the runs with every teacher before those it teaches, otherwise in their order.
+def teachers_first(arms: tuple[Arm, ...]) -> list[Arm]:
+    """Return the arms with every teacher before those it teaches, otherwise in their order.
 
     Raises:
-        ValueError: for two runs of one name, a teacher that is not planned, or a circle.
+        ValueError: for a circle of teachers.
     """
-    waiting = {run.name: run for run in runs}
-    if len(waiting) != len(runs):
-        raise ValueError("Expected every planned run to have a name of its own.")
-    ordered: dict[str, PlannedRun] = {}
-
-    def place(run: PlannedRun) -> None:
-        """Place a run behind its line of teachers, of any length."""
-        line = [run]
-        while line[-1].after is not None and line[-1].after not in ordered:
-            teacher = waiting.get(line[-1].after)
-            if teacher is None or teacher in line:
-                raise ValueError(f"Expected every teacher to be planned: {line[-1].name} waits.")
+    by_name = {arm.name: arm for arm in arms}
+    ordered: dict[str, Arm] = {}
+    for arm in arms:
+        line = [arm]  # of teachers, of any length
+        while line[-1].teacher is not None and line[-1].teacher not in ordered:
+            teacher = by_name[line[-1].teacher]
+            if teacher in line:
+                raise ValueError(f"Expected no circle of teachers, got one with {arm.name}.")
             line.append(teacher)
         for ready in reversed(line):
-            ordered[ready.name] = ready
-
-    for run in runs:
-        if run.name not in ordered:
-            place(run)
+            ordered.setdefault(ready.name, ready)
     return list(ordered.values())

@@ -6,89 +6,186 @@ import csv
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from tfkd._typed import typed
-from tfkd.runs import RunDirectory, files
-from tfkd.runs.contents import Metrics
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from tfkd.data import DataIdentity
+from tfkd.data.identity import how_they_differ
+from tfkd.data.settings import DataSettings
+from tfkd.runs import Metrics, Result, RunDirectory, RunSettings, files
 from tfkd.study.directory import run_directory
 from tfkd.study.plan import Arm, PlannedRun, Study
 from tfkd.study.spreadsheet import harmless
 from tfkd.train import evaluate_run
 
 
-def collect(study: Study, root: Path) -> list[dict[str, Any]]:
+class Record(Struct, frozen=True):
+    """One finished run of a study; JSON lines, CSV, tables and figures are made from it.
+
+    Attributes:
+        study: name of the study.
+        run: directory of the run within the study's.
+        arm: name of its arm.
+        method: name of its method, or of the control that it is.
+        dialect: whose formula its loss has.
+        student: the network that was trained.
+        teacher: the network that taught, `name@epoch` for a snapshot; None if none did.
+        teacher_accuracy: of that network on the test split.
+        seed: of the run.
+        accuracy: on the test split, a fraction.
+        nll: negative log-likelihood on the test split, in nats.
+        ece: expected calibration error on the test split, a fraction.
+        brier: Brier score on the test split.
+        aurc: area under the risk-coverage curve on the test split, a fraction.
+        train_accuracy: of the last epoch, a fraction.
+        train_loss: of the last epoch.
+        validation_accuracy: a fraction; None without a validation split.
+        validation_nll: in nats; None without a validation split.
+        seconds: of training.
+        epochs: that were trained.
+        parameters: of the network.
+        settings: all that changed its numbers, with the teacher's path relative to the study's
+            directory.
+    """
+
+    study: str
+    run: str
+    arm: str
+    method: str
+    dialect: str
+    student: str
+    teacher: str | None
+    teacher_accuracy: float | None
+    seed: int
+    accuracy: float
+    nll: float
+    ece: float
+    brier: float
+    aurc: float
+    train_accuracy: float
+    train_loss: float
+    validation_accuracy: float | None
+    validation_nll: float | None
+    seconds: float
+    epochs: int
+    parameters: int
+    settings: RunSettings
+
+
+class Collected(NamedTuple):
+    """The records of a study, and what could not be one.
+
+    Attributes:
+        records: of the runs that are finished and those of the plan.
+        left_out: a sentence on each finished run that is damaged, not the plan's, or of other data
+            than the runs of the same seed.
+    """
+
+    records: list[Record]
+    left_out: list[str]
+
+
+def collect(study: Study, root: Path) -> Collected:
     """Return the records of the runs that are finished, in the order of the plan.
 
     Args:
         study: the plan.
         root: the study's directory.
-
-    Returns:
-        Dictionaries of plain values: `study`, `run`, `arm`, `method`, `dialect`, `student`,
-        `teacher` (`name@epoch` for a snapshot) and its test accuracy, `seed`, the test metrics
-        `accuracy`, `nll`, `ece`, `brier`, `aurc`, those of training and validation, `seconds`,
-        `epochs`, `parameters`, and all `settings`, with the teacher's path relative to `root`.
     """
     arms = {arm.name: arm for arm in study.arms}
-    records = []
+    records, left_out = [], []
+    data: dict[tuple[DataSettings, int], DataIdentity] = {}
     for run in study.runs(Path()):
-        result = run_directory(root, run.name).result()
-        if result is None:
-            continue
-        arm = arms[run.name.rpartition("/")[0]]
-        teacher, teacher_accuracy = _teacher(arms, run, root)
-        validation = result["validation"] or {}
-        records.append(
-            {
-                "study": study.name,
-                "run": run.name,
-                "arm": arm.name,
-                "method": arm.method,
-                "dialect": arm.dialect,
-                "student": run.settings.student,
-                "teacher": teacher,
-                "teacher_accuracy": teacher_accuracy,
-                "seed": run.settings.seed,
-                **result["test"],
-                "train_accuracy": result["train"]["accuracy"],
-                "train_loss": result["train"]["loss"],
-                "validation_accuracy": validation.get("accuracy"),
-                "validation_nll": validation.get("nll"),
-                "seconds": result["seconds"],
-                "epochs": result["epochs"],
-                "parameters": result["parameters"],
-                "settings": run.settings.to_dict(),
-            }
-        )
-    return records
+        directory = run_directory(root, run.name)
+        try:
+            result = directory.result()
+            if result is None:
+                continue
+            _check_planned(directory, run)
+            own = directory.data()
+            first = data.setdefault((run.settings.recipe.data, run.settings.seed), own)
+            if (differing := how_they_differ(first, own)) is not None:
+                raise ValueError(f"Expected the data of the runs before it, {differing}.")
+            records.append(_record(study, arms, run, result, root))
+        except (ValueError, FileNotFoundError) as error:
+            left_out.append(f"{run.name}: {error}")
+    return Collected(records, left_out)
 
 
-def write_records(study: Study, records: list[dict[str, Any]], root: Path) -> list[Path]:
+def _check_planned(directory: RunDirectory, run: PlannedRun) -> None:
+    """Check that a run is the plan's; where its teacher lies does not matter."""
+    there = directory.settings()
+    if _without_place(there) != _without_place(run.settings):
+        raise ValueError("Expected a run of the settings in the plan, got one of others.")
+
+
+def _without_place(settings: RunSettings) -> RunSettings:
+    if settings.teacher is None:
+        return settings
+    return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
+
+
+def _record(
+    study: Study, arms: dict[str, Arm], run: PlannedRun, result: Result, root: Path
+) -> Record:
+    arm, validation = arms[run.arm], result.validation
+    teacher, teacher_accuracy = _teacher(arms, run, root)
+    return Record(
+        study=study.name,
+        run=run.name,
+        arm=arm.name,
+        method=arm.control or arm.method.name,
+        dialect=arm.method.dialect,
+        student=arm.recipe.student,
+        teacher=teacher,
+        teacher_accuracy=teacher_accuracy,
+        seed=run.settings.seed,
+        **asdict(result.test),
+        train_accuracy=result.train.accuracy,
+        train_loss=result.train.loss,
+        validation_accuracy=None if validation is None else validation.accuracy,
+        validation_nll=None if validation is None else validation.nll,
+        seconds=result.seconds,
+        epochs=result.epochs,
+        parameters=result.parameters,
+        settings=run.settings,
+    )
+
+
+def write_records(study: Study, records: list[Record], root: Path) -> list[Path]:
     """Write `NAME.jsonl`, and `NAME.csv` without the nested settings; return their paths."""
     lines, table = root / f"{study.name}.jsonl", root / f"{study.name}.csv"
     files.write_json_lines(lines, records)
     text = io.StringIO()
-    columns = [name for name in (records[0] if records else {}) if name != "settings"]
+    columns = [name for name in Record.__struct_fields__ if name != "settings"]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for record in records:
-        writer.writerow({name: harmless(record[name]) for name in columns})
+        writer.writerow({name: harmless(value) for name, value in asdict(record).items()})
     files.write_text(table, text.getvalue())
     return [lines, table]
 
 
 def _teacher(arms: dict[str, Arm], run: PlannedRun, root: Path) -> tuple[str | None, float | None]:
     """Name of the network that taught a run, and its accuracy on the test split."""
-    arm = arms[run.name.rpartition("/")[0]]
+    arm = arms[run.arm]
     if run.after is None or arm.teacher is None:
         return None, None
     directory = run_directory(root, run.after)
     name = arms[arm.teacher].recipe.student
     if arm.teacher_epoch is None:
         result = directory.result()
-        return name, None if result is None else result["test"]["accuracy"]
+        return name, None if result is None else result.test.accuracy
     return f"{name}@{arm.teacher_epoch}", snapshot_accuracy(directory, arm.teacher_epoch)
+
+
+class _Kept(Struct, frozen=True):
+    """The metrics of a snapshot, with their checksum."""
+
+    metrics: Metrics
+    sha256: str
 
 
 def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
@@ -96,24 +193,18 @@ def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
 
     What is kept has a checksum of its own; where it is damaged the snapshot is measured again.
     """
-    kept = directory.weights_file(epoch).with_suffix(".json")
-    metrics = _kept_metrics(kept)
-    if metrics is None:
-        metrics = evaluate_run(directory.path, epoch=epoch)
-        files.write_json(kept, {"metrics": metrics, "sha256": _digest(metrics)})
-    return metrics["accuracy"]
+    file = directory.weights_file(epoch).with_suffix(".json")
+    if file.is_file():
+        try:
+            kept = files.read_json(file, _Kept)
+            if kept.sha256 == _digest(kept.metrics):
+                return kept.metrics.accuracy
+        except ValueError:
+            pass
+    metrics = evaluate_run(directory.path, epoch=epoch)
+    files.write_json(file, _Kept(metrics, _digest(metrics)))
+    return metrics.accuracy
 
 
-def _kept_metrics(file: Path) -> dict[str, float] | None:
-    if not file.is_file():
-        return None
-    try:
-        found = files.read_json(file)
-        metrics: dict[str, float] = typed(Metrics, found["metrics"])
-        return metrics if found["sha256"] == _digest(metrics) else None
-    except (ValueError, LookupError, TypeError):
-        return None
-
-
-def _digest(metrics: dict[str, float]) -> str:
+def _digest(metrics: Metrics) -> str:
     return hashlib.sha256(files.to_json(metrics)).hexdigest()

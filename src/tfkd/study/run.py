@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from tfkd.data import load_data
-from tfkd.study.directory import write_study
+from tfkd.data import DataIdentity, ImageData, Source, identify, load_source, split_source
+from tfkd.data.settings import DataSettings
+from tfkd.runs import Circumstances
+from tfkd.study.directory import run_directory, write_study
 from tfkd.study.execute import StudyProgress, execute
-from tfkd.study.plan import Study
-from tfkd.study.records import collect, write_records
+from tfkd.study.plan import PlannedRun, Study
+from tfkd.study.records import Record, collect, write_records
+from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.student import check_student
+from tfkd.train.teacher_network import check_teacher
 
 
 def run_study(
     study: Study,
     root: Path,
     *,
-    jobs: int | None,
-    workers: int,
     progress: StudyProgress,
+    jobs: int | None = None,
+    circumstances: Circumstances | None = None,
     executor: str = "local",
-) -> list[dict[str, Any]]:
+    other_data: bool = False,
+) -> list[Record]:
     """Train every run of a study that is not finished, and write the records.
 
     The plan is `NAME.study.json` in `root`; `NAME.jsonl` and `NAME.csv` appear there with the runs
@@ -30,27 +35,84 @@ def run_study(
     Args:
         study: the plan.
         root: the study's directory.
-        jobs: runs side by side; None: as many as there is room for.
-        workers: processes that decode image files, for each run.
         progress: told of every epoch and run.
+        jobs: runs side by side; None: as many as there is room for.
+        circumstances: in which every run is made.
         executor: `local` or `ray`.
+        other_data: go on though data are not those that runs were begun with.
 
     Returns:
         One record for each run.
 
     Raises:
         FileNotFoundError: if the data set is not there.
-        ValueError: for settings that do not fit, or a directory with runs of other settings.
+        ValueError: for settings or data that do not fit, or a directory with runs of others; before
+            anything is written or trained.
         RunsFailedError: if runs failed; the others are finished.
     """
+    circumstances = circumstances or Circumstances()
     runs = study.runs(root)
-    # A missing or broken data set is found before any run starts.
-    for data in {arm.recipe.data for arm in study.arms}:
-        load_data(data)
+    check_runs(study, runs, root, circumstances, other_data=other_data)
     write_study(study, root)
     try:
-        execute(runs, root, jobs=jobs, workers=workers, progress=progress, executor=executor)
+        execute(
+            runs,
+            root,
+            jobs=jobs,
+            circumstances=circumstances,
+            progress=progress,
+            executor=executor,
+            other_data=other_data,
+        )
     finally:
-        records = collect(study, root)
+        records, _ = collect(study, root)
         write_records(study, records, root)
     return records
+
+
+def check_runs(
+    study: Study,
+    runs: list[PlannedRun],
+    root: Path,
+    circumstances: Circumstances,
+    *,
+    other_data: bool = False,
+) -> None:
+    """Check all that may be wrong with runs, with the true data and networks, and write nothing.
+
+    Args:
+        study: the plan.
+        runs: of the plan.
+        root: the study's directory.
+        circumstances: in which every run is made.
+        other_data: let runs go on though data are not those that they were begun with.
+
+    Raises:
+        FileNotFoundError: if a data set is not there.
+        ValueError: if a run does not fit its data, its network, or what its directory holds.
+    """
+    sources: dict[DataSettings, Source] = {}
+    splits: dict[tuple[DataSettings, int], tuple[ImageData, DataIdentity]] = {}
+    for run in runs:
+        settings, seed = run.settings.recipe.data, run.settings.seed
+        if settings not in sources:
+            sources[settings] = load_source(settings, root=circumstances.data_root)
+        if (settings, seed) not in splits:
+            data = split_source(
+                sources[settings], settings, seed=seed, root=circumstances.data_root
+            )
+            splits[settings, seed] = data, identify(data)
+        directory = run_directory(root, run.name)
+        check_settings(directory, run.settings)
+        check_data(directory, splits[settings, seed][1], other_data=other_data)
+        if directory.result() is not None:
+            check_teacher(directory, run.settings)
+            kept = Circumstances(save_epochs=run.save_epochs)
+            check_snapshots(directory, kept)
+    students: set[tuple[str, DataSettings]] = set()
+    for arm in study.arms:
+        data, _ = splits[arm.recipe.data, 0]
+        arm.method.check(data.num_classes)
+        if (arm.recipe.student, arm.recipe.data) not in students:
+            students.add((arm.recipe.student, arm.recipe.data))
+            check_student(arm.recipe, data)

@@ -41,7 +41,7 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
     """
     runs_of: dict[str, list[PlannedRun]] = {arm.name: [] for arm in study.arms}
     for run in study.runs(root):
-        runs_of[run.name.rpartition("/")[0]].append(run)
+        runs_of[run.arm].append(run)
     result = []
     for arm in study.arms:
         finished = begun = epochs_done = 0
@@ -50,14 +50,14 @@ def study_status(study: Study, root: Path) -> list[ArmStatus]:
             directory = run_directory(root, run.name)
             if (found := directory.result()) is not None:
                 finished += 1
-                epochs_done += found["epochs"]
-                seconds += found["seconds"]
-            elif directory.settings_file.is_file():
+                epochs_done += found.epochs
+                seconds += found.seconds
+            elif directory.is_begun:
                 begun += 1
                 if directory.metrics_file.is_file():
                     history = directory.history()
                     epochs_done += len(history)
-                    seconds += sum(record["seconds"] for record in history)
+                    seconds += sum(record.seconds for record in history)
         planned = len(runs_of[arm.name])
         epochs = arm.recipe.epochs * planned
         result.append(ArmStatus(arm.name, finished, begun, planned, epochs_done, epochs, seconds))

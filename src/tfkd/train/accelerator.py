@@ -21,17 +21,21 @@ def make_accelerator(settings: RunSettings) -> Accelerator:
     """
     # Another run of this process may have set another precision.
     AcceleratorState._reset_state()
-    # Where there is no GPU, Accelerate makes processes work together only if it is told to.
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    cpu = several and not torch.accelerator.is_available()
-    if settings.mixed_precision == "fp16" and PartialState(cpu=cpu).device.type == "cpu":
+    cpu = needs_cpu()
+    if settings.recipe.mixed_precision == "fp16" and PartialState(cpu=cpu).device.type == "cpu":
         raise ValueError(
             "Expected a GPU for `mixed_precision` fp16, got a CPU, where Accelerate would train in "
             "float32 without a word. Take bf16 or no."
         )
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=cpu)
+    accelerator = Accelerator(mixed_precision=settings.recipe.mixed_precision, cpu=cpu)
     _check_sharding(accelerator)
     return accelerator
+
+
+def needs_cpu() -> bool:
+    """Return whether Accelerate must be told that several processes work together on CPUs."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return several and not torch.accelerator.is_available()
 
 
 def _check_sharding(accelerator: Accelerator) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
+
+from tfkd.runs import EpochRecord
 
 
 @contextlib.contextmanager
 def event_writer(
     folder: Path, *, epochs_done: int, active: bool
-) -> Iterator[Callable[[dict[str, Any]], None]]:
+) -> Iterator[Callable[[EpochRecord], None]]:
     """Yield what is called with the record of each epoch.
 
     Args:
@@ -26,10 +29,10 @@ def event_writer(
 
     writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
 
-    def write(record: dict[str, Any]) -> None:
-        for name, value in record.items():
+    def write(record: EpochRecord) -> None:
+        for name, value in structs.asdict(record).items():
             if name != "epoch" and value is not None:
-                writer.add_scalar(name, value, record["epoch"])
+                writer.add_scalar(name, value, record.epoch)
 
     try:
         yield write

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tfkd.data import Loader
 from tfkd.runs import files
+from tfkd.runs.contents import Failure
 from tfkd.runs.directory import RunDirectory
 from tfkd.runs.settings import RunSettings
 from tfkd.train import sharding
@@ -73,7 +74,7 @@ def fail(
     Raises:
         FloatingPointError: always.
     """
-    step = batch // settings.gradient_accumulation
+    step = batch // settings.recipe.gradient_accumulation
     share = next(loader.batches(state.epochs_done, skip=batch)).indices.tolist()
     indices = gather_object(share) if accelerator.num_processes > 1 else share
     rate = learning_rate(settings, epoch=state.epochs_done, step=step, steps_per_epoch=plan.steps)
@@ -88,23 +89,23 @@ def fail(
         f"All of it is in {run.failure_file}; {kept}. Try a smaller learning rate."
     )
     if accelerator.is_main_process:
-        failure = {
-            "what": what,
-            "epoch": state.epochs_done + 1,
-            "batch": batch + 1,
-            "step": state.epochs_done * plan.steps + step + 1,
-            "learning_rate": rate,
-            "seed": settings.seed,
-            "step_seed": step_seed(
+        failure = Failure(
+            what=what,
+            epoch=state.epochs_done + 1,
+            batch=batch + 1,
+            step=state.epochs_done * plan.steps + step + 1,
+            learning_rate=rate,
+            seed=settings.seed,
+            step_seed=step_seed(
                 settings.seed,
                 epoch=state.epochs_done,
                 step=step,
                 rank=accelerator.process_index,
             ),
-            "processes": accelerator.num_processes,
-            "samples": indices,
-            "checkpoint": checkpoint,
-        }
+            processes=accelerator.num_processes,
+            samples=indices,
+            checkpoint=checkpoint,
+        )
         files.write_json(run.failure_file, failure)
     accelerator.wait_for_everyone()
     raise FloatingPointError(message)

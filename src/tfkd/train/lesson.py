@@ -8,10 +8,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from tfkd.data import ImageData, Loader, load_data, make_loader
-from tfkd.data.splits import Split
+from tfkd.data import ImageData, Loader, make_loader
 from tfkd.runs.settings import RunSettings
-from tfkd.train.evaluate import EVALUATION_BATCH
+from tfkd.train.evaluate import measuring_loader
 from tfkd.train.progress import Progress
 from tfkd.train.teacher_cache import cached_teacher
 from tfkd.train.teacher_network import load_teacher
@@ -37,25 +36,32 @@ class Lesson:
 
 
 def make_lesson(
-    settings: RunSettings, accelerator: Accelerator, *, workers: int, progress: Progress
+    settings: RunSettings,
+    data: ImageData,
+    accelerator: Accelerator,
+    *,
+    workers: int,
+    progress: Progress,
+    other_data: bool = False,
 ) -> Lesson:
     """Load what a run is taught with.
 
     Args:
         settings: of the run.
+        data: that it is trained on.
         accelerator: of the run.
         workers: processes that decode image files.
         progress: told how far the cache of the teacher is.
+        other_data: let the teacher have been trained on data with another test split.
 
     Raises:
-        FileNotFoundError: if data or teacher are not there.
+        FileNotFoundError: if the teacher is not there.
         ValueError: if there are too few images, or the teacher does not fit.
     """
-    data = load_data(settings.data)
     train = make_loader(
         data,
         data.train,
-        batch_size=settings.batch_size,
+        batch_size=settings.recipe.batch_size,
         train=True,
         seed=settings.seed,
         rank=accelerator.process_index,
@@ -74,40 +80,26 @@ def make_lesson(
     validation = None
     if len(data.validation) > 0:
         validation = measuring_loader(data, data.validation, accelerator, workers=workers)
-    teacher = _teacher(settings, data, accelerator, workers, progress)
+    teacher = None
+    if settings.teacher is not None:
+        network = load_teacher(settings.teacher, data, other_data=other_data)
+        teacher = _teacher(network, settings, data, accelerator, workers, progress)
     criterion = settings.method.build(num_classes=data.num_classes, teacher=teacher)
     return Lesson(data, train, validation, teacher, criterion.to(accelerator.device))
 
 
-def measuring_loader(
-    data: ImageData, split: Split, accelerator: Accelerator, *, workers: int
-) -> Loader:
-    """Return the batches of a split without augmentation, shared among the processes."""
-    return make_loader(
-        data,
-        split,
-        batch_size=EVALUATION_BATCH,
-        train=False,
-        rank=accelerator.process_index,
-        world_size=accelerator.num_processes,
-        device=accelerator.device,
-        workers=workers,
-        channels_last=True,
-    )
-
-
 def _teacher(
+    network: nn.Module,
     settings: RunSettings,
     data: ImageData,
     accelerator: Accelerator,
     workers: int,
     progress: Progress,
-) -> nn.Module | None:
-    if settings.teacher is None:
-        return None
-    model = load_teacher(settings.teacher, data).to(memory_format=torch.channels_last)
-    if settings.teacher.cache == "none":
-        return model
+) -> nn.Module:
+    """The network, or what it says as a cache."""
+    network = network.to(memory_format=torch.channels_last)
+    if settings.teacher is None or settings.teacher.cache == "none":
+        return network
     return cached_teacher(
-        settings, data, model, accelerator=accelerator, workers=workers, progress=progress
+        settings, data, network, accelerator=accelerator, workers=workers, progress=progress
     )

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tfkd.data import Loader
+from tfkd.data import Loader, identify, load_data
 from tfkd.metrics import accuracy, negative_log_likelihood
-from tfkd.runs import files
-from tfkd.runs.directory import RunDirectory, describe_data
+from tfkd.runs import (
+    Circumstances,
+    EpochRecord,
+    Result,
+    RunDirectory,
+    RunSettings,
+    files,
+)
 from tfkd.runs.environment import describe_environment
-from tfkd.runs.settings import RunSettings
 from tfkd.runs.tensors import save_tensors
 from tfkd.train import sharding
 from tfkd.train.checkpoint.clock import CheckpointClock
 from tfkd.train.checkpoint.file import write_checkpoint
-from tfkd.train.checkpoint.resume import checkpoint_of, resume, to_bytes
+from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
+from tfkd.train.continuation import check_data
+from tfkd.train.evaluate import measuring_loader
 from tfkd.train.event_writer import event_writer
 from tfkd.train.failure import fail, find_not_finite
-from tfkd.train.lesson import make_lesson, measuring_loader
+from tfkd.train.lesson import make_lesson
 from tfkd.train.measure import predict, result_of
 from tfkd.train.progress import Progress
 from tfkd.train.step.learning_rate import learning_rate
@@ -32,7 +38,7 @@ from tfkd.train.step.stepper import Stepper
 from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
-from tfkd.train.teacher_network import check_teacher
+from tfkd.train.teacher_network import check_teacher, digest_of_teacher
 
 
 class Training:
@@ -40,39 +46,53 @@ class Training:
 
     Args:
         run: its directory, held by this process.
-        settings: all that determines it.
+        settings: all that changes its numbers.
+        circumstances: where and how it is made.
         accelerator: its processes, device and precision.
-        workers: processes that decode image files.
         progress: told of every step and epoch.
-        checkpoint_seconds: as of `train_run`.
         signals: that may ask for an end.
+        overwrite: as of `train_run`.
+        other_data: as of `train_run`.
     """
 
     def __init__(
         self,
         run: RunDirectory,
         settings: RunSettings,
+        circumstances: Circumstances,
         accelerator: Accelerator,
         *,
-        workers: int,
         progress: Progress,
-        checkpoint_seconds: float,
         signals: Signals,
+        overwrite: bool,
+        other_data: bool,
     ) -> None:
-        self.run, self.settings, self.accelerator = run, settings, accelerator
-        self.workers, self.progress, self.signals = workers, progress, signals
+        self.run, self.settings, self.circumstances = run, settings, circumstances
+        self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
-        teacher_digest = check_teacher(run, settings)
-        self.lesson = make_lesson(settings, accelerator, workers=workers, progress=progress)
-        data = self.lesson.data
+        # All that may be wrong is found before anything is written.
+        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
+        identity, teacher_digest = identify(data), digest_of_teacher(settings)
+        if not overwrite:
+            check_data(run, identity, other_data=other_data)
+            check_teacher(run, settings)
+        settings.method.check(data.num_classes)
+        self.student = make_student(settings, data, accelerator)
+        self.lesson = make_lesson(
+            settings,
+            data,
+            accelerator,
+            workers=circumstances.workers,
+            progress=progress,
+            other_data=other_data,
+        )
         self.plan = StepPlan(
             samples=len(data.train),
             batches=len(self.lesson.train),
-            batch_size=settings.batch_size,
-            accumulation=settings.gradient_accumulation,
+            batch_size=settings.recipe.batch_size,
+            accumulation=settings.recipe.gradient_accumulation,
             processes=accelerator.num_processes,
         )
-        self.student = make_student(settings, data, accelerator)
         self.stepper = Stepper(
             self.student,
             self.lesson.criterion,
@@ -81,65 +101,63 @@ class Training:
             num_classes=data.num_classes,
         )
         self.agreement = Agreement(accelerator.num_processes, wishes=3)
-        self.clock = CheckpointClock(checkpoint_seconds)
+        self.clock = CheckpointClock(circumstances.checkpoint_seconds)
         self.state = TrainingState(EpochTotals(accelerator))
-        if run.checkpoint_file.is_file():
+        if run.checkpoint_file.is_file() and not overwrite:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
                 accelerator,
                 plan=self.plan,
-                epochs=settings.epochs,
+                epochs=settings.recipe.epochs,
             )
         if accelerator.is_main_process:
-            # Only now that data, teacher and checkpoint fit, so that a mistake changes nothing.
-            run.claim(settings, teacher_digest)
-            run.clear_failure()
-            files.write_json(run.data_file, describe_data(data))
-            files.write_json(
-                run.environment_file,
-                describe_environment(accelerator.device, accelerator.num_processes),
-            )
+            if overwrite:
+                run.clear()
+            environment = describe_environment(accelerator.device, accelerator.num_processes)
+            run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Result:
         """Train the epochs that are left, measure, and write the result."""
         settings, state = self.settings, self.state
         self.signals.wait()
-        self.progress.start(settings.epochs, self.plan.batches, state.epochs_done)
+        self.progress.start(settings.recipe.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
             self.run.path / "tensorboard",
             epochs_done=state.epochs_done,
-            active=settings.tensorboard and self.accelerator.is_main_process,
+            active=self.circumstances.tensorboard and self.accelerator.is_main_process,
         ) as write_events:
-            while state.epochs_done < settings.epochs:
+            while state.epochs_done < settings.recipe.epochs:
                 record = self._epoch()
                 write_events(record)
                 self.progress.epoch(record)
-                if state.epochs_done in settings.save_epochs:
+                if state.epochs_done in self.circumstances.save_epochs:
                     self._save_weights(state.epochs_done)
                 self._between_steps()
         return self._measure()
 
-    def _epoch(self) -> dict[str, Any]:
+    def _epoch(self) -> EpochRecord:
         """Train one epoch, or what is left of it, validate, and return its record."""
         state = self.state
         self._train()
         started = time.perf_counter()
         losses, correct, samples = self._finite_totals()
         state.epoch_seconds += time.perf_counter() - started
-        record = {
-            "epoch": state.epochs_done + 1,
-            "learning_rate": self._learning_rate(self.plan.steps - 1),
-            "train_loss": float(losses.sum()) / samples,
-            "train_accuracy": correct / samples,
-            "validation_accuracy": None,
-            "validation_nll": None,
-            "seconds": state.epoch_seconds,
-        }
+        seconds = state.epoch_seconds
+        validation_accuracy = validation_nll = None
         if self.lesson.validation is not None:
             logits, labels = self._predict(self.lesson.validation)
-            record["validation_accuracy"] = accuracy(logits, labels)
-            record["validation_nll"] = negative_log_likelihood(logits, labels)
+            validation_accuracy = accuracy(logits, labels)
+            validation_nll = negative_log_likelihood(logits, labels)
+        record = EpochRecord(
+            epoch=state.epochs_done + 1,
+            learning_rate=self._learning_rate(self.plan.steps - 1),
+            train_loss=float(losses.sum()) / samples,
+            train_accuracy=correct / samples,
+            validation_accuracy=validation_accuracy,
+            validation_nll=validation_nll,
+            seconds=seconds,
+        )
         state.end_epoch(record, EpochTotals(self.accelerator))
         return record
 
@@ -224,9 +242,8 @@ class Training:
         checkpoint = checkpoint_of(self.student, state, totals, self.accelerator)
         state.kept = (state.epochs_done, state.batches_done)
         if self.accelerator.is_main_process:
-            content = to_bytes(checkpoint)
             files.write_json_lines(self.run.metrics_file, state.history)
-            write_checkpoint(self.run.checkpoint_file, content)
+            write_checkpoint(self.run.checkpoint_file, checkpoint)
         self.clock.written(time.monotonic() - started)
 
     def _predict(self, loader: Loader) -> tuple[Tensor, Tensor]:
@@ -237,11 +254,12 @@ class Training:
         if self.accelerator.is_main_process:
             save_tensors(self.run.weights_file(epoch), weights)
 
-    def _measure(self) -> dict[str, Any]:
+    def _measure(self) -> Result:
         """Touch the test split, once, and write the weights and the result."""
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
-        test = self._predict(measuring_loader(data, data.test, accelerator, workers=self.workers))
+        workers = self.circumstances.workers
+        test = self._predict(measuring_loader(data, data.test, accelerator, workers=workers))
         result = result_of(
             lesson,
             self.student.network,

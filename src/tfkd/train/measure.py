@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+import msgspec
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tfkd.data import Loader
 from tfkd.metrics import all_metrics
+from tfkd.runs.contents import CacheSummary, Metrics, Result, Samples, TrainMetrics
 from tfkd.teachers import CachedTeacher
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.evaluate import predict_split
@@ -42,7 +43,7 @@ def result_of(
     *,
     test: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor] | None,
-) -> dict[str, Any]:
+) -> Result:
     """Return what `result.json` holds.
 
     Args:
@@ -52,25 +53,17 @@ def result_of(
         test: logits and labels of the test split.
         validation: those of the validation split; None if there is none.
     """
-    data = lesson.data
-    result = {
-        "test": all_metrics(*test),
-        "validation": None,
-        "train": {
-            "loss": state.history[-1]["train_loss"],
-            "accuracy": state.history[-1]["train_accuracy"],
-        },
-        "epochs": state.epochs_done,
-        "seconds": state.seconds,
-        "samples": {
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "test": len(data.test),
-        },
-        "parameters": sum(p.numel() for p in network.parameters()),
-    }
+    data, last = lesson.data, state.history[-1]
+    cache = None
     if isinstance(lesson.teacher, CachedTeacher):
-        result["teacher_cache"] = lesson.teacher.describe()
-    if validation is not None:
-        result["validation"] = all_metrics(*validation)
-    return result
+        cache = msgspec.convert(lesson.teacher.describe(), CacheSummary)
+    return Result(
+        test=Metrics(**all_metrics(*test)),
+        validation=None if validation is None else Metrics(**all_metrics(*validation)),
+        train=TrainMetrics(last.train_loss, last.train_accuracy),
+        epochs=state.epochs_done,
+        seconds=state.seconds,
+        samples=Samples(len(data.train), len(data.validation), len(data.test)),
+        parameters=sum(p.numel() for p in network.parameters()),
+        teacher_cache=cache,
+    )

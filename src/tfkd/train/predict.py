@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from tfkd.data import source_names
+from tfkd.data import DataIdentity
 from tfkd.data.image_files import read_rgb
-from tfkd.runs.directory import RunDirectory
+from tfkd.runs import RunDirectory
 
 BATCH = 64
 
@@ -33,7 +33,7 @@ class Prediction:
 
 
 def predict_files(
-    run: Path, images: Sequence[Path], *, top: int = 3, epoch: int | None = None
+    run: Path | str, images: Sequence[Path], *, top: int = 3, epoch: int | None = None
 ) -> Iterator[Prediction]:
     """Classify image files, prepared as the run prepares its test images.
 
@@ -53,7 +53,7 @@ def predict_files(
     if top < 1:
         raise ValueError(f"Expected `top` of at least 1, got {top}.")
     directory = RunDirectory(run)
-    model = directory.load_model(epoch).eval()
+    model = directory.load_model(epoch)
     data = directory.data()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).to(memory_format=torch.channels_last)
@@ -69,7 +69,7 @@ def predict_files(
 def _predict_batch(
     model: torch.nn.Module,
     images: Sequence[Path],
-    data: dict[str, Any],
+    data: DataIdentity,
     top: int,
     device: torch.device,
 ) -> list[Prediction]:
@@ -84,15 +84,15 @@ def _predict_batch(
     if pixels:
         batch = torch.stack(list(pixels.values())).to(device, torch.float64) / 255
         mean, std = (
-            torch.tensor(data[name], dtype=torch.float64, device=device).view(1, -1, 1, 1)
-            for name in ("mean", "std")
+            torch.tensor(values, dtype=torch.float64, device=device).view(1, -1, 1, 1)
+            for values in (data.mean, data.std)
         )
         batch = ((batch - mean) / std).float().contiguous(memory_format=torch.channels_last)
         probabilities, labels = model(batch).double().softmax(1).sort(1, descending=True)
         for number, row, indices in zip(
             pixels, probabilities.tolist(), labels.tolist(), strict=True
         ):
-            names = [data["classes"][index] for index in indices[:top]]
+            names = [data.classes[index] for index in indices[:top]]
             found[number] = tuple(zip(names, row[:top], strict=True))
     return [
         Prediction(file, found.get(number, ()), errors.get(number))
@@ -100,16 +100,12 @@ def _predict_batch(
     ]
 
 
-def read_pixels(file: Path, data: dict[str, Any]) -> Tensor:
+def read_pixels(file: Path, data: DataIdentity) -> Tensor:
     """Return an image file as the bytes that a network of this data set is shown.
-
-    Images of a folder or of ImageNet are resized so that a central square of 224/256 of the
-    shorter side is cut out; those of the other data sets, held in memory as squares, are resized
-    to a square.
 
     Args:
         file: the image.
-        data: `channels`, `image_size` and `name`, as in a run's `data.json`.
+        data: which data, as in a run's `data.json`.
 
     Returns:
         (channels, image_size, image_size) uint8.
@@ -119,10 +115,10 @@ def read_pixels(file: Path, data: dict[str, Any]) -> Tensor:
     """
     from torchvision.transforms import v2
 
-    untyped: Any = v2
+    untyped: ModuleType = v2
     image = read_rgb(file)
-    size = data["image_size"]
-    if data["name"] in source_names() and data["name"] != "imagenet":
+    size = data.image_size
+    if data.fit == "square":
         resize = [untyped.PILToTensor(), untyped.Resize((size, size), antialias=True)]
     else:
         resize = [
@@ -130,5 +126,5 @@ def read_pixels(file: Path, data: dict[str, Any]) -> Tensor:
             untyped.CenterCrop(size),
             untyped.PILToTensor(),
         ]
-    pixels: Tensor = untyped.Compose(resize)(image.convert("L") if data["channels"] == 1 else image)
+    pixels: Tensor = untyped.Compose(resize)(image.convert("L") if data.channels == 1 else image)
     return pixels

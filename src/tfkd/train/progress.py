@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
+
+from tfkd.runs import EpochRecord
 
 
 class Progress(Protocol):
@@ -17,7 +19,7 @@ class Progress(Protocol):
     def step(self) -> None:
         """One more batch is done."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """One more epoch is done, with its metrics."""
 
 
@@ -33,5 +35,5 @@ class Silent:
     def step(self) -> None:
         """One more batch."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """One more epoch."""

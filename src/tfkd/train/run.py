@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
-from tfkd.runs.directory import RunDirectory
+from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
 from tfkd.runs.lock import lock_run
-from tfkd.runs.settings import RunSettings
 from tfkd.train.accelerator import make_accelerator
+from tfkd.train.continuation import check_settings, check_snapshots
 from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.stopping import launcher, noted_signals
@@ -19,40 +18,46 @@ from tfkd.train.teacher_network import check_teacher
 def train_run(
     path: Path | str,
     settings: RunSettings,
+    circumstances: Circumstances | None = None,
     *,
-    workers: int = 0,
     progress: Progress | None = None,
-    checkpoint_seconds: float = 10.0,
-) -> dict[str, Any]:
+    overwrite: bool = False,
+    other_data: bool = False,
+) -> Result:
     """Train one run, or finish it, or return the result of a finished one.
 
     SIGTERM, Ctrl-C and the end of `torchrun` end it after the next step, with a checkpoint.
 
     Args:
         path: directory of the run; made if it does not exist.
-        settings: all that determines the run.
-        workers: processes that decode image files.
+        settings: all that changes its numbers.
+        circumstances: where and how it is made; None: the usual ones.
         progress: told of every step and epoch.
-        checkpoint_seconds: at least this long between two checkpoints, and longer where writing
-            them would take more than 2 % of the time; 0: one after every step.
+        overwrite: train anew what was trained there.
+        other_data: go on though the data are not those that the run was begun with.
 
     Returns:
-        What `result.json` holds.
+        What came of it, as `result.json` holds it.
 
     Raises:
         RunBusyError: if another process trains it.
-        ValueError: if the directory holds a run of other settings, or that other weights taught, or
-            teacher or checkpoint do not fit.
+        ValueError: if the directory holds a run of other settings, on other data, or that other
+            weights taught, or settings, data, teacher or checkpoint do not fit; before anything is
+            written.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.
         TrainingTerminated: after SIGTERM, or without `torchrun`; a `SystemExit` of code 143.
     """
-    run = RunDirectory(Path(path))
-    run.check(settings)
+    run = RunDirectory(path)
+    circumstances = circumstances or Circumstances()
+    circumstances.check_epochs(settings.recipe.epochs)
+    if not overwrite:
+        check_settings(run, settings)
     result = run.result()
-    if result is not None:
+    if result is not None and not overwrite:
         check_teacher(run, settings)
+        check_snapshots(run, circumstances)
         run.clear_finished()
         return result
     parent = launcher()  # which must be alive for the processes to find one another
@@ -64,17 +69,19 @@ def train_run(
         # Another trainer may have begun or finished it since; all processes of this one look
         # behind the lock, and so see the same.
         accelerator.wait_for_everyone()
-        run.check(settings)
-        result = run.result()
-        if result is not None:
-            return result
+        if not overwrite:
+            check_settings(run, settings)
+            result = run.result()
+            if result is not None:
+                return result
         training = Training(
             run,
             settings,
+            circumstances,
             accelerator,
-            workers=workers,
             progress=progress or Silent(),
-            checkpoint_seconds=checkpoint_seconds,
             signals=signals,
+            overwrite=overwrite,
+            other_data=other_data,
         )
         return training.finish()

@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from tfkd.data import ImageData
-from tfkd.models import create_model
-from tfkd.runs.settings import OptimizerSettings, RunSettings
+from tfkd.models import create_model, model_names
+from tfkd.runs import SGD, AdamW, Recipe, RunSettings
 from tfkd.train.seeds import weights_seed
 
 
@@ -34,19 +34,53 @@ def make_student(settings: RunSettings, data: ImageData, accelerator: Accelerato
     """Build the student of a run, with its initial weights."""
     torch.manual_seed(weights_seed(settings.seed))
     network = create_model(
-        settings.student,
+        settings.recipe.student,
         num_classes=data.num_classes,
         in_channels=data.channels,
-        pretrained=settings.pretrained,
+        pretrained=settings.recipe.pretrained,
     )
+    _check_images(network, settings.recipe.student, data)
     network = laid_out(
         network,
         device=accelerator.device,
         processes=accelerator.num_processes,
         sharded=bool(accelerator.is_fsdp2),
     )
-    model, optimizer = accelerator.prepare(network, _optimizer(network, settings.optimizer))
+    model, optimizer = accelerator.prepare(network, _optimizer(network, settings.recipe.optimizer))
     return Student(network, model, optimizer)
+
+
+def check_student(recipe: Recipe, data: ImageData) -> None:
+    """Check that a recipe's network takes images of these data; nothing is downloaded.
+
+    Raises:
+        ValueError: if nobody knows the network, or it does not take them.
+    """
+    network = create_model(recipe.student, num_classes=data.num_classes, in_channels=data.channels)
+    if recipe.pretrained and recipe.student in model_names():
+        create_model(recipe.student, num_classes=data.num_classes, pretrained=True)
+    _check_images(network, recipe.student, data)
+
+
+def _check_images(network: nn.Module, name: str, data: ImageData) -> None:
+    """Check, with an empty image, that a network takes images of these data."""
+    size = (1, data.channels, data.image_size, data.image_size)
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            logits = network(torch.zeros(size))
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise ValueError(
+            f"Expected a `student` that takes images of {' × '.join(map(str, size[1:]))}, but "
+            f"{name} does not: {error} Try another `image_size`, or another network."
+        ) from error
+    network.train(was_training)
+    if logits.shape != (1, data.num_classes):
+        raise ValueError(
+            f"Expected logits of shape (1, {data.num_classes}) from {name}, got "
+            f"{tuple(logits.shape)}."
+        )
 
 
 def laid_out(
@@ -70,8 +104,8 @@ def laid_out(
     return network
 
 
-def _optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    if settings.name == "adamw":
+def _optimizer(network: nn.Module, settings: SGD | AdamW) -> torch.optim.Optimizer:
+    if isinstance(settings, AdamW):
         return torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )

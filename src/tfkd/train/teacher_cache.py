@@ -13,11 +13,11 @@ from accelerate import Accelerator
 from accelerate.utils import find_executable_batch_size
 from torch import Tensor, nn
 
-from tfkd.data import Augmentation, ImageData, make_loader
+from tfkd.data import Augmentation, ImageData, identify, make_loader
 from tfkd.data.images import ImageFiles
 from tfkd.runs.environment import package_version
 from tfkd.runs.lock import wait_for_lock
-from tfkd.runs.settings import RunSettings, TeacherSettings
+from tfkd.runs.settings import RunSettings, RunTeacher, TeacherSettings
 from tfkd.teachers import CachedTeacher
 from tfkd.teachers.cache.description import DESCRIPTION
 from tfkd.teachers.cache.forms import StoredForm
@@ -83,13 +83,12 @@ def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> 
     augmented = data.augmentation != Augmentation()
     identity = {
         "weights": digest_of_weights(model),
-        "data": data.fingerprint,
-        "samples": hashlib.sha256(data.train.indices.numpy().tobytes()).hexdigest(),
+        "data": identify(data).digests["train"],
         "image_size": str(data.image_size),
         "normalisation": f"mean {data.mean}, std {data.std}",
         "augmentation": repr(data.augmentation),
         "views": str(number_of_views(settings, data)),
-        "precision": settings.mixed_precision,
+        "precision": settings.recipe.mixed_precision,
         "form": settings.teacher.cache,
     }
     if augmented:
@@ -105,13 +104,13 @@ def number_of_views(settings: RunSettings, data: ImageData) -> int:
     """Return how many views of each sample a run shows."""
     if data.augmentation == Augmentation():
         return 1
-    return settings.epochs if data.views is None else min(data.views, settings.epochs)
+    return settings.recipe.epochs if data.views is None else min(data.views, settings.recipe.epochs)
 
 
 def cache_path(teacher: TeacherSettings, identity: dict[str, str]) -> Path:
     """Return where a cache lies: with the teacher, so that all that it teaches find it."""
-    if teacher.weights is None:
-        home = Path(teacher.source) / "teacher-cache"
+    if isinstance(teacher, RunTeacher):
+        home = Path(teacher.run) / "teacher-cache"
     else:
         home = Path(teacher.weights).with_suffix(".teacher-cache")
     text = "\n".join(f"{name}={identity[name]}" for name in sorted(identity))

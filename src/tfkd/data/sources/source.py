@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.images import Images
+from tfkd.data.places import usual_places
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def locate(
         base = Path(root).expanduser()
         places = [base, base / name]
     else:
-        shared = os.environ.get("TFKD_DATA")
-        places = [Path(shared).expanduser() / name] if shared else []
-        places += [Path.home() / ".cache" / "tfkd" / name, *well_known]
+        places = [*usual_places(name), *well_known]
     for place in places:
         found = find(place)
         if found is not None:
@@ -69,5 +67,5 @@ def locate(
     looked = ", ".join(str(place) for place in places)
     raise FileNotFoundError(
         f"The data set {name} was not found. Looked in: {looked}. {obtain} "
-        "Say where it lies with --data-root (`root` in DataSettings) or $TFKD_DATA."
+        "Say where it lies with --data-root or $TFKD_DATA."
     )

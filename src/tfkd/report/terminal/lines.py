@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tfkd.runs import Metrics
+
 if TYPE_CHECKING:
     from tfkd.train.predict import Prediction
 
@@ -18,15 +20,15 @@ _METRICS = {
 }
 
 
-def print_metrics(metrics: dict[str, float], *, title: str) -> None:
+def print_metrics(metrics: Metrics, *, title: str) -> None:
     """Print the metrics of a split, one a line.
 
     Args:
-        metrics: as `tfkd.metrics.all_metrics` returns them.
+        metrics: of the split.
         title: what they were measured on.
 
     Example:
-        >>> metrics = {"accuracy": 0.975, "nll": 0.1, "ece": 0.02, "brier": 0.04, "aurc": 0.003}
+        >>> metrics = Metrics(accuracy=0.975, nll=0.1, ece=0.02, brier=0.04, aurc=0.003)
         >>> print_metrics(metrics, title="test split")
         test split
           accuracy   97.50 %
@@ -38,7 +40,7 @@ def print_metrics(metrics: dict[str, float], *, title: str) -> None:
     print(title)
     for key, (name, unit, factor, decimals) in _METRICS.items():
         # Aligned at the decimal point.
-        number = f"{factor * metrics[key]:{decimals + 5}.{decimals}f}"
+        number = f"{factor * getattr(metrics, key):{decimals + 5}.{decimals}f}"
         print(f"  {name:<8} {number} {unit}".rstrip())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tfkd.runs import EpochRecord
 from tfkd.train.progress import Progress
 
 
@@ -28,9 +29,9 @@ class Lines:
     def step(self) -> None:
         """One more batch."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """Print the epoch."""
-        line = f"epoch {record['epoch']}/{self._epochs}  {summarise(record)}"
+        line = f"epoch {record.epoch}/{self._epochs}  {summarise(record)}"
         print(line, file=sys.stderr, flush=True)
 
 
@@ -56,12 +57,12 @@ class Bar:
         """Advance."""
         self._bar.advance(self._task)
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """Show the metrics."""
         self._bar.update(
             self._task,
-            completed=record["epoch"] * self._steps,  # though the epoch was begun by another
-            description=f"epoch {record['epoch']}  {summarise(record)}",
+            completed=record.epoch * self._steps,  # though the epoch was begun by another
+            description=f"epoch {record.epoch}  {summarise(record)}",
         )
 
 
@@ -81,9 +82,9 @@ def show_progress() -> Iterator[Progress]:
         yield Bar(bar)
 
 
-def summarise(record: dict[str, Any]) -> str:
+def summarise(record: EpochRecord) -> str:
     """Return the metrics of an epoch in one short line."""
-    parts = [f"loss {record['train_loss']:.4f}", f"train {100 * record['train_accuracy']:.1f} %"]
-    if record.get("validation_accuracy") is not None:
-        parts.append(f"validation {100 * record['validation_accuracy']:.1f} %")
+    parts = [f"loss {record.train_loss:.4f}", f"train {100 * record.train_accuracy:.1f} %"]
+    if record.validation_accuracy is not None:
+        parts.append(f"validation {100 * record.validation_accuracy:.1f} %")
     return "  ".join(parts)

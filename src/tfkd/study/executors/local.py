@@ -11,10 +11,10 @@ import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
-from tfkd.runs import RunSettings
+from tfkd.runs import EpochRecord, Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer
+from tfkd.study.plan import PlannedRun
 from tfkd.train.stopping import raised_sigterm
 
 END_SECONDS = 5.0
@@ -37,11 +37,11 @@ class ThisProcess:
         self._trainer = trainer
         self._report = report
 
-    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+    def submit(self, run: PlannedRun) -> Future[Result]:
         """Train a run; the future is done."""
-        future: Future[dict[str, Any]] = Future()
+        future: Future[Result] = Future()
         try:
-            future.set_result(self._trainer.train(name, settings, self._report))
+            future.set_result(self._trainer.train(run, self._report))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -74,7 +74,7 @@ class LocalProcesses:
         self._trainer = trainer
         self._report = report
         self._free: list[_Place] = []
-        self._busy: dict[Future[dict[str, Any]], _Place] = {}
+        self._busy: dict[Future[Result], _Place] = {}
         self._signals = contextlib.ExitStack()
 
     def __enter__(self) -> LocalProcesses:
@@ -90,11 +90,11 @@ class LocalProcesses:
             place.pool.shutdown()
             place.line.close()
 
-    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+    def submit(self, run: PlannedRun) -> Future[Result]:
         """Train a run; the future has a `BrokenExecutor` if its process dies."""
         self._take_back()
         place = self._free.pop() if self._free else self._start()
-        future = place.pool.submit(_train, name, settings)
+        future = place.pool.submit(_train, run)
         self._busy[future] = place
         return future
 
@@ -117,7 +117,7 @@ class LocalProcesses:
     def _start(self) -> _Place:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = max(cores() // self.jobs, 1)
+        threads = int(os.environ.get("OMP_NUM_THREADS") or max(cores() // self.jobs, 1))
         pool = ProcessPoolExecutor(1, context, _initialise, (self._trainer, theirs, threads))
         return _Place(pool, ours)
 
@@ -147,13 +147,13 @@ def _end_with_the_study() -> None:
     os._exit(1)
 
 
-def _train(name: str, settings: RunSettings) -> dict[str, Any]:
+def _train(run: PlannedRun) -> Result:
     try:
-        return _trainer.train(name, settings, _send)
+        return _trainer.train(run, _send)
     except SystemExit:  # asked to end: by the study, or by whoever ends all its processes
         os._exit(128 + signal.SIGTERM)
 
 
-def _send(name: str, record: dict[str, Any]) -> None:
+def _send(name: str, record: EpochRecord) -> None:
     with contextlib.suppress(OSError):  # the study has closed the line; the run will hear of it
         _line.send((name, record))

@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from tfkd.runs import RunSettings
+from tfkd.runs import Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer
+from tfkd.study.plan import PlannedRun
 
 
 class RayTasks:
@@ -52,7 +53,7 @@ class RayTasks:
         options = {"num_cpus": threads, "num_gpus": 1 if gpus else 0, "max_retries": 1}
         self._task = ray.remote(_train).options(**options)
         self._arguments = (trainer, self._epochs, Path.cwd(), threads)
-        self._references: dict[Future[dict[str, Any]], Any] = {}
+        self._references: dict[Future[Result], Any] = {}
 
     def __enter__(self) -> RayTasks:
         return self
@@ -67,10 +68,10 @@ class RayTasks:
         else:
             self._epochs.shutdown(force=True)
 
-    def submit(self, name: str, settings: RunSettings) -> Future[dict[str, Any]]:
+    def submit(self, run: PlannedRun) -> Future[Result]:
         """Train a run; where its process dies, Ray tries it once more."""
-        reference = self._task.remote(name, settings, *self._arguments)
-        future: Future[dict[str, Any]] = Future()
+        reference = self._task.remote(run, *self._arguments)
+        future: Future[Result] = Future()
         reference.future().add_done_callback(lambda done: _pass_on(done, future))
         self._references = {f: r for f, r in self._references.items() if not f.done()}
         self._references[future] = reference
@@ -98,19 +99,17 @@ def _resources(nodes: list[dict[str, Any]]) -> tuple[int, int, int]:
     return sum(cpus), max(cpus), sum(int(resources["GPU"]) for resources in with_gpu)
 
 
-def _train(
-    name: str, settings: RunSettings, trainer: RunTrainer, epochs: Any, start: Path, threads: int
-) -> dict[str, Any]:
+def _train(run: PlannedRun, trainer: RunTrainer, epochs: Any, start: Path, threads: int) -> Result:
     """Train a run in a process of Ray."""
     import torch
 
     if start.is_dir():
         os.chdir(start)  # relative paths are meant from where the study was started
     torch.set_num_threads(threads)
-    return trainer.train(name, settings, lambda run, record: epochs.put((run, record)))
+    return trainer.train(run, lambda name, record: epochs.put((name, record)))
 
 
-def _pass_on(done: Future[dict[str, Any]], to: Future[dict[str, Any]]) -> None:
+def _pass_on(done: Future[Result], to: Future[Result]) -> None:
     """Pass on how a task ended, with the error as it was raised there."""
     error = done.exception()
     if error is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tfkd.runs import RunSettings
+from msgspec.structs import replace
+
+from tfkd.runs import Circumstances, EpochRecord, Result
+from tfkd.study.plan import PlannedRun
 from tfkd.train import train_run
 
-Report = Callable[[str, dict[str, Any]], None]
+Report = Callable[[str, EpochRecord], None]
 
 
 @dataclass(frozen=True)
@@ -19,28 +21,27 @@ class RunTrainer:
 
     Attributes:
         root: the study's directory.
-        workers: processes that decode image files, for each run.
-        checkpoint_seconds: at least this long between two checkpoints of a run.
+        circumstances: in which every run is made.
+        other_data: go on though data are not those that a run was begun with.
     """
 
     root: Path
-    workers: int
-    checkpoint_seconds: float
+    circumstances: Circumstances
+    other_data: bool = False
 
-    def train(self, name: str, settings: RunSettings, report: Report) -> dict[str, Any]:
+    def train(self, run: PlannedRun, report: Report) -> Result:
         """Train a run, or finish it, and return its result.
 
         Args:
-            name: of the run.
-            settings: of the run.
+            run: of the plan.
             report: called with the run's name and the record of each epoch.
         """
         return train_run(
-            self.root / name,
-            settings,
-            workers=self.workers,
-            progress=_Epochs(name, report),
-            checkpoint_seconds=self.checkpoint_seconds,
+            self.root / run.name,
+            run.settings,
+            replace(self.circumstances, save_epochs=run.save_epochs),
+            progress=_Epochs(run.name, report),
+            other_data=self.other_data,
         )
 
 
@@ -60,6 +61,6 @@ class _Epochs:
     def step(self) -> None:
         """One more batch."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """One more epoch."""
         self._report(self._name, record)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tfkd.train.checkpoint.file import Checkpoint
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.totals import Totals
 from tfkd.train.student import Student
@@ -17,8 +18,8 @@ _KEPT = {torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_
 _SETTINGS = ("momentum", "nesterov", "weight_decay")
 
 
-def check_fit(
-    checkpoint: dict[str, Any],
+def check_fits(
+    checkpoint: Checkpoint,
     student: Student,
     *,
     scaler: dict[str, Any] | None,
@@ -37,10 +38,10 @@ def check_fit(
     Raises:
         ValueError: with what was expected, and what came.
     """
-    _check_model(checkpoint["model"], student.network.state_dict())
+    _check_model(checkpoint.model, student.network.state_dict())
     parameters = dict(student.network.named_parameters())
-    _check_optimizer(checkpoint["optimizer"], student.optimizer.optimizer, parameters)
-    _check_names("scaler", checkpoint["scaler"] or {}, scaler or {})
+    _check_optimizer(checkpoint.optimizer, student.optimizer.optimizer, parameters)
+    _check_names("scaler", checkpoint.scaler or {}, scaler or {})
     _check_progress(checkpoint, plan, epochs)
 
 
@@ -80,19 +81,19 @@ def _check_optimizer(
                 _check_tensor(f"{key} of {name}", value, parameter.shape, parameter.dtype)
 
 
-def _check_progress(checkpoint: dict[str, Any], plan: StepPlan, epochs: int) -> None:
-    done, batches = checkpoint["epochs_done"], checkpoint["batches_done"]
+def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None:
+    done, batches = checkpoint.epochs_done, checkpoint.batches_done
     if not 0 <= done <= epochs:
         raise ValueError(f"expected at most {epochs} epochs, got {done}")
-    if len(checkpoint["history"]) != done:
-        raise ValueError(f"expected records of {done} epochs, got {len(checkpoint['history'])}")
+    if len(checkpoint.history) != done:
+        raise ValueError(f"expected records of {done} epochs, got {len(checkpoint.history)}")
     if not plan.is_between_steps(batches):
         raise ValueError(
             f"expected a whole number of steps, of {plan.accumulation} batches each and "
             f"{plan.batches} in an epoch, got {batches} batches"
         )
-    _check_names("epoch", checkpoint["totals"], dict.fromkeys(Totals._fields))
-    totals = Totals(**checkpoint["totals"])
+    _check_names("epoch", checkpoint.totals, dict.fromkeys(Totals._fields))
+    totals = Totals(**checkpoint.totals)
     if batches == plan.batches:  # it depends on the processes whether they trained the last
         _check_tensor("losses", totals.losses, totals.losses.shape[:1], torch.float64)
         return

@@ -5,17 +5,30 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
+import msgspec
 import torch
+from msgspec import Struct
 
-from tfkd._typed import typed
 from tfkd.runs import files
-from tfkd.runs.contents import Epoch
+from tfkd.runs.contents import EpochRecord
 
 
-class Checkpoint(TypedDict):
-    """What a checkpoint holds; `resume` fills it, and looks into what is `Any` here."""
+class Checkpoint(Struct):
+    """What resuming needs; `check_fits` looks into what is `Any` here.
+
+    Attributes:
+        model: state of the network.
+        optimizer: state of torch's optimiser.
+        scaler: state of the gradients' scaler; None: there is none.
+        epochs_done: epochs that lie behind.
+        batches_done: batches of the epoch that is being trained.
+        totals: what that epoch came to so far.
+        epoch_seconds: what that epoch took so far.
+        seconds: what the epochs took that lie behind.
+        history: their records.
+    """
 
     model: dict[str, Any]
     optimizer: dict[str, Any]
@@ -25,15 +38,20 @@ class Checkpoint(TypedDict):
     totals: dict[str, Any]
     epoch_seconds: float
     seconds: float
-    history: list[Epoch]
+    history: list[EpochRecord]
 
 
-def write_checkpoint(file: Path, content: bytes) -> None:
-    """Write what `torch.save` gave, behind a line with its checksum, whole or not at all."""
+def write_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, behind a line with its checksum, whole or not at all."""
+    values = msgspec.structs.asdict(checkpoint)
+    values["history"] = msgspec.to_builtins(checkpoint.history)
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    content = buffer.getvalue()
     files.write_bytes(file, _checkpoint_line(content) + content)
 
 
-def read_checkpoint(file: Path) -> dict[str, Any]:
+def read_checkpoint(file: Path) -> Checkpoint:
     """Read what resuming needs.
 
     Nothing of a file whose checksum does not match is looked at, and of one that does match,
@@ -42,20 +60,18 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: naming the file, if it is not what `write_checkpoint` wrote.
     """
-    line, _, content = file.read_bytes().partition(b"\n")
+    line, _, content = files.read_bytes(file).partition(b"\n")
     try:
         if line + b"\n" != _checkpoint_line(content):
             raise ValueError("its checksum does not match")
-        checkpoint: dict[str, Any] = torch.load(
-            io.BytesIO(content), map_location="cpu", weights_only=True
-        )
-        typed(Checkpoint, checkpoint, "checkpoint")
+        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return msgspec.convert(values, Checkpoint)
     except Exception as error:
+        reason = files.why(error) if isinstance(error, msgspec.MsgspecError) else str(error)
         raise ValueError(
-            f"Expected a checkpoint in {file}, but: {str(error).rstrip('.')}. Delete this file to "
+            f"Expected a checkpoint in {file}, but: {reason.rstrip('.')}. Delete this file to "
             "start the run anew."
         ) from error
-    return checkpoint
 
 
 def _checkpoint_line(content: bytes) -> bytes:

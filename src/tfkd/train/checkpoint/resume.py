@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any
 
-import torch
 from accelerate import Accelerator
 
 from tfkd.train import sharding
-from tfkd.train.checkpoint.compatibility import check_fit
-from tfkd.train.checkpoint.file import read_checkpoint
+from tfkd.train.checkpoint.compatibility import check_fits
+from tfkd.train.checkpoint.file import Checkpoint, read_checkpoint
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.totals import EpochTotals, Totals
@@ -20,7 +17,7 @@ from tfkd.train.student import Student
 
 def checkpoint_of(
     student: Student, state: TrainingState, totals: Totals, accelerator: Accelerator
-) -> dict[str, Any]:
+) -> Checkpoint:
     """Return what resuming needs; all processes must call it.
 
     Args:
@@ -30,24 +27,17 @@ def checkpoint_of(
         accelerator: of the run.
     """
     scaler = accelerator.scaler
-    return {
-        "model": sharding.whole(student.network.state_dict()),
-        "optimizer": sharding.whole(student.optimizer.optimizer.state_dict()),
-        "scaler": scaler.state_dict() if scaler is not None else None,
-        "epochs_done": state.epochs_done,
-        "batches_done": state.batches_done,
-        "totals": totals._asdict(),
-        "epoch_seconds": state.epoch_seconds,
-        "seconds": state.seconds,
-        "history": state.history,
-    }
-
-
-def to_bytes(checkpoint: dict[str, Any]) -> bytes:
-    """Return a checkpoint as `write_checkpoint` takes it."""
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    return buffer.getvalue()
+    return Checkpoint(
+        model=sharding.whole(student.network.state_dict()),
+        optimizer=sharding.whole(student.optimizer.optimizer.state_dict()),
+        scaler=scaler.state_dict() if scaler is not None else None,
+        epochs_done=state.epochs_done,
+        batches_done=state.batches_done,
+        totals=totals._asdict(),
+        epoch_seconds=state.epoch_seconds,
+        seconds=state.seconds,
+        history=state.history,
+    )
 
 
 def resume(
@@ -68,23 +58,23 @@ def resume(
     checkpoint, scaler = read_checkpoint(file), accelerator.scaler
     state = None if scaler is None else scaler.state_dict()
     try:
-        check_fit(checkpoint, student, scaler=state, plan=plan, epochs=epochs)
+        check_fits(checkpoint, student, scaler=state, plan=plan, epochs=epochs)
     # The last four of values that are of another kind altogether.
     except (ValueError, AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(
             f"Expected a checkpoint of this run in {file}, but it does not fit: {error}. Delete "
             "this file to start the run anew."
         ) from error
-    sharding.load_model(student.network, checkpoint["model"])
-    sharding.load_optimizer(student.optimizer.optimizer, checkpoint["optimizer"])
+    sharding.load_model(student.network, checkpoint.model)
+    sharding.load_optimizer(student.optimizer.optimizer, checkpoint.optimizer)
     if scaler is not None:
-        scaler.load_state_dict(checkpoint["scaler"])
+        scaler.load_state_dict(checkpoint.scaler)
     return TrainingState(
-        EpochTotals(accelerator, before=Totals(**checkpoint["totals"])),
-        epochs_done=checkpoint["epochs_done"],
-        batches_done=checkpoint["batches_done"],
-        epoch_seconds=checkpoint["epoch_seconds"],
-        seconds=checkpoint["seconds"],
-        history=checkpoint["history"],
-        kept=(checkpoint["epochs_done"], checkpoint["batches_done"]),
+        EpochTotals(accelerator, before=Totals(**checkpoint.totals)),
+        epochs_done=checkpoint.epochs_done,
+        batches_done=checkpoint.batches_done,
+        epoch_seconds=checkpoint.epoch_seconds,
+        seconds=checkpoint.seconds,
+        history=checkpoint.history,
+        kept=(checkpoint.epochs_done, checkpoint.batches_done),
     )

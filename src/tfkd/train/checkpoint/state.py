@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from tfkd.runs import EpochRecord
 from tfkd.train.step.totals import EpochTotals
 
 
@@ -27,10 +27,10 @@ class TrainingState:
     batches_done: int = 0
     epoch_seconds: float = 0.0
     seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[EpochRecord] = field(default_factory=list)
     kept: tuple[int, int] | None = None
 
-    def end_epoch(self, record: dict[str, Any], totals: EpochTotals) -> None:
+    def end_epoch(self, record: EpochRecord, totals: EpochTotals) -> None:
         """Put the epoch behind, with its record; `totals` are those of the next."""
         self.seconds += self.epoch_seconds
         self.history.append(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 
-from tfkd.runs.settings import RunSettings, ScheduleSettings
+from tfkd.runs.settings import Cosine, OneCycle, RunSettings, Schedule, Step
 
 # torch.optim.lr_scheduler.OneCycleLR's defaults: a cosine rise from 1/25 over 30 % of the steps,
 # then a cosine fall to 1/25/10^4.
@@ -15,7 +15,7 @@ ONE_CYCLE_RISE = 0.3
 
 
 def learning_rate_factor(
-    step: int, *, steps_per_epoch: int, epochs: int, schedule: ScheduleSettings
+    step: int, *, steps_per_epoch: int, epochs: int, schedule: Schedule
 ) -> float:
     """Return what the learning rate is multiplied by at a step.
 
@@ -26,14 +26,13 @@ def learning_rate_factor(
         schedule: its settings.
 
     Example:
-        >>> from tfkd.runs.settings import ScheduleSettings
-        >>> schedule = ScheduleSettings(name="step", warmup_epochs=0, milestones=(1,), gamma=0.2)
+        >>> schedule = Step(milestones=(1,), gamma=0.2, warmup_epochs=0.0)
         >>> [learning_rate_factor(s, steps_per_epoch=2, epochs=2, schedule=schedule)
         ...  for s in range(4)]
         [1.0, 1.0, 0.2, 0.2]
     """
     total = steps_per_epoch * epochs
-    if schedule.name == "one-cycle":
+    if isinstance(schedule, OneCycle):
         peak = ONE_CYCLE_RISE * total - 1
         if step <= peak:
             return _cosine(ONE_CYCLE_START, 1.0, step / peak)
@@ -41,10 +40,10 @@ def learning_rate_factor(
     warmup = schedule.warmup_epochs * steps_per_epoch
     if step < warmup:
         return (step + 1) / (warmup + 1)
-    if schedule.name == "step":
+    if isinstance(schedule, Step):
         passed = bisect.bisect_right(schedule.milestones, step // steps_per_epoch)
         return schedule.gamma**passed
-    if schedule.name == "cosine":
+    if isinstance(schedule, Cosine):
         return _cosine(1.0, 0.0, (step - warmup) / max(total - warmup, 1))
     return 1.0
 
@@ -54,10 +53,10 @@ def learning_rate(settings: RunSettings, *, epoch: int, step: int, steps_per_epo
     factor = learning_rate_factor(
         epoch * steps_per_epoch + step,
         steps_per_epoch=steps_per_epoch,
-        epochs=settings.epochs,
-        schedule=settings.schedule,
+        epochs=settings.recipe.epochs,
+        schedule=settings.recipe.schedule,
     )
-    return settings.optimizer.learning_rate * factor
+    return settings.recipe.optimizer.learning_rate * factor
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

@@ -80,13 +80,13 @@ class Stepper:
 
     def _forward(self, batch: Batch, place: Place, epoch: int) -> tuple[Tensor, Tensor]:
         settings, images, labels = self._settings, batch.images, batch.labels
-        if settings.mixup > 0.0 or settings.cutmix > 0.0:
+        if settings.recipe.mixup > 0.0 or settings.recipe.cutmix > 0.0:
             images, labels = mix_labels(
                 images,
                 labels,
                 num_classes=self._num_classes,
-                mixup=settings.mixup,
-                cutmix=settings.cutmix,
+                mixup=settings.recipe.mixup,
+                cutmix=settings.recipe.cutmix,
                 seed=mixing_seed(settings.seed, epoch=epoch, batch=place.batch),
             )
         logits = self._student.model(images)
