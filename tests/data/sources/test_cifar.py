@@ -34,7 +34,7 @@ def _write10(folder: Path, pickler: Pickler) -> dict[str, tuple[np.ndarray, list
 
 
 def _load(root: Path, name: str = "cifar10") -> ImageData:
-    return load_data(DataSettings(name, root=str(root), validation_fraction=0.0))
+    return load_data(DataSettings(name, validation_fraction=0.0), root=str(root))
 
 
 @pytest.mark.parametrize("inner", [".", "cifar-10-batches-py", "cifar10/cifar-10-batches-py"])
