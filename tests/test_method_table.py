@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 import tfkd
-from tfkd import dialects, methods
 from tfkd.loss import DistillationLoss
 from tfkd.method_table import BASELINE, DIALECTS, METHODS, NUMBERS, find_method
 from tfkd.references import from_reference
@@ -75,13 +74,15 @@ def test_spaces_lie_within_the_ranges_and_hold_the_default(name: str) -> None:
 
 def test_every_public_function_of_methods_and_dialects_is_in_a_row() -> None:
     named = {text for row in METHODS.values() for text in row.compositions.values()}
-    for module in (methods, dialects):
-        for name, found in vars(module).items():
-            if inspect.isfunction(found) and found.__module__ == module.__name__:
-                if not name.startswith("_"):
-                    assert f"{module.__name__}:{name}" in named, name
+    public = {name: getattr(tfkd, name) for name in tfkd.__all__}
+    makers = {
+        f"{found.__module__}:{name}"
+        for name, found in public.items()
+        if inspect.isfunction(found) and found.__module__ in ("tfkd.methods", "tfkd.dialects")
+    }
+    assert named == makers
     for text in named:
-        assert from_reference(text) is getattr(tfkd, text.rpartition(":")[2])
+        assert from_reference(text) is public[text.rpartition(":")[2]]
 
 
 def test_every_method_with_a_teacher_of_its_own_is_compared() -> None:
