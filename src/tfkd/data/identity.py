@@ -88,7 +88,7 @@ def identify(data: ImageData) -> DataIdentity:
         mean=data.mean,
         std=data.std,
         samples={name: len(split) for name, split in splits.items()},
-        digests={name: split.digest() for name, split in splits.items()},
+        digests={name: split.digest for name, split in splits.items()},
     )
 
 
