@@ -202,6 +202,9 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
             complete[number] = check_method_number(number, chosen)
         force_setattr(self, "numbers", complete)
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.dialect, tuple(sorted(self.numbers.items()))))
+
     @property
     def _named(self) -> str:
         return self.name if self.dialect == "tfkd" else f"{self.name} in the dialect {self.dialect}"
