@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from tfkd.cli import main
-from tfkd.report.page import write_report
 from tfkd.report.terminal.study_lines import print_status
+from tfkd.report.write import write_report
 from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study

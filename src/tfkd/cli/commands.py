@@ -217,16 +217,14 @@ def report(directory: Path, *, out: Path | None = None) -> None:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
-    from tfkd.report.garbage_collection import paused
-    from tfkd.report.page import write_report
+    from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
 
     out = out or directory
     out.mkdir(parents=True, exist_ok=True)
     for study in read_studies(directory):
-        with paused():
-            records = collect(study, directory)
+        records = collect(study, directory)
         written = write_report(study, directory, out, records=records)
         written += write_records(study, records, out)
         print("\n".join(str(file) for file in written))
@@ -374,7 +372,7 @@ def explain_loss(
     stand_in = nn.Identity() if settings.needs_teacher else None
     explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
     if picture is not None:
-        from tfkd.report.figures.explanation import save_soft_targets
+        from tfkd.report.figures.soft_targets_of_loss import save_soft_targets
 
         save_soft_targets(explanation, picture, title=method)
     print(explanation)

@@ -6,8 +6,8 @@ import statistics
 from collections import Counter
 from typing import Any
 
+from tfkd.report.number_text import duration
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.report.terminal.study_lines import readable_time
 
 
 def facts(data: StudyData) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
         pairs.append((f"fewer than {study.seeds} seeds yet", counts))
     if not runs:
         return pairs
-    seconds = [run.record["seconds"] for run in runs]
+    seconds = [run.seconds for run in runs]
     return [
         *pairs,
         ("data", "; ".join(_distinct(runs, _data))),
@@ -40,7 +40,7 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
         ("recipe", "; ".join(_recipes(data))),
         (
             "time",
-            f"{readable_time(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
+            f"{duration(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
             "in the median",
         ),
         ("device", "; ".join(_distinct(runs, _device))),

@@ -16,7 +16,7 @@ from tfkd.study.plan import Study
 from tfkd.study.records import collect
 from tfkd.study.summary import Row, summarise_study
 
-_REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
+_SCALE_AGAIN = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,16 @@ class RunData:
     environment: dict[str, Any]
     history: list[dict[str, Any]]
     predictions: Predictions | None
+
+    @property
+    def seed(self) -> int:
+        """By which runs are compared."""
+        return int(self.record["seed"])
+
+    @property
+    def seconds(self) -> float:
+        """Of training."""
+        return float(self.record["seconds"])
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ class StudyData:
         """Names of the classes."""
         return [str(name) for name in self.all_runs[0].data["classes"]] if self.all_runs else []
 
-    def title(self, row: Row) -> str:
+    def name_in_table(self, row: Row) -> str:
         """What a table of one student calls an arm: its title, with the teacher if need be."""
         same = self._same_title[row.student, row.title]
         if same.total() == 1:
@@ -113,9 +123,11 @@ class StudyData:
             return f"{row.title}, by {row.teacher or 'none'}"
         return f"{row.title} ({row.arm.name})"
 
-    def label(self, row: Row) -> str:
+    def name_in_figure(self, row: Row) -> str:
         """What a figure calls it: shorter, for all parts of a control's title say the scale."""
-        return _REPEATED.sub(lambda found: f"{found[1].split()[-1]} {found[2]}", self.title(row))
+        return _SCALE_AGAIN.sub(
+            lambda found: f"{found[1].split()[-1]} {found[2]}", self.name_in_table(row)
+        )
 
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
@@ -124,7 +136,7 @@ class StudyData:
             row.student for row in self.rows if row.arm.baseline is not None and not row.is_control
         )
         for row in self.rows:
-            title = "methods" if methods[row.student] <= most else DIALECTS[row.arm.dialect]
+            title = "methods" if methods[row.student] <= most else DIALECTS[row.dialect]
             if row.is_control:
                 title = "controls"
             of_title = found.setdefault((row.student, title), [])

@@ -1,10 +1,11 @@
-"""A study in one row for each arm, and what may be concluded from it."""
+"""A study in one row for each arm."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tfkd.runs import MethodSettings
 from tfkd.study.methods import CONTROLS, DIALECTS, METHODS
 from tfkd.study.plan import Arm, Study
 from tfkd.study.statistics.differences import (
@@ -12,11 +13,8 @@ from tfkd.study.statistics.differences import (
     Summary,
     holm,
     paired_difference,
-    seeds_needed,
     summarise,
 )
-
-LEVEL = 0.05
 
 PERCENT = ("accuracy", "ece", "aurc", "train_accuracy", "teacher_accuracy")
 """Metrics that rows hold in percent; NLL is in nats, Brier has no unit, time is in seconds."""
@@ -26,7 +24,7 @@ SUMMARISED = (*PERCENT, "nll", "brier", "seconds")
 
 @dataclass(frozen=True)
 class Row:
-    """One arm over its finished seeds.
+    """One arm over its finished seeds; with nothing but arm and title where it has none.
 
     Attributes:
         arm: what was trained.
@@ -45,21 +43,41 @@ class Row:
 
     arm: Arm
     title: str
-    teacher: str | None
-    metrics: dict[str, Summary]
-    differences: dict[str, PairedDifference]
-    adjusted_p: float | None
-    over_controls: dict[str, PairedDifference]
+    teacher: str | None = None
+    metrics: dict[str, Summary] = field(default_factory=dict)
+    differences: dict[str, PairedDifference] = field(default_factory=dict)
+    adjusted_p: float | None = None
+    over_controls: dict[str, PairedDifference] = field(default_factory=dict)
 
     @property
     def student(self) -> str:
         """The network that was trained; of a study on several data sets, with its data."""
-        return self.arm.name.rpartition("/")[0]
+        return student_of(self.arm)
+
+    @property
+    def method(self) -> str:
+        """What was trained: a name of `METHODS` or `CONTROLS`."""
+        return self.arm.method
+
+    @property
+    def dialect(self) -> str:
+        """Whose formulas and numbers it has: a name of `DIALECTS`."""
+        return self.arm.dialect
+
+    @property
+    def loss(self) -> MethodSettings:
+        """What it was trained with."""
+        return self.arm.loss
 
     @property
     def is_control(self) -> bool:
         """Whether the arm is there to explain others only."""
-        return self.arm.method in CONTROLS
+        return is_control(self.arm)
+
+    @property
+    def n(self) -> int:
+        """Number of finished seeds."""
+        return self.metrics["accuracy"].n if self.metrics else 0
 
     @property
     def accuracy(self) -> Summary:
@@ -70,6 +88,16 @@ class Row:
     def difference(self) -> PairedDifference | None:
         """Test accuracy minus the baseline's, in points."""
         return self.differences.get("accuracy")
+
+
+def is_control(arm: Arm) -> bool:
+    """Return whether an arm is there to explain others only."""
+    return arm.method in CONTROLS
+
+
+def student_of(arm: Arm) -> str:
+    """Return the network that is trained; of a study on several data sets, with its data."""
+    return arm.name.rpartition("/")[0]
 
 
 def title_of(arm: Arm) -> str:
@@ -84,7 +112,7 @@ def title_of(arm: Arm) -> str:
     title = {**METHODS, **CONTROLS}.get(arm.method, arm.method)
     if arm.method == "smoothed":
         return f"label smoothing ε = {arm.loss.alpha:g}"
-    if arm.method in CONTROLS:
+    if is_control(arm):
         scale = f"{arm.loss.scale:g}"
         title = title.replace("× s", f"× {scale}").replace("÷ s", f"÷ {scale}")
     if arm.dialect != "tfkd":
@@ -103,8 +131,8 @@ def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
     for record in records:
         groups.setdefault(record["arm"], {})[record["seed"]] = record
     arms = [arm for arm in study.arms if arm.name in groups]
-    students = list(dict.fromkeys(arm.name.rpartition("/")[0] for arm in arms))
-    arms.sort(key=lambda arm: (students.index(arm.name.rpartition("/")[0]), arm.method in CONTROLS))
+    students = list(dict.fromkeys(student_of(arm) for arm in arms))
+    arms.sort(key=lambda arm: (students.index(student_of(arm)), is_control(arm)))
     differences = {
         arm.name: {
             metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)
@@ -118,7 +146,7 @@ def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
         family = {
             arm.name: difference.p_value
             for arm in arms
-            if (arm.method in CONTROLS) is are_controls
+            if is_control(arm) is are_controls
             for difference in [differences[arm.name]["accuracy"]]
             if difference is not None
         }
@@ -147,57 +175,6 @@ def summarise_study(study: Study, records: list[dict[str, Any]]) -> list[Row]:
             )
         )
     return rows
-
-
-def conclude(rows: list[Row]) -> str:
-    """Say in words what the accuracies allow one to conclude, at level 0.05 after Holm."""
-    compared = [
-        (row, row.difference, row.adjusted_p)
-        for row in rows
-        if row.difference is not None and row.adjusted_p is not None and not row.is_control
-    ]
-    if not compared:
-        return "Nothing was compared: no method but cross-entropy was run."
-    seeds = min(difference.n for _, difference, _ in compared)
-    smallest = max(difference.smallest_p for _, difference, _ in compared)
-    hint = _how_many_seeds([(row, difference) for row, difference, _ in compared])
-    if smallest * len(compared) > LEVEL:
-        verdict = (
-            f"Nothing can be concluded yet: over {len(compared)} comparisons no corrected p below "
-            f"{min(smallest * len(compared), 1.0):.2g} is possible with {seeds} "
-            f"seed{'s' if seeds > 1 else ''}."
-        )
-        return f"{verdict} {hint}".strip()
-    told_apart = [entry for entry in compared if entry[2] <= LEVEL]
-    if not told_apart:
-        return (
-            f"No method can be told from cross-entropy by its accuracy with {seeds} seeds "
-            f"(Holm-corrected p above {LEVEL:g} for all). {hint}"
-        ).strip()
-    sentences = [
-        f"{row.title} on {row.student}: {difference.mean:+.2f} points to cross-entropy "
-        f"(corrected p {p:.2g})"
-        for row, difference, p in told_apart
-    ]
-    rest = len(compared) - len(told_apart)
-    ending = f"; {rest} of {len(compared)} methods cannot be told from it" if rest else ""
-    return f"With {seeds} seeds: {'; '.join(sentences)}{ending}."
-
-
-def _how_many_seeds(compared: list[tuple[Row, PairedDifference]]) -> str:
-    """How many seeds would show the largest of the observed differences."""
-    known = [
-        (row, difference) for row, difference in compared if difference.n > 1 and difference.sd > 0
-    ]
-    if not known:
-        return ""
-    row, difference = max(known, key=lambda pair: abs(pair[1].mean) / pair[1].sd)
-    needed = seeds_needed(difference.mean, difference.sd, level=LEVEL / len(compared))
-    seeds = "more than 1000" if needed is None else f"about {needed}"
-    return (
-        f"If {row.title}'s {difference.mean:+.2f} on {row.student} (sd {difference.sd:.2f}) is "
-        f"real, {seeds} seeds would show it with 80 % power."
-    )
 
 
 def _difference(

@@ -123,7 +123,7 @@ def _values(
     epochs, curves = found
     result = []
     for place, epoch in enumerate(epochs):
-        values: list[Value] = [row.student, data.label(row), epoch]
+        values: list[Value] = [row.student, data.name_in_figure(row), epoch]
         for key, _, _ in shown:
             if key in curves:
                 mean, sd = curves[key]

@@ -94,7 +94,7 @@ FILLED = {"tfkd": "full", "paper": "none", "released": "left"}
 
 def style_of(row: Row) -> Style:
     """Return the style of an arm's method, the same in every figure."""
-    return _OF_METHOD.get(row.arm.method, BASELINE_STYLE)
+    return _OF_METHOD.get(row.method, BASELINE_STYLE)
 
 
 def styles_in(group: Group) -> list[tuple[Row, Style]]:

@@ -30,7 +30,7 @@ class Lines:
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Print the epoch."""
-        line = f"epoch {record['epoch']}/{self._epochs}  {summarise(record)}"
+        line = f"epoch {record['epoch']}/{self._epochs}  {epoch_line(record)}"
         print(line, file=sys.stderr, flush=True)
 
 
@@ -61,7 +61,7 @@ class Bar:
         self._bar.update(
             self._task,
             completed=record["epoch"] * self._steps,  # though the epoch was begun by another
-            description=f"epoch {record['epoch']}  {summarise(record)}",
+            description=f"epoch {record['epoch']}  {epoch_line(record)}",
         )
 
 
@@ -81,7 +81,7 @@ def show_progress() -> Iterator[Progress]:
         yield Bar(bar)
 
 
-def summarise(record: dict[str, Any]) -> str:
+def epoch_line(record: dict[str, Any]) -> str:
     """Return the metrics of an epoch in one short line."""
     parts = [f"loss {record['train_loss']:.4f}", f"train {100 * record['train_accuracy']:.1f} %"]
     if record.get("validation_accuracy") is not None:
