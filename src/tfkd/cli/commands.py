@@ -223,7 +223,7 @@ def report(directory: Path, *, out: Path | None = None) -> int:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
-    from tfkd.report.page import write_report
+    from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
 
@@ -328,7 +328,7 @@ def explain_loss(
     stand_in = nn.Identity() if settings.has_teacher else None
     explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
     if picture is not None:
-        from tfkd.report.figures.explanation import save_soft_targets
+        from tfkd.report.figures.soft_targets_of_loss import save_soft_targets
 
         save_soft_targets(explanation, picture, title=settings.name)
     print(explanation)

@@ -329,6 +329,16 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 )
 
 
+def variant(part: Optimizer | Schedule) -> str:
+    """Return what a part that has variants is called.
+
+    Example:
+        >>> variant(OneCycle())
+        'one-cycle'
+    """
+    return str(type(part).__struct_config__.tag)
+
+
 def check_cache_form(form: str) -> None:
     """Raise `ValueError` unless it is `none` or the name of a form that answers are stored in."""
     if not re.fullmatch("none|float32|float16|top-[1-9][0-9]*", form):
