@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
-from tfkd._checks import check_integer
+from tfkd._checks import check_encodable, check_integer, check_number
 
 
 class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,7 +29,13 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.data_root is not None:
+            check_encodable("data_root", self.data_root)
         check_integer("workers", self.workers, minimum=0)
+        if not 0.0 <= check_number("checkpoint_seconds", self.checkpoint_seconds) < math.inf:
+            raise ValueError(
+                f"Expected `checkpoint_seconds` of at least 0, got {self.checkpoint_seconds}."
+            )
         for epoch in self.save_epochs:
             check_integer("save_epochs", epoch, minimum=1)
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
-from tfkd._checks import check_choice, check_fraction, check_integer, check_number, check_positive
+from tfkd._checks import (
+    check_choice,
+    check_encodable,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_positive,
+)
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 
@@ -257,6 +264,7 @@ class RunTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_encodable("teacher", self.run)
         check_cache_form(self.cache)
         if self.epoch is not None:
             check_integer("teacher_epoch", self.epoch, minimum=1)
@@ -282,6 +290,7 @@ class WeightsTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_encodable("teacher_weights", self.weights)
         check_cache_form(self.cache)
 
     def moved(self, change: Callable[[str], str]) -> WeightsTeacher:
