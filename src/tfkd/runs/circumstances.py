@@ -13,13 +13,13 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """What may be different each time that a run is made or gone on with.
 
     Attributes:
-        data_root: where the data set lies; for a folder of images, its path. None: the usual
-            places.
-        save_epochs: epochs after which the weights are kept.
+        data_root: folder in which the data set lies. Default: the usual places.
+        save_epochs: epochs after which the weights are kept. Default: after the last one alone.
         tensorboard: write TensorBoard event files.
-        workers: processes that decode image files.
+        workers: processes that decode image files. Default: 0, the training process
+            itself.
         checkpoint_seconds: at least this long between two checkpoints, and longer where writing
-            them would take more than 2 % of the time; 0: one after every step.
+            them would take more than 2 % of the time; 0: one after every step. Default: 10.
     """
 
     data_root: str | None = None
