@@ -13,6 +13,7 @@ import threading
 
 import pytest
 import torch
+from accelerate import Accelerator
 from msgspec.structs import replace
 from own_parts import changed
 from safetensors.torch import load_file, save_file
@@ -32,7 +33,12 @@ from tfkd.runs import (
 from tfkd.teachers import CachedTeacher
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
-from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
+from tfkd.train.teacher_cache import (
+    cache_identity,
+    cache_path,
+    cached_teacher,
+    in_batches_that_fit,
+)
 from tfkd.train.teacher_network import load_teacher
 
 DATA = DataSettings("digits", train_size=100, views=2)
@@ -234,51 +240,46 @@ def test_weights_from_a_file_have_their_cache_beside_them(teacher, tmp_path):
     assert len(list((tmp_path / "mine.teacher-cache").glob("*/cache.json"))) == 1
 
 
-def test_runs_side_by_side_make_it_once(teacher, tmp_path, monkeypatch):
-    from tfkd.train import teacher_cache
+class Slow(torch.nn.Module):
+    """A network that answers when it may."""
 
-    data = load_data(DATA)
-    model = create_model("small_cnn", num_classes=10, in_channels=1)
-    waits, made, found = threading.Event(), [], []
-    record, wait = teacher_cache._record, teacher_cache.wait_for_lock
+    def __init__(self):
+        super().__init__()
+        self.network = create_model("small_cnn", num_classes=10, in_channels=1)
+        self.asked, self.may, self.times = threading.Event(), threading.Event(), 0
 
-    def waiting(file):
-        if made:  # by another thread, which holds the lock
-            waits.set()
-        return wait(file)
+    def forward(self, images):
+        self.times += 1
+        self.asked.set()
+        assert self.may.wait(timeout=100)
+        return self.network(images)
 
-    def slow(path, *arguments):
-        made.append(path)
-        assert waits.wait(timeout=30)
-        record(path, *arguments)
 
-    monkeypatch.setattr(teacher_cache, "wait_for_lock", waiting)
-    monkeypatch.setattr(teacher_cache, "_record", slow)
-
-    class Place:
-        is_main_process = True
-        device = torch.device("cpu")
-
-        def autocast(self):
-            return torch.autocast("cpu", enabled=False)
+def test_runs_side_by_side_make_it_once(teacher):
+    data, settings, found = load_data(DATA), taught(teacher), []
+    slow = Slow()
 
     def get():
+        place = Accelerator(cpu=True)
         found.append(
-            teacher_cache.cached_teacher(
-                taught(teacher), data, model, accelerator=Place(), workers=0, progress=Silent()
+            cached_teacher(
+                settings, data, slow, accelerator=place, workers=0, progress=Silent()
             )
         )
 
     first, second = threading.Thread(target=get), threading.Thread(target=get)
     first.start()
-    while not made and first.is_alive():
-        first.join(timeout=0.01)
+    assert slow.asked.wait(timeout=100)
     second.start()
+    second.join(timeout=0.5)
+    assert second.is_alive()
+    assert found == []
+    slow.may.set()
     first.join()
     second.join()
-    assert len(made) == 1
+    assert slow.times == 1  # one batch of one view
     assert len(found) == 2
-    assert {cached.path for cached in found} == set(made)
+    assert found[0].path == found[1].path
 
 
 def test_label_mixing_is_refused_before_anything_is_done(teacher):
@@ -352,17 +353,8 @@ import sys, time, torch
 from pathlib import Path
 from tfkd.runs import RunSettings, files
 from tfkd.train import train_run
-from tfkd.train import teacher_cache
 from tfkd.train.progress import Silent
 
-wait = teacher_cache.wait_for_lock
-
-def told(file):
-    print("waiting", flush=True)
-    return wait(file)
-
-teacher_cache.CPU_BATCH = 8
-teacher_cache.wait_for_lock = told
 torch.set_num_threads(1)
 
 class Halting(Silent):
@@ -375,11 +367,17 @@ train_run(sys.argv[1], files.read_json(Path(sys.argv[2]), RunSettings), progress
 """
 
 
+def halting(teacher, **changes):
+    """Of 1081 images: the teacher is asked in three batches, before 0, 512 and 1024 of them."""
+    data = replace(DATA, train_size=None)
+    return taught(teacher, data=data, student="own_parts:announced", **changes)
+
+
 @pytest.fixture
 def start(teacher, tmp_path):
     """Starts a process that trains a run, and halts when its teacher has been asked so often."""
     (tmp_path / "halting.py").write_text(HALTING)
-    files.write_json(tmp_path / "halting.json", taught(teacher))
+    files.write_json(tmp_path / "halting.json", halting(teacher))
     started = []
 
     def start(name, after=float("inf")):
@@ -395,14 +393,14 @@ def start(teacher, tmp_path):
 
 
 def asks(process):
-    assert process.stdout.readline() == "waiting\n"
+    assert process.stdout.readline() == "built\n"
     assert process.stdout.readline() == "asking\n"
     return process
 
 
 def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, teacher, tmp_path):
-    asking, waiting = asks(start("run", 40)), start("other")
-    assert waiting.stdout.readline() == "waiting\n"
+    asking, waiting = asks(start("run", 512)), start("other")
+    assert waiting.stdout.readline() == "built\n"
     for process in (waiting, asking):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
@@ -411,12 +409,12 @@ def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, t
 
 
 def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teacher, tmp_path):
-    for after in (40, 100):  # of 100
+    for after in (512, 1081):  # of 1081
         asks(start("run", after)).kill()
         assert caches(teacher) == []
         assert not (tmp_path / "run" / "settings.json").exists()
     assert start("run").wait(timeout=100) == 0
-    train_run(tmp_path / "whole", taught(teacher, cache="none"))
+    train_run(tmp_path / "whole", halting(teacher, cache="none"))
     assert difference(tmp_path / "run", tmp_path / "whole") < 1e-4
     left = {file.name for file in caches(teacher)[0].parent.iterdir()}
     assert left == {"cache.json", "values.bin", "positions.bin"}
@@ -425,10 +423,10 @@ def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teac
 def test_where_the_maker_of_a_cache_is_killed_one_of_those_who_wait_makes_it(
     start, teacher, tmp_path
 ):
-    maker = asks(start("maker", after=40))
+    maker = asks(start("maker", after=512))
     waiting = [start(name) for name in ("one", "two")]
     for process in waiting:
-        assert process.stdout.readline() == "waiting\n"
+        assert process.stdout.readline() == "built\n"
     assert caches(teacher) == []
     maker.kill()
     for process in waiting:
