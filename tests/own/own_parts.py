@@ -20,9 +20,7 @@ def linear(*, num_classes, in_channels):
 
 def mlp(*, num_classes, in_channels):
     """A network of digits without batch norm, which sees each process's samples alone."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes)
-    )
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes))
 
 
 class Poisoned(nn.Module):

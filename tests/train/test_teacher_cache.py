@@ -13,7 +13,6 @@ import threading
 
 import pytest
 import torch
-from accelerate import Accelerator
 from msgspec.structs import replace
 from own_parts import changed
 from safetensors.torch import load_file, save_file
@@ -32,6 +31,7 @@ from tfkd.runs import (
 )
 from tfkd.teachers import CachedTeacher
 from tfkd.train import train_run
+from tfkd.train.accelerator import make_accelerator
 from tfkd.train.progress import Silent
 from tfkd.train.teacher_cache import (
     cache_identity,
@@ -257,14 +257,11 @@ class Slow(torch.nn.Module):
 
 def test_runs_side_by_side_make_it_once(teacher):
     data, settings, found = load_data(DATA), taught(teacher), []
-    slow = Slow()
+    slow, place = Slow(), make_accelerator(settings)
 
     def get():
-        place = Accelerator(cpu=True)
         found.append(
-            cached_teacher(
-                settings, data, slow, accelerator=place, workers=0, progress=Silent()
-            )
+            cached_teacher(settings, data, slow, accelerator=place, workers=0, progress=Silent())
         )
 
     first, second = threading.Thread(target=get), threading.Thread(target=get)

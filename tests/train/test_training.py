@@ -236,9 +236,7 @@ def test_a_teacher_must_have_been_trained_on_such_images(plain, tmp_path, change
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    wild = changed(
-        PLAIN, optimizer=SGD(learning_rate=1e30), schedule=Constant(warmup_epochs=0.0)
-    )
+    wild = changed(PLAIN, optimizer=SGD(learning_rate=1e30), schedule=Constant(warmup_epochs=0.0))
     with pytest.raises(FloatingPointError, match="epoch 1"):
         train_run(tmp_path / "run", wild)
 
