@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from safetensors.torch import load_file
 
-from tfkd.data import DataSettings, load_data, make_loader
-from tfkd.runs import RunDirectory
-from tfkd.runs.recipes import run_settings
+from tfkd.data import DataSettings, identify, load_data, make_loader
+from tfkd.runs import RunDirectory, make_run
 from tfkd.train import train_run
 from tfkd.train.predict import predict_files, read_pixels
 
@@ -18,7 +18,8 @@ from tfkd.train.predict import predict_files, read_pixels
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "digits"
-    train_run(path, run_settings(data="digits", epochs=1, train_size=200))
+    settings, _ = make_run({"data": "digits", "epochs": 1, "train_size": 200})
+    train_run(path, settings)
     return path
 
 
@@ -84,11 +85,12 @@ def test_images_of_a_folder_are_cut_as_evaluation_cuts_them(tmp_path):
         for number in range(4):
             pixels = generator.integers(0, 256, (50, 70, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
-    data = load_data(DataSettings(str(tmp_path), image_size=28))
+    data = load_data(DataSettings("folder", image_size=28), root=str(tmp_path))
     loader = make_loader(data, data.test, batch_size=8, train=False)
     (batch,) = loader.batches(epoch=0)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (data.mean, data.std))
-    record = {"name": str(tmp_path), "channels": 3, "image_size": 28}
+    record = identify(data)
+    assert record.fit == "centre-crop"
     for index, image in zip(batch.indices.tolist(), batch.images, strict=True):
         file = tmp_path / data.test.official.paths[index]
         expected = (image * std + mean) * 255
@@ -98,10 +100,12 @@ def test_images_of_a_folder_are_cut_as_evaluation_cuts_them(tmp_path):
 def test_grey_colour_and_size_are_converted(tmp_path):
     file = tmp_path / "red.png"
     Image.new("RGB", (30, 20), (255, 0, 0)).save(file)
-    grey = read_pixels(file, {"name": "digits", "channels": 1, "image_size": 8})
+    digits = identify(load_data(DataSettings("digits")))
+    grey = read_pixels(file, digits)
     # ITU-R BT.601 luma of pure red.
     assert grey.shape == (1, 8, 8)
     assert torch.all(grey == round(0.299 * 255))
-    colour = read_pixels(file, {"name": "cifar10", "channels": 3, "image_size": 32})
+    three = {"channels": 3, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    colour = read_pixels(file, replace(digits, image_size=32, **three))
     assert colour[:, 0, 0].tolist() == [255, 0, 0]
     assert colour.shape == (3, 32, 32)

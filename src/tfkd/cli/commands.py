@@ -282,7 +282,7 @@ def train(
     if not is_main_process():
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return
-    was_finished = RunDirectory(out).result() is not None and not overwrite
+    was_finished = not overwrite and RunDirectory(out).result() is not None
     with show_progress() as progress:
         result = train_run(
             out,

@@ -89,7 +89,7 @@ def _why_not_as_long(run: RunDirectory, settings: RunSettings) -> str | None:
     """Why a run cannot be trained for another number of epochs; None where it can, exactly."""
     if run.result_file.exists():
         return "it is finished, and its optimiser is gone"
-    done = len(run.history()) if run.metrics_file.exists() else 0
+    done = max([len(run.history()) if run.metrics_file.exists() else 0, *run.snapshots()])
     if settings.recipe.epochs < done:
         return f"{done} epochs are trained already"
     name = variant(settings.recipe.schedule)

@@ -103,7 +103,8 @@ class Training:
         self.agreement = Agreement(accelerator.num_processes, wishes=3)
         self.clock = CheckpointClock(circumstances.checkpoint_seconds)
         self.state = TrainingState(EpochTotals(accelerator))
-        if run.checkpoint_file.is_file() and not overwrite:
+        goes_on = run.checkpoint_file.is_file() and not overwrite
+        if goes_on:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
@@ -112,8 +113,8 @@ class Training:
                 epochs=settings.recipe.epochs,
             )
         if accelerator.is_main_process:
-            if overwrite:
-                run.clear()
+            if not goes_on:
+                run.clear()  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
             run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
 

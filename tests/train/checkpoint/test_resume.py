@@ -1,8 +1,6 @@
 """Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
 
 import contextlib
-import dataclasses
-import json
 import multiprocessing
 import os
 import random
@@ -15,10 +13,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
+from own_parts import changed
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, ScheduleSettings, TeacherSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    OneCycle,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    RunTeacher,
+    files,
+)
 from tfkd.train import train_run
 from tfkd.train.checkpoint.file import read_checkpoint
 
@@ -26,24 +35,26 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 TAUGHT = RunSettings(
-    data=DATA,
-    student="plain_cnn",  # has dropout and batch norm
-    epochs=3,
-    batch_size=24,
-    gradient_accumulation=2,
-    mixup=0.2,
-    cutmix=0.5,
-    mixed_precision="bf16",
-    schedule=ScheduleSettings("one-cycle"),
-    save_epochs=(2,),
-    method=MethodSettings("knowledge_distillation", temperature=2.0),
-    teacher=TeacherSettings("teacher"),
+    Recipe(
+        data=DATA,
+        student="plain_cnn",  # has dropout and batch norm
+        epochs=3,
+        batch_size=24,
+        gradient_accumulation=2,
+        mixup=0.2,
+        cutmix=0.5,
+        mixed_precision="bf16",
+        schedule=OneCycle(),
+    ),
+    method=MethodSettings("knowledge_distillation", numbers={"temperature": 2.0}),
+    teacher=RunTeacher(run="teacher"),
 )
+KEPT = Circumstances(save_epochs=(2,))
 
 PROGRAM = """
-import json, time
-import torch
-from tfkd.runs import RunSettings
+import time
+import msgspec, torch
+from tfkd.runs import Circumstances, RunSettings
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
@@ -54,8 +65,9 @@ class Slow(Silent):
         time.sleep(pause)
 
 torch.set_num_threads(1)
-settings = RunSettings.from_dict(json.loads(settings))
-train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds)
+settings = msgspec.json.decode(settings, type=RunSettings)
+circumstances = Circumstances(save_epochs=(2,), checkpoint_seconds=checkpoint_seconds)
+train_run(path, settings, circumstances, progress=Slow())
 """
 
 # A process that has imported all that is slow, from which one that trains is split off at once.
@@ -80,7 +92,7 @@ class Trainer:
         values = {
             "path": str(path),
             "log": str(self.log),
-            "settings": json.dumps(settings.to_dict()),
+            "settings": files.to_json(settings).decode(),
             "checkpoint_seconds": checkpoint_seconds,
             "pause": pause,
         }
@@ -143,15 +155,13 @@ def same(one, other):
         a, b = load_file(one / f"{name}.safetensors"), load_file(other / f"{name}.safetensors")
         assert a.keys() == b.keys()
         assert all(torch.equal(a[key], b[key]) for key in a), name
-    results = [RunDirectory(path).result() for path in (one, other)]
-    histories = [
-        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-        for path in (one, other)
-    ]
+    runs = [RunDirectory(path) for path in (one, other)]
+    results, histories = [run.result() for run in runs], [run.history() for run in runs]
     for record in (*results, *histories[0], *histories[1]):
-        assert record.pop("seconds") > 0
-    assert results[0] == results[1]
-    assert histories[0] == histories[1]
+        assert record.seconds > 0
+    assert replace(results[0], seconds=0) == replace(results[1], seconds=0)
+    without = [[replace(record, seconds=0) for record in history] for history in histories]
+    assert without[0] == without[1]
     files = [{str(f.relative_to(path)) for f in path.rglob("*")} for path in (one, other)]
     assert files[0] == files[1]  # nothing half-written is left
 
@@ -159,14 +169,14 @@ def same(one, other):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     teacher = tmp_path_factory.mktemp("teacher") / "run"
-    train_run(teacher, RunSettings(data=DATA, epochs=1))
-    return dataclasses.replace(TAUGHT, teacher=TeacherSettings(str(teacher)))
+    train_run(teacher, RunSettings(Recipe(data=DATA, epochs=1)))
+    return changed(TAUGHT, teacher=RunTeacher(run=str(teacher)))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(settings, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "undisturbed"
-    train_run(path, settings)
+    train_run(path, settings, KEPT)
     return path
 
 
@@ -179,7 +189,9 @@ def undisturbed_pair(settings, tmp_path_factory):
 
 def kill_and_finish(path, settings, *, kills, processes):
     """Kill a run at random moments, each in the steps that are left, and let it end."""
-    chance = random.Random()
+    number = random.SystemRandom().randrange(10**6)
+    print(f"the moments are those of seed {number}")
+    chance = random.Random(number)
     # Two processes agree on a checkpoint one step, which is two batches, before they write it.
     moments = (0, 1, 2, 3) if processes == 1 else (0, 4, 5, 8)
     for number in range(kills):
@@ -206,7 +218,7 @@ def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, tmp
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, tmp_path):
-    settings = dataclasses.replace(settings, epochs=12 * processes)
+    settings = changed(settings, epochs=12 * processes)
     Trainer(tmp_path / "undisturbed", settings, processes=processes).finish()
     kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes)
     same(tmp_path / "run", tmp_path / "undisturbed")
@@ -254,7 +266,7 @@ def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tm
     made = trainer.made()
     assert made in (4, 6)  # two batches to a step
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, made)
     Trainer(run, settings).finish()
     assert trainer.made() == 3 * 9
     same(run, undisturbed)
@@ -285,7 +297,7 @@ class Unused(Silent):""",
     assert code != 0
     assert "exitcode  : 143" in errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, 8)  # asked in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 
@@ -323,7 +335,7 @@ class Unused(Silent):""",
     go.touch()
     orphans.end()  # when the last of them has closed the pipe of errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # seen in step 3
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, 8)  # seen in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 
