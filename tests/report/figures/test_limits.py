@@ -3,13 +3,13 @@
 from collections import Counter
 
 import pytest
+from tfkd.study.methods import CONTROLS
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
 from tfkd.report.figures import cost, differences, panels
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import CONTROLS
 from tfkd.study.plan import Arm, Study
 from tfkd.study.summary import SUMMARISED, Row, summarise_study, title_of
 
