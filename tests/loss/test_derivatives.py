@@ -9,7 +9,10 @@ from torch.func import grad as grad_of
 from torch.func import hessian, jvp, vmap
 
 # Of torch itself, when it first loads what forward-mode derivatives need.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning"),
+    pytest.mark.usefixtures("either_way"),
+]
 
 DOUBLE = {"dtypes": (torch.float64,), "kinds": ("ordinary", "close"), "masks": False}
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tfkd.data import DataSettings
-from tfkd.report.page import write_report
+from tfkd.report.write import write_report
 from tfkd.runs import MethodSettings, OptimizerSettings, RunSettings
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.records import collect

@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from tfkd.cli import main
-from tfkd.report.page import write_report
 from tfkd.report.terminal.study_lines import print_status
+from tfkd.report.write import write_report
 from tfkd.runs import MethodSettings, RunSettings
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
@@ -123,9 +123,18 @@ def test_no_cell_is_a_formula(crafted):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")) or NUMBER.match(cell)
 
 
-@pytest.mark.parametrize("text", ["=1", "+cmd", "-x", "@SUM(1)", "\t=1", "\r=1", "-1+1"])
+@pytest.mark.parametrize("text", ["=1", "+cmd", "-x", "@SUM(1)", "-1+1", " =1", "＝1", "＠SUM(1)"])
 def test_formulas_get_an_apostrophe(text):
     assert harmless(text) == f"'{text}"
+    # Where another program begins a new cell, too.
+    assert harmless(f"a;{text}") == f"a;'{text}"
+    assert harmless(f"a\t{text}") == f"a\t'{text}"
+    assert harmless(f"\t{text}") == f"'\t'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "a; b", "-0.5", "a;-0.5", "cross-entropy × 0.5", "−1"])
+def test_other_text_stays_as_it_is(text):
+    assert harmless(text) == text
 
 
 def test_the_terminal_takes_no_name_for_markup(crafted, capsys):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from tfkd.report.figures import differences
-from tfkd.report.page import write_report
+from tfkd.report.write import write_report
 
 PLAIN = "small_cnn/cross_entropy"
 

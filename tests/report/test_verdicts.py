@@ -2,13 +2,9 @@
 
 import pytest
 
-from tfkd.report.verdicts import (
-    control_sentences,
-    count_conclusions,
-    machinery,
-    verdicts,
-)
+from tfkd.report.verdicts import control_sentences, machinery, verdicts
 from tfkd.runs import MethodSettings, RunSettings
+from tfkd.study.conclusions import conclude_claims, count_conclusions
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.summary import summarise_study
 
@@ -69,8 +65,9 @@ def rows(gains, *, seeds=SEEDS, published=None):
 
 
 def only(gains, **options):
-    (found,) = verdicts(rows(gains, **options))
-    return found
+    found = rows(gains, **options)
+    (verdict,) = verdicts(conclude_claims(found), found)
+    return verdict
 
 
 @pytest.mark.parametrize(
@@ -94,22 +91,22 @@ def only(gains, **options):
     ],
 )
 def test_conclusion(gains, conclusion):
-    assert only(gains).conclusion == conclusion
+    assert only(gains).claim.conclusion == conclusion
 
 
 def test_a_large_difference_of_few_seeds_is_no_gain():
     found = only({CLAIM: 5.0}, seeds=3)
-    assert found.conclusion == "too few seeds to tell"
+    assert found.claim.conclusion == "too few seeds to tell"
     assert "The smallest p possible with 3 seeds is 0.25" in found.details[-1]
     alone = only({CLAIM: 5.0}, seeds=1)
-    assert alone.conclusion == "too few seeds to tell"
+    assert alone.claim.conclusion == "too few seeds to tell"
     assert "interval" not in alone.headline
     assert alone.details == ("One seed tells nothing about chance.",)
 
 
 def test_the_sentence_has_the_numbers():
     found = only({CLAIM: 0.42, "small_cnn/scaled": 0.39, "small_cnn/smoothed": -0.1})
-    row = found.row
+    row = found.claim.row
     over = row.over_controls["small_cnn/scaled"]
     assert found.headline == (
         "De-KD, as released, on small_cnn, taught by big@1: "
@@ -119,7 +116,7 @@ def test_the_sentence_has_the_numbers():
         f"(cross-entropy × 0.0595), method minus control +{over.mean:.2f} points, "
         f"95 % interval −{-over.low:.2f} to {over.high:.2f}."
     )
-    assert found.because == (
+    assert found.claim.because == (
         "It is not above cross-entropy × 0.0595, which has no teacher and gains as well."
     )
     smoothed = row.difference.mean - row.over_controls["small_cnn/smoothed"].mean
@@ -137,10 +134,10 @@ def test_calibration_and_likelihood_stand_beside_the_baselines():
 
 def test_a_loss_that_the_scale_shares():
     found = only({CLAIM: -1.0, "small_cnn/scaled": -1.0})
-    assert found.conclusion == "worse"
+    assert found.claim.conclusion == "worse"
     assert "against cross-entropy" in found.headline
-    assert found.because == "So is cross-entropy × 0.0595, from which it cannot be told."
-    assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).because == ""
+    assert found.claim.because == "So is cross-entropy × 0.0595, from which it cannot be told."
+    assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).claim.because == ""
 
 
 def test_what_the_paper_reports():
@@ -174,4 +171,4 @@ def test_controls_by_themselves_and_counts():
     assert sentence.startswith(
         "cross-entropy × 0.0595 on small_cnn: −0.79 points against cross-entropy"
     )
-    assert count_conclusions(verdicts(found)) == [("gain beyond controls", 1)]
+    assert count_conclusions(conclude_claims(found)) == [("gain beyond controls", 1)]

@@ -1,7 +1,6 @@
 """Studies that are killed, interrupted, shared and short of memory end as undisturbed ones."""
 
 import collections
-import dataclasses
 import multiprocessing
 import os
 import random
@@ -15,10 +14,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import asdict, replace
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    RunTeacher,
+)
 from tfkd.runs.lock import LOCK_FILE
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
@@ -26,20 +33,14 @@ from tfkd.study.plan import PlannedRun
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 EPOCHS = 3
-BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30)
+BASE = RunSettings(Recipe(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30))
 
 
 def plan(root, seeds=5):
     """Five runs or more, and one that the first of them teaches."""
-    runs = [
-        PlannedRun(f"plain-{seed}", "x", dataclasses.replace(BASE, seed=seed))
-        for seed in range(seeds)
-    ]
-    taught = dataclasses.replace(
-        BASE,
-        method=MethodSettings("knowledge_distillation"),
-        teacher=TeacherSettings(str(root / "plain-0")),
-    )
+    runs = [PlannedRun(f"plain-{seed}", "x", replace(BASE, seed=seed)) for seed in range(seeds)]
+    teacher = RunTeacher(run=str(root / "plain-0"))
+    taught = RunSettings(BASE.recipe, MethodSettings("normal_kd"), teacher)
     return [*runs, PlannedRun("taught", "x", taught, after="plain-0")]
 
 
@@ -57,7 +58,7 @@ class Log:
         self._write(os.getpid(), "start", runs, epochs)
 
     def epoch(self, name, record):
-        self._write(os.getpid(), "epoch", name, record["epoch"])
+        self._write(os.getpid(), "epoch", name, record.epoch)
 
     def finished(self, run, result):
         self._write(os.getpid(), "finished", run.name)
@@ -74,7 +75,7 @@ class Hook:
         pass
 
     def epoch(self, name, record):
-        self.epochs.append((name, record["epoch"]))
+        self.epochs.append((name, record.epoch))
         if self._epoch is not None:
             self._epoch(len(self.epochs))
 
@@ -93,7 +94,13 @@ def main(root, jobs, seeds):
     log._write(os.getpid(), "ready")
     while not root.with_suffix(".go").exists():
         time.sleep(0.01)
-    execute(plan(root, seeds), root, jobs=jobs, workers=0, progress=log, checkpoint_seconds=0)
+    execute(
+        plan(root, seeds),
+        root,
+        jobs=jobs,
+        progress=log,
+        circumstances=Circumstances(checkpoint_seconds=0),
+    )
 
 
 def start(root, jobs=1, seeds=5):
@@ -119,7 +126,7 @@ def wait_for(root, kind, count):
 def undisturbed(tmp_path_factory):
     root = tmp_path_factory.mktemp("studies") / "undisturbed"
     hook = Hook()
-    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    execute(plan(root), root, jobs=1, progress=hook)
     assert hook.epochs == [(run.name, e + 1) for run in plan(root) for e in range(EPOCHS)]
     return root
 
@@ -127,7 +134,7 @@ def undisturbed(tmp_path_factory):
 def same(root, undisturbed, seeds=5):
     for run in plan(root, seeds):
         one, other = RunDirectory(root / run.name), RunDirectory(undisturbed / run.name)
-        results = [one.result(), other.result()]
+        results = [asdict(one.result()), asdict(other.result())]
         assert [result.pop("seconds") > 0 for result in results] == [True, True]
         assert results[0] == results[1]
         weights = [load_file(one.weights_file()), load_file(other.weights_file())]
@@ -191,7 +198,7 @@ def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp
     left = [run.name for run in plan(root) if RunDirectory(root / run.name).result() is None]
     assert left
     hook = Hook()
-    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    execute(plan(root), root, jobs=1, progress=hook)
     assert sorted(hook.done) == sorted(left)
     same(root, undisturbed)
 
@@ -202,7 +209,7 @@ MANY = 31
 @pytest.fixture(scope="module")
 def undisturbed_many(tmp_path_factory):
     root = tmp_path_factory.mktemp("studies") / "many"
-    execute(plan(root, MANY), root, jobs=1, workers=0, progress=Hook())
+    execute(plan(root, MANY), root, jobs=1, progress=Hook())
     return root
 
 
@@ -272,7 +279,7 @@ def held(run):
 def test_a_busy_run_is_left_for_later_and_taken_over_when_its_trainer_dies(tmp_path, undisturbed):
     with held(tmp_path / "plain-0") as holder:
         hook = Hook(finished=lambda number: holder.kill() if number == 4 else None)
-        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+        execute(plan(tmp_path), tmp_path, jobs=1, progress=hook)
     # Its own student waits for it.
     assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
     same(tmp_path, undisturbed)
@@ -285,7 +292,7 @@ def test_a_run_that_another_process_finishes_counts(tmp_path, undisturbed):
 
     hook = Hook(finished=finish)
     with held(tmp_path / "plain-0"):
-        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+        execute(plan(tmp_path), tmp_path, jobs=1, progress=hook)
     assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
     assert len(hook.epochs) == 5 * EPOCHS
     same(tmp_path, undisturbed)
@@ -298,7 +305,7 @@ def kill_children():
 
 def test_runs_whose_process_is_killed_go_on_in_another(tmp_path):
     hook = Hook(epoch=lambda number: kill_children() if number == 1 else None)
-    execute(plan(tmp_path), tmp_path, jobs=2, workers=0, progress=hook)
+    execute(plan(tmp_path), tmp_path, jobs=2, progress=hook)
     assert len(hook.done) == 6
     names = [run.name for run in plan(tmp_path)]
     assert all(RunDirectory(tmp_path / name).result() is not None for name in names)
@@ -306,28 +313,28 @@ def test_runs_whose_process_is_killed_go_on_in_another(tmp_path):
 
 def test_a_run_whose_process_is_killed_twice_has_failed(tmp_path):
     hook = Hook(epoch=lambda number: kill_children())
-    long = dataclasses.replace(BASE, epochs=1000)
-    runs = [PlannedRun(str(n), "x", dataclasses.replace(long, seed=n)) for n in range(2)]
+    long = replace(BASE.recipe, epochs=1000)
+    runs = [PlannedRun(str(n), "x", RunSettings(long, seed=n)) for n in range(2)]
     with pytest.raises(
         RunsFailedError, match=r"2 of 2 runs failed(.|\n)*0: its process died twice"
     ):
-        execute(runs, tmp_path, jobs=2, workers=0, progress=hook)
+        execute(runs, tmp_path, jobs=2, progress=hook)
     assert hook.done == []
 
 
 def test_an_unknown_executor_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`executor` local or ray, got 'slurm'"):
-        execute([], tmp_path, jobs=1, workers=0, progress=Hook(), executor="slurm")
+        execute([], tmp_path, jobs=1, progress=Hook(), executor="slurm")
 
 
 def test_a_study_whose_finished_runs_were_taught_by_other_weights_is_refused(undisturbed, tmp_path):
     root = tmp_path / "study"
     shutil.copytree(undisturbed, root)
-    execute(plan(root), root, jobs=1, workers=0, progress=Hook())  # all is finished
+    execute(plan(root), root, jobs=1, progress=Hook())  # all is finished
     before = (root / "taught" / "result.json").stat().st_mtime_ns
     shutil.copy(root / "plain-1" / "weights.safetensors", root / "plain-0" / "weights.safetensors")
     with pytest.raises(ValueError, match=r"the weights that taught the run in .*taught.*plain-0"):
-        execute(plan(root), root, jobs=1, workers=0, progress=Hook())
+        execute(plan(root), root, jobs=1, progress=Hook())
     assert (root / "taught" / "result.json").stat().st_mtime_ns == before
 
 

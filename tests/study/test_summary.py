@@ -8,8 +8,9 @@ from rich.console import Console
 
 from tfkd.report.terminal.study_table import print_rows
 from tfkd.runs import MethodSettings, RunSettings
+from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.plan import Arm, Study
-from tfkd.study.summary import conclude, summarise_study, title_of
+from tfkd.study.summary import summarise_study, title_of
 
 PLAIN, TAUGHT = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SCALED = "small_cnn/scaled-0.5"
@@ -106,13 +107,16 @@ def test_titles_name_dialect_and_scale():
 
 
 def test_what_may_be_concluded():
-    assert "Nothing can be concluded yet" in conclude(rows_of([0.01]))
-    few = conclude(rows_of([0.01, 0.012, 0.011]))
+    def concluded(differences):
+        return conclude(conclude_claims(rows_of(differences)))
+
+    assert "Nothing can be concluded yet" in concluded([0.01])
+    few = concluded([0.01, 0.012, 0.011])
     assert "Nothing can be concluded yet" in few
     assert "seeds would show it" in few
-    clear = conclude(rows_of([0.01 + 0.0001 * i for i in range(11)]))
+    clear = concluded([0.01 + 0.0001 * i for i in range(11)])
     assert "De-KD, as released on small_cnn: +1.05 points" in clear
-    none = conclude(rows_of([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012]))
+    none = concluded([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012])
     assert "No method can be told from cross-entropy" in none
 
 

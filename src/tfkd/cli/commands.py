@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfkd.cli.parser import Command, Commands, Group
+from tfkd.cli.command import Command, Commands, Group
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +42,9 @@ def compare(
       imagenet       timm/resnet18  timm/resnet50      90  step 30,60,80, gamma 0.1
       a folder       timm/resnet18  timm/resnet50      90  cosine
 
-      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch size 128
-      (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a folder: 1e-4), warm-up of 1
-      epoch (imagenet: none).
+      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
+      size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
+      folder: 1e-4), warm-up of 1 epoch (imagenet: none).
 
     Args:
         written: options of a run.
@@ -64,15 +64,26 @@ def compare(
     from tfkd.study.comparison import COMPARED, comparison
 
     recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances_of(written))
+    teacher = teacher or defaults(recipe.data.name).teacher
+    _check_models(student=recipe.student, teacher=teacher)
     study = comparison(
         recipe,
-        teacher=teacher or defaults(recipe.data.name).teacher,
+        teacher=teacher,
         methods=methods or COMPARED,
         seeds=seeds,
         teacher_cache=teacher_cache,
     )
     out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
     _run_study(study, out, circumstances, jobs=jobs, other_data=other_data)
+
+
+def _check_models(**names: str | None) -> None:
+    """Check the names of networks, by the options that they are typed behind."""
+    from tfkd.models.create import check_model_name
+
+    for option, name in names.items():
+        if name is not None:
+            check_model_name(name, argument=option)
 
 
 def _name(data: str, circumstances: Circumstances) -> str:
@@ -175,6 +186,7 @@ def run_named_study(
     from tfkd.paper.catalogue import make_study
     from tfkd.runs.written import circumstances_of
 
+    _check_models(student=written.get("recipe", {}).get("student"), teacher=teacher)
     study, circumstances = make_study(
         name,
         data=data,
@@ -223,7 +235,7 @@ def report(directory: Path, *, out: Path | None = None) -> int:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
-    from tfkd.report.page import write_report
+    from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
 
@@ -266,6 +278,7 @@ def train(
     from tfkd.train import train_run
 
     settings, circumstances = make_run(written)
+    _check_models(student=settings.recipe.student, teacher=getattr(settings.teacher, "model", None))
     if not is_main_process():
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return
@@ -310,25 +323,31 @@ def evaluate(
 
 
 def explain_loss(
-    written: dict[str, Any], *, classes: int = 10, picture: Path | None = None
+    written: dict[str, Any],
+    *,
+    method: str = "tf_kd_reg",
+    classes: int = 10,
+    picture: Path | None = None,
 ) -> None:
     """Show what a loss amounts to: its soft target, and the label smoothing it equals.
 
     Args:
-        written: options of a method. Default: tf_kd_reg.
+        written: options of a method.
         classes: number of classes, at least 2.
         picture: file to draw the soft targets to; .svg, .png or .pdf.
     """
     from torch import nn
 
     import tfkd
+    from tfkd._checks import check_integer
     from tfkd.runs.written import make_method
 
-    settings = make_method({"name": "tf_kd_reg", **written.get("method", {})})
+    check_integer("classes", classes, minimum=2)
+    settings = make_method({**written.get("method", {}), "name": method})
     stand_in = nn.Identity() if settings.has_teacher else None
     explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
     if picture is not None:
-        from tfkd.report.figures.explanation import save_soft_targets
+        from tfkd.report.figures.soft_targets_of_loss import save_soft_targets
 
         save_soft_targets(explanation, picture, title=settings.name)
     print(explanation)
@@ -370,22 +389,38 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-RECIPE = ("data", "recipe", "optimizer", "schedule")
-"""The parts of a run that a comparison or study has in common."""
+RECIPE = {
+    "data": "data",
+    "recipe": "training (defaults depend on the data)",
+    "optimizer": "optimiser (defaults depend on the data)",
+    "schedule": "learning rate (defaults depend on the data)",
+}
+"""The parts of a run that a comparison or study has in common, and their titles in the help."""
+
+CIRCUMSTANCES = {"circumstances": "where and how, which changes no number"}
 
 COMMANDS: Commands = {
-    "compare": Command(compare, (*RECIPE, "circumstances")),
+    "compare": Command(compare, {**RECIPE, **CIRCUMSTANCES}),
     "study": Group(
         "Every experiment of the paper, in full or in small.",
         {
             "list": Command(list_studies),
-            "run": Command(run_named_study, (*RECIPE, "circumstances")),
+            "run": Command(run_named_study, {**RECIPE, **CIRCUMSTANCES}),
             "status": Command(status_of_studies),
         },
     ),
     "report": Command(report),
-    "train": Command(train, (*RECIPE, "method", "teacher", "seed", "circumstances")),
+    "train": Command(
+        train,
+        {
+            "method": "method",
+            "teacher": "teacher",
+            **RECIPE,
+            "seed": "seed",
+            **CIRCUMSTANCES,
+        },
+    ),
     "evaluate": Command(evaluate),
-    "explain": Command(explain_loss, ("method",)),
+    "explain": Command(explain_loss, {"method": "method"}),
     "predict": Command(predict),
 }

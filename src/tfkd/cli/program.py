@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import re
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 
 try:
+    from tfkd.cli.command import Command, Group
     from tfkd.cli.commands import (
         COMMANDS,
         compare,
@@ -18,8 +16,7 @@ try:
         run_named_study,
         train,
     )
-    from tfkd.cli.parser import UsageError, make_parser, parse
-    from tfkd.runs.options import options
+    from tfkd.cli.parser import UsageError, find_command, list_commands, parse
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
@@ -29,12 +26,12 @@ DESCRIPTION = """\
 Train image classifiers with label smoothing, knowledge distillation and teacher-free
 distillation, and compare them.
 
-  tfkd compare                        every method on a small data set, in minutes
-  tfkd compare --data DIR             the same on your images, a folder for each class
+  tfkd compare               every method on a small data set, in minutes
+  tfkd compare --data DIR    the same on your images, a folder for each class
   tfkd train --out RUN --method tf_kd_reg
-  tfkd study run table-1              an experiment of the paper, with seeds and controls
-  tfkd report DIR                     a page about what was run
-  tfkd COMMAND --help                 all options of a command
+  tfkd study run table-1     an experiment of the paper, with seeds and controls
+  tfkd report DIR            a page about what was run
+  tfkd COMMAND --help        all options of a command
 
 Before any command, or behind it, --debug shows where an error came from."""
 
@@ -52,14 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
+    command: Command | Group | None = None
     resumes = False
     try:
-        parser = make_parser(COMMANDS, description=DESCRIPTION, version=_version())
-        function, options = parse(parser, COMMANDS, arguments)
-        resumes = function in (compare, train, run_named_study)
-        code = function(**options)
+        names, command = find_command(arguments, Group(DESCRIPTION, COMMANDS))
+        prog, rest = " ".join(["tfkd", *names]), arguments[len(names) :]
+        if isinstance(command, Group):
+            return list_commands(prog, command, rest)
+        options = parse(prog, command, rest)
+        resumes = command.function in (compare, train, run_named_study)
+        code = command.function(**options)
     except (SystemExit, KeyboardInterrupt) as end:
-        if type(end) is SystemExit:  # --help, --version, --print-config
+        if type(end) is SystemExit:  # --help, --print-config
             return end.code if isinstance(end.code, int) else 0
         # The training says how far it came, if it could.
         how = str(end) or "interrupted"
@@ -69,14 +70,19 @@ def _run(arguments: list[str], debug: bool) -> int:
         return 130 if isinstance(end, KeyboardInterrupt) else 143
     except Exception as error:
         if debug:
+            import traceback
+
             traceback.print_exc()
-        print(f"tfkd: error: {_describe(error)}", file=sys.stderr)
+        message = _describe(error)
+        if isinstance(command, Command):
+            message = command.as_typed(message)
+        print(f"tfkd: error: {message}", file=sys.stderr)
         return 2 if isinstance(error, (UsageError, ValueError, TypeError)) else 1
     return code if isinstance(code, int) else 0
 
 
 def _describe(error: Exception) -> str:
-    message = _NAME.sub(_as_typed, _printable(_message(error)))
+    message = _printable(_message(error))
     if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
         package = str(error.name).partition(".")[0]
         return f'this needs the package {package}: pip install "tfkd[cli]"'
@@ -85,15 +91,6 @@ def _describe(error: Exception) -> str:
     ):
         return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
-
-
-_NAME = re.compile(r"`(\w+)`")
-
-
-def _as_typed(found: re.Match[str]) -> str:
-    """The name of an option, as it is typed."""
-    known = found[1] in options() or found[1] in ("seeds", "jobs", "controls", "methods", "out")
-    return f"--{found[1].replace('_', '-')}" if known else found[0]
 
 
 def _message(error: Exception) -> str:
@@ -107,10 +104,3 @@ def _printable(text: str) -> str:
     return "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
     )
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("tfkd")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 from torch import nn
 
+from tfkd._checks import did_you_mean
 from tfkd.models._extra import needs_extra
 from tfkd.models._sizes import check_sizes
 from tfkd.models.densenet import densenet121
@@ -106,19 +106,46 @@ def create_model(
             )
         return own
 
+    check_model_name(name)
+    import timm
+
+    with _weights_only():
+        network: nn.Module = timm.create_model(
+            name.removeprefix(_TIMM),
+            pretrained=pretrained,
+            num_classes=num_classes,
+            in_chans=in_channels,
+        )
+    return network
+
+
+def check_model_name(name: str, *, argument: str = "model") -> None:
+    """Check that somebody knows a network of this name; nothing is built.
+
+    Args:
+        name: as `create_model` takes it.
+        argument: what the error calls it.
+
+    Raises:
+        ValueError: if nobody does.
+        ModuleNotFoundError: if the name is not this package's and timm is not installed.
+    """
+    if name in _FUNCTIONS or is_reference(name):
+        return
     with needs_extra(f"The model {name!r}, none of {', '.join(model_names())},"):
         import timm
     timm_name = name.removeprefix(_TIMM)
-    if not timm.is_model(timm_name):
-        known = [*model_names(), *timm.list_models()]
-        close = get_close_matches(timm_name, known, n=3)
-        hint = f"Did you mean {', '.join(close)}?" if close else "See `tfkd.models.model_names()`."
-        raise ValueError(f"Expected `model` to be the name of a known model, got {name!r}. {hint}")
-    with _weights_only():
-        network: nn.Module = timm.create_model(
-            timm_name, pretrained=pretrained, num_classes=num_classes, in_chans=in_channels
-        )
-    return network
+    architecture, dot, _ = timm_name.partition(".")
+    tagged = timm.list_models(f"{architecture}.*", include_tags=True) if dot else [timm_name]
+    if timm.is_model(timm_name) and timm_name in tagged:
+        return
+    prefix = _TIMM if name.startswith(_TIMM) else ""
+    timms = tagged if timm.is_model(architecture) and dot else timm.list_models()
+    hint = did_you_mean(name, dict.fromkeys([*model_names(), *(f"{prefix}{own}" for own in timms)]))
+    raise ValueError(
+        f"Expected `{argument}` to be the name of a known model, got {name!r}."
+        f"{hint or ' See `tfkd.models.model_names()` and `timm.list_models()`.'}"
+    )
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from tfkd._checks import did_you_mean
-from tfkd.method_table import NUMBERS
+from tfkd.method_table import METHODS, NUMBERS
 from tfkd.runs.contents import StoredSettings
 
 
@@ -27,12 +28,14 @@ class Option:
         path: through `StoredSettings`.
         kind: what it must be.
         help: what it is.
+        default: what it is where it is not said; None also where that depends on the data.
     """
 
     name: str
     path: tuple[str, ...]
     kind: Any
     help: str
+    default: Any = None
 
     @property
     def part(self) -> str:
@@ -40,6 +43,16 @@ class Option:
         if len(self.path) == 1:
             return self.path[0]
         return self.path[1] if self.path[0] == "recipe" and len(self.path) > 2 else self.path[0]
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether None is a value of it."""
+        return NoneType in get_args(self.kind)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is any number of values with spaces between them."""
+        return get_origin(self.kind) is list
 
     @property
     def is_flag(self) -> bool:
@@ -66,37 +79,42 @@ _NOT_TYPED = {("teacher", "kind"), ("teacher", "model")}
 def options() -> dict[str, Option]:
     """Return every option by its name."""
     found: dict[str, Option] = {}
-    for path, kind, text in _leaves(StoredSettings, ()):
-        if path in _NOT_TYPED:
+    for option in _leaves(StoredSettings, ()):
+        if option.path in _NOT_TYPED:
             continue
-        name = _NAMES.get(path, path[-1])
-        if name in found and found[name].path != path:
-            raise AssertionError(f"two options are called {name}")
-        found.setdefault(name, Option(name, path, kind, text))
+        if option.name in found and found[option.name].path != option.path:
+            raise AssertionError(f"two options are called {option.name}")
+        found.setdefault(option.name, option)
     return found
 
 
-def _leaves(
-    kind: type[Struct], path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any, str]]:
-    """Path, kind and help of every value of a struct, and of the structs in it."""
+def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
+    """Every value of a struct, and of the structs in it."""
     hints, texts = get_type_hints(kind), described(kind)
-    for name in kind.__struct_fields__:
-        hint, here = hints[name], (*path, name)
-        structs = [part for part in (hint, *get_args(hint)) if _is_struct(part)]
-        tags = [part.__struct_config__.tag for part in structs]
+    for field in msgspec.structs.fields(kind):
+        hint, here, text = hints[field.name], (*path, field.name), texts.get(field.name, "")
         if here == ("method", "numbers"):
             for number, known in NUMBERS.items():
-                yield (*here, number), float, f"{known.help}. Default: the method's own."
+                yield _option((*here, number), float, f"{known.help}. Default: the method's own")
             continue
+        structs = [part for part in (hint, *get_args(hint)) if _is_struct(part)]
+        tags = [part.__struct_config__.tag for part in structs]
         if not structs:
-            yield here, hint, texts.get(name, "")
-            continue
-        if tags[0] is not None:
-            tag = structs[0].__struct_config__.tag_field
-            yield (*here, tag), _one_of(tags), texts.get(name, "")
+            default = None if field.default is msgspec.NODEFAULT else field.default
+            if here == ("method", "name"):
+                text = f"{', '.join(METHODS)}; or module:function, of your own"
+            yield _option(here, hint, text, default)
+        elif tags[0] is not None:
+            yield _option((*here, structs[0].__struct_config__.tag_field), _one_of(tags), text)
         for part in structs:
             yield from _leaves(part, here)
+
+
+def _option(path: tuple[str, ...], kind: Any, text: str, default: Any = None) -> Option:
+    depends_on_data = path[0] == "recipe" and path[1] != "data"
+    return Option(
+        _NAMES.get(path, path[-1]), path, kind, text, None if depends_on_data else default
+    )
 
 
 def _is_struct(kind: Any) -> bool:
@@ -119,66 +137,89 @@ def described(kind: type) -> dict[str, str]:
 
 @cache
 def _by_path() -> dict[tuple[str, ...], Option]:
-    return {option.path: option for option in options().values()}
+    known = {option.path: option for option in options().values()}
+    # Stored beside what is typed.
+    hidden = {path: Option(path[-1], path, str, "") for path in _NOT_TYPED}
+    return known | hidden
 
 
 def option_at(path: tuple[str, ...]) -> Option | None:
-    """Return the option of a path; None if there is none."""
+    """Return the option of a path; None if there is none. A method of one's own has its numbers."""
+    if len(path) == 3 and path[:2] == ("method", "numbers") and path not in _by_path():
+        return Option(path[-1], path, float, "")
     return _by_path().get(path)
 
 
-def from_text(option: Option, text: str) -> Any:
-    """Return the value that a text stands for; several have commas between them.
+def value_of(option: Option, value: object) -> Any:
+    """Return the value that was meant, of one as it was typed or read.
 
     Args:
         option: whose value it is.
-        text: as it was typed.
+        value: a text, of which `none` leaves empty what may be empty, and commas separate several;
+            or what a file holds.
 
     Raises:
         ValueError: if it cannot be its value.
 
     Example:
-        >>> from_text(options()["milestones"], "60,120")
+        >>> value_of(options()["milestones"], "60,120")
         (60, 120)
-        >>> from_text(options()["epochs"], "x")
+        >>> value_of(options()["epochs"], "x")
         Traceback (most recent call last):
         ...
         ValueError: Expected `epochs` to be a whole number, got 'x'.
     """
-    kind = option.kind
-    kinds = [part for part in get_args(kind) if part is not type(None)] or [kind]
-    if Path in (kind, *kinds):
-        return Path(text)
-    if str in (kind, *kinds):
-        return text
-    several = next((part for part in (kind, *kinds) if get_origin(part) is tuple), None)
-    value: object = text
-    if several is not None:
-        kind = several
-        value = [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
+    kind = _without_none(option.kind)
+    is_text = isinstance(value, str)
+    if kind is str and is_text:
+        return value
+    if option.may_be_none and value in ("none", "null", None):
+        return None
+    meant = value
+    if kind is bool and isinstance(value, str):
+        meant = {"yes": True, "on": True, "no": False, "off": False}.get(value.lower(), value)
+    elif get_origin(kind) in (tuple, list):
+        if isinstance(value, str):
+            meant = [part.strip() for part in value.strip("[] ").split(",") if part.strip()]
+        elif not isinstance(value, (list, tuple)):
+            meant = [value]
     try:
-        return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
-        choices = values_of(kind)
-        hint = did_you_mean(text, choices)
+        return msgspec.convert(meant, kind, strict=not is_text, dec_hook=_path)
+    except (msgspec.ValidationError, TypeError) as error:
+        hint = did_you_mean(value, values_of(kind)) if isinstance(value, str) else ""
         raise ValueError(
-            f"Expected `{option.name}` to be {_called(kind)}, got {text!r}.{hint}"
+            f"Expected `{option.name}` to be {_called(kind)}, got {_shown(value)}.{hint}"
         ) from error
+
+
+def _path(kind: type, value: object) -> Path:
+    """Convert to what msgspec does not know."""
+    if kind is not Path or not isinstance(value, str):
+        raise TypeError
+    return Path(value)
+
+
+def _without_none(kind: Any) -> Any:
+    parts = get_args(kind)
+    return next(part for part in parts if part is not NoneType) if NoneType in parts else kind
 
 
 def values_of(kind: Any) -> tuple[str, ...]:
     """Return the values that there are, if they are a closed set of texts."""
-    for part in (kind, *get_args(kind)):
-        if get_origin(part) is Literal:
-            return get_args(part)
-    return ()
+    kind = _without_none(kind)
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _called(kind: Any) -> str:
-    kinds = [part for part in (kind, *get_args(kind)) if part is not type(None)]
     if values_of(kind):
         return f"one of {', '.join(values_of(kind))}"
-    if get_origin(kind) is tuple:
-        return f"{'whole numbers' if int in kinds else 'names'} with commas between them"
-    named = {int: "a whole number", float: "a number", bool: "true or false"}
-    return next((name for part, name in named.items() if part in kinds), "text")
+    if get_origin(kind) in (tuple, list):
+        inner = get_args(kind)[0]
+        return f"{'whole numbers' if inner is int else 'names'} with commas between them"
+    named = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+    return named.get(kind, "text")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -214,6 +214,9 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
             complete[number] = check_method_number(number, chosen)
         force_setattr(self, "numbers", complete)
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.dialect, tuple(sorted(self.numbers.items()))))
+
     @property
     def _named(self) -> str:
         return self.name if self.dialect == "tfkd" else f"{self.name} in the dialect {self.dialect}"
@@ -341,6 +344,16 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
                     "student sees mixtures, which the teacher has to be asked about."
                 )
+
+
+def variant(part: Optimizer | Schedule) -> str:
+    """Return what a part that has variants is called.
+
+    Example:
+        >>> variant(OneCycle())
+        'one-cycle'
+    """
+    return str(type(part).__struct_config__.tag)
 
 
 def check_cache_form(form: str) -> None:

@@ -1,27 +1,25 @@
 """A run as people write it: on the command line, in a YAML file, in settings.json.
 
-All three are the same nested mapping, that of `StoredSettings`. An option is a path through it, as
-`recipe.optimizer.learning_rate`; its last word alone will do, as `learning_rate`, and a part with
-variants is called by its own word, as `optimizer: adamw`. What is left out is as the data set asks.
+All three are the same nested mapping, that of `StoredSettings`. An option is a value within it; its
+last word alone will do, as `learning_rate`, and a part is called by its own word, as `optimizer:
+adamw`. What is left out is as the data set asks.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-import yaml
 
-from tfkd._checks import did_you_mean
-from tfkd.data.settings import name_and_root
+from tfkd._checks import check_choice, did_you_mean
+from tfkd.data.settings import FOLDER, name_and_root
 from tfkd.runs.circumstances import Circumstances
-from tfkd.runs.files import read_bytes, why
-from tfkd.runs.options import from_text, option_at, options
+from tfkd.runs.files import why
+from tfkd.runs.options import option_at, options, value_of
 from tfkd.runs.recipes import defaults
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, Step
 
@@ -33,29 +31,25 @@ def nested(written: Mapping[str, Any]) -> Written:
     """Return what was written, every value at its place.
 
     Args:
-        written: names of options, or parts as they are nested; None stands for what is left out.
+        written: names of options, or parts as they are nested, with underscores or hyphens; None
+            stands for what is left out, unless that is a value of its own.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or a value that cannot be.
 
     Example:
-        >>> nested({"optimizer": "adamw", "learning_rate": 0.01})
+        >>> nested({"optimizer": "adamw", "learning-rate": 0.01})
         {'recipe': {'optimizer': {'name': 'adamw', 'learning_rate': 0.01}}}
     """
     result: Written = {}
     for name, value in written.items():
-        if value is None:
-            continue
-        known = options().get(name)
-        if known is not None and not isinstance(value, Mapping):
-            _put(result, known.path, value)
-        elif isinstance(value, Mapping) and name in _parts():
-            _put_all(result, _parts()[name], value)
+        typed = str(name).replace("-", "_")
+        option = options().get(typed)
+        if isinstance(value, Mapping):
+            _put_all(result, _parts().get(typed, (typed,)), value)
         else:
-            raise ValueError(
-                f"Expected a name of an option, got {name!r}.{did_you_mean(name, options())}"
-            )
-    return result
+            _put(result, (typed,) if option is None else option.path, value)
+    return _as_typed(result)
 
 
 @cache
@@ -68,19 +62,43 @@ def _parts() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
+    if path not in _parts().values():
+        raise _unknown(path)
+    for name, value in values.items():
+        inner = (*path, str(name).replace("-", "_"))
+        if isinstance(value, Mapping):
+            _put_all(into, inner, value)
+        else:
+            _put(into, inner, value)
+
+
 def _put(into: Written, path: tuple[str, ...], value: object) -> None:
+    if path in _parts().values():  # called by its own word
+        path = (*path, "run" if path == ("teacher",) else "name")
     option = option_at(path)
+    if option is None:
+        raise _unknown(path)
+    if value is None and not option.may_be_none:
+        return
     for name in path[:-1]:
         into = into.setdefault(name, {})
-    into[path[-1]] = from_text(option, value) if option and isinstance(value, str) else value
+    into[path[-1]] = value_of(option, value)
 
 
-def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            _put_all(into, (*path, name), value)
-        elif value is not None:
-            _put(into, (*path, name), value)
+def _unknown(path: tuple[str, ...]) -> ValueError:
+    hint = did_you_mean(path[-1], options())
+    return ValueError(f"Expected a name of an option, got {'.'.join(path)[:200]!r}.{hint}")
+
+
+def _as_typed(written: Written) -> Written:
+    """The same, with a teacher that is stored by its kind as it is typed."""
+    teacher = written.get("teacher")
+    if teacher is not None and "kind" in teacher:
+        check_choice("kind", teacher.pop("kind"), ("run", "weights"))
+        if "model" in teacher:
+            teacher["run"] = teacher.pop("model")
+    return written
 
 
 def make_run(written: Mapping[str, Any]) -> tuple[RunSettings, Circumstances]:
@@ -186,16 +204,19 @@ def moved(epochs: tuple[int, ...], before: int, after: int) -> tuple[int, ...]:
     return tuple(sorted({max(round(epoch * after / before), 1) for epoch in epochs}))
 
 
+@cache
+def _variants() -> dict[str, dict[str, type[msgspec.Struct]]]:
+    """By name of a part that has variants, and by theirs, what they say."""
+    hints = get_type_hints(Recipe)
+    return {
+        part: {own.__struct_config__.tag: own for own in get_args(hints[part])}
+        for part in ("optimizer", "schedule")
+    }
+
+
 def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
     """The values of a part that has variants, of which each says other things."""
-    hint = get_type_hints(Recipe)[part]
-    variants = {own.__struct_config__.tag: own for own in get_args(hint)}
-    name = written.get("name", before["name"])
-    if name not in variants:
-        raise ValueError(
-            f"Expected `{part}` to be one of {', '.join(variants)}, got {name!r}."
-            f"{did_you_mean(str(name), variants)}"
-        )
+    variants, name = _variants()[part], written.get("name", before["name"])
     known = ("name", *variants[name].__struct_fields__)
     for field in written:
         if field not in known:
@@ -208,18 +229,15 @@ def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
 
 def _teacher(written: Mapping[str, Any]) -> Written:
     """A teacher as it is stored; typed, it is a run, or beside its weights a model."""
-    if "kind" in written:
-        return dict(written)
-    source = written.get("run")
-    if source is None:
-        names = [f"`teacher_{name}`" for name in written]
+    said = {name: value for name, value in written.items() if value is not None}
+    if "run" not in said:
+        names = [f"`teacher_{name}`" for name in said]
         raise ValueError(f"Expected `teacher` beside {', '.join(names)}.")
-    if "weights" not in written:
-        return {"kind": "run", **written}
-    if "epoch" in written:
+    if "weights" not in said:
+        return {"kind": "run", **said}
+    if "epoch" in said:
         raise ValueError("Expected `teacher_epoch` or `teacher_weights`, got both.")
-    rest = {name: value for name, value in written.items() if name != "run"}
-    return {"kind": "weights", "model": source, **rest}
+    return {"kind": "weights", "model": said.pop("run"), **said}
 
 
 def _converted(values: object, kind: Any) -> Any:
@@ -229,12 +247,39 @@ def _converted(values: object, kind: Any) -> Any:
         raise ValueError(why(error)) from error
 
 
-def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
-    """Return two nested mappings as one, in which the second has the last word."""
+def merged(first: Written, second: Written) -> Written:
+    """Return what two sources say together, of which the second has the last word.
+
+    Where it names another optimiser, schedule, method or folder, what the first said of its own
+    goes as far as it does not suit that.
+
+    Args:
+        first: as `nested` returns it.
+        second: likewise.
+
+    Example:
+        >>> file = nested({"method": "tf_kd_reg", "alpha": 0.3, "momentum": 0.8})
+        >>> merged(file, nested({"method": "label_smoothing", "optimizer": "adamw"}))
+        {'method': {'name': 'label_smoothing'}, 'recipe': {'optimizer': {'name': 'adamw'}}}
+    """
+    first, recipe, other = _joined({}, first), first.get("recipe", {}), second.get("recipe", {})
+    for part, variants in _variants().items():
+        name = other.get(part, {}).get("name")
+        if part in recipe and name in variants:
+            kept = ("name", *variants[name].__struct_fields__)
+            first["recipe"][part] = {n: v for n, v in recipe[part].items() if n in kept}
+    method, another = (said.get("method", {}).get("name") for said in (first, second))
+    if method != another and None not in (method, another):
+        first["method"].pop("numbers", None)
+    if recipe.get("data", {}).get("name") == FOLDER and "name" in other.get("data", {}):
+        first.get("circumstances", {}).pop("data_root", None)
+    return _joined(first, second)
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
     result = dict(first)
     for name, value in second.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
-        result[name] = merged(result[name], value) if both else value
+        result[name] = _joined(first.get(name, {}), value) if isinstance(value, dict) else value
     return result
 
 
@@ -244,45 +289,18 @@ def read_written(file: Path) -> Written:
     Of a run's settings.json, the teacher lies where that run found it.
 
     Args:
-        file: of a mapping of plain values, without aliases, of which a few lines can stand for
-            billions.
+        file: as `tfkd.runs.plain_yaml.read_plain_yaml` takes it.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: naming the file, if it holds something else.
     """
-    if not file.exists():
-        raise FileNotFoundError(f"Expected a file of options at {file}, found no such file.")
-    try:
-        found = yaml.load(read_bytes(file), Loader=_PlainLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise ValueError(f"Expected plain YAML or JSON in {file}, but: {text}.") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"Expected names and values in {file}, got {type(found).__name__}.")
-    written = {str(name).replace("-", "_"): value for name, value in found.items()}
+    from tfkd.runs.plain_yaml import read_plain_yaml  # only here, for a quick start
+
+    written = read_plain_yaml(file)
     teacher = written.get("teacher")
     if "circumstances" in written and isinstance(teacher, dict):
         for place in ("run", "weights"):
             if isinstance(teacher.get(place), str):
                 teacher[place] = os.path.normpath(file.parent / teacher[place])
     return written
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML of plain values: `no` is a word and not false, and nothing stands for another."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Compose a node, unless it is an alias."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("expected no YAML aliases, got one")
-        return super().compose_node(parent, index)
-
-
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [
-        (tag, re.compile("^(true|false|True|False)$") if tag == "tag:yaml.org,2002:bool" else match)
-        for tag, match in resolvers
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

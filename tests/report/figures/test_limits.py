@@ -3,13 +3,13 @@
 from collections import Counter
 
 import pytest
+from tfkd.study.methods import CONTROLS
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
 from tfkd.report.figures import cost, differences, panels
-from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, first
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import CONTROLS
 from tfkd.study.plan import Arm, Study
 from tfkd.study.summary import SUMMARISED, Row, summarise_study, title_of
 
@@ -40,7 +40,7 @@ def test_a_panel_has_the_first_arms_and_says_which_are_left_out():
     data = study_of(MOST_ARMS + 2)
     drawing = differences.draw(data)
     (panel,) = drawing.panels
-    labels = [data.label(row) for row in data.rows if row.difference is not None]
+    labels = [data.name_in_figure(row) for row in data.rows if row.difference is not None]
     drawn = [label for label in labels if label in panel]
     assert drawn == labels[:MOST_ARMS]
     assert f"the first {MOST_ARMS} of {MOST_ARMS + 2} arms of net" in drawing.left_out
@@ -59,7 +59,7 @@ def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, 
 
 
 def test_what_fits_is_drawn_without_a_word():
-    drawn, left_out = first(range(MOST_ARMS), MOST_ARMS, "arms", str)
+    drawn, left_out = within_limit(range(MOST_ARMS), MOST_ARMS, "arms", str)
     assert list(drawn) == list(range(MOST_ARMS))
     assert left_out == ""
     assert differences.draw(study_of(3)).left_out == ""

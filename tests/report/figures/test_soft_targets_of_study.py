@@ -3,7 +3,7 @@
 import pytest
 
 from tfkd.paper.catalogue import PAPER
-from tfkd.report.figures import soft_targets
+from tfkd.report.figures import soft_targets_of_study
 from tfkd.report.study_data import RunData, StudyData
 from tfkd.study.summary import SUMMARISED, summarise_study
 
@@ -25,7 +25,7 @@ def test_losses_of_one_name_and_other_numbers_are_all_there():
     ]
     described = {"classes": [str(label) for label in range(100)]}
     runs = {record["arm"]: [RunData(record, {}, described, {}, [], None)] for record in records}
-    figure = soft_targets.draw(StudyData(study, runs, summarise_study(study, records)))
+    figure = soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))
     scales = {row[0]: row[3] for row in figure.table.rows}
     assert len(scales) == len(figure.table.rows) == len(figure.panels) == 5
     for arm, scale in SCALES.items():
