@@ -10,12 +10,13 @@ from contextlib import contextmanager
 import pytest
 
 from tfkd.data import DataSettings
-from tfkd.runs import RunSettings
+from tfkd.runs import Recipe, RunSettings
 from tfkd.runs.lock import LOCK_FILE, RunBusyError, lock_run
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
-SETTINGS = RunSettings(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
+DATA = DataSettings("digits", train_size=60)
+SETTINGS = RunSettings(Recipe(data=DATA, epochs=1, batch_size=30))
 
 
 class Counting(Silent):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tfkd.data import DataSettings, identify, load_data, make_loader
 from tfkd.runs import RunDirectory, make_run
 from tfkd.train import train_run
-from tfkd.train.predict import predict_files, read_pixels
+from tfkd.train.predict import BATCH, predict_files, read_pixels
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,10 @@ def test_an_unreadable_file_does_not_stop_the_others(digits_run, tmp_path):
     assert third.error is not None and "none.png" in third.error
 
 
-def test_more_files_than_a_batch(digits_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfkd.train.predict.BATCH", 2)
-    files = [tmp_path / f"{n}.png" for n in range(5)]
+def test_more_files_than_a_batch(digits_run, tmp_path):
+    files = [tmp_path / f"{n}.png" for n in range(BATCH + 2)]
     for n, file in enumerate(files):
-        Image.new("L", (8, 8), 50 * n).save(file)
+        Image.new("L", (8, 8), 3 * n).save(file)
     together = list(predict_files(digits_run, files))
     alone = [next(iter(predict_files(digits_run, [file]))) for file in files]
     assert [p.file for p in together] == files

@@ -41,6 +41,7 @@ from tfkd.train.teacher_cache import (
 )
 from tfkd.train.teacher_network import load_teacher
 
+NETWORK = {"name": "small_cnn", "num_classes": 10, "in_channels": 1}
 DATA = DataSettings("digits", train_size=100, views=2)
 CROPPED = replace(DATA, name="own_parts:cropped_digits")
 PLAIN = RunSettings(Recipe(data=DATA, epochs=1, batch_size=40))
@@ -240,41 +241,35 @@ def test_weights_from_a_file_have_their_cache_beside_them(teacher, tmp_path):
     assert len(list((tmp_path / "mine.teacher-cache").glob("*/cache.json"))) == 1
 
 
-class Slow(torch.nn.Module):
-    """A network that answers when it may."""
-
-    def __init__(self):
-        super().__init__()
-        self.network = create_model("small_cnn", num_classes=10, in_channels=1)
-        self.asked, self.may, self.times = threading.Event(), threading.Event(), 0
-
-    def forward(self, images):
-        self.times += 1
-        self.asked.set()
-        assert self.may.wait(timeout=100)
-        return self.network(images)
-
-
 def test_runs_side_by_side_make_it_once(teacher):
     data, settings, found = load_data(DATA), taught(teacher), []
-    slow, place = Slow(), make_accelerator(settings)
+    place, model = make_accelerator(settings), create_model(**NETWORK)
+    asked, may = threading.Event(), threading.Event()
+    times = []
+
+    def answer(module, images):
+        times.append(len(images[0]))
+        asked.set()
+        assert may.wait(timeout=100)
+
+    model.register_forward_pre_hook(answer)
 
     def get():
         found.append(
-            cached_teacher(settings, data, slow, accelerator=place, workers=0, progress=Silent())
+            cached_teacher(settings, data, model, accelerator=place, workers=0, progress=Silent())
         )
 
     first, second = threading.Thread(target=get), threading.Thread(target=get)
     first.start()
-    assert slow.asked.wait(timeout=100)
+    assert asked.wait(timeout=100)
     second.start()
     second.join(timeout=0.5)
     assert second.is_alive()
     assert found == []
-    slow.may.set()
+    may.set()
     first.join()
     second.join()
-    assert slow.times == 1  # one batch of one view
+    assert times == [100]  # one batch of one view
     assert len(found) == 2
     assert found[0].path == found[1].path
 
