@@ -33,3 +33,27 @@ def test_a_signal_whose_exception_is_swallowed_is_obeyed_later():
         Swallowing()
         signals.wait()
         assert signals.asked() == signal.SIGTERM
+
+
+@pytest.fixture
+def _default_sigterm():
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_default_sigterm")
+@pytest.mark.parametrize(
+    ("under_torchrun", "asked", "after"),
+    [
+        (True, True, signal.SIG_IGN),  # which sends one to whoever ends later than the first
+        (True, False, signal.SIG_DFL),
+        (False, True, signal.SIG_DFL),
+    ],
+)
+def test_who_ends_because_it_was_asked_is_asked_but_once(under_torchrun, asked, after):
+    with noted_signals(twice=False, launcher=os.getppid() if under_torchrun else None) as signals:
+        signals.wait()
+        if asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == after

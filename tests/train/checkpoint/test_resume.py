@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import runpy
 import signal
 import subprocess
@@ -282,8 +283,9 @@ class Unused(Silent):""",
     )
     trainer = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
     code, errors = trainer.end()
-    assert code != 0
-    assert "exitcode  : 143" in errors
+    assert code == 1  # torchrun's own
+    # Each ends by itself, whichever of them torchrun sees first and sends SIGTERM to the other.
+    assert re.findall(r"exitcode  : (\S+)", errors) == ["143", "143"], errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
     Trainer(run, settings, processes=2).finish()
