@@ -70,8 +70,8 @@ def noted_signals(*, twice: bool, launcher: int | None = None) -> Iterator[Signa
     Only where they would end the process: whoever handles or ignores one of them goes on to do so.
     Python hands signals to the main thread alone; in another nothing is noted.
 
-    `torchrun` sends SIGTERM to every process that has not ended when the first one has. A process
-    that ends because it was asked to ignores that from then on, so that its exit code is its own.
+    `torchrun` sends SIGTERM to every process that has not ended when the first one has. One that
+    ends by `TrainingTerminated` ignores it from then on, so that its exit code is its own.
 
     Args:
         twice: whether a second Ctrl-C ends the process at once.
@@ -86,11 +86,13 @@ def noted_signals(*, twice: bool, launcher: int | None = None) -> Iterator[Signa
                 before[number] = signal.signal(number, signals.note)
     try:
         yield signals
+    except TrainingTerminated:
+        if launcher is not None and signal.SIGTERM in before:
+            before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for known, handler in before.items():
             signal.signal(known, handler)
-        if signals.number != 0 and launcher is not None and signal.SIGTERM in before:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
