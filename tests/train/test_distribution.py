@@ -18,11 +18,12 @@ from tfkd.runs import OptimizerSettings, RunDirectory, RunSettings
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.seeds import weights_seed
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "flat_mlp")
 
 # 184 training images: of a batch of 59 the processes have 29 and 30, and of the last one 3 and 4.
 PLAIN = RunSettings(
     data=DataSettings("digits", train_size=205),
+    student="flat_mlp",
     epochs=2,
     batch_size=59,
     gradient_accumulation=2,
@@ -39,7 +40,7 @@ from accelerate.state import PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
 from tfkd.runs import RunSettings
-from tfkd.train import accelerator, lesson, sharding, student, train_run
+from tfkd.train import accelerator, lesson, sharding, train_run
 from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
 
@@ -50,12 +51,7 @@ class Interrupt(Silent):
         if self.left == 0:
             raise KeyboardInterrupt
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-known, whole, spread = student.create_model, sharding.whole, set()
+whole, spread = sharding.whole, set()
 
 def spy(state):
     spread.update(isinstance(value, DTensor) for value in state.values())
@@ -74,8 +70,7 @@ if sys.argv[2] == "FSDP":
 sharding.whole = spy
 lesson.EVALUATION_BATCH = 85  # of 596 test images the last one is for one process alone
 torch.set_num_threads(1)
-for path, settings, plain, interrupted in json.loads(sys.argv[1]):
-    student.create_model = network if plain else known
+for path, settings, interrupted in json.loads(sys.argv[1]):
     settings = RunSettings.from_dict(settings)
     if interrupted:
         try:
@@ -88,16 +83,10 @@ assert (True in spread) == (sys.argv[2] == "FSDP")
 """
 
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-
-def train_pair(folder, jobs, how):
-    """Train runs one after another in two processes: path, settings, network, interruption."""
+def train_pair(folder, jobs, how, preparation):
+    """Train runs one after another in two processes: path, settings, interruption."""
     program = folder / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(preparation + PROGRAM)
     listed = [(str(path), settings.to_dict(), *rest) for path, settings, *rest in jobs]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
@@ -110,27 +99,25 @@ def train_pair(folder, jobs, how):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(flat_mlp, tmp_path_factory):
     """The runs of one process."""
     folder = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tfkd.train.student.create_model", network)
-        train_run(folder / "sgd", PLAIN)
-        train_run(folder / "adam", ADAM)
+    train_run(folder / "sgd", PLAIN)
+    train_run(folder / "adam", ADAM)
     return folder
 
 
 @pytest.fixture(scope="module", params=["DDP", pytest.param("FSDP", marks=pytest.mark.long)])
-def pair(request, tmp_path_factory):
+def pair(request, flat_mlp, tmp_path_factory):
     """The same runs of two processes, one of them interrupted, and one with batch norm."""
     folder = tmp_path_factory.mktemp(request.param)
     jobs = [
-        (folder / "sgd", PLAIN, True, False),
-        (folder / "adam", ADAM, True, False),
-        (folder / "interrupted", ADAM, True, True),
-        (folder / "batch-norm", BATCH_NORM, False, False),
+        (folder / "sgd", PLAIN, False),
+        (folder / "adam", ADAM, False),
+        (folder / "interrupted", ADAM, True),
+        (folder / "batch-norm", BATCH_NORM, False),
     ]
-    train_pair(folder, jobs, request.param)
+    train_pair(folder, jobs, request.param, flat_mlp)
     return folder
 
 

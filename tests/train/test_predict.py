@@ -12,7 +12,7 @@ from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.runs import RunDirectory
 from tfkd.runs.recipes import run_settings
 from tfkd.train import train_run
-from tfkd.train.predict import predict_files, read_pixels
+from tfkd.train.predict import BATCH, predict_files, read_pixels
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,14 @@ def test_an_unreadable_file_does_not_stop_the_others(digits_run, tmp_path):
     assert third.error is not None and "none.png" in third.error
 
 
-def test_more_files_than_a_batch(digits_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfkd.train.predict.BATCH", 2)
-    files = [tmp_path / f"{n}.png" for n in range(5)]
+def test_more_files_than_a_batch(digits_run, tmp_path):
+    files = [tmp_path / f"{n}.png" for n in range(2 * BATCH + 1)]
     for n, file in enumerate(files):
-        Image.new("L", (8, 8), 50 * n).save(file)
+        Image.new("L", (8, 8), 255 * n // len(files)).save(file)
     together = list(predict_files(digits_run, files))
-    alone = [next(iter(predict_files(digits_run, [file]))) for file in files]
     assert [p.file for p in together] == files
-    for a, b in zip(together, alone, strict=True):
+    for n in (0, BATCH - 1, BATCH, 2 * BATCH):
+        a, (b,) = together[n], predict_files(digits_run, [files[n]])
         assert [n for n, _ in a.classes] == [n for n, _ in b.classes]
         assert [p for _, p in a.classes] == pytest.approx([p for _, p in b.classes], abs=1e-5)
 

@@ -22,7 +22,13 @@ from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
 from tfkd.teachers import CachedTeacher
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
-from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
+from tfkd.train.teacher_cache import (
+    CPU_BATCH,
+    cache_identity,
+    cache_path,
+    cached_teacher,
+    in_batches_that_fit,
+)
 from tfkd.train.teacher_network import load_teacher
 
 DATA = DataSettings("digits", train_size=100, views=2)
@@ -229,26 +235,11 @@ def test_weights_from_a_file_have_their_cache_beside_them(teacher, tmp_path):
     assert len(list((tmp_path / "mine.teacher-cache").glob("*/cache.json"))) == 1
 
 
-def test_runs_side_by_side_make_it_once(teacher, tmp_path, monkeypatch):
-    from tfkd.train import teacher_cache
-
+def test_runs_side_by_side_make_it_once(teacher, before_opening):
     data = load_data(DATA)
-    model = create_model("small_cnn", num_classes=10, in_channels=1)
-    waits, made, found = threading.Event(), [], []
-    record, wait = teacher_cache._record, teacher_cache.wait_for_lock
-
-    def waiting(file):
-        if made:  # by another thread, which holds the lock
-            waits.set()
-        return wait(file)
-
-    def slow(path, *arguments):
-        made.append(path)
-        assert waits.wait(timeout=30)
-        record(path, *arguments)
-
-    monkeypatch.setattr(teacher_cache, "wait_for_lock", waiting)
-    monkeypatch.setattr(teacher_cache, "_record", slow)
+    model = load_teacher(taught(teacher).teacher, data)
+    (path,) = paths(teacher, {})
+    waits, made, found = threading.Event(), threading.Event(), []
 
     class Place:
         is_main_process = True
@@ -257,23 +248,35 @@ def test_runs_side_by_side_make_it_once(teacher, tmp_path, monkeypatch):
         def autocast(self):
             return torch.autocast("cpu", enabled=False)
 
-    def get():
+    class Making(Asked):
+        def teacher(self, done, total):
+            super().teacher(done, total)
+            made.set()
+            assert waits.wait(timeout=30)
+
+    progress = [Making(), Making()]
+
+    def get(number):
         found.append(
-            teacher_cache.cached_teacher(
-                taught(teacher), data, model, accelerator=Place(), workers=0, progress=Silent()
+            cached_teacher(
+                taught(teacher),
+                data,
+                model,
+                accelerator=Place(),
+                workers=0,
+                progress=progress[number],
             )
         )
 
-    first, second = threading.Thread(target=get), threading.Thread(target=get)
+    first, second = (threading.Thread(target=get, args=(number,)) for number in range(2))
     first.start()
-    while not made and first.is_alive():
-        first.join(timeout=0.01)
+    assert made.wait(timeout=100)
+    before_opening(path.with_suffix(".lock"), waits.set)  # which the first one holds
     second.start()
     first.join()
     second.join()
-    assert len(made) == 1
-    assert len(found) == 2
-    assert {cached.path for cached in found} == set(made)
+    assert [bool(one.answers) for one in progress] == [True, False]
+    assert [cached.path for cached in found] == [path, path]
 
 
 def test_label_mixing_is_refused_before_anything_is_done(teacher):
@@ -335,30 +338,25 @@ def test_settings_of_an_earlier_version_mean_what_it_did(trained, tmp_path):
 
 PROGRAM = """
 import json, sys, torch
-import tfkd.data.sources.digits, tfkd.train.student as student
+import tfkd.data.sources.digits
 from tfkd.data import Augmentation
 from tfkd.runs import RunSettings
 from tfkd.train import train_run
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-student.create_model = network  # without batch norm, which sees each process's samples alone
 tfkd.data.sources.digits.Augmentation = lambda: Augmentation(crop_padding=1)
 torch.set_num_threads(1)
 train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))))
 """
 
 
-def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
+def test_the_processes_of_a_run_share_a_cache(teacher, flat_mlp, tmp_path):
     program, settings = tmp_path / "program.py", tmp_path / "settings.json"
-    program.write_text(PROGRAM)
+    program.write_text(flat_mlp + PROGRAM)
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for cache, launcher in (("float32", torchrun), ("none", [])):
-        settings.write_text(json.dumps(taught(teacher, cache=cache).to_dict()))
+        values = taught(teacher, cache=cache, student="flat_mlp").to_dict()
+        settings.write_text(json.dumps(values))
         command = [sys.executable, *launcher, str(program), str(tmp_path / cache), str(settings)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -367,37 +365,42 @@ def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
 
 
 HALTING = """
-import json, sys, time, torch
+import json, os, sys, time, torch
 from tfkd.runs import RunSettings
 from tfkd.train import train_run
-from tfkd.train import teacher_cache
 from tfkd.train.progress import Silent
 
-wait = teacher_cache.wait_for_lock
+told = []
 
-def told(file):
-    print("waiting", flush=True)
-    return wait(file)
+def tell(event, arguments):
+    file = str(arguments[0]) if event == "open" else ""
+    if "teacher-cache" in file and file.endswith(".lock") and not told:
+        told.append(file)
+        os.write(1, b"waiting\\n")  # for the lock of the cache
 
-teacher_cache.CPU_BATCH = 8
-teacher_cache.wait_for_lock = told
+sys.addaudithook(tell)
 torch.set_num_threads(1)
 
 class Halting(Silent):
     def teacher(self, done, total):
         if done >= float(sys.argv[3]):
-            print("asking", flush=True)
-            time.sleep(100)
+            os.write(1, b"asking\\n")
+            while True:
+                time.sleep(1)
 
 train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))), progress=Halting())
 """
+
+
+# More than a batch that a teacher is asked.
+MANY = {"data": dataclasses.replace(DATA, train_size=CPU_BATCH + 100), "epochs": 1}
 
 
 @pytest.fixture
 def start(teacher, tmp_path):
     """Starts a process that trains a run, and halts when its teacher has been asked so often."""
     (tmp_path / "halting.py").write_text(HALTING)
-    (tmp_path / "halting.json").write_text(json.dumps(taught(teacher).to_dict()))
+    (tmp_path / "halting.json").write_text(json.dumps(taught(teacher, **MANY).to_dict()))
     started = []
 
     def start(name, after=float("inf")):
@@ -429,12 +432,12 @@ def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, t
 
 
 def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teacher, tmp_path):
-    for after in (40, 100):  # of 100
+    for after in (40, MANY["data"].train_size):
         asks(start("run", after)).kill()
         assert caches(teacher) == []
         assert not (tmp_path / "run" / "settings.json").exists()
     assert start("run").wait(timeout=100) == 0
-    train_run(tmp_path / "whole", taught(teacher, cache="none"))
+    train_run(tmp_path / "whole", taught(teacher, cache="none", **MANY))
     assert difference(tmp_path / "run", tmp_path / "whole") < 1e-4
     left = {file.name for file in caches(teacher)[0].parent.iterdir()}
     assert left == {"cache.json", "values.bin", "positions.bin"}

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from timm.models import register_model
 
 import tfkd
 from tfkd.data import DataSettings, load_data, make_loader
@@ -24,8 +25,11 @@ from tfkd.train.progress import Silent
 from tfkd.train.seeds import weights_seed
 from tfkd.train.step.learning_rate import learning_rate_factor
 
+pytestmark = pytest.mark.usefixtures("flat_mlp")
+
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
+POISONED = dataclasses.replace(PLAIN, student="poisoned")
 
 
 class Interrupt(Silent):
@@ -155,13 +159,9 @@ def test_resuming_gives_the_very_same_run(plain, tmp_path):
     assert resumed["train"] == undisturbed["train"]
 
 
-def test_accumulated_batches_are_one_large_batch(tmp_path, monkeypatch):
-    def linear(name, *, num_classes, in_channels, pretrained=False):
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
-
-    monkeypatch.setattr("tfkd.train.student.create_model", linear)
+def test_accumulated_batches_are_one_large_batch(tmp_path):
     # 210 images: the last batch of either run is smaller than the others.
-    large = dataclasses.replace(PLAIN, batch_size=128, save_epochs=())
+    large = dataclasses.replace(PLAIN, student="flat_mlp", batch_size=128, save_epochs=())
     small = dataclasses.replace(large, batch_size=32, gradient_accumulation=4)
     train_run(tmp_path / "large", large)
     train_run(tmp_path / "small", small)
@@ -287,16 +287,23 @@ class Poisoned(torch.nn.Module):
         return logits
 
 
-def poison(monkeypatch, *arguments, **options):
-    def create(name, **_):
-        return Poisoned(*arguments, **options)
+POISON = {"forwards": -1, "gradient": False}
 
-    monkeypatch.setattr("tfkd.train.student.create_model", create)
+
+@register_model
+def poisoned(pretrained=False, **_):
+    """Any name that is not this package's is timm's, and may be registered there."""
+    return Poisoned(**POISON)
+
+
+def poison(monkeypatch, forwards, *, gradient=False):
+    monkeypatch.setitem(POISON, "forwards", forwards)
+    monkeypatch.setitem(POISON, "gradient", gradient)
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp_path, monkeypatch):
-    settings = dataclasses.replace(PLAIN, mixed_precision=precision, mixup=0.2)
+    settings = dataclasses.replace(POISONED, mixed_precision=precision, mixup=0.2)
     poison(monkeypatch, 7)  # 4 batches in an epoch: the third of the second epoch
     progress = Counting()
     with pytest.raises(FloatingPointError) as stopped:
@@ -329,7 +336,7 @@ def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp
 def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch):
     poison(monkeypatch, step, gradient=True)  # the loss of this step is finite, the next is not
     with pytest.raises(FloatingPointError, match=rf"A weight .* batch {(step - 1) % 4 + 1} of 4"):
-        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=0.0)
+        train_run(tmp_path / "run", POISONED, checkpoint_seconds=0.0)
     kept = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert 4 * kept["epochs_done"] + kept["batches_done"] == step - 1
     assert all(tensor.isfinite().all() for tensor in kept["model"].values())
@@ -339,6 +346,6 @@ def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch)
 def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, monkeypatch):
     poison(monkeypatch, 2)
     with pytest.raises(FloatingPointError, match="there is no checkpoint yet"):
-        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=1000.0)
+        train_run(tmp_path / "run", POISONED, checkpoint_seconds=1000.0)
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
     assert not (tmp_path / "run" / "snapshots").exists()

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import multiprocessing
 import os
-import random
 import re
 import runpy
 import signal
@@ -42,17 +41,22 @@ TAUGHT = RunSettings(
 )
 
 PROGRAM = """
-import json, time
+import json, os, time
 import torch
 from tfkd.runs import RunSettings
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
 class Slow(Silent):
+    made = 0
+
     def step(self):
         with open(log, "a") as file:
             file.write("step\\n")
+        self.made += 1
         time.sleep(pause)
+        while self.made == halt and not os.path.exists(go):
+            time.sleep(0.001)
 
 torch.set_num_threads(1)
 settings = RunSettings.from_dict(json.loads(settings))
@@ -71,12 +75,20 @@ def children(pid):
 
 
 class Trainer:
-    """A process that trains, or two under torchrun."""
+    """A process that trains, or two under torchrun; each halts within its batch number `halt`."""
 
     def __init__(
-        self, path, settings, *, processes=1, checkpoint_seconds=0.0, pause=0.0, program=PROGRAM
+        self,
+        path,
+        settings,
+        *,
+        processes=1,
+        checkpoint_seconds=0.0,
+        pause=0.0,
+        halt=None,
+        program=PROGRAM,
     ):
-        self.log = path.with_suffix(".log")
+        self.log, self.go = path.with_suffix(".log"), path.with_suffix(".go")
         self.before = self.made()
         values = {
             "path": str(path),
@@ -84,6 +96,8 @@ class Trainer:
             "settings": json.dumps(settings.to_dict()),
             "checkpoint_seconds": checkpoint_seconds,
             "pause": pause,
+            "halt": halt,
+            "go": str(self.go),
         }
         file = path.with_suffix(".py")
         file.write_text("".join(f"{k} = {v!r}\n" for k, v in values.items()) + program)
@@ -178,38 +192,39 @@ def undisturbed_pair(settings, tmp_path_factory):
     return path
 
 
-def kill_and_finish(path, settings, *, kills, processes):
+def kill_and_finish(path, settings, chance, *, kills, processes):
     """Kill a run at random moments, each in the steps that are left, and let it end."""
-    chance = random.Random()
     # Two processes agree on a checkpoint one step, which is two batches, before they write it.
     moments = (0, 1, 2, 3) if processes == 1 else (0, 4, 5, 8)
     for number in range(kills):
         after = chance.choice(moments) if number + 1 < kills else moments[-1]
         pause = 0.2 if after == 0 else chance.choice((0.0, 0.01))
-        trainer = Trainer(path, settings, processes=processes, pause=pause)
+        # However late the kill comes, the run is not at its end.
+        halt = after + 2
+        trainer = Trainer(path, settings, processes=processes, pause=pause, halt=halt)
         if after == 0:  # while it starts
             time.sleep(chance.uniform(0.0, 0.5 if processes == 1 else 6.0))
         else:  # anywhere in a step, or in the checkpoint that follows
             trainer.wait_for(after * processes)
             time.sleep(chance.uniform(0.0, 0.02))
-        assert trainer.running(), "finished before it was killed often enough"
+        assert trainer.running()
         trainer.kill()
     assert (path / "checkpoint.pt").exists()
     Trainer(path, settings, processes=processes).finish()
 
 
-def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, tmp_path):
-    kill_and_finish(tmp_path / "run", settings, kills=3, processes=1)
+def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, chance, tmp_path):
+    kill_and_finish(tmp_path / "run", settings, chance, kills=3, processes=1)
     same(tmp_path / "run", undisturbed)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, tmp_path):
+def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, chance, tmp_path):
     settings = dataclasses.replace(settings, epochs=12 * processes)
     Trainer(tmp_path / "undisturbed", settings, processes=processes).finish()
-    kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes)
+    kill_and_finish(tmp_path / "run", settings, chance, kills=20, processes=processes)
     same(tmp_path / "run", tmp_path / "undisturbed")
 
 
@@ -248,14 +263,14 @@ os.fsync = die
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tmp_path):
     run = tmp_path / "run"
-    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, pause=0.3)
+    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, halt=3)
     trainer.wait_for(3)
     os.kill(trainer.process.pid, number)
+    trainer.go.touch()
     assert trainer.end()[0] == code
-    made = trainer.made()
-    assert made in (4, 6)  # two batches to a step
+    assert trainer.made() == 4  # two batches to a step
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
+    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 4)
     Trainer(run, settings).finish()
     assert trainer.made() == 3 * 9
     same(run, undisturbed)
@@ -296,25 +311,8 @@ class Unused(Silent):""",
 def test_processes_whose_launcher_is_killed_end_and_until_then_nobody_else_trains(
     settings, undisturbed_pair, tmp_path
 ):
-    run, go = tmp_path / "run", tmp_path / "go"
-    program = PROGRAM.replace(
-        "class Slow(Silent):",
-        f"""
-from pathlib import Path
-made = 0
-
-class Waiting(Silent):
-    def step(self):
-        global made
-        made += 1
-        with open(log, "a") as file:
-            file.write("step\\n")
-        while made == 5 and not Path({str(go)!r}).exists():
-            time.sleep(0.01)
-
-class Unused(Silent):""",
-    ).replace("progress=Slow()", "progress=Waiting()")
-    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    run = tmp_path / "run"
+    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, halt=5)
     orphans.wait_for(10)
     orphans.pair.kill()  # the launcher alone, which has no time to pass it on
     orphans.pair.wait()
@@ -322,7 +320,7 @@ class Unused(Silent):""",
     assert code != 0
     assert f"Expected the run in {run} to be free, but another process trains it." in errors
     assert not (run / "checkpoint.pt").exists()
-    go.touch()
+    orphans.go.touch()
     orphans.end()  # when the last of them has closed the pipe of errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
     assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # seen in step 3
