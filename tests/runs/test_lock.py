@@ -4,7 +4,6 @@ import errno
 import shutil
 import subprocess
 import sys
-import warnings
 
 import pytest
 
@@ -72,8 +71,6 @@ def test_without_locks_nothing_is_trained(code, tmp_path, monkeypatch):
         raise OSError(code, "no locks here")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # filelock's own, on its stand-in
-        with pytest.raises(OSError, match="Expected a file system with locks"):
-            train_run(tmp_path / "run", SETTINGS)
+    with pytest.raises(OSError, match="Expected a file system with locks"):
+        train_run(tmp_path / "run", SETTINGS)
     assert not (tmp_path / "run" / "settings.json").exists()

@@ -32,12 +32,13 @@ def lock_run(path: Path) -> Iterator[None]:
         RunBusyError: if another process holds it.
         OSError: if the file system has no locks.
     """
-    from filelock import FileLock, SoftFileLock, Timeout
+    from filelock import FileLock, Timeout
 
     made = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK_FILE
-    lock = FileLock(file)
+    # Its stand-in where there are no locks is a file that outlives its writer.
+    lock = FileLock(file, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -49,9 +50,6 @@ def lock_run(path: Path) -> Iterator[None]:
             raise _no_locks(path) from error
         raise
     try:
-        if isinstance(lock, SoftFileLock):
-            # filelock's stand-in where there are no locks: a file that outlives its writer.
-            raise _no_locks(path)
         yield
     finally:
         # Removed while it is held, and only where whoever comes next finds no half-trained run.
@@ -75,9 +73,10 @@ def wait_for_lock(file: Path) -> Iterator[None]:
     Raises:
         OSError: if the file system has no locks.
     """
-    from filelock import FileLock, SoftFileLock
+    from filelock import FileLock
 
-    lock = FileLock(file)
+    # Its stand-in where there are no locks is a file that outlives its writer.
+    lock = FileLock(file, fallback_to_soft=False)
     try:
         lock.acquire(poll_interval=0.2)
     except OSError as error:
@@ -85,8 +84,6 @@ def wait_for_lock(file: Path) -> Iterator[None]:
             raise _no_locks(file) from error
         raise
     try:
-        if isinstance(lock, SoftFileLock):
-            raise _no_locks(file)
         yield
     finally:
         lock.release()
