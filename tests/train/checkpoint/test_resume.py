@@ -1,6 +1,5 @@
 """Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
 
-import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed import TCPStore
 
 from tfkd.data import DataSettings
 from tfkd.runs import MethodSettings, RunDirectory, RunSettings, ScheduleSettings, TeacherSettings
@@ -68,14 +68,12 @@ SPLIT = multiprocessing.get_context("forkserver")
 SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
 
 
-def children(pid):
-    """All processes that a process has started, and those that they have."""
-    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [*found, *(below for child in found for below in children(child))]
-
-
 class Trainer:
-    """A process that trains, or two under torchrun; each halts within its batch number `halt`."""
+    """A process that trains, or two; each halts within its batch number `halt`.
+
+    Two find one another as torchrun would have them, from which they are started where its own
+    doings matter: it takes seconds.
+    """
 
     def __init__(
         self,
@@ -83,6 +81,7 @@ class Trainer:
         settings,
         *,
         processes=1,
+        torchrun=False,
         checkpoint_seconds=0.0,
         pause=0.0,
         halt=None,
@@ -101,18 +100,31 @@ class Trainer:
         }
         file = path.with_suffix(".py")
         file.write_text("".join(f"{k} = {v!r}\n" for k, v in values.items()) + program)
-        self.process = self.pair = None
-        if processes == 1:
-            self.process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
-            self.process.start()
-        else:
+        self.split, self.torchrun = [], None
+        if torchrun:
             launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-            self.pair = subprocess.Popen(
+            self.torchrun = subprocess.Popen(
                 [sys.executable, *launcher, file],
                 env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            return
+        if processes == 2:
+            self.store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        for rank in range(processes):
+            place = self._place(rank) if processes == 2 else {}
+            own = file.with_suffix(f".{rank}.py")
+            own.write_text(f"import os\nos.environ.update({place})\n{file.read_text()}")
+            self.split.append(SPLIT.Process(target=runpy.run_path, args=(str(own),)))
+            self.split[-1].start()
+
+    def _place(self, rank):
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": self.store.port}
+        # The store is that of who starts them, which is why no free port has to be guessed.
+        names |= {"TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RESTART_COUNT": 0}
+        return {name: str(value) for name, value in names.items()} | {"ACCELERATE_USE_CPU": "true"}
 
     def made(self):
         """Steps that the log has, of all processes that trained the run."""
@@ -125,27 +137,24 @@ class Trainer:
             time.sleep(0.001)
 
     def running(self):
-        return self.process.is_alive() if self.pair is None else self.pair.poll() is None
+        if self.torchrun is not None:
+            return self.torchrun.poll() is None
+        return all(process.is_alive() for process in self.split)
 
     def kill(self):
-        """Kill it with all its processes, as a machine that goes down does."""
-        if self.pair is None:
-            self.process.kill()
-        else:
-            # First the launcher, halted, so that it neither starts nor ends any of the others.
-            os.kill(self.pair.pid, signal.SIGSTOP)
-            for pid in [*children(self.pair.pid), self.pair.pid]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        """Kill all its processes, as a machine that goes down does."""
+        for process in self.split:
+            process.kill()
         self.end()
 
     def end(self):
-        """Wait for its end; return the exit code and the errors."""
-        if self.pair is None:
-            self.process.join()
-            return self.process.exitcode, ""
-        errors = self.pair.communicate()[1]
-        return self.pair.returncode, errors
+        """Wait for its end; return the exit code, one that is not 0 before others, and errors."""
+        if self.torchrun is not None:
+            errors = self.torchrun.communicate()[1]
+            return self.torchrun.returncode, errors
+        for process in self.split:
+            process.join()
+        return next((p.exitcode for p in self.split if p.exitcode != 0), 0), ""
 
     def finish(self):
         code, errors = self.end()
@@ -203,7 +212,7 @@ def kill_and_finish(path, settings, chance, *, kills, processes):
         halt = after + 2
         trainer = Trainer(path, settings, processes=processes, pause=pause, halt=halt)
         if after == 0:  # while it starts
-            time.sleep(chance.uniform(0.0, 0.5 if processes == 1 else 6.0))
+            time.sleep(chance.uniform(0.0, 0.5 * processes))
         else:  # anywhere in a step, or in the checkpoint that follows
             trainer.wait_for(after * processes)
             time.sleep(chance.uniform(0.0, 0.02))
@@ -265,7 +274,7 @@ def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tm
     run = tmp_path / "run"
     trainer = Trainer(run, settings, checkpoint_seconds=1000.0, halt=3)
     trainer.wait_for(3)
-    os.kill(trainer.process.pid, number)
+    os.kill(trainer.split[0].pid, number)
     trainer.go.touch()
     assert trainer.end()[0] == code
     assert trainer.made() == 4  # two batches to a step
@@ -296,7 +305,7 @@ class Slow(Silent):
 
 class Unused(Silent):""",
     )
-    trainer = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    trainer = Trainer(run, settings, torchrun=True, checkpoint_seconds=1000.0, program=program)
     code, errors = trainer.end()
     assert code == 1  # torchrun's own
     # Each ends by itself, whichever of them torchrun sees first and sends SIGTERM to the other.
@@ -312,11 +321,11 @@ def test_processes_whose_launcher_is_killed_end_and_until_then_nobody_else_train
     settings, undisturbed_pair, tmp_path
 ):
     run = tmp_path / "run"
-    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, halt=5)
+    orphans = Trainer(run, settings, torchrun=True, checkpoint_seconds=1000.0, halt=5)
     orphans.wait_for(10)
-    orphans.pair.kill()  # the launcher alone, which has no time to pass it on
-    orphans.pair.wait()
-    code, errors = Trainer(run, settings, processes=2).end()
+    orphans.torchrun.kill()  # alone, and it has no time to pass it on
+    orphans.torchrun.wait()
+    code, errors = Trainer(run, settings, torchrun=True).end()
     assert code != 0
     assert f"Expected the run in {run} to be free, but another process trains it." in errors
     assert not (run / "checkpoint.pt").exists()
