@@ -1,15 +1,16 @@
-"""Fixtures of the tests of the loss: the float64 reference, every teacher, generated cases."""
+"""Fixtures that tests share: reference and cases of the loss, finished runs, chance, limits."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
+import random
 import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -65,6 +66,13 @@ def cases() -> ModuleType:
     return _load("cases")
 
 
+@pytest.fixture(scope="session")
+def flat_mlp() -> str:
+    """Return the lines with which a program may train the network of this name, as tests may."""
+    module = _load("networks")
+    return f"import sys; sys.path.insert(0, {str(Path(module.__file__).parent)!r}); import networks"
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Sums are the same to the last bit only for the same number of threads."""
@@ -79,6 +87,19 @@ class Finished(NamedTuple):
     settings: Any
     result: Any
     circumstances: Any
+
+
+@pytest.fixture(scope="session")
+def drawn_seed() -> str:
+    """Return what random tests draw from: TFKD_TEST_SEED, by default always the same."""
+    return os.environ.get("TFKD_TEST_SEED", "0")
+
+
+@pytest.fixture
+def chance(drawn_seed: str, request: pytest.FixtureRequest) -> random.Random:
+    """Return what a test draws from, its own; pytest shows the seed of one that fails."""
+    print(f"drawn with TFKD_TEST_SEED={drawn_seed}")
+    return random.Random(f"{drawn_seed} {request.node.name}")
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +125,26 @@ def _own_memory(tmp_path_factory):
             patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+_OPENED: dict[str, Callable[[], object]] = {}
+_HOOKED: list[bool] = []
+
+
+def _before_opening(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and _OPENED and (act := _OPENED.pop(str(arguments[0]), None)) is not None:
+        act()
+
+
+@pytest.fixture
+def before_opening():
+    """Does something once, just before this process opens a file: as another process might."""
+    # A hook cannot be taken away; without files to look for it does nothing.
+    if not _HOOKED:
+        sys.addaudithook(_before_opening)
+        _HOOKED.append(True)
+    yield lambda file, act: _OPENED.__setitem__(str(file), act)
+    _OPENED.clear()
 
 
 @pytest.fixture

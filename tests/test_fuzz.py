@@ -1,6 +1,6 @@
 """Each of our own readers on files that are broken: it refuses them as documented, nothing else.
 
-Valid files are changed by a fixed seed: bits, bytes, lengths, pieces of other files, and the values
+Valid files are changed by a seed: bits, bytes, lengths, pieces of other files, and the values
 within JSON. Only the documented errors may come out; no process, connection or import may start;
 memory stays bounded.
 """
@@ -328,11 +328,12 @@ def watch():
     return Watch()
 
 
-def fuzz(readers, watch, cases):
+def fuzz(readers, watch, seed, cases):
     """Run so many cases for each kind of file; return how many ran, and how many were refused."""
+    print(f"drawn with TFKD_TEST_SEED={seed}")
     count = refused = 0
     for name, (file, change, read) in readers.items():
-        whole, rng = file.read_bytes(), random.Random(f"{name} 0")
+        whole, rng = file.read_bytes(), random.Random(f"{name} {seed}")
         read()  # what is valid is read
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for number in range(cases):
@@ -359,8 +360,8 @@ def fuzz(readers, watch, cases):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_broken_files_are_refused_as_documented(readers, watch):
-    count, refused = fuzz(readers, watch, QUICK)
+def test_broken_files_are_refused_as_documented(readers, watch, drawn_seed):
+    count, refused = fuzz(readers, watch, drawn_seed, QUICK)
     assert count == QUICK * len(readers)
     assert refused > count / 2
 
@@ -368,8 +369,8 @@ def test_broken_files_are_refused_as_documented(readers, watch):
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.filterwarnings("ignore")
-def test_many_broken_files_are_refused_as_documented(readers, watch, capsys):
-    count, refused = fuzz(readers, watch, LONG)
+def test_many_broken_files_are_refused_as_documented(readers, watch, drawn_seed, capsys):
+    count, refused = fuzz(readers, watch, drawn_seed, LONG)
     with capsys.disabled():
         print(f"\n{count} broken files of {len(readers)} kinds, {refused} refused")
     assert count == LONG * len(readers)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from typing import get_args
 
 import pytest
 import yaml
@@ -16,19 +15,19 @@ from PIL import Image
 
 import tfkd
 from tfkd.cli import commands, main
-from tfkd.cli.commands import COMMANDS, Method
-from tfkd.cli.parser import Group, make_parser
-from tfkd.data import source_names
+from tfkd.cli.command import Group
+from tfkd.cli.commands import COMMANDS
+from tfkd.data.settings import NAMES
+from tfkd.method_table import DIALECTS, METHODS
 from tfkd.runs import RunDirectory
-from tfkd.runs.settings import METHODS
-from tfkd.study.methods import METHODS as COMPARED
+from tfkd.study.comparison import COMPARED
 
 TFKD = [sys.executable, "-m", "tfkd.cli"]
-EVERY_COMMAND = [
-    f"{name} {inner}".strip()
+EVERY_COMMAND = {
+    f"{name} {inner}".strip(): own
     for name, command in COMMANDS.items()
-    for inner in (command.commands if isinstance(command, Group) else [""])
-]
+    for inner, own in (command.commands if isinstance(command, Group) else {"": command}).items()
+}
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +44,18 @@ def run(tmp_path_factory):
     return path
 
 
-def test_the_choices_of_methods_are_those_there_are():
-    assert set(get_args(Method)) == set(METHODS)
-    for name in (*COMPARED, *source_names()):
-        assert name in (commands.compare.__doc__ or ""), name
+def test_the_methods_and_data_that_help_names_are_those_there_are(capsys):
+    assert main(["compare", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name in (*NAMES, "fashion-mnist"):
+        assert name in text, name
+    listed = text.partition("some of ")[2].partition(", or module:function")[0].split(", ")
+    assert sorted(listed) == sorted(COMPARED)
+    for command in ("train", "explain"):
+        assert main([command, "--help"]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        listed = text.partition("--method METHOD ")[2].partition("; or module:function")[0]
+        assert listed.split(", ") == list(METHODS)
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
@@ -56,16 +63,26 @@ def test_every_option_has_help_and_hyphens(command, capsys):
     assert main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: tfkd {command} [options]")
-    for option in (line.split()[0] for line in text.splitlines() if line.startswith("  --")):
-        assert "_" not in option
-    parser = make_parser(COMMANDS, description="", version="")
-    for word in command.split():
-        (subcommands,) = [a for a in parser._actions if isinstance(a.choices, dict)]
-        parser = subcommands.choices[word]
-    for action in parser._actions:
-        assert action.help, action.dest
-    for leftover in ("type:", "NoneType", "default: null", "()", "tfkd.cli.parser"):
+    for line in text.splitlines():
+        assert len(line) <= 80
+        if line.startswith("  --"):
+            assert "_" not in line.split()[0]
+    own = EVERY_COMMAND[command]
+    for name, option in {**own.own(), **own.of_a_run()}.items():
+        assert option.help, name
+        assert own.called(name) in text
+    for leftover in ("NoneType", "None", "()", "tfkd.cli", "`", "<class"):
         assert leftover not in text
+
+
+def test_help_starts_with_what_a_newcomer_types(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for name in COMMANDS:
+        assert f"\n    {name} " in text
+    assert main(["study", "--help"]) == 0
+    assert "--version" not in capsys.readouterr().out
 
 
 def test_help_loads_no_torch_whoever_asks():
@@ -76,6 +93,8 @@ def test_help_loads_no_torch_whoever_asks():
         "assert main(['study', 'run', '--help']) == 0\n"
         "assert main(['--help']) == 0\n"
         "assert main(['train', '--epochs', 'x']) == 2\n"
+        "assert main(['train', '--out', 'x', '--method', 'magic']) == 2\n"
+        "assert main(['nonsense']) == 2\n"
         "assert not {'torch', 'numpy', 'rich'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -85,29 +104,58 @@ def test_help_loads_no_torch_whoever_asks():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "subcommand"),
-        (["nonsense"], "nonsense"),
-        (["train"], "out"),
-        (["train", "--out", "{}", "--epohs", "3"], "--epohs"),
-        (["train", "--out", "{}", "--epochs", "1.5"], "--epochs: Expected a value of type int"),
-        (["train", "--out", "{}", "--batch_size", "x"], "--batch-size"),
-        (["train", "--out", "{}", "--method", "magic"], "got magic"),
-        (["train", "--out", "{}", "--optimizer", "magic"], "'sgd', 'adamw', got magic"),
-        (["train", "--out", "{}", "--milestones", "3,a"], "--milestones: Expected whole numbers"),
-        (["train", "--out", "{}", "--student", "magic"], "'magic'"),
-        (["train", "--out", "{}", "--data", "magic"], "'magic'"),
+        ([], "Expected a command"),
+        (["study"], "Expected a command"),
+        (["nonsense"], "one of compare, study, "),
+        (["--foo", "train"], "no --foo"),
+        (["study", "rum"], "Did you mean run?"),
+        (["train"], "Expected --out, got none"),
+        (["train", "--out", "{}", "extra"], "Expected no extra"),
+        (["train", "--out", "{}", "--epohs", "3"], "no --epohs. Did you mean --epochs?"),
+        (["train", "--out", "{}", "--epoch", "3"], "no --epoch. Did you mean --epochs?"),
+        (["train", "--out", "{}", "--learning", "3"], "no --learning. Did you mean --learning-r"),
+        (["train", "--out", "{}", "--lr", "3"], "no --lr. Did you mean --learning-rate?"),
+        (["train", "--out", "{}", "--epochs", "1.5"], "--epochs to be a whole number, got '1.5'"),
+        (["train", "--out", "{}", "--epochs"], "one argument for --epochs"),
+        (["train", "--out", "{}", "--batch_size", "x"], "--batch-size to be"),
+        (["train", "--out", "{}", "--batch-size", "0"], "--batch-size of at least 1"),
+        (["train", "--out", "{}", "--method", "magic"], "got 'magic'"),
+        (["train", "--out", "{}", "--method", "tf_kd_rag"], "--method among"),
+        (["train", "--out", "{}", "--method", "tf_kd_rag"], "Did you mean tf_kd_reg?"),
+        (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
+        (["train", "--out", "{}", "--optimizer", "magic"], "of sgd, adamw, got 'magic'"),
+        (["train", "--out", "{}", "--optimizer", "adam"], "Did you mean adamw?"),
+        (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),
+        (["train", "--out", "{}", "--schedule", "step"], "--milestones for the schedule step"),
+        (["train", "--out", "{}", "--milestones", "3,4"], "no --milestones for the schedule cos"),
+        (["train", "--out", "{}", "--milestones", "3,a"], "--milestones to be whole numbers"),
+        (["train", "--out", "{}", "--save-epochs", "21"], "--save-epochs between 1 and 20"),
+        (["train", "--out", "{}", "--student", "magic"], "--student to be the name of a known"),
+        (["train", "--out", "{}", "--student", "plain_cn"], "Did you mean plain_cnn?"),
+        (["train", "--out", "{}", "--student", "timm/resnet18.magic"], "mean timm/resnet18."),
+        (["train", "--out", "{}", "--pretrained"], "--pretrained to be False for 'small_cnn'"),
+        (["train", "--out", "{}", "--data", "magic"], "--data to be one of"),
         (["train", "--out", "{}", "--alpha", "1.5", "--method", "tf_kd_reg"], "[0, 1], got 1.5"),
-        (["train", "--out", "{}", "--method", "tf_kd_self"], "`teacher`"),
-        (["train", "--out", "{}", "--teacher-epoch", "1"], "`teacher`"),
-        (["train", "--out", "{}", "--teacher-cache", "float32"], "`teacher`"),
-        (["train", "--out", "{}", "--views", "0"], "`views`"),
-        (["compare", "--out", "{}", "--teacher-cache", "zip"], "`teacher_cache`"),
+        (["train", "--out", "{}", "--alpha", "0.5"], "no --alpha for cross_entropy"),
+        (["train", "--out", "{}", "--confidence=.05", "--method=tf_kd_reg"], "--confidence in"),
+        (["train", "--out", "{}", "--method", "tf_kd_self"], "--teacher for the method"),
+        (["train", "--out", "{}", "--teacher", "run"], "no --teacher for the method"),
+        (["train", "--out", "{}", "--teacher-epoch", "1"], "--teacher beside --teacher-epoch"),
+        (["train", "--out", "{}", "--teacher-cache", "float32"], "--teacher beside"),
+        (["train", "--out", "{}", "--views", "0"], "--views of at least 1"),
+        (["compare", "--out", "{}", "--teacher-cache", "zip"], "--teacher-cache to be"),
         (["compare", "--out", "{}", "--teacher-cache", "top-3", "--mixup", "1"], "with mixup"),
         (["compare", "--out", "{}", "--methods", "cross_entropy,magic"], "'magic'"),
-        (["compare", "--out", "{}", "--teacher", "magic"], "'magic'"),
-        (["compare", "--out", "{}", "--seeds", "0"], "`seeds`"),
-        (["predict", "{}"], "files"),
-        (["explain", "--classes", "1"], "`num_classes`"),
+        (["compare", "--out", "{}", "--methods", "tfkdreg"], "--methods among"),
+        (["compare", "--out", "{}", "--methods", "tfkdreg"], "Did you mean tf_kd_reg?"),
+        (["compare", "--out", "{}", "--methods", "knowledge_distillation"], "of their own"),
+        (["compare", "--out", "{}", "--teacher", "magic"], "--teacher to be the name of a known"),
+        (["compare", "--out", "{}", "--teacher", "small_cnn"], "--teacher other than"),
+        (["compare", "--out", "{}", "--seeds", "0"], "--seeds of at least 1"),
+        (["compare", "--out", "{}", "--alpha", "0"], "no --alpha"),
+        (["predict", "{}"], "FILES"),
+        (["explain", "--classes", "1"], "--classes of at least 2"),
+        (["explain", "--alpha", "1.5"], "--alpha in [0, 1], got 1.5"),
         (["explain", "--method", "tf_kd_self", "--picture", "{}/p.png"], "every sample"),
     ],
 )
@@ -119,6 +167,7 @@ def test_wrong_usage_is_one_line_exit_2_and_leaves_nothing(arguments, said, caps
     assert captured.err.startswith("tfkd: error: ")
     assert captured.err.count("\n") == 1
     assert said in captured.err
+    assert captured.err.count("Did you mean") <= 1
     assert not out.exists()
 
 
@@ -146,7 +195,7 @@ def test_a_traceback_only_with_debug(capsys, tmp_path):
 
 
 def test_a_missing_extra_is_answered_with_its_pip_line(tmp_path):
-    for package in ("jsonargparse", "timm"):
+    for package in ("msgspec", "timm"):
         program = (
             f"import sys; sys.modules[{package!r}] = None\n"
             "from tfkd.cli import main\n"
@@ -166,19 +215,25 @@ def test_version(capsys):
 
 def test_a_printed_config_loads_again(capsys, tmp_path):
     file = tmp_path / "config.yaml"
-    arguments = ["--milestones", "3,4", "--save-epochs=1", "--tensorboard", "--learning_rate=1e-3"]
+    arguments = ["--schedule=step", "--milestones", "3,4", "--save-epochs=1", "--tensorboard"]
+    arguments += ["--learning_rate=1e-3"]
     assert main(["train", "--out", "some/run", *arguments, "--print-config"]) == 0
     first = capsys.readouterr().out
     values = yaml.safe_load(first)
-    assert values["milestones"] == [3, 4]
-    assert values["save_epochs"] == [1]
-    assert values["learning_rate"] == 0.001
-    assert values["tensorboard"] is True
+    assert values == {
+        "out": "some/run",
+        "recipe": {
+            "schedule": {"name": "step", "milestones": [3, 4]},
+            "optimizer": {"learning_rate": 0.001},
+        },
+        "circumstances": {"save_epochs": [1], "tensorboard": True},
+    }
     file.write_text(first)
     assert main(["train", "--config", str(file), "--print-config"]) == 0
     assert capsys.readouterr().out == first
     assert main(["train", "--config", str(file), "--milestones", "7", "--print-config"]) == 0
-    assert yaml.safe_load(capsys.readouterr().out)["milestones"] == [7]
+    changed = yaml.safe_load(capsys.readouterr().out)
+    assert changed["recipe"]["schedule"]["milestones"] == [7]
     assert main(["compare", "--methods", "tf_kd_reg,normal_kd", "--print-config"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["methods"] == ["tf_kd_reg", "normal_kd"]
 
@@ -188,8 +243,9 @@ def test_a_config_file_trains(tmp_path, capsys):
     out = tmp_path / "run"
     file.write_text(f"out: {out}\nepochs: 3\ntrain_size: 60\nsave_epochs: [1, 2]\n")
     assert main(["train", "--config", str(file), "--epochs", "2"]) == 0
-    settings = RunDirectory(out).settings()
-    assert (settings.epochs, settings.save_epochs, settings.data.train_size) == (2, (1, 2), 60)
+    stored = RunDirectory(out).stored()
+    assert (stored.recipe.epochs, stored.recipe.data.train_size) == (2, 60)
+    assert stored.circumstances.save_epochs == (1, 2)
     file.write_text("unheard: 1\n")
     capsys.readouterr()
     assert main(["train", "--config", str(file)]) == 2
@@ -197,11 +253,11 @@ def test_a_config_file_trains(tmp_path, capsys):
 
 
 def test_options_reach_the_run(run):
-    settings = RunDirectory(run).settings()
-    assert settings.method.name == "tf_kd_reg"
-    assert settings.save_epochs == (1, 2)
-    assert settings.epochs == 2
-    assert settings.data.train_size == 200
+    stored = RunDirectory(run).stored()
+    assert stored.method.name == "tf_kd_reg"
+    assert stored.circumstances.save_epochs == (1, 2)
+    assert stored.recipe.epochs == 2
+    assert stored.recipe.data.train_size == 200
 
 
 def test_the_same_command_again_says_that_it_is_finished(run, capsys):
@@ -226,7 +282,7 @@ def test_a_run_teaches_another(run, tmp_path, capsys):
     )
     teacher = RunDirectory(out).settings().teacher
     assert teacher is not None
-    assert (teacher.source, teacher.epoch) == (str(run), 1)
+    assert (teacher.run, teacher.epoch) == (str(run), 1)
 
 
 def test_a_study_taught_from_caches(tmp_path, capsys):
@@ -287,11 +343,19 @@ def test_explain_says_what_the_library_says(capsys, tmp_path):
     assert picture.stat().st_size > 0
 
 
-@pytest.mark.parametrize("method", get_args(Method))
-def test_explain_takes_every_method(method, capsys):
-    needs = ["--alpha", "0.9", "--temperature", "20"]
-    takes = {"cross_entropy": [], "label_smoothing": needs[:2], "released_label_smoothing": []}
-    assert main(["explain", "--method", method, *takes.get(method, needs)]) == 0
+@pytest.mark.parametrize(
+    ("method", "dialect"),
+    [(name, dialect) for name in METHODS for dialect in DIALECTS],
+)
+def test_explain_takes_every_method_in_every_dialect(method, dialect, capsys):
+    row = METHODS[method]
+    if dialect not in row.compositions:
+        assert main(["explain", "--method", method, "--dialect", dialect]) == 2
+        assert f"--dialect among {', '.join(row.compositions)}" in capsys.readouterr().err
+        return
+    values = {"alpha": "0.9", "temperature": "20"}
+    takes = [f"--{name}={values[name]}" for name in row.numbers(dialect) if name in values]
+    assert main(["explain", "--method", method, "--dialect", dialect, *takes]) == 0
     assert "alpha" in capsys.readouterr().out
 
 
@@ -339,10 +403,13 @@ def test_every_study_is_listed(capsys):
     ("arguments", "message"),
     [
         (["table-12"], "'table-12'"),
-        (["table-1", "--student", "small_cnn"], "`data` beside `student`"),
+        (["table-1", "--student", "small_cnn"], "--data beside --student"),
         (["table-1", "--data", "digits", "--controls", "magic"], "'magic'"),
-        (["table-1", "--data", "digits", "--teacher", "small_cnn"], "`teacher` other than"),
-        (["table-1", "--dialect", "latin"], "--dialect"),
+        (["table-1", "--data", "digits", "--teacher", "small_cnn"], "--teacher other than"),
+        (["table-1", "--dialect", "latin"], "--dialect to be one of released, paper, tfkd"),
+        (["table-12"], "NAME to be one of"),
+        (["table-1", "--executor", "locl"], "Did you mean local?"),
+        (["table-1", "--method", "tf_kd_reg"], "Expected no --method"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(arguments, message, capsys):

@@ -62,7 +62,7 @@ def test_an_asterisk_in_a_text_is_no_alias(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("data: ./a * b & c\nepochs: 3\n")
     arguments = ["train", "--out", "x", "--config", str(tmp_path / "config.yaml")]
     assert main([*arguments, "--print-config"]) == 0
-    assert "data: ./a * b & c" in capsys.readouterr().out
+    assert "name: ./a * b & c\n" in capsys.readouterr().out
 
 
 def test_what_steers_a_terminal_is_written_out(tmp_path, capsys):

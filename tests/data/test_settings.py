@@ -15,7 +15,6 @@ from tfkd.data import DataSettings
         ({"validation_fraction": float("nan")}, "got nan"),
         ({"train_size": 0}, "`train_size` of at least 1, got 0"),
         ({"image_size": 0}, "`image_size` of at least 1"),
-        ({"split_seed": -1}, "`split_seed` of at least 0"),
         ({"views": 0}, "`views` of at least 1, got 0"),
         ({"augmentation": "auto"}, "`augmentation` to be one of default, none, got 'auto'"),
     ],
@@ -25,7 +24,7 @@ def test_values_out_of_range(values: dict[str, Any], message: str) -> None:
         DataSettings(**values)
 
 
-@pytest.mark.parametrize("name", ["train_size", "image_size", "split_seed", "views"])
+@pytest.mark.parametrize("name", ["train_size", "image_size", "views"])
 @pytest.mark.parametrize("value", [1.0, True, "1"])
 def test_numbers_of_the_wrong_type(name: str, value: object) -> None:
     with pytest.raises(TypeError, match=f"`{name}` to be an int"):

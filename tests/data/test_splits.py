@@ -43,7 +43,7 @@ def test_labels_are_those_of_the_indices() -> None:
 
 
 def test_the_split_is_chosen_by_the_seed() -> None:
-    one, again, other = (load_data(DataSettings("digits", split_seed=s)) for s in (4, 4, 5))
+    one, again, other = (load_data(DataSettings("digits"), seed=s) for s in (4, 4, 5))
     assert one.validation.indices.equal(again.validation.indices)
     assert not one.validation.indices.equal(other.validation.indices)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tfkd.paper.catalogue import make_study
@@ -13,38 +13,40 @@ from tfkd.report import page as report_page
 from tfkd.report.page import make_page
 from tfkd.report.render import to_markdown
 from tfkd.report.study_data import StudyData
+from tfkd.runs.written import nested
+from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
 
 RESULTS = Path(__file__).parents[2] / "results"
 
 # As results/README.md has the commands.
 ALL_METHODS = {
-    "student": "plain_cnn",
     "teacher": "wide_plain_cnn",
     "seeds": 10,
     "controls": ("scaled", "smoothed", "balanced", "undone", "double"),
     "recipe": {
+        "student": "plain_cnn",
         "train_size": 1000,
         "validation_fraction": 0.005,
         "augmentation": "none",
         "epochs": 30,
         "schedule": "step",
-        "milestones": (9, 18, 24),
+        "milestones": "9,18,24",
     },
 }
 FIGURE_2 = {
     "data": "fashion-mnist",
-    "student": "small_cnn",
     "teacher": "plain_cnn",
     "seeds": 5,
     "controls": ("scaled", "smoothed", "balanced", "undone"),
     "recipe": {
+        "student": "small_cnn",
         "train_size": 500,
         "validation_fraction": 0.005,
         "augmentation": "none",
         "epochs": 120,
         "schedule": "step",
-        "milestones": (36, 72, 96),
+        "milestones": "36,72,96",
         "gamma": 0.2,
         "batch_size": 32,
     },
@@ -57,16 +59,20 @@ STUDIES = {
 
 
 def read_records(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return msgspec.json.Decoder(Record).decode_lines(file.read_bytes())
 
 
 @pytest.fixture(scope="module", params=STUDIES)
 def made_again(request):
     """Markdown and CSV of the committed records, without what only their directories know."""
     name, options = STUDIES[request.param]
-    study = make_study(name, **options)
+    recipe = nested(options["recipe"])["recipe"]
+    study, _ = make_study(name, **{**options, "recipe": recipe})
     committed = RESULTS / request.param / name
-    rows = summarise_study(study, read_records(committed.with_suffix(".jsonl")))
+    records = read_records(committed.with_suffix(".jsonl"))
+    planned = {run.name: run.settings for run in study.runs(Path())}
+    assert {record.run: record.settings for record in records} == planned
+    rows = summarise_study(study, records)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report_page, "draw_all", lambda data: [])
         page = make_page(StudyData(study, {}, rows))

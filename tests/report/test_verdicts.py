@@ -1,39 +1,71 @@
 """Each conclusion follows from the numbers, and its sentence says them."""
 
 import pytest
+from msgspec.structs import replace
 
 from tfkd.report.verdicts import control_sentences, machinery, verdicts
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.study.conclusions import conclude_claims, count_conclusions
 from tfkd.study.plan import Arm, Published, Study
+from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
 
 PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SEEDS = 8
+BLANK = Record(
+    study="test",
+    run="",
+    arm="",
+    method="",
+    dialect="tfkd",
+    student="small_cnn",
+    teacher=None,
+    teacher_accuracy=None,
+    seed=0,
+    accuracy=0.5,
+    nll=0.5,
+    ece=0.02,
+    brier=0.1,
+    aurc=0.01,
+    train_accuracy=1.0,
+    train_loss=0.1,
+    validation_accuracy=None,
+    validation_nll=None,
+    seconds=12.0,
+    epochs=1,
+    parameters=1,
+    settings=RunSettings(),
+)
 
 
 def study(*controls, published=None):
-    recipe = RunSettings()
+    recipe = Recipe()
     arms = [
-        Arm(PLAIN, "cross_entropy", MethodSettings(), recipe),
+        Arm(PLAIN, MethodSettings(), recipe),
         Arm(
             CLAIM,
-            "de_kd",
-            MethodSettings("knowledge_distillation"),
+            MethodSettings("de_kd", "released", {"alpha": 0.9, "temperature": 4.0}),
             recipe,
-            dialect="released",
             teacher=PLAIN,
             teacher_epoch=1,
             baseline=PLAIN,
             published=published,
         ),
     ]
-    for method in controls:
-        loss = MethodSettings("label_smoothing", alpha=0.1)
-        if method != "smoothed":
-            loss = MethodSettings(scale=0.0595)
-        name = f"small_cnn/{method}"
-        arms.append(Arm(name, method, loss, recipe, baseline=PLAIN, control_of=(CLAIM,)))
+    for control in controls:
+        method = MethodSettings("label_smoothing")
+        if control != "smoothed":
+            method = MethodSettings(numbers={"scale": 0.0595})
+        arms.append(
+            Arm(
+                f"small_cnn/{control}",
+                method,
+                recipe,
+                control=None if control == "label_smoothing" else control,
+                baseline=PLAIN,
+                control_of=(CLAIM,),
+            )
+        )
     return Study("test", "Does it work?", tuple(arms), SEEDS)
 
 
@@ -47,19 +79,16 @@ def rows(gains, *, seeds=SEEDS, published=None):
             wiggle = 0.05 * ((seed * (place + 2)) % 5 - 2)
             gain = gains.get(arm.name, 0.0) + (wiggle if place else 0.0)
             records.append(
-                {
-                    "arm": arm.name,
-                    "seed": seed,
-                    "teacher": "big@1" if arm.teacher else None,
-                    "teacher_accuracy": 0.2 if arm.teacher else None,
-                    "accuracy": 0.8 + 0.01 * (seed % 3) + gain / 100,
-                    "train_accuracy": 1.0,
-                    "nll": 0.5 - (0.1 if arm.name == CLAIM else 0.0),
-                    "ece": 0.08 + (0.03 if arm.name == CLAIM else 0.0),
-                    "brier": 0.1,
-                    "aurc": 0.01,
-                    "seconds": 12.0,
-                }
+                replace(
+                    BLANK,
+                    arm=arm.name,
+                    seed=seed,
+                    teacher="big@1" if arm.teacher else None,
+                    teacher_accuracy=0.2 if arm.teacher else None,
+                    accuracy=0.8 + 0.01 * (seed % 3) + gain / 100,
+                    nll=0.5 - (0.1 if arm.name == CLAIM else 0.0),
+                    ece=0.08 + (0.03 if arm.name == CLAIM else 0.0),
+                )
             )
     return summarise_study(plan, records)
 

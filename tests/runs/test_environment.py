@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import subprocess
@@ -48,9 +49,11 @@ def test_it_says_what_torch_was_asked(monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_commit_is_marked_where_files_differ_from_it(tmp_path, monkeypatch):
-    file = tmp_path / "environment.py"
-    file.write_text("one")
+def test_commit_is_marked_where_files_differ_from_it(tmp_path):
+    file = Path(shutil.copy(environment.__file__, tmp_path))
+    spec = importlib.util.spec_from_file_location("environment_of_a_checkout", file)
+    copied = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copied)
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
@@ -58,11 +61,10 @@ def test_commit_is_marked_where_files_differ_from_it(tmp_path, monkeypatch):
         return done.stdout.strip()
 
     git("init")
-    monkeypatch.setattr(environment, "__file__", str(file))
-    assert describe_environment(CPU, 1).commit is None  # not in the repository that is there
+    assert copied.describe_environment(CPU, 1).commit is None  # not in it yet
     git("add", ".")
     git("commit", "-m", "one")
     commit = git("rev-parse", "HEAD")
-    assert describe_environment(CPU, 1).commit == commit
-    Path(file).write_text("two")
-    assert describe_environment(CPU, 1).commit == f"{commit}-dirty"
+    assert copied.describe_environment(CPU, 1).commit == commit
+    file.write_text("two")
+    assert copied.describe_environment(CPU, 1).commit == f"{commit}-dirty"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.conclusions import (
     MEANING,
     check_machinery,
@@ -26,7 +26,6 @@ def rows_of(gains, *, controls=()):
     }
     rows = []
     for name, difference in found.items():
-        method = "scaled" if name in controls else name
         over = {}
         if name == claims[0]:
             over = {
@@ -34,7 +33,13 @@ def rows_of(gains, *, controls=()):
             }
         rows.append(
             Row(
-                Arm(f"net/{name}", method, MethodSettings(), RunSettings(), baseline="net/plain"),
+                Arm(
+                    f"net/{name}",
+                    MethodSettings(),
+                    Recipe(),
+                    control="scaled" if name in controls else None,
+                    baseline="net/plain",
+                ),
                 name,
                 metrics={"accuracy": summarise([80.0 + gain for gain in gains[name]])},
                 differences={"accuracy": difference},

@@ -25,27 +25,29 @@ def test_an_estimate_counts_what_is_left(tmp_path):
     assert (rest.runs, rest.finished, rest.epochs, rest.jobs) == (4, 1, 3 + 3 + 6, 2)
 
 
-def test_a_teacher_costs_its_forward_pass(tmp_path, monkeypatch):
-    # A step of one second an image, a forward pass of a hundred: the teacher's must be in it.
-    monkeypatch.setattr("tfkd.study.estimate._measure", lambda *_: (1.0, 100.0))
+def costs(*arms, root, cache="none"):
+    """A step of one second an image, a forward pass of a hundred: a teacher's must be in it."""
+    study = Study("t", "?", arms, 1, teacher_cache=cache)
+    return estimate(study, root, measure=lambda *_: (1.0, 100.0)).seconds
+
+
+def test_a_teacher_costs_its_forward_pass(tmp_path):
     kd = MethodSettings("normal_kd")
     taught = Arm("a/kd", kd, BASE, teacher="a/plain")
     shape = data_shape(BASE.data)
     plain = 3 * (shape.train + 100 * shape.validation) + 100 * shape.test
-    assert estimate(Study("t", "?", (PLAIN,), 1), tmp_path).seconds == pytest.approx(plain)
-    both = estimate(Study("t", "?", (PLAIN, taught), 1), tmp_path).seconds
-    assert both == pytest.approx(2 * plain + 3 * 100 * shape.train)
+    assert costs(PLAIN, root=tmp_path) == pytest.approx(plain)
+    assert costs(PLAIN, taught, root=tmp_path) == pytest.approx(2 * plain + 3 * 100 * shape.train)
 
 
-def test_a_cached_teacher_costs_a_pass_for_each_view(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfkd.study.estimate._measure", lambda *_: (1.0, 100.0))
+def test_a_cached_teacher_costs_a_pass_for_each_view(tmp_path):
     base = replace(BASE, data=replace(BASE.data, views=2))
     plain = Arm("a/plain", MethodSettings(), base)
     kd = MethodSettings("normal_kd")
     arms = [Arm(f"a/kd-{i}", kd, base, teacher="a/plain") for i in range(3)]
     shape = data_shape(base.data)
     runs = [
-        estimate(Study("t", "?", (plain, *some), 1, teacher_cache=cache), tmp_path).seconds
+        costs(plain, *some, root=tmp_path, cache=cache)
         for some in ([], arms)
         for cache in ("none", "float32")
     ]

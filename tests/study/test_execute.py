@@ -3,7 +3,7 @@
 import collections
 import multiprocessing
 import os
-import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -45,10 +45,13 @@ def plan(root, seeds=5):
 
 
 class Log:
-    """Writes what happens to a file that several processes share."""
+    """Writes what happens to a file that several processes share.
 
-    def __init__(self, file):
-        self._file = file
+    Halts at its epoch number `halt`; and at its first until so many processes have had one.
+    """
+
+    def __init__(self, file, *, halt=0, together=1):
+        self._file, self._halt, self._together, self._epochs = file, halt, together, 0
 
     def _write(self, *words):
         with self._file.open("a") as file:
@@ -59,6 +62,9 @@ class Log:
 
     def epoch(self, name, record):
         self._write(os.getpid(), "epoch", name, record.epoch)
+        self._epochs += 1
+        while self._epochs == self._halt or len(told(self._file)) < self._together:
+            time.sleep(0.01)
 
     def finished(self, run, result):
         self._write(os.getpid(), "finished", run.name)
@@ -85,12 +91,20 @@ class Hook:
             self._finished(len(self.done))
 
 
-def main(root, jobs, seeds):
+# A process that has imported all that is slow, from which one that trains is split off at once.
+SPLIT = multiprocessing.get_context("forkserver")
+SPLIT.set_forkserver_preload(["tfkd.study.execute", "tfkd.models", "sklearn.datasets"])
+
+
+def main(root, jobs, seeds, halt, together):
     """Execute the plan as a program, on as many cores as jobs; the log lies beside it."""
+    os.setsid()  # so that it may be killed with all its processes
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:jobs])
     torch.set_num_threads(1)
-    log = Log(root.with_suffix(".log"))
+    root = Path(root)
+    log = Log(root.with_suffix(".log"), halt=halt, together=together)
     log._write(os.getpid(), "ready")
     while not root.with_suffix(".go").exists():
         time.sleep(0.01)
@@ -103,9 +117,18 @@ def main(root, jobs, seeds):
     )
 
 
-def start(root, jobs=1, seeds=5):
-    command = [sys.executable, __file__, str(root), str(jobs), str(seeds)]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+def start(root, jobs=1, seeds=5, *, halt=0, together=1):
+    file = root.with_name("program.py")
+    program = f"import runpy\nmain = runpy.run_path({__file__!r}, run_name='program')['main']\n"
+    file.write_text(f"{program}main(*{(str(root), jobs, seeds, halt, together)!r})\n")
+    process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
+    process.start()
+    return process
+
+
+def end_of(process):
+    process.join()
+    return process.exitcode
 
 
 def read(root, kind):
@@ -113,6 +136,11 @@ def read(root, kind):
     file = root.with_suffix(".log")
     lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
     return [(int(line[0]), *line[2:]) for line in lines if line[1] == kind]
+
+
+def told(file):
+    """The processes that were told of an epoch."""
+    return {process for process, *_ in read(file, "epoch")}
 
 
 def wait_for(root, kind, count):
@@ -143,19 +171,18 @@ def same(root, undisturbed, seeds=5):
         assert not one.checkpoint_file.exists()
 
 
-def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed):
+def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed, chance):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    chance = random.Random()
     kills = 3
     for _ in range(kills):
-        before = len(read(root, "epoch"))
-        process = start(root)
-        wait_for(root, "epoch", before + chance.randint(1, 4))
+        before, after = len(read(root, "epoch")), chance.randint(1, 4)
+        process = start(root, halt=after + 1)  # so that it never ends before
+        wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert start(root).wait() == 0
+        assert end_of(process) == -signal.SIGKILL
+    assert end_of(start(root)) == 0
     same(root, undisturbed)
     times = collections.Counter(name for _, name in read(root, "finished"))
     assert max(times.values()) == 1
@@ -165,10 +192,10 @@ def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed):
 
 def test_two_processes_share_a_study(tmp_path, undisturbed):
     root = tmp_path / "study"
-    processes = [start(root), start(root)]
+    processes = [start(root, together=2), start(root, together=2)]
     wait_for(root, "ready", 2)
     root.with_suffix(".go").touch()
-    assert [process.wait() for process in processes] == [0, 0]
+    assert [end_of(process) for process in processes] == [0, 0]
     same(root, undisturbed)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     assert trained == {(run.name, str(e + 1)): 1 for run in plan(root) for e in range(EPOCHS)}
@@ -183,14 +210,14 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
 def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp_path, undisturbed):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    process = start(root, jobs=2)
+    process = start(root, jobs=2, halt=2)  # nor is another run begun
     wait_for(root, "epoch", 2)
     if how == signal.SIGINT:
         os.killpg(process.pid, how)  # as a terminal does with Ctrl-C
     else:
-        process.send_signal(how)  # the others are told by nobody
-    assert process.wait() == (143 if how == signal.SIGTERM else -how)
-    limit = time.monotonic() + 10
+        os.kill(process.pid, how)  # the others are told by nobody
+    assert end_of(process) == {signal.SIGTERM: 143, signal.SIGINT: 1}.get(how, -how)
+    limit = time.monotonic() + 100
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         while time.monotonic() < limit:
             os.killpg(process.pid, 0)
@@ -215,42 +242,43 @@ def undisturbed_many(tmp_path_factory):
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(tmp_path, undisturbed_many):
+def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(
+    tmp_path, undisturbed_many, chance
+):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    chance = random.Random()
     written = {}
-    kills = 15
+    kills = 13
     for number in range(kills):
-        before = len(read(root, "epoch"))
-        process = start(root, jobs=1 + number % 2, seeds=MANY)
-        # In all no more than there are.
-        wait_for(root, "epoch", before + chance.randint(1, 6))
+        before, after = len(read(root, "epoch")), chance.randint(1, 3)
+        # In all fewer than there are, even if two runs go on to their end where it halts.
+        process = start(root, jobs=1 + number % 2, seeds=MANY, halt=after + 1)
+        wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        assert end_of(process) == -signal.SIGKILL
         written |= {file: file.stat().st_mtime_ns for file in root.glob("*/result.json")}
-    assert start(root, seeds=MANY).wait() == 0
+    assert end_of(start(root, seeds=MANY)) == 0
     same(root, undisturbed_many, MANY)
     # What was finished stayed as it was: each run was done once.
     assert len(written) > 0
     assert all(file.stat().st_mtime_ns == moment for file, moment in written.items())
-    # At each kill two runs at most train: an epoch is lost and done again, or kept and never told.
-    assert abs(len(read(root, "epoch")) - (MANY + 1) * EPOCHS) <= 2 * kills
+    # At each kill two runs at most train, and lose an epoch each, which is done and told again.
+    assert len(read(root, "epoch")) <= (MANY + 1) * EPOCHS + 2 * kills
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_four_processes_share_a_study_and_take_over_from_one_that_dies(tmp_path, undisturbed_many):
     root = tmp_path / "study"
-    processes = [start(root, seeds=MANY) for _ in range(4)]
+    processes = [start(root, seeds=MANY, together=4) for _ in range(4)]
     wait_for(root, "ready", 4)
     root.with_suffix(".go").touch()
     wait_for(root, "epoch", 10)
     dead = processes.pop()
     dead.kill()
-    dead.wait()
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    dead.join()
+    assert [end_of(process) for process in processes] == [0, 0, 0]
     same(root, undisturbed_many, MANY)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     every = {(run.name, str(e + 1)) for run in plan(root, MANY) for e in range(EPOCHS)}
@@ -336,7 +364,3 @@ def test_a_study_whose_finished_runs_were_taught_by_other_weights_is_refused(und
     with pytest.raises(ValueError, match=r"the weights that taught the run in .*taught.*plain-0"):
         execute(plan(root), root, jobs=1, progress=Hook())
     assert (root / "taught" / "result.json").stat().st_mtime_ns == before
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

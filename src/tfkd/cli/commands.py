@@ -34,13 +34,13 @@ def compare(
 
     Defaults that depend on the data:
 
-      data           student        teacher        epochs  schedule
-      digits         small_cnn      wide_cnn           20  cosine
-      fashion-mnist  plain_cnn      mobilenet_v2       60  cosine
-      cifar10, 100   mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.2
-      tiny-imagenet  mobilenet_v2   resnet18          200  step 60,120,160, gamma 0.1
-      imagenet       timm/resnet18  timm/resnet50      90  step 30,60,80, gamma 0.1
-      a folder       timm/resnet18  timm/resnet50      90  cosine
+      data           student        teacher       epochs  schedule
+      digits         small_cnn      wide_cnn          20  cosine
+      fashion-mnist  plain_cnn      mobilenet_v2      60  cosine
+      cifar10, 100   mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.2
+      tiny-imagenet  mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.1
+      imagenet       timm/resnet18  timm/resnet50     90  step 30,60,80, gamma 0.1
+      a folder       timm/resnet18  timm/resnet50     90  cosine
 
       All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
       size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
@@ -272,13 +272,15 @@ def train(
         overwrite: train anew what was trained there before.
         other_data: go on though the data are not those that the run was begun with.
     """
-    from tfkd.report.terminal.lines import print_metrics
-    from tfkd.report.terminal.run_progress import show_progress
-    from tfkd.runs import RunDirectory, make_run
-    from tfkd.train import train_run
+    from tfkd.runs.written import make_run
 
     settings, circumstances = make_run(written)
     _check_models(student=settings.recipe.student, teacher=getattr(settings.teacher, "model", None))
+    from tfkd.report.terminal.lines import print_metrics
+    from tfkd.report.terminal.run_progress import show_progress
+    from tfkd.runs import RunDirectory
+    from tfkd.train import train_run
+
     if not is_main_process():
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return

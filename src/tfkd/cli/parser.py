@@ -147,7 +147,8 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
     if only_print:
         from tfkd.runs.plain_yaml import to_yaml
 
-        print(to_yaml({**arguments, **arguments.pop("written", {})}), end="")
+        written = arguments.pop("written", {})
+        print(to_yaml({**arguments, **written}), end="")
         raise SystemExit(0)
     return arguments
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,9 @@ from tfkd.data.places import cache_folder
 READERS = 16
 """Threads that read; what takes time is waiting for the disk."""
 
+YOUNG_NANOSECONDS = 2_000_000_000
+"""The longest step in which file systems tell the time of a change."""
+
 WAIT_SECONDS = 30.0
 """For another process that writes down what it has read."""
 
@@ -23,8 +27,9 @@ def content_digests(root: Path, paths: Sequence[str]) -> list[bytes]:
     """Return the SHA-256 of each file.
 
     What was read is remembered in `contents.sqlite` of the cache folder, under the file's absolute
-    path, size and time of change: a file of which all three are the same is not read again. Without
-    a folder to write to nothing is remembered.
+    path, size and time of change: a file of which all three are the same is not read again. A file
+    that was changed a moment ago may change again at the same time, as the file system tells it;
+    it is not remembered. Without a folder to write to nothing is.
 
     Args:
         root: the folder that the paths start from.
@@ -44,7 +49,10 @@ def content_digests(root: Path, paths: Sequence[str]) -> list[bytes]:
             ]
             digests = pool.map(lambda pair: bytes.fromhex(digest_of_file(pair[1])), new)
             read = {mark[0]: digest for (mark, _), digest in zip(new, digests, strict=True)}
-            rows = [(*mark, read[mark[0]]) for mark, _ in new]
+            begun = time.time_ns()
+            rows = [
+                (*mark, read[mark[0]]) for mark, _ in new if begun - mark[2] > YOUNG_NANOSECONDS
+            ]
             with contextlib.suppress(sqlite3.Error):
                 memory.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", rows)
                 memory.commit()

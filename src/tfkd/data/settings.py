@@ -62,6 +62,11 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if value is not None:
                 check_integer(name, value, minimum=1)
         check_choice("augmentation", self.augmentation, ("default", "none"))
+        if os.sep in self.name:
+            raise ValueError(
+                f"Expected `data` to be {FOLDER!r}, its path being said apart as `root`, got "
+                f"{self.name!r}."
+            )
         if self.name not in (*NAMES, FOLDER) and not is_reference(self.name):
             raise ValueError(
                 f"Expected `data` to be one of {', '.join(NAMES)}, the path of a folder, or "

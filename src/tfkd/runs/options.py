@@ -184,8 +184,10 @@ def value_of(option: Option, value: object) -> Any:
         elif not isinstance(value, (list, tuple)):
             meant = [value]
     try:
+        if kind is float and is_text:
+            return float(str(value))
         return msgspec.convert(meant, kind, strict=not is_text, dec_hook=_path)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # msgspec's are among them
         hint = did_you_mean(value, values_of(kind)) if isinstance(value, str) else ""
         raise ValueError(
             f"Expected `{option.name}` to be {_called(kind)}, got {_shown(value)}.{hint}"

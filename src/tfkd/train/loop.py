@@ -206,7 +206,7 @@ class Training:
         if due or stop:
             self._checkpoint()
         if stop:
-            self.agreement.settle()
+            self.agreement.close()
             place = self.plan.name(state.epochs_done, state.batches_done)
             end(stop, f"stopped {place} of {self.run.path}")
 
@@ -275,6 +275,6 @@ class Training:
             files.write_json_lines(self.run.metrics_file, state.history)
             self.run.finish(result)
             self.run.checkpoint_file.unlink(missing_ok=True)
-        self.agreement.settle()
+        self.agreement.close()
         accelerator.wait_for_everyone()
         return result

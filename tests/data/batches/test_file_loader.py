@@ -13,7 +13,8 @@ from tfkd.data.randomness import sample_seed
 
 @pytest.fixture
 def data(image_folder: Path) -> ImageData:
-    return load_data(DataSettings(str(image_folder), image_size=14, validation_fraction=0.0))
+    settings = DataSettings("folder", image_size=14, validation_fraction=0.0)
+    return load_data(settings, root=str(image_folder))
 
 
 def _unit(data: ImageData, images: torch.Tensor) -> torch.Tensor:
@@ -45,8 +46,8 @@ def test_evaluation_resizes_and_takes_the_centre(data: ImageData) -> None:
 
 
 def test_augmentation_none_is_the_evaluation_image(image_folder: Path) -> None:
-    settings = DataSettings(str(image_folder), image_size=14, augmentation="none")
-    data = load_data(settings)
+    settings = DataSettings("folder", image_size=14, augmentation="none")
+    data = load_data(settings, root=str(image_folder))
     images = [
         {int(i): x for b in loader.batches(0) for i, x in zip(b.indices, b.images, strict=True)}
         for loader in (

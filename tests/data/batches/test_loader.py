@@ -20,8 +20,8 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> ImageData:
     write: Callable[..., Path] = request.getfixturevalue("write_image")
     for number in range(4):
         write(folder / "dog" / f"more{number}.png", (number, 0, 0))
-    settings = DataSettings(str(folder), validation_fraction=0.0, image_size=8)
-    loaded = load_data(settings)
+    settings = DataSettings("folder", validation_fraction=0.0, image_size=8)
+    loaded = load_data(settings, root=str(folder))
     assert len(loaded.train) == 23
     return loaded
 

@@ -31,6 +31,6 @@ def test_normalisation_is_that_of_the_training_pixels() -> None:
 
 
 def test_the_test_split_is_the_same_for_every_seed() -> None:
-    one, two = (load_data(DataSettings("digits", split_seed=seed)) for seed in (0, 1))
+    one, two = (load_data(DataSettings("digits"), seed=seed) for seed in (0, 1))
     assert one.test.labels.equal(two.test.labels)
     assert not one.train.indices.equal(two.train.indices)

@@ -35,7 +35,7 @@ def _write(folder: Path, *, compressed: bool) -> dict[str, np.ndarray]:
 
 
 def _load(root: Path) -> ImageData:
-    return load_data(DataSettings("fashion-mnist", root=str(root), validation_fraction=0.0))
+    return load_data(DataSettings("fashion-mnist", validation_fraction=0.0), root=str(root))
 
 
 @pytest.mark.parametrize("compressed", [True, False])

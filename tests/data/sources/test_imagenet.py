@@ -22,7 +22,7 @@ def root(tmp_path: Path, write_image: Writer) -> Path:
 
 
 def _load(root: Path) -> ImageData:
-    return load_data(DataSettings("imagenet", root=str(root), validation_fraction=0.0))
+    return load_data(DataSettings("imagenet", validation_fraction=0.0), root=str(root))
 
 
 def _mat(**variables: np.ndarray) -> bytes:

@@ -34,7 +34,7 @@ def tiny(tmp_path: Path, write_image: Writer) -> Path:
 
 
 def _load(root: Path) -> ImageData:
-    return load_data(DataSettings("tiny-imagenet", root=str(root), validation_fraction=0.0))
+    return load_data(DataSettings("tiny-imagenet", validation_fraction=0.0), root=str(root))
 
 
 def test_pixels_and_labels(tiny: Path) -> None:
