@@ -221,39 +221,18 @@ def test_a_file_of_the_same_size_and_time_is_not_read_again(old, memory):
     assert identity(old) != before
 
 
-def no_memory_damaged(memory):
-    memory.mkdir(parents=True)
-    (memory / "contents.sqlite").write_bytes(b"no database" * 1000)
-
-
-def no_memory_half(memory):
+def half_a_memory(memory):
     content = (memory / "contents.sqlite").read_bytes()
     (memory / "contents.sqlite").write_bytes(content[: len(content) // 2])
 
 
-def no_memory_of_another_version(memory):
-    memory.mkdir(parents=True)
-    with sqlite3.connect(memory / "contents.sqlite") as database:
-        database.execute("CREATE TABLE contents (path TEXT PRIMARY KEY, digest TEXT)")
-    database.close()
-
-
-def no_memory_of_nonsense(memory):
+def a_memory_of_nonsense(memory):
     with sqlite3.connect(memory / "contents.sqlite") as database:
         database.execute("UPDATE contents SET digest = 'x'")
     database.close()
 
 
-def no_memory_but_a_folder(memory):
-    (memory / "contents.sqlite").mkdir(parents=True)
-
-
-def no_folder_for_it(memory):
-    memory.parent.mkdir()
-    memory.write_text("a file")
-
-
-def no_way_to_write_to_it(memory):
+def a_full_memory(memory):
     memory.mkdir(parents=True)
     with sqlite3.connect(memory / "contents.sqlite") as database:
         database.execute(
@@ -270,23 +249,19 @@ def no_way_to_write_to_it(memory):
 @pytest.mark.parametrize(
     "damage",
     [
-        no_memory_damaged,
-        no_memory_half,
-        no_memory_of_another_version,
-        no_memory_of_nonsense,
-        no_memory_but_a_folder,
-        no_folder_for_it,
-        no_way_to_write_to_it,
+        half_a_memory,
+        a_memory_of_nonsense,
+        a_full_memory,
     ],
 )
 def test_without_a_memory_everything_is_read(damage, old, memory, tmp_path, monkeypatch):
-    if damage in (no_memory_half, no_memory_of_nonsense):
+    if damage in (half_a_memory, a_memory_of_nonsense):
         before = identity(old)
     damage(memory)
     found = identity(old)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     assert identity(old) == found
-    if damage in (no_memory_half, no_memory_of_nonsense):
+    if damage in (half_a_memory, a_memory_of_nonsense):
         assert found == before
 
 
