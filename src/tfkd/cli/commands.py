@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfkd.cli.command import Command, Commands, Group
+from tfkd.runs.written import Written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    written: dict[str, Any],
+    written: Written,
     *,
     out: Path | None = None,
     teacher: str | None = None,
@@ -140,7 +141,7 @@ def list_studies() -> None:
 
 def run_named_study(
     name: str,
-    written: dict[str, Any],
+    written: Written,
     *,
     data: str | None = None,
     dialect: Literal["released", "paper", "tfkd"] = "released",
@@ -255,7 +256,7 @@ def report(directory: Path, *, out: Path | None = None) -> int:
 
 
 def train(
-    written: dict[str, Any],
+    written: Written,
     *,
     out: Path,
     overwrite: bool = False,
@@ -325,7 +326,7 @@ def evaluate(
 
 
 def explain_loss(
-    written: dict[str, Any],
+    written: Written,
     *,
     method: str = "tf_kd_reg",
     classes: int = 10,
