@@ -66,13 +66,6 @@ def cases() -> ModuleType:
     return _load("cases")
 
 
-@pytest.fixture(scope="session")
-def flat_mlp() -> str:
-    """Return the lines with which a program may train the network of this name, as tests may."""
-    module = _load("networks")
-    return f"import sys; sys.path.insert(0, {str(Path(module.__file__).parent)!r}); import networks"
-
-
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Sums are the same to the last bit only for the same number of threads."""
