@@ -1,20 +1,27 @@
-"""Fixtures of the tests of the loss: the float64 reference, every teacher, generated cases."""
+"""Fixtures that tests share: reference and cases of the loss, finished runs, chance, limits."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
+import random
 import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+
+# Networks and data of one's own are found by their module, also by the processes that tests start.
+OWN = str(Path(__file__).with_name("own"))
+sys.path.insert(0, OWN)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (OWN, os.environ.get("PYTHONPATH"))))
 
 # A shell ignores Ctrl-C for what it starts in the background; tests send it to their programs.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -68,21 +75,69 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+class Finished(NamedTuple):
+    path: Path
+    settings: Any
+    result: Any
+    circumstances: Any
+
+
+@pytest.fixture(scope="session")
+def drawn_seed() -> str:
+    """Return what random tests draw from: TFKD_TEST_SEED, by default always the same."""
+    return os.environ.get("TFKD_TEST_SEED", "0")
+
+
+@pytest.fixture
+def chance(drawn_seed: str, request: pytest.FixtureRequest) -> random.Random:
+    """Return what a test draws from, its own; pytest shows the seed of one that fails."""
+    print(f"drawn with TFKD_TEST_SEED={drawn_seed}")
+    return random.Random(f"{drawn_seed} {request.node.name}")
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """Directory, settings and result of a run."""
+    """Directory, settings, result and circumstances of a run."""
     from tfkd.data import DataSettings
-    from tfkd.runs import RunSettings
+    from tfkd.runs import Circumstances, Recipe, RunSettings
     from tfkd.train import train_run
 
-    settings = RunSettings(
-        data=DataSettings("digits", train_size=60, validation_fraction=0.1),
-        epochs=2,
-        batch_size=30,
-        save_epochs=(1,),
-    )
+    data = DataSettings("digits", train_size=60, validation_fraction=0.1)
+    settings = RunSettings(Recipe(data=data, epochs=2, batch_size=30))
+    circumstances = Circumstances(save_epochs=(1,))
     path = tmp_path_factory.mktemp("finished") / "run"
-    return path, settings, train_run(path, settings)
+    return Finished(path, settings, train_run(path, settings, circumstances), circumstances)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_memory(tmp_path_factory):
+    """What the tests read of image files is remembered apart from what their user reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        if "MPLCONFIGDIR" not in os.environ:  # fonts are looked for once
+            patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+_OPENED: dict[str, Callable[[], object]] = {}
+_HOOKED: list[bool] = []
+
+
+def _before_opening(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and _OPENED and (act := _OPENED.pop(str(arguments[0]), None)) is not None:
+        act()
+
+
+@pytest.fixture
+def before_opening():
+    """Does something once, just before this process opens a file: as another process might."""
+    # A hook cannot be taken away; without files to look for it does nothing.
+    if not _HOOKED:
+        sys.addaudithook(_before_opening)
+        _HOOKED.append(True)
+    yield lambda file, act: _OPENED.__setitem__(str(file), act)
+    _OPENED.clear()
 
 
 @pytest.fixture

@@ -73,6 +73,15 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     return f" Did you mean {nearest[0]}?" if nearest else ""
 
 
+def check_encodable(name: str, value: str) -> str:
+    """Return `value`; `ValueError` if it has bytes that are no UTF-8, which no file of ours has."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"Expected `{name}` in UTF-8, got {value[:300]!a}.") from None
+    return value
+
+
 def is_writable(text: str) -> bool:
     """Return whether text is Unicode without control characters, in whatever script."""
     return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)

@@ -58,7 +58,7 @@ class Space:
 
 NUMBERS: dict[str, Number] = {
     "alpha": Number(0.0, 1.0, "weight of the teacher term, in [0, 1]"),
-    "temperature": Number(0.0, float("inf"), "of teacher and student, above 0"),
+    "temperature": Number(0.0, float("inf"), "temperature of teacher and student, above 0"),
     "confidence": Number(
         0.0,
         1.0,

@@ -27,6 +27,7 @@ TEMPERATURES = (0.5, 1.0, 4.0, 20.0)
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 kinds = pytest.mark.parametrize("soft", [False, True], ids=["indices", "probabilities"])
 reductions = pytest.mark.parametrize("reduction", REDUCTIONS)
+either_way = pytest.mark.usefixtures("either_way")
 
 
 def batch(shape, soft, seed=0):
@@ -87,6 +88,7 @@ def numpy_settings(options):
     return {**options, "weight": None if weight is None else weight.numpy()}
 
 
+@either_way
 @shapes
 @kinds
 @reductions
@@ -109,6 +111,7 @@ def test_value_and_gradient_are_those_of_the_equation(
         agrees(criterion(z, labels, inputs), z, expected, options)
 
 
+@either_way
 @shapes
 @kinds
 @pytest.mark.parametrize("gap", [0.0, 0.5, 6.8, math.inf, None], ids=str)
@@ -125,6 +128,7 @@ def test_the_function_takes_a_gap_or_logits(reference, shape, soft, gap):
         agrees(tfkd.distillation_loss(z, labels, teacher, **options), z, expected, options)
 
 
+@either_way
 @shapes
 @kinds
 @reductions
@@ -152,6 +156,7 @@ def test_alpha_0_answers_in_the_dtype_of_cross_entropy(dtype):
     assert torch.equal(ours, theirs)
 
 
+@either_way
 @pytest.mark.parametrize("weight", WEIGHTS, ids=["plain", "weighted"])
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
 @reductions
@@ -179,6 +184,7 @@ def test_module_moves_and_loads_its_weight():
     assert "weight" not in tfkd.cross_entropy().state_dict()
 
 
+@either_way
 def test_label_of_class_156_is_not_ignored_where_labels_are_uint8():
     # -100 taken modulo 256 is 156.
     z = torch.randn(4, 200, dtype=torch.float64)
@@ -193,6 +199,7 @@ def test_label_of_class_156_is_not_ignored_where_labels_are_uint8():
 # The paper's identities.
 
 
+@either_way
 @shapes
 @kinds
 @reductions
@@ -269,6 +276,7 @@ def test_one_hot_teacher_is_cross_entropy_with_its_class(temperature):
 # Numerics and autograd.
 
 
+@either_way
 @kinds
 def test_gradients_of_both_orders_agree_with_finite_differences(teacher_row, soft):
     z, labels, inputs, _ = batch((2, K), soft)
@@ -287,6 +295,7 @@ def test_no_gradient_reaches_the_teacher():
     assert not tfkd.distillation_loss(z.detach(), labels, t, alpha=0.5).requires_grad
 
 
+@either_way
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("temperature", [1.0, 20.0])
 def test_half_precision_logits_of_10000_stay_finite(reference, teacher_row, dtype, temperature):
@@ -308,6 +317,7 @@ def test_half_precision_logits_of_10000_stay_finite(reference, teacher_row, dtyp
     close(grad, expected.grad, rtol=1e-2, atol=1e-2)
 
 
+@either_way
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("alpha", [0.3, 1.0])
 @pytest.mark.parametrize("teacher", ["logits", "one-hot gap"])
@@ -327,6 +337,7 @@ def test_a_class_masked_for_all_is_a_class_left_out(teacher, soft, alpha, temper
     close(grad, F.pad(expected_grad, (0, 1)))
 
 
+@either_way
 @kinds
 @pytest.mark.parametrize("gap", [0.0, 2.0])
 @pytest.mark.parametrize("masked", ["label", "other"])
@@ -339,6 +350,7 @@ def test_a_masked_class_that_the_teacher_believes_in_costs_infinity(gap, soft, m
     assert tfkd.distillation_loss(z, labels, gap, alpha=1.0, temperature=3.0).item() == math.inf
 
 
+@either_way
 def test_an_ignored_position_counts_nothing_even_where_it_is_infinite(teacher_row):
     z, labels, inputs, _ = batch(SHAPES["batch"], False)
     kept = z.detach()[1:].requires_grad_()
@@ -354,6 +366,7 @@ def test_an_ignored_position_counts_nothing_even_where_it_is_infinite(teacher_ro
     close(grad, F.pad(expected_grad, (0, 0, 1, 0)))
 
 
+@either_way
 def test_autocast_computes_the_loss_in_float32(reference, teacher_row):
     _, labels, inputs, _ = batch(SHAPES["batch"], False)
     student, inputs = reference.Scores(K, seed=7).float(), inputs.float()
@@ -379,6 +392,7 @@ def test_autocast_computes_the_loss_in_float32(reference, teacher_row):
 # Compilation, copies, memory.
 
 
+@either_way
 def test_compiles_in_one_graph(teacher_row):
     torch.compiler.reset()
     z, labels, inputs, _ = batch(SHAPES["batch"], False)
@@ -391,6 +405,7 @@ def test_compiles_in_one_graph(teacher_row):
     close(value_and_grad(ours, z)[1], value_and_grad(expected, z)[1])
 
 
+@either_way
 @pytest.mark.parametrize("gap", [None, 2.0], ids=["logits", "gap"])
 @kinds
 def test_function_compiles_in_one_graph(soft, gap):
@@ -574,6 +589,7 @@ def test_a_bare_network_is_no_teacher():
         tfkd.DistillationLoss(nn.Linear(3, K), alpha=0.5)
 
 
+@either_way
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("label", [K, -1])
 def test_a_class_index_out_of_range_is_refused_as_torch_does(alpha, label):
@@ -582,12 +598,14 @@ def test_a_class_index_out_of_range_is_refused_as_torch_does(alpha, label):
             tfkd.distillation_loss(Z, Y + label, teacher, alpha=alpha)
 
 
+@either_way
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 def test_ignore_index_of_a_class_is_refused_with_probabilities_as_torch_does(alpha):
     with pytest.raises((RuntimeError, ValueError), match="ignore_index"):
         tfkd.distillation_loss(Z, Z.softmax(1), 0.0, alpha=alpha, ignore_index=1)
 
 
+@either_way
 def test_the_mean_of_an_empty_batch_is_undefined_as_torchs_is():
     z, labels = torch.zeros(0, 3, requires_grad=True), torch.zeros(0, dtype=torch.int64)
     assert F.cross_entropy(z, labels).isnan()

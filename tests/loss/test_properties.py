@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import assume
@@ -51,6 +52,7 @@ def equation(cases, reference, case):
     )
 
 
+@pytest.mark.usefixtures("either_way")
 def test_value_and_gradient_are_those_of_the_equation(cases, reference, examples):
     @cases.for_all(4 * examples, cases.cases())
     def check(case):

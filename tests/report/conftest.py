@@ -1,38 +1,35 @@
 """A small finished study on digits, trained once, for the tests of its report."""
 
-import dataclasses
-
 import pytest
+from msgspec.structs import replace
 
 from tfkd.data import DataSettings
-from tfkd.report.page import write_report
-from tfkd.runs import MethodSettings, OptimizerSettings, RunSettings
+from tfkd.report.write import write_report
+from tfkd.runs import SGD, Circumstances, MethodSettings, Recipe
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.records import collect
 from tfkd.train import train_run
 
-RECIPE = RunSettings(
+RECIPE = Recipe(
     data=DataSettings("digits", train_size=60, validation_fraction=0.1), epochs=2, batch_size=30
 )
 PLAIN = "small_cnn/cross_entropy"
 
 
 def plan():
-    rate = OptimizerSettings(learning_rate=0.2, weight_decay=2.5e-4)
-    undone = dataclasses.replace(RECIPE, optimizer=rate)
+    undone = replace(RECIPE, optimizer=SGD(learning_rate=0.2, weight_decay=2.5e-4))
+    half = MethodSettings(numbers={"scale": 0.5})
     claims = ("small_cnn/tf_kd_reg", "small_cnn/de_kd")
     return Study(
         "small",
         "Does it work on <b>digits</b>?",
         (
-            Arm(PLAIN, "cross_entropy", MethodSettings(), RECIPE),
-            Arm(claims[0], "tf_kd_reg", MethodSettings("tf_kd_reg"), RECIPE, baseline=PLAIN),
+            Arm(PLAIN, MethodSettings(), RECIPE),
+            Arm(claims[0], MethodSettings("tf_kd_reg"), RECIPE, baseline=PLAIN),
             Arm(
                 claims[1],
-                "de_kd",
-                MethodSettings("released_kd", alpha=0.9, temperature=4.0),
+                MethodSettings("de_kd", "released", {"alpha": 0.9, "temperature": 4.0}),
                 RECIPE,
-                dialect="released",
                 teacher=PLAIN,
                 teacher_epoch=1,
                 baseline=PLAIN,
@@ -40,17 +37,17 @@ def plan():
             ),
             Arm(
                 "small_cnn/scaled-0.5",
-                "scaled",
-                MethodSettings(scale=0.5),
+                half,
                 RECIPE,
+                control="scaled",
                 baseline=PLAIN,
                 control_of=claims,
             ),
             Arm(
                 "small_cnn/undone-0.5",
-                "undone",
-                MethodSettings(scale=0.5),
+                half,
                 undone,
+                control="undone",
                 baseline=PLAIN,
                 control_of=claims,
             ),
@@ -65,8 +62,11 @@ def small_study(tmp_path_factory):
     """The plan, the directory of its finished runs, and their records."""
     root, study = tmp_path_factory.mktemp("study"), plan()
     for run in study.runs(root):
-        train_run(root / run.name, run.settings)
-    return study, root, collect(study, root)
+        circumstances = Circumstances(save_epochs=run.save_epochs)
+        train_run(root / run.name, run.settings, circumstances)
+    records, left_out = collect(study, root)
+    assert left_out == []
+    return study, root, records
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What stands in the files of a study stays text in every form of its report."""
 
 import csv
-import dataclasses
 import io
 import json
 import re
@@ -9,14 +8,15 @@ import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
 from tfkd.cli import main
-from tfkd.report.page import write_report
 from tfkd.report.terminal.study_lines import print_status
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.report.write import write_report
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import collect, write_records
@@ -58,7 +58,7 @@ def crafted(small_study, tmp_path_factory):
     study, root, _ = small_study
     new = tmp_path_factory.mktemp("crafted")
     shutil.copytree(root / "small_cnn", new / NAME)
-    plan = renamed(study.to_dict(), "small_cnn/", f"{NAME}/")
+    plan = renamed(msgspec.to_builtins(study), "small_cnn/", f"{NAME}/")
     plan |= {
         "name": NAME.replace("/", "|"),
         "question": EVIL,
@@ -67,7 +67,7 @@ def crafted(small_study, tmp_path_factory):
     for arm in plan["arms"]:
         if arm["published"]:
             arm["published"]["remark"] = EVIL
-    study = Study.from_dict(plan)
+    study = msgspec.convert(plan, Study)
     write_study(study, new)
     for run in study.runs(new):
         (new / run.name / "SHA256SUMS").unlink()
@@ -116,16 +116,25 @@ def test_no_cell_is_a_formula(crafted):
     page = Tags(files[0].read_text())
     tables = [files[2].read_text()]
     tables += [unquote(a.partition(",")[2]) for a in page.addresses if a.startswith("data:text")]
-    tables.append(write_records(study, collect(study, root), root)[1].read_text())
+    tables.append(write_records(study, collect(study, root).records, root)[1].read_text())
     cells = [cell for table in tables for row in csv.reader(io.StringIO(table)) for cell in row]
     assert sum(cell.startswith(f"'{NAME}/") for cell in cells) > 10
     for cell in cells:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")) or NUMBER.match(cell)
 
 
-@pytest.mark.parametrize("text", ["=1", "+cmd", "-x", "@SUM(1)", "\t=1", "\r=1", "-1+1"])
+@pytest.mark.parametrize("text", ["=1", "+cmd", "-x", "@SUM(1)", "-1+1", " =1", "＝1", "＠SUM(1)"])
 def test_formulas_get_an_apostrophe(text):
     assert harmless(text) == f"'{text}"
+    # Where another program begins a new cell, too.
+    assert harmless(f"a;{text}") == f"a;'{text}"
+    assert harmless(f"a\t{text}") == f"a\t'{text}"
+    assert harmless(f"\t{text}") == f"'\t'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "a; b", "-0.5", "a;-0.5", "cross-entropy × 0.5", "−1"])
+def test_other_text_stays_as_it_is(text):
+    assert harmless(text) == text
 
 
 def test_the_terminal_takes_no_name_for_markup(crafted, capsys):
@@ -141,7 +150,7 @@ LEADING_OUT = ["../x", "/etc/x", "a/../../x", "a//x", "a/./x", ".", "..", "", "a
 
 
 def arm(name):
-    return Arm(name, "cross_entropy", MethodSettings(), RunSettings())
+    return Arm(name, MethodSettings(), Recipe())
 
 
 @pytest.mark.parametrize("name", [*LEADING_OUT, "x" * 5000, "\udc80", "\0"])
@@ -159,7 +168,7 @@ def test_a_plan_cannot_lead_out_of_its_directory(tmp_path, name, capsys):
     for command in (["study", "status"], ["report"]):
         assert main([*command, str(root)]) == 2
         error = capsys.readouterr().err
-        assert error.startswith(f"tfkd: error: Expected a study in {file}")
+        assert error.startswith(f"tfkd: error: Expected {file} as this program writes it")
         assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["study"]
     assert [path.name for path in root.iterdir()] == ["plan.study.json"]
@@ -191,17 +200,21 @@ def test_a_link_cannot_lead_out_either(small_study, tmp_path, place, capsys):
 def test_a_link_to_the_whole_study_is_followed(small_study, tmp_path):
     study, root, records = small_study
     (tmp_path / "link").symlink_to(root)
-    assert collect(study, tmp_path / "link") == records
+    assert collect(study, tmp_path / "link").records == records
 
 
 def test_the_teachers_name_comes_from_the_plan(small_study, tmp_path):
     study, root, records = small_study
     shutil.copytree(root, tmp_path / "study")
     for file in (tmp_path / "study").rglob("settings.json"):
-        file.write_text("{}")
+        settings = json.loads(file.read_text())
+        if settings["teacher"]:
+            settings["teacher"]["run"] = "../../elsewhere"
+        file.write_text(json.dumps(settings))
+        file.with_name("SHA256SUMS").unlink()  # it would tell
     kept = list((tmp_path / "study").rglob("epoch-1.json"))
     assert len(kept) == 2
-    assert collect(study, tmp_path / "study") == records
+    assert collect(study, tmp_path / "study").records == records
 
 
 def test_a_damaged_cache_of_a_snapshot_is_measured_again(small_study, tmp_path):
@@ -212,11 +225,12 @@ def test_a_damaged_cache_of_a_snapshot_is_measured_again(small_study, tmp_path):
     for damage in (lambda c: c[:40], lambda c: c.replace(b"0.", b"1.", 1), lambda c: b"[1]\n"):
         for file, content in zip(kept, whole, strict=True):
             file.write_bytes(damage(content))
-        for ours, theirs in zip(collect(study, tmp_path / "study"), records, strict=True):
-            assert ours["teacher_accuracy"] == theirs["teacher_accuracy"]
+        found = collect(study, tmp_path / "study").records
+        for ours, theirs in zip(found, records, strict=True):
+            assert ours.teacher_accuracy == theirs.teacher_accuracy
         assert [file.read_bytes() for file in kept] == whole
 
 
 def test_dialects_are_known_ones():
     with pytest.raises(ValueError, match="`dialect`"):
-        dataclasses.replace(arm("a/x"), dialect=SCRIPT)
+        MethodSettings("tf_kd_reg", SCRIPT)

@@ -1,7 +1,6 @@
 """The report: its numbers are those of the records, in every form, and it needs nothing else."""
 
 import csv
-import dataclasses
 import json
 import re
 import shutil
@@ -10,9 +9,10 @@ from statistics import mean, stdev
 from urllib.parse import unquote
 
 import pytest
+from msgspec.structs import replace
 
 from tfkd.report.figures import differences
-from tfkd.report.page import write_report
+from tfkd.report.write import write_report
 
 PLAIN = "small_cnn/cross_entropy"
 
@@ -50,7 +50,7 @@ class Reader(HTMLParser):
 
 
 def values(records, arm, metric, factor=1.0):
-    found = {r["seed"]: factor * r[metric] for r in records if r["arm"] == arm}
+    found = {r.seed: factor * getattr(r, metric) for r in records if r.arm == arm}
     return [found[seed] for seed in sorted(found)]
 
 
@@ -198,7 +198,7 @@ def test_text_from_files_is_text(small_study, tmp_path):
         data["classes"][0] = evil
         file.write_text(json.dumps(data))
         file.with_name("SHA256SUMS").unlink()  # it would tell
-    study = dataclasses.replace(study, question=f"Is it {evil}?", remarks=(evil,))
+    study = replace(study, question=f"Is it {evil}?", remarks=(evil,))
     html, markdown, _ = write_report(study, copy, tmp_path / "out")
     page = Reader(html.read_text())
     assert "script" not in {tag for tag, _ in page.tags}

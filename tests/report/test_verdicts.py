@@ -1,43 +1,71 @@
 """Each conclusion follows from the numbers, and its sentence says them."""
 
 import pytest
+from msgspec.structs import replace
 
-from tfkd.report.verdicts import (
-    control_sentences,
-    count_conclusions,
-    machinery,
-    verdicts,
-)
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.report.verdicts import control_sentences, machinery, verdicts
+from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.study.conclusions import conclude_claims, count_conclusions
 from tfkd.study.plan import Arm, Published, Study
+from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
 
 PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SEEDS = 8
+BLANK = Record(
+    study="test",
+    run="",
+    arm="",
+    method="",
+    dialect="tfkd",
+    student="small_cnn",
+    teacher=None,
+    teacher_accuracy=None,
+    seed=0,
+    accuracy=0.5,
+    nll=0.5,
+    ece=0.02,
+    brier=0.1,
+    aurc=0.01,
+    train_accuracy=1.0,
+    train_loss=0.1,
+    validation_accuracy=None,
+    validation_nll=None,
+    seconds=12.0,
+    epochs=1,
+    parameters=1,
+    settings=RunSettings(),
+)
 
 
 def study(*controls, published=None):
-    recipe = RunSettings()
+    recipe = Recipe()
     arms = [
-        Arm(PLAIN, "cross_entropy", MethodSettings(), recipe),
+        Arm(PLAIN, MethodSettings(), recipe),
         Arm(
             CLAIM,
-            "de_kd",
-            MethodSettings("knowledge_distillation"),
+            MethodSettings("de_kd", "released", {"alpha": 0.9, "temperature": 4.0}),
             recipe,
-            dialect="released",
             teacher=PLAIN,
             teacher_epoch=1,
             baseline=PLAIN,
             published=published,
         ),
     ]
-    for method in controls:
-        loss = MethodSettings("label_smoothing", alpha=0.1)
-        if method != "smoothed":
-            loss = MethodSettings(scale=0.0595)
-        name = f"small_cnn/{method}"
-        arms.append(Arm(name, method, loss, recipe, baseline=PLAIN, control_of=(CLAIM,)))
+    for control in controls:
+        method = MethodSettings("label_smoothing")
+        if control != "smoothed":
+            method = MethodSettings(numbers={"scale": 0.0595})
+        arms.append(
+            Arm(
+                f"small_cnn/{control}",
+                method,
+                recipe,
+                control=None if control == "label_smoothing" else control,
+                baseline=PLAIN,
+                control_of=(CLAIM,),
+            )
+        )
     return Study("test", "Does it work?", tuple(arms), SEEDS)
 
 
@@ -51,26 +79,24 @@ def rows(gains, *, seeds=SEEDS, published=None):
             wiggle = 0.05 * ((seed * (place + 2)) % 5 - 2)
             gain = gains.get(arm.name, 0.0) + (wiggle if place else 0.0)
             records.append(
-                {
-                    "arm": arm.name,
-                    "seed": seed,
-                    "teacher": "big@1" if arm.teacher else None,
-                    "teacher_accuracy": 0.2 if arm.teacher else None,
-                    "accuracy": 0.8 + 0.01 * (seed % 3) + gain / 100,
-                    "train_accuracy": 1.0,
-                    "nll": 0.5 - (0.1 if arm.name == CLAIM else 0.0),
-                    "ece": 0.08 + (0.03 if arm.name == CLAIM else 0.0),
-                    "brier": 0.1,
-                    "aurc": 0.01,
-                    "seconds": 12.0,
-                }
+                replace(
+                    BLANK,
+                    arm=arm.name,
+                    seed=seed,
+                    teacher="big@1" if arm.teacher else None,
+                    teacher_accuracy=0.2 if arm.teacher else None,
+                    accuracy=0.8 + 0.01 * (seed % 3) + gain / 100,
+                    nll=0.5 - (0.1 if arm.name == CLAIM else 0.0),
+                    ece=0.08 + (0.03 if arm.name == CLAIM else 0.0),
+                )
             )
     return summarise_study(plan, records)
 
 
 def only(gains, **options):
-    (found,) = verdicts(rows(gains, **options))
-    return found
+    found = rows(gains, **options)
+    (verdict,) = verdicts(conclude_claims(found), found)
+    return verdict
 
 
 @pytest.mark.parametrize(
@@ -94,22 +120,22 @@ def only(gains, **options):
     ],
 )
 def test_conclusion(gains, conclusion):
-    assert only(gains).conclusion == conclusion
+    assert only(gains).claim.conclusion == conclusion
 
 
 def test_a_large_difference_of_few_seeds_is_no_gain():
     found = only({CLAIM: 5.0}, seeds=3)
-    assert found.conclusion == "too few seeds to tell"
+    assert found.claim.conclusion == "too few seeds to tell"
     assert "The smallest p possible with 3 seeds is 0.25" in found.details[-1]
     alone = only({CLAIM: 5.0}, seeds=1)
-    assert alone.conclusion == "too few seeds to tell"
+    assert alone.claim.conclusion == "too few seeds to tell"
     assert "interval" not in alone.headline
     assert alone.details == ("One seed tells nothing about chance.",)
 
 
 def test_the_sentence_has_the_numbers():
     found = only({CLAIM: 0.42, "small_cnn/scaled": 0.39, "small_cnn/smoothed": -0.1})
-    row = found.row
+    row = found.claim.row
     over = row.over_controls["small_cnn/scaled"]
     assert found.headline == (
         "De-KD, as released, on small_cnn, taught by big@1: "
@@ -119,7 +145,7 @@ def test_the_sentence_has_the_numbers():
         f"(cross-entropy × 0.0595), method minus control +{over.mean:.2f} points, "
         f"95 % interval −{-over.low:.2f} to {over.high:.2f}."
     )
-    assert found.because == (
+    assert found.claim.because == (
         "It is not above cross-entropy × 0.0595, which has no teacher and gains as well."
     )
     smoothed = row.difference.mean - row.over_controls["small_cnn/smoothed"].mean
@@ -137,10 +163,10 @@ def test_calibration_and_likelihood_stand_beside_the_baselines():
 
 def test_a_loss_that_the_scale_shares():
     found = only({CLAIM: -1.0, "small_cnn/scaled": -1.0})
-    assert found.conclusion == "worse"
+    assert found.claim.conclusion == "worse"
     assert "against cross-entropy" in found.headline
-    assert found.because == "So is cross-entropy × 0.0595, from which it cannot be told."
-    assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).because == ""
+    assert found.claim.because == "So is cross-entropy × 0.0595, from which it cannot be told."
+    assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).claim.because == ""
 
 
 def test_what_the_paper_reports():
@@ -174,4 +200,4 @@ def test_controls_by_themselves_and_counts():
     assert sentence.startswith(
         "cross-entropy × 0.0595 on small_cnn: −0.79 points against cross-entropy"
     )
-    assert count_conclusions(verdicts(found)) == [("gain beyond controls", 1)]
+    assert count_conclusions(conclude_claims(found)) == [("gain beyond controls", 1)]

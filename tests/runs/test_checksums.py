@@ -1,6 +1,8 @@
 """A finished run with a damaged file: named, never believed, never changed."""
 
 import hashlib
+import json
+import os
 import shutil
 
 import pytest
@@ -96,8 +98,8 @@ def test_deleting_what_it_says_mends_it(run, finished_run):
     with pytest.raises(ValueError, match="delete the directory"):
         train_run(run.path, finished_run[1])
     shutil.rmtree(run.path)
-    result = train_run(run.path, finished_run[1])
-    assert result["test"] == finished_run[2]["test"]
+    result = train_run(run.path, finished_run.settings)
+    assert result.test == finished_run.result.test
     assert RunDirectory(run.path).result() == result
 
 
@@ -113,12 +115,16 @@ def test_deleting_what_it_says_mends_it(run, finished_run):
         ("environment.json", "[1]"),
         ("metrics.jsonl", "1\n"),
         ("metrics.jsonl", '{"epoch": 1}\n'),
+        ("metrics.jsonl", "[" * 100_000),
+        ("result.json", "\udcff"),
     ],
 )
 def test_json_of_another_shape_is_named(run, name, text):
     (run.path / "SHA256SUMS").unlink()
-    (run.path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"{name} as a run writes it"):
+    (run.path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(
+        ValueError, match=rf"{name} as this program writes it.*delete the directory"
+    ):
         READERS[name](run)
 
 
@@ -130,12 +136,45 @@ def test_json_of_another_shape_is_named(run, name, text):
         {"image_size": 1_000_000_000},
         {"mean": []},
         {"std": [0.0]},
+        {"std": [1e-320]},
+        {"mean": [None]},
+        {"fit": "none"},
+        {"samples": {}},
+        {"digests": {"test": "0" * 64}},
     ],
 )
 def test_data_that_no_data_set_has_are_refused(run, changes):
-    from tfkd.runs import files
-
     (run.path / "SHA256SUMS").unlink()
-    files.write_json(run.data_file, run.data() | changes)
+    values = json.loads(run.data_file.read_text()) | changes
+    run.data_file.write_text(json.dumps(values))
     with pytest.raises(ValueError, match=next(iter(changes))):
         run.data()
+
+
+JSON = [name for name in READERS if name.endswith((".json", ".jsonl"))]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", [*JSON, "SHA256SUMS"])
+@pytest.mark.parametrize("whole", [True, False], ids=["with checksums", "without"])
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(run, name, whole):
+    if name == "SHA256SUMS" and not whole:
+        return
+    if not whole:
+        (run.path / "SHA256SUMS").unlink()
+    (run.path / name).unlink()
+    os.mkfifo(run.path / name)
+    if name == "SHA256SUMS":  # which is no file, and so says nothing
+        assert run.result() is not None
+        return
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"{run.path}"):
+        READERS[name](run)
+
+
+@pytest.mark.parametrize("name", [*JSON, "SHA256SUMS"])
+def test_a_file_that_is_too_large_is_not_read(run, name):
+    if name != "SHA256SUMS":
+        (run.path / "SHA256SUMS").unlink()
+    os.truncate(run.path / name, 20 << 30)  # of holes, which take no room
+    with pytest.raises(ValueError, match=rf"at most \d+ bytes in .*{name}, got {20 << 30}"):
+        READERS.get(name, READERS["result.json"])(run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
+
+from msgspec.structs import asdict, replace
 
 from tfkd.runs import RunDirectory
 from tfkd.train import train_run
@@ -20,25 +21,25 @@ TRAINED = {**EVALUATED, "nll": 1e-3, "brier": 1e-3}
 
 
 def differences(metrics):
-    recorded = RunDirectory(RUN).result()["test"]
-    assert set(metrics) == set(recorded) == set(EVALUATED)
-    return {name: abs(value - recorded[name]) for name, value in metrics.items()}
+    recorded, found = asdict(RunDirectory(RUN).result().test), asdict(metrics)
+    assert set(found) == set(recorded) == set(EVALUATED)
+    return {name: abs(value - recorded[name]) for name, value in found.items()}
 
 
 def test_its_weights_give_the_metrics_that_are_recorded():
-    assert RunDirectory(RUN).result()["samples"]["test"] == SAMPLES
+    assert RunDirectory(RUN).result().samples.test == SAMPLES
     found = differences(evaluate_run(RUN))
     assert {name: d for name, d in found.items() if d > EVALUATED[name]} == {}
 
 
 def test_trained_again_it_gives_the_same_metrics(tmp_path):
     result = train_run(tmp_path / "run", RunDirectory(RUN).settings())
-    found = differences(result["test"])
+    found = differences(result.test)
     assert {name: d for name, d in found.items() if d > TRAINED[name]} == {}
 
 
 def test_trained_with_another_seed_it_does_not(tmp_path):
     # The tolerances would notice another training.
-    settings = dataclasses.replace(RunDirectory(RUN).settings(), seed=1)
-    found = differences(train_run(tmp_path / "run", settings)["test"])
+    settings = replace(RunDirectory(RUN).settings(), seed=1)
+    found = differences(train_run(tmp_path / "run", settings).test)
     assert found["nll"] > TRAINED["nll"]

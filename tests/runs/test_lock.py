@@ -4,18 +4,17 @@ import errno
 import shutil
 import subprocess
 import sys
-import warnings
-from contextlib import contextmanager
 
 import pytest
 
 from tfkd.data import DataSettings
-from tfkd.runs import RunSettings
+from tfkd.runs import Recipe, RunSettings
 from tfkd.runs.lock import LOCK_FILE, RunBusyError, lock_run
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
-SETTINGS = RunSettings(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
+DATA = DataSettings("digits", train_size=60)
+SETTINGS = RunSettings(Recipe(data=DATA, epochs=1, batch_size=30))
 
 
 class Counting(Silent):
@@ -54,18 +53,14 @@ def test_the_lock_goes_with_its_holder(tmp_path):
         pass
 
 
-def test_a_run_finished_before_the_lock_was_had_is_not_trained_again(tmp_path, monkeypatch):
+def test_a_run_finished_before_the_lock_was_had_is_not_trained_again(tmp_path, before_opening):
     result = train_run(tmp_path / "other", SETTINGS)
-
-    @contextmanager
-    def late(path):
-        shutil.copytree(tmp_path / "other", path)
-        with lock_run(path):
-            yield
-
-    monkeypatch.setattr("tfkd.train.run.lock_run", late)
+    run = tmp_path / "run"
+    before_opening(
+        run / LOCK_FILE, lambda: shutil.copytree(tmp_path / "other", run, dirs_exist_ok=True)
+    )
     progress = Counting()
-    assert train_run(tmp_path / "run", SETTINGS, progress=progress) == result
+    assert train_run(run, SETTINGS, progress=progress) == result
     assert progress.epochs == 0
 
 
@@ -77,8 +72,6 @@ def test_without_locks_nothing_is_trained(code, tmp_path, monkeypatch):
         raise OSError(code, "no locks here")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # filelock's own, on its stand-in
-        with pytest.raises(OSError, match="Expected a file system with locks"):
-            train_run(tmp_path / "run", SETTINGS)
+    with pytest.raises(OSError, match="Expected a file system with locks"):
+        train_run(tmp_path / "run", SETTINGS)
     assert not (tmp_path / "run" / "settings.json").exists()

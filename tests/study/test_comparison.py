@@ -1,21 +1,20 @@
 """The main job: its plan, and its runs side by side."""
 
 import csv
-import dataclasses
 import io
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunSettings, TeacherSettings
-from tfkd.study.comparison import comparison
+from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
+from tfkd.study.comparison import COMPARED, comparison
 from tfkd.study.execute import RunsFailedError, execute
-from tfkd.study.methods import METHODS
-from tfkd.study.plan import PlannedRun, in_order
+from tfkd.study.plan import PlannedRun
 from tfkd.study.run import run_study
 
-BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
+BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
 
 
 class Recording:
@@ -28,14 +27,14 @@ class Recording:
         self.started = (runs, epochs)
 
     def epoch(self, name, record):
-        self.epochs.append((name, record["epoch"]))
+        self.epochs.append((name, record.epoch))
 
     def finished(self, run, result):
         self.done.append(run.name)
 
 
 def plan(tmp_path, **options):
-    options = {"teacher": "wide_cnn", "methods": list(METHODS), "seeds": 2} | options
+    options = {"teacher": "wide_cnn", "methods": COMPARED, "seeds": 2} | options
     return {run.name: run for run in comparison(BASE, **options).runs(tmp_path)}
 
 
@@ -50,26 +49,25 @@ def test_every_method_has_its_teacher(tmp_path):
         "wide_cnn/re_kd/seed-1": "small_cnn/cross_entropy/seed-1",
     }
     defective = runs["small_cnn/de_kd/seed-0"].settings
-    assert defective.teacher == TeacherSettings(
-        str(tmp_path / "wide_cnn/cross_entropy/seed-0"), epoch=1
+    assert defective.teacher == RunTeacher(
+        run=str(tmp_path / "wide_cnn/cross_entropy/seed-0"), epoch=1
     )
-    assert runs["wide_cnn/cross_entropy/seed-0"].settings.save_epochs == (1,)
+    assert runs["wide_cnn/cross_entropy/seed-0"].save_epochs == (1,)
 
 
 def test_the_methods_of_a_seed_differ_in_nothing_but_the_method(tmp_path):
     for run in plan(tmp_path).values():
         seed = int(run.name.rsplit("-", 1)[1])
-        plain = dataclasses.replace(
-            run.settings, method=BASE.method, teacher=None, student="small_cnn", save_epochs=()
-        )
-        data = dataclasses.replace(BASE.data, split_seed=seed)
-        assert plain == dataclasses.replace(BASE, data=data, seed=seed)
+        recipe = replace(run.settings.recipe, student="small_cnn")
+        plain = replace(run.settings, recipe=recipe, method=MethodSettings(), teacher=None)
+        assert plain == RunSettings(BASE, seed=seed)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"methods": ["magic"]}, "`methods`.*'magic'"),
+        ({"methods": ["magic"]}, "`method` among .*'magic'"),
+        ({"methods": ["knowledge_distillation"]}, "`methods` with a teacher of their own"),
         ({"seeds": 0}, "`seeds` from 1 to 10000, got 0"),
         ({"teacher": "small_cnn"}, "`teacher` other than the student"),
     ],
@@ -79,23 +77,11 @@ def test_a_plan_that_cannot_be_is_refused(tmp_path, options, message):
         plan(tmp_path, **options)
 
 
-def test_teachers_come_first():
-    first = PlannedRun("b", "x", BASE)
-    second = PlannedRun("a", "x", BASE, after="b")
-    assert in_order([second, first]) == [first, second]
-    third = PlannedRun("c", "x", BASE, after="a")
-    assert in_order([third, second, first]) == [first, second, third]
-    with pytest.raises(ValueError, match="planned"):
-        in_order([PlannedRun("a", "x", BASE, after="b"), PlannedRun("b", "x", BASE, after="a")])
-    with pytest.raises(ValueError, match="a waits"):
-        in_order([second])
-
-
 def test_a_comparison_goes_on_where_it_stopped(tmp_path):
     def run(seeds, jobs, progress):
         methods = ["tf_kd_self", "de_kd"]
         study = comparison(BASE, teacher="wide_cnn", methods=methods, seeds=seeds)
-        return run_study(study, tmp_path, jobs=jobs, workers=0, progress=progress)
+        return run_study(study, tmp_path, jobs=jobs, progress=progress)
 
     first = Recording()
     records = run(1, 2, first)
@@ -120,29 +106,27 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path):
     # With one epoch the snapshot after the first is the final network.
     assert taught["teacher_accuracy"] == written["cross_entropy", "wide_cnn", 0]["accuracy"]
     assert taught["settings"]["teacher"]["epoch"] == 1
-    assert taught["settings"]["teacher"]["source"] == "wide_cnn/cross_entropy/seed-0"
+    assert taught["settings"]["teacher"]["run"] == "wide_cnn/cross_entropy/seed-0"
     table = list(csv.DictReader(io.StringIO((tmp_path / "compare.csv").read_text())))
     assert len(table) == 8
     assert float(table[0]["nll"]) == written["cross_entropy", "small_cnn", 0]["nll"]
 
 
 def test_a_failed_run_costs_no_other(tmp_path):
+    bad = replace(BASE, student="plain_cnn", batch_size=1)
+    teacher = RunTeacher(run=str(tmp_path / "bad"))
     runs = [
-        PlannedRun("bad", "x", dataclasses.replace(BASE, student="plain_cnn", batch_size=1)),
+        PlannedRun("bad", "x", RunSettings(bad)),
         PlannedRun(
             "taught",
             "x",
-            dataclasses.replace(
-                BASE,
-                method=MethodSettings("knowledge_distillation"),
-                teacher=TeacherSettings(str(tmp_path / "bad")),
-            ),
+            RunSettings(BASE, MethodSettings("normal_kd"), teacher),
             after="bad",
         ),
-        PlannedRun("good", "x", BASE),
+        PlannedRun("good", "x", RunSettings(BASE)),
     ]
     progress = Recording()
     # Batch norm cannot train on one sample.
     with pytest.raises(RunsFailedError, match=r"(?s)2 of 3 runs failed.*bad.*its teacher bad"):
-        execute(runs, tmp_path, jobs=1, workers=0, progress=progress)
+        execute(runs, tmp_path, jobs=1, progress=progress)
     assert progress.done == ["good"]

@@ -1,42 +1,42 @@
 """Controls: what each changes, which serve whom, and that undoing the scale undoes it."""
 
-import dataclasses
 import math
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 import tfkd
 from tfkd.data import DataSettings
 from tfkd.paper.all_methods import all_methods
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.study.controls import add_controls, equivalent_epsilon, loss_scale
-from tfkd.study.methods import CONTROLS
-from tfkd.study.plan import Arm
+from tfkd.study.plan import CONTROLS, Arm
 from tfkd.train import train_run
 
-BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
-PLAIN = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings(), BASE)
+BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
+PLAIN = Arm("small_cnn/cross_entropy", MethodSettings(), BASE)
 
 
 def released(alpha=0.95, temperature=40.0):
-    loss = MethodSettings("released_tf_kd_reg", alpha=alpha, temperature=temperature)
-    return Arm("small_cnn/released", "tf_kd_reg", loss, BASE, "released", baseline=PLAIN.name)
+    numbers = {"alpha": alpha, "temperature": temperature}
+    method = MethodSettings("tf_kd_reg", "released", numbers)
+    return Arm("small_cnn/released", method, BASE, baseline=PLAIN.name)
 
 
 def controls_of(claim, *names, num_classes=100):
     arms = add_controls([PLAIN, claim], names, num_classes)
-    return {arm.method: arm for arm in arms if arm.method in CONTROLS}
+    return {arm.control: arm for arm in arms if arm.control}
 
 
 def test_scale_and_epsilon_are_those_of_the_released_mobilenet():
     # By hand: 1 - 0.95 + 0.95 / 100. Its soft target gives (1 - 0.84197) to 99 wrong classes.
-    assert loss_scale(released().loss, 100) == pytest.approx(0.0595)
-    assert equivalent_epsilon(released().loss, 100) == pytest.approx(0.001596 * 100, rel=1e-3)
+    assert loss_scale(released().method, 100) == pytest.approx(0.0595)
+    assert equivalent_epsilon(released().method, 100) == pytest.approx(0.001596 * 100, rel=1e-3)
 
 
 def test_epsilon_of_a_network_teacher_is_that_of_one_that_knows_nothing():
-    loss = MethodSettings("released_kd", alpha=0.95, temperature=20.0)
+    loss = MethodSettings("normal_kd", "released", {"alpha": 0.95, "temperature": 20.0})
     epsilon = equivalent_epsilon(loss, 100)
     # The student it leads to: all wrong classes at logit 0, the true one where the slope is 0.
     gap = torch.tensor(
@@ -57,33 +57,31 @@ def test_what_each_control_changes():
     optimizer = BASE.optimizer
     changed = {name: arm.recipe.optimizer for name, arm in found.items()}
     assert found["scaled"].recipe == BASE
-    assert found["scaled"].loss == MethodSettings(scale=0.0595)
-    assert changed["balanced"] == dataclasses.replace(
-        optimizer, weight_decay=optimizer.weight_decay * 0.0595
-    )
-    assert changed["undone"] == dataclasses.replace(
+    assert found["scaled"].method == MethodSettings(numbers={"scale": 0.0595})
+    assert changed["balanced"] == replace(optimizer, weight_decay=optimizer.weight_decay * 0.0595)
+    assert changed["undone"] == replace(
         optimizer,
         weight_decay=optimizer.weight_decay * 0.0595,
         learning_rate=optimizer.learning_rate / 0.0595,
     )
-    assert found["smoothed"].loss == MethodSettings("label_smoothing", alpha=0.1596)
+    assert found["smoothed"].method == MethodSettings("label_smoothing", numbers={"alpha": 0.1596})
     assert found["double"].recipe.epochs == 4
     assert all(arm.control_of == ("small_cnn/released",) for arm in found.values())
     assert all(arm.baseline == PLAIN.name for arm in found.values())
 
 
 def test_a_method_without_a_scale_needs_no_control_of_it():
-    loss = MethodSettings("label_smoothing", alpha=0.1596)
-    claim = Arm("small_cnn/smooth", "label_smoothing", loss, BASE, baseline=PLAIN.name)
+    method = MethodSettings("label_smoothing", numbers={"alpha": 0.1596})
+    claim = Arm("small_cnn/smooth", method, BASE, baseline=PLAIN.name)
     assert controls_of(claim, "scaled", "balanced", "undone", "smoothed") == {}
 
 
 def test_one_control_serves_all_that_are_alike():
     first = released()
-    second = dataclasses.replace(released(temperature=10.0), name="small_cnn/other")
-    third = dataclasses.replace(released(alpha=0.1), name="small_cnn/third")
+    second = replace(released(temperature=10.0), name="small_cnn/other")
+    third = replace(released(alpha=0.1), name="small_cnn/third")
     arms = add_controls([PLAIN, first, second, third], ["scaled"], 100)
-    served = {arm.name: arm.control_of for arm in arms if arm.method == "scaled"}
+    served = {arm.name: arm.control_of for arm in arms if arm.control == "scaled"}
     # 0.0595 for two of them; 0.9 + 0.1 / 100 for the third.
     assert served == {
         "small_cnn/scaled-0.0595": (first.name, second.name),
@@ -99,36 +97,34 @@ def test_unknown_controls_are_refused():
 def test_undoing_the_scale_gives_cross_entropy_again(tmp_path):
     # A power of two, so that not even rounding differs.
     optimizer = BASE.optimizer
-    undone = dataclasses.replace(
+    undone = replace(
         BASE,
-        method=MethodSettings(scale=0.25),
-        optimizer=dataclasses.replace(
+        optimizer=replace(
             optimizer,
             learning_rate=optimizer.learning_rate / 0.25,
             weight_decay=optimizer.weight_decay * 0.25,
         ),
     )
-    plain = train_run(tmp_path / "plain", BASE)
-    again = train_run(tmp_path / "undone", undone)
-    assert again["test"] == plain["test"]
-    scaled = train_run(
-        tmp_path / "scaled", dataclasses.replace(BASE, method=MethodSettings(scale=0.25))
-    )
-    assert scaled["test"]["nll"] != plain["test"]["nll"]
+    quarter = MethodSettings(numbers={"scale": 0.25})
+    plain = train_run(tmp_path / "plain", RunSettings(BASE))
+    again = train_run(tmp_path / "undone", RunSettings(undone, quarter))
+    assert again.test == plain.test
+    scaled = train_run(tmp_path / "scaled", RunSettings(BASE, quarter))
+    assert scaled.test.nll != plain.test.nll
 
 
 def test_all_methods_has_the_released_weights_of_a_hundred_classes():
     study = all_methods(BASE, teacher="wide_cnn", num_classes=10, seeds=2, controls=["scaled"])
     for method in ("tf_kd_reg", "tf_kd_self", "normal_kd", "de_kd"):
-        loss = study.arm(f"small_cnn/released-{method}").loss
+        loss = study.arm(f"small_cnn/released-{method}").method
         assert loss_scale(loss, 10) == pytest.approx(0.0595)
-        teacher = torch.nn.Identity() if loss.needs_teacher else None
+        teacher = torch.nn.Identity() if loss.has_teacher else None
         criterion = loss.build(num_classes=10, teacher=teacher)
         assert isinstance(criterion, tfkd.DistillationLoss)
         assert criterion.alpha == pytest.approx(0.0095 / 0.0595)
-    assert loss_scale(study.arm("wide_cnn/released-re_kd").loss, 10) == pytest.approx(0.406)
+    assert loss_scale(study.arm("wide_cnn/released-re_kd").method, 10) == pytest.approx(0.406)
     assert study.arm("small_cnn/de_kd").teacher_epoch == 1
-    assert {arm.name for arm in study.arms if arm.method == "scaled"} == {
+    assert {arm.name for arm in study.arms if arm.control == "scaled"} == {
         "small_cnn/scaled-0.0595",
         "wide_cnn/scaled-0.406",
     }

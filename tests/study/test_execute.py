@@ -1,10 +1,9 @@
 """Studies that are killed, interrupted, shared and short of memory end as undisturbed ones."""
 
 import collections
-import dataclasses
 import multiprocessing
 import os
-import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -15,10 +14,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import asdict, replace
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    RunTeacher,
+)
 from tfkd.runs.lock import LOCK_FILE
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
@@ -26,28 +33,25 @@ from tfkd.study.plan import PlannedRun
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 EPOCHS = 3
-BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30)
+BASE = RunSettings(Recipe(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30))
 
 
 def plan(root, seeds=5):
     """Five runs or more, and one that the first of them teaches."""
-    runs = [
-        PlannedRun(f"plain-{seed}", "x", dataclasses.replace(BASE, seed=seed))
-        for seed in range(seeds)
-    ]
-    taught = dataclasses.replace(
-        BASE,
-        method=MethodSettings("knowledge_distillation"),
-        teacher=TeacherSettings(str(root / "plain-0")),
-    )
+    runs = [PlannedRun(f"plain-{seed}", "x", replace(BASE, seed=seed)) for seed in range(seeds)]
+    teacher = RunTeacher(run=str(root / "plain-0"))
+    taught = RunSettings(BASE.recipe, MethodSettings("normal_kd"), teacher)
     return [*runs, PlannedRun("taught", "x", taught, after="plain-0")]
 
 
 class Log:
-    """Writes what happens to a file that several processes share."""
+    """Writes what happens to a file that several processes share.
 
-    def __init__(self, file):
-        self._file = file
+    Halts at its epoch number `halt`; and at its first until so many processes have had one.
+    """
+
+    def __init__(self, file, *, halt=0, together=1):
+        self._file, self._halt, self._together, self._epochs = file, halt, together, 0
 
     def _write(self, *words):
         with self._file.open("a") as file:
@@ -57,7 +61,10 @@ class Log:
         self._write(os.getpid(), "start", runs, epochs)
 
     def epoch(self, name, record):
-        self._write(os.getpid(), "epoch", name, record["epoch"])
+        self._write(os.getpid(), "epoch", name, record.epoch)
+        self._epochs += 1
+        while self._epochs == self._halt or len(told(self._file)) < self._together:
+            time.sleep(0.01)
 
     def finished(self, run, result):
         self._write(os.getpid(), "finished", run.name)
@@ -74,7 +81,7 @@ class Hook:
         pass
 
     def epoch(self, name, record):
-        self.epochs.append((name, record["epoch"]))
+        self.epochs.append((name, record.epoch))
         if self._epoch is not None:
             self._epoch(len(self.epochs))
 
@@ -84,21 +91,44 @@ class Hook:
             self._finished(len(self.done))
 
 
-def main(root, jobs, seeds):
+# A process that has imported all that is slow, from which one that trains is split off at once.
+SPLIT = multiprocessing.get_context("forkserver")
+SPLIT.set_forkserver_preload(["tfkd.study.execute", "tfkd.models", "sklearn.datasets"])
+
+
+def main(root, jobs, seeds, halt, together):
     """Execute the plan as a program, on as many cores as jobs; the log lies beside it."""
+    os.setsid()  # so that it may be killed with all its processes
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:jobs])
     torch.set_num_threads(1)
-    log = Log(root.with_suffix(".log"))
+    root = Path(root)
+    log = Log(root.with_suffix(".log"), halt=halt, together=together)
     log._write(os.getpid(), "ready")
     while not root.with_suffix(".go").exists():
         time.sleep(0.01)
-    execute(plan(root, seeds), root, jobs=jobs, workers=0, progress=log, checkpoint_seconds=0)
+    execute(
+        plan(root, seeds),
+        root,
+        jobs=jobs,
+        progress=log,
+        circumstances=Circumstances(checkpoint_seconds=0),
+    )
 
 
-def start(root, jobs=1, seeds=5):
-    command = [sys.executable, __file__, str(root), str(jobs), str(seeds)]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+def start(root, jobs=1, seeds=5, *, halt=0, together=1):
+    file = root.with_name("program.py")
+    program = f"import runpy\nmain = runpy.run_path({__file__!r}, run_name='program')['main']\n"
+    file.write_text(f"{program}main(*{(str(root), jobs, seeds, halt, together)!r})\n")
+    process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
+    process.start()
+    return process
+
+
+def end_of(process):
+    process.join()
+    return process.exitcode
 
 
 def read(root, kind):
@@ -106,6 +136,11 @@ def read(root, kind):
     file = root.with_suffix(".log")
     lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
     return [(int(line[0]), *line[2:]) for line in lines if line[1] == kind]
+
+
+def told(file):
+    """The processes that were told of an epoch."""
+    return {process for process, *_ in read(file, "epoch")}
 
 
 def wait_for(root, kind, count):
@@ -119,7 +154,7 @@ def wait_for(root, kind, count):
 def undisturbed(tmp_path_factory):
     root = tmp_path_factory.mktemp("studies") / "undisturbed"
     hook = Hook()
-    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    execute(plan(root), root, jobs=1, progress=hook)
     assert hook.epochs == [(run.name, e + 1) for run in plan(root) for e in range(EPOCHS)]
     return root
 
@@ -127,7 +162,7 @@ def undisturbed(tmp_path_factory):
 def same(root, undisturbed, seeds=5):
     for run in plan(root, seeds):
         one, other = RunDirectory(root / run.name), RunDirectory(undisturbed / run.name)
-        results = [one.result(), other.result()]
+        results = [asdict(one.result()), asdict(other.result())]
         assert [result.pop("seconds") > 0 for result in results] == [True, True]
         assert results[0] == results[1]
         weights = [load_file(one.weights_file()), load_file(other.weights_file())]
@@ -136,19 +171,18 @@ def same(root, undisturbed, seeds=5):
         assert not one.checkpoint_file.exists()
 
 
-def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed):
+def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed, chance):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    chance = random.Random()
     kills = 3
     for _ in range(kills):
-        before = len(read(root, "epoch"))
-        process = start(root)
-        wait_for(root, "epoch", before + chance.randint(1, 4))
+        before, after = len(read(root, "epoch")), chance.randint(1, 4)
+        process = start(root, halt=after + 1)  # so that it never ends before
+        wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert start(root).wait() == 0
+        assert end_of(process) == -signal.SIGKILL
+    assert end_of(start(root)) == 0
     same(root, undisturbed)
     times = collections.Counter(name for _, name in read(root, "finished"))
     assert max(times.values()) == 1
@@ -158,10 +192,10 @@ def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed):
 
 def test_two_processes_share_a_study(tmp_path, undisturbed):
     root = tmp_path / "study"
-    processes = [start(root), start(root)]
+    processes = [start(root, together=2), start(root, together=2)]
     wait_for(root, "ready", 2)
     root.with_suffix(".go").touch()
-    assert [process.wait() for process in processes] == [0, 0]
+    assert [end_of(process) for process in processes] == [0, 0]
     same(root, undisturbed)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     assert trained == {(run.name, str(e + 1)): 1 for run in plan(root) for e in range(EPOCHS)}
@@ -176,14 +210,14 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
 def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp_path, undisturbed):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    process = start(root, jobs=2)
+    process = start(root, jobs=2, halt=2)  # nor is another run begun
     wait_for(root, "epoch", 2)
     if how == signal.SIGINT:
         os.killpg(process.pid, how)  # as a terminal does with Ctrl-C
     else:
-        process.send_signal(how)  # the others are told by nobody
-    assert process.wait() == (143 if how == signal.SIGTERM else -how)
-    limit = time.monotonic() + 10
+        os.kill(process.pid, how)  # the others are told by nobody
+    assert end_of(process) == {signal.SIGTERM: 143, signal.SIGINT: 1}.get(how, -how)
+    limit = time.monotonic() + 100
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         while time.monotonic() < limit:
             os.killpg(process.pid, 0)
@@ -191,7 +225,7 @@ def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp
     left = [run.name for run in plan(root) if RunDirectory(root / run.name).result() is None]
     assert left
     hook = Hook()
-    execute(plan(root), root, jobs=1, workers=0, progress=hook)
+    execute(plan(root), root, jobs=1, progress=hook)
     assert sorted(hook.done) == sorted(left)
     same(root, undisturbed)
 
@@ -202,48 +236,49 @@ MANY = 31
 @pytest.fixture(scope="module")
 def undisturbed_many(tmp_path_factory):
     root = tmp_path_factory.mktemp("studies") / "many"
-    execute(plan(root, MANY), root, jobs=1, workers=0, progress=Hook())
+    execute(plan(root, MANY), root, jobs=1, progress=Hook())
     return root
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(tmp_path, undisturbed_many):
+def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(
+    tmp_path, undisturbed_many, chance
+):
     root = tmp_path / "study"
     root.with_suffix(".go").touch()
-    chance = random.Random()
     written = {}
-    kills = 15
+    kills = 13
     for number in range(kills):
-        before = len(read(root, "epoch"))
-        process = start(root, jobs=1 + number % 2, seeds=MANY)
-        # In all no more than there are.
-        wait_for(root, "epoch", before + chance.randint(1, 6))
+        before, after = len(read(root, "epoch")), chance.randint(1, 3)
+        # In all fewer than there are, even if two runs go on to their end where it halts.
+        process = start(root, jobs=1 + number % 2, seeds=MANY, halt=after + 1)
+        wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        assert end_of(process) == -signal.SIGKILL
         written |= {file: file.stat().st_mtime_ns for file in root.glob("*/result.json")}
-    assert start(root, seeds=MANY).wait() == 0
+    assert end_of(start(root, seeds=MANY)) == 0
     same(root, undisturbed_many, MANY)
     # What was finished stayed as it was: each run was done once.
     assert len(written) > 0
     assert all(file.stat().st_mtime_ns == moment for file, moment in written.items())
-    # At each kill two runs at most train: an epoch is lost and done again, or kept and never told.
-    assert abs(len(read(root, "epoch")) - (MANY + 1) * EPOCHS) <= 2 * kills
+    # At each kill two runs at most train, and lose an epoch each, which is done and told again.
+    assert len(read(root, "epoch")) <= (MANY + 1) * EPOCHS + 2 * kills
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_four_processes_share_a_study_and_take_over_from_one_that_dies(tmp_path, undisturbed_many):
     root = tmp_path / "study"
-    processes = [start(root, seeds=MANY) for _ in range(4)]
+    processes = [start(root, seeds=MANY, together=4) for _ in range(4)]
     wait_for(root, "ready", 4)
     root.with_suffix(".go").touch()
     wait_for(root, "epoch", 10)
     dead = processes.pop()
     dead.kill()
-    dead.wait()
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    dead.join()
+    assert [end_of(process) for process in processes] == [0, 0, 0]
     same(root, undisturbed_many, MANY)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     every = {(run.name, str(e + 1)) for run in plan(root, MANY) for e in range(EPOCHS)}
@@ -272,7 +307,7 @@ def held(run):
 def test_a_busy_run_is_left_for_later_and_taken_over_when_its_trainer_dies(tmp_path, undisturbed):
     with held(tmp_path / "plain-0") as holder:
         hook = Hook(finished=lambda number: holder.kill() if number == 4 else None)
-        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+        execute(plan(tmp_path), tmp_path, jobs=1, progress=hook)
     # Its own student waits for it.
     assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
     same(tmp_path, undisturbed)
@@ -285,7 +320,7 @@ def test_a_run_that_another_process_finishes_counts(tmp_path, undisturbed):
 
     hook = Hook(finished=finish)
     with held(tmp_path / "plain-0"):
-        execute(plan(tmp_path), tmp_path, jobs=1, workers=0, progress=hook)
+        execute(plan(tmp_path), tmp_path, jobs=1, progress=hook)
     assert hook.done == ["plain-1", "plain-2", "plain-3", "plain-4", "plain-0", "taught"]
     assert len(hook.epochs) == 5 * EPOCHS
     same(tmp_path, undisturbed)
@@ -298,7 +333,7 @@ def kill_children():
 
 def test_runs_whose_process_is_killed_go_on_in_another(tmp_path):
     hook = Hook(epoch=lambda number: kill_children() if number == 1 else None)
-    execute(plan(tmp_path), tmp_path, jobs=2, workers=0, progress=hook)
+    execute(plan(tmp_path), tmp_path, jobs=2, progress=hook)
     assert len(hook.done) == 6
     names = [run.name for run in plan(tmp_path)]
     assert all(RunDirectory(tmp_path / name).result() is not None for name in names)
@@ -306,30 +341,26 @@ def test_runs_whose_process_is_killed_go_on_in_another(tmp_path):
 
 def test_a_run_whose_process_is_killed_twice_has_failed(tmp_path):
     hook = Hook(epoch=lambda number: kill_children())
-    long = dataclasses.replace(BASE, epochs=1000)
-    runs = [PlannedRun(str(n), "x", dataclasses.replace(long, seed=n)) for n in range(2)]
+    long = replace(BASE.recipe, epochs=1000)
+    runs = [PlannedRun(str(n), "x", RunSettings(long, seed=n)) for n in range(2)]
     with pytest.raises(
         RunsFailedError, match=r"2 of 2 runs failed(.|\n)*0: its process died twice"
     ):
-        execute(runs, tmp_path, jobs=2, workers=0, progress=hook)
+        execute(runs, tmp_path, jobs=2, progress=hook)
     assert hook.done == []
 
 
 def test_an_unknown_executor_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`executor` local or ray, got 'slurm'"):
-        execute([], tmp_path, jobs=1, workers=0, progress=Hook(), executor="slurm")
+        execute([], tmp_path, jobs=1, progress=Hook(), executor="slurm")
 
 
 def test_a_study_whose_finished_runs_were_taught_by_other_weights_is_refused(undisturbed, tmp_path):
     root = tmp_path / "study"
     shutil.copytree(undisturbed, root)
-    execute(plan(root), root, jobs=1, workers=0, progress=Hook())  # all is finished
+    execute(plan(root), root, jobs=1, progress=Hook())  # all is finished
     before = (root / "taught" / "result.json").stat().st_mtime_ns
     shutil.copy(root / "plain-1" / "weights.safetensors", root / "plain-0" / "weights.safetensors")
     with pytest.raises(ValueError, match=r"the weights that taught the run in .*taught.*plain-0"):
-        execute(plan(root), root, jobs=1, workers=0, progress=Hook())
+        execute(plan(root), root, jobs=1, progress=Hook())
     assert (root / "taught" / "result.json").stat().st_mtime_ns == before
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -4,20 +4,48 @@ import io
 import math
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from tfkd.report.terminal.study_table import print_rows
-from tfkd.runs import MethodSettings, RunSettings
+from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.plan import Arm, Study
-from tfkd.study.summary import conclude, summarise_study, title_of
+from tfkd.study.records import Record
+from tfkd.study.summary import summarise_study, title_of
 
 PLAIN, TAUGHT = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SCALED = "small_cnn/scaled-0.5"
 
 
-def arm(name, loss, *, baseline=PLAIN, **options):
-    method = name.partition("/")[2].partition("-")[0]
-    return Arm(name, method, loss, RunSettings(), baseline=baseline, **options)
+BLANK = Record(
+    study="test",
+    run="",
+    arm="",
+    method="",
+    dialect="tfkd",
+    student="small_cnn",
+    teacher=None,
+    teacher_accuracy=None,
+    seed=0,
+    accuracy=0.5,
+    nll=0.5,
+    ece=0.02,
+    brier=0.1,
+    aurc=0.01,
+    train_accuracy=1.0,
+    train_loss=0.1,
+    validation_accuracy=None,
+    validation_nll=None,
+    seconds=12.0,
+    epochs=1,
+    parameters=1,
+    settings=RunSettings(),
+)
+
+
+def arm(name, method, *, baseline=PLAIN, **options):
+    return Arm(name, method, Recipe(), baseline=baseline, **options)
 
 
 STUDY = Study(
@@ -27,31 +55,30 @@ STUDY = Study(
         arm(PLAIN, MethodSettings(), baseline=None),
         arm(
             TAUGHT,
-            MethodSettings("knowledge_distillation"),
+            MethodSettings("de_kd", "released", {"alpha": 0.9, "temperature": 4.0}),
             teacher=PLAIN,
             teacher_epoch=1,
-            dialect="released",
         ),
-        arm(SCALED, MethodSettings(scale=0.5), control_of=(TAUGHT,)),
+        arm(
+            SCALED,
+            MethodSettings(numbers={"scale": 0.5}),
+            control="scaled",
+            control_of=(TAUGHT,),
+        ),
     ),
     seeds=3,
 )
 
 
 def record(name, seed, accuracy, *, teacher=None):
-    return {
-        "arm": name,
-        "seed": seed,
-        "teacher": teacher,
-        "teacher_accuracy": 0.5 if teacher else None,
-        "accuracy": accuracy,
-        "train_accuracy": 1.0,
-        "nll": 0.5,
-        "ece": 0.02,
-        "brier": 0.1,
-        "aurc": 0.01,
-        "seconds": 12.0,
-    }
+    return replace(
+        BLANK,
+        arm=name,
+        seed=seed,
+        teacher=teacher,
+        teacher_accuracy=0.5 if teacher else None,
+        accuracy=accuracy,
+    )
 
 
 def rows_of(differences, *, control=None, baseline=0.9):
@@ -99,20 +126,27 @@ def test_a_method_is_compared_with_its_controls():
 
 def test_titles_name_dialect_and_scale():
     assert title_of(STUDY.arm(TAUGHT)) == "De-KD, as released"
-    undone = arm("small_cnn/undone-0.5", MethodSettings(scale=0.5))
+    undone = arm("small_cnn/undone-0.5", MethodSettings(numbers={"scale": 0.5}), control="undone")
     assert title_of(undone) == ("cross-entropy × 0.5, learning rate ÷ 0.5, weight decay × 0.5")
-    smoothed = arm("small_cnn/smoothed-0.2", MethodSettings("label_smoothing", alpha=0.2))
+    smoothed = arm(
+        "small_cnn/smoothed-0.2",
+        MethodSettings("label_smoothing", numbers={"alpha": 0.2}),
+        control="smoothed",
+    )
     assert title_of(smoothed) == "label smoothing ε = 0.2"
 
 
 def test_what_may_be_concluded():
-    assert "Nothing can be concluded yet" in conclude(rows_of([0.01]))
-    few = conclude(rows_of([0.01, 0.012, 0.011]))
+    def concluded(differences):
+        return conclude(conclude_claims(rows_of(differences)))
+
+    assert "Nothing can be concluded yet" in concluded([0.01])
+    few = concluded([0.01, 0.012, 0.011])
     assert "Nothing can be concluded yet" in few
     assert "seeds would show it" in few
-    clear = conclude(rows_of([0.01 + 0.0001 * i for i in range(11)]))
+    clear = concluded([0.01 + 0.0001 * i for i in range(11)])
     assert "De-KD, as released on small_cnn: +1.05 points" in clear
-    none = conclude(rows_of([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012]))
+    none = concluded([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012])
     assert "No method can be told from cross-entropy" in none
 
 

@@ -1,6 +1,5 @@
 """Two processes under `torchrun`, with and without FSDP, do the mathematics of one."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -10,36 +9,45 @@ import accelerate
 import pytest
 import torch
 from accelerate.utils import DistributedType
+from msgspec import structs
+from own_parts import changed
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.runs import OptimizerSettings, RunDirectory, RunSettings
+from tfkd.runs import AdamW, Circumstances, Recipe, RunDirectory, RunSettings, files
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.seeds import weights_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # 184 training images: of a batch of 59 the processes have 29 and 30, and of the last one 3 and 4.
+# Of 513 test images the last batch is for one process alone.
 PLAIN = RunSettings(
-    data=DataSettings("digits", train_size=205),
-    epochs=2,
-    batch_size=59,
-    gradient_accumulation=2,
-    save_epochs=(1,),
+    Recipe(
+        data=DataSettings("own_parts:digits_513", train_size=205),
+        student="own_parts:mlp",  # without batch norm
+        epochs=2,
+        batch_size=59,
+        gradient_accumulation=2,
+    )
 )
-ADAM = dataclasses.replace(PLAIN, optimizer=OptimizerSettings("adamw", learning_rate=0.01))
-BATCH_NORM = RunSettings(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
+KEPT = Circumstances(save_epochs=(1,))
+ADAM = changed(PLAIN, optimizer=AdamW(learning_rate=0.01))
+BATCH_NORM = RunSettings(
+    Recipe(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
+)
 
 PROGRAM = """
-import json, sys
+import sys
 from pathlib import Path
+import msgspec
 import torch
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.tensor import DTensor
-from tfkd.runs import RunSettings
-from tfkd.train import accelerator, lesson, sharding, student, train_run
+from tfkd.runs import Circumstances, RunSettings
+from tfkd.train import accelerator, sharding, train_run
 from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
 
@@ -50,12 +58,7 @@ class Interrupt(Silent):
         if self.left == 0:
             raise KeyboardInterrupt
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-known, whole, spread = student.create_model, sharding.whole, set()
+whole, spread = sharding.whole, set()
 
 def spy(state):
     spread.update(isinstance(value, DTensor) for value in state.values())
@@ -72,36 +75,29 @@ class Sharded(accelerator.Accelerator):
 if sys.argv[2] == "FSDP":
     accelerator.Accelerator = Sharded
 sharding.whole = spy
-lesson.EVALUATION_BATCH = 85  # of 596 test images the last one is for one process alone
 torch.set_num_threads(1)
-for path, settings, plain, interrupted in json.loads(sys.argv[1]):
-    student.create_model = network if plain else known
-    settings = RunSettings.from_dict(settings)
+jobs = msgspec.json.decode(sys.argv[1], type=list[tuple[str, RunSettings, Circumstances, bool]])
+for path, settings, circumstances, interrupted in jobs:
     if interrupted:
+        often = msgspec.structs.replace(circumstances, checkpoint_seconds=0.0)
         try:
-            train_run(path, settings, progress=Interrupt(), checkpoint_seconds=0.0)
+            train_run(path, settings, often, progress=Interrupt())
         except KeyboardInterrupt:
             checkpoint = read_checkpoint(Path(path, "checkpoint.pt"))
-            assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (1, 2)
-    train_run(path, settings)
+            assert (checkpoint.epochs_done, checkpoint.batches_done) == (1, 2)
+    train_run(path, settings, circumstances)
 assert (True in spread) == (sys.argv[2] == "FSDP")
 """
 
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-
 def train_pair(folder, jobs, how):
-    """Train runs one after another in two processes: path, settings, network, interruption."""
+    """Train runs in two processes: path, settings, circumstances, whether it is interrupted."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    listed = [(str(path), settings.to_dict(), *rest) for path, settings, *rest in jobs]
+    listed = files.to_json([(str(path), *rest) for path, *rest in jobs]).decode()
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *torchrun, str(program), json.dumps(listed), how],
+        [sys.executable, *torchrun, str(program), listed, how],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -113,10 +109,8 @@ def train_pair(folder, jobs, how):
 def alone(tmp_path_factory):
     """The runs of one process."""
     folder = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tfkd.train.student.create_model", network)
-        train_run(folder / "sgd", PLAIN)
-        train_run(folder / "adam", ADAM)
+    train_run(folder / "sgd", PLAIN, KEPT)
+    train_run(folder / "adam", ADAM, KEPT)
     return folder
 
 
@@ -125,10 +119,10 @@ def pair(request, tmp_path_factory):
     """The same runs of two processes, one of them interrupted, and one with batch norm."""
     folder = tmp_path_factory.mktemp(request.param)
     jobs = [
-        (folder / "sgd", PLAIN, True, False),
-        (folder / "adam", ADAM, True, False),
-        (folder / "interrupted", ADAM, True, True),
-        (folder / "batch-norm", BATCH_NORM, False, False),
+        (folder / "sgd", PLAIN, KEPT, False),
+        (folder / "adam", ADAM, KEPT, False),
+        (folder / "interrupted", ADAM, KEPT, True),
+        (folder / "batch-norm", BATCH_NORM, Circumstances(), False),
     ]
     train_pair(folder, jobs, request.param)
     return folder
@@ -147,12 +141,12 @@ def test_two_processes_give_the_weights_and_metrics_of_one(optimizer, alone, pai
     close(one, two)
     close(one, two, weights="snapshots/epoch-1.safetensors")
     results = [RunDirectory(path).result() for path in (one, two)]
-    assert results[0]["samples"] == results[1]["samples"]
+    assert results[0].samples == results[1].samples
     # Accuracy is a whole number of samples: none is counted twice or not at all.
-    assert results[0]["train"]["accuracy"] == results[1]["train"]["accuracy"]
-    assert results[1]["train"]["loss"] == pytest.approx(results[0]["train"]["loss"], rel=1e-5)
-    for name, value in results[0]["test"].items():
-        assert results[1]["test"][name] == pytest.approx(value, rel=1e-3)
+    assert results[0].train.accuracy == results[1].train.accuracy
+    assert results[1].train.loss == pytest.approx(results[0].train.loss, rel=1e-5)
+    theirs = structs.asdict(results[1].test)
+    assert theirs == pytest.approx(structs.asdict(results[0].test), rel=1e-3)
     labels = [load_file(path / "test.safetensors")["labels"] for path in (one, two)]
     assert torch.equal(*labels)
 
@@ -167,15 +161,49 @@ def test_an_interrupted_pair_ends_the_same(pair):
 def test_one_process_reads_what_two_have_written(pair):
     path = pair / "batch-norm"
     measured, result = evaluate_run(path), RunDirectory(path).result()
-    for name, value in measured.items():
-        assert value == pytest.approx(result["test"][name], rel=1e-4)
+    assert structs.asdict(measured) == pytest.approx(structs.asdict(result.test), rel=1e-4)
+
+
+EVALUATION = """
+import sys
+import msgspec, torch
+from tfkd.train import evaluate_run
+
+torch.set_num_threads(1)
+metrics = msgspec.json.encode([evaluate_run(path) for path in sys.argv[1:]]).decode()
+print(metrics + chr(10), end="")
+"""
+
+
+def test_two_processes_count_every_sample_once_where_they_evaluate(alone, tmp_path):
+    # Of 513 images, and so of a last batch of one image for two processes; and of 59.
+    small = tmp_path / "small"
+    train_run(small, changed(PLAIN, epochs=1, data=DataSettings("digits", train_size=59)))
+    (tmp_path / "program.py").write_text(EVALUATION)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    paths = [str(alone / "sgd"), str(small)]
+    done = subprocess.run(
+        [sys.executable, *torchrun, str(tmp_path / "program.py"), *paths],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        for path, metrics in zip(paths, json.loads(line), strict=True):
+            right = structs.asdict(RunDirectory(path).result().test)
+            # Accuracy is a whole number of samples, of which none is counted twice or not at all.
+            assert metrics["accuracy"] == right["accuracy"]
+            assert metrics == pytest.approx(right, rel=1e-4)
 
 
 def test_batch_norm_on_cpus_normalises_each_share_and_keeps_the_averages_of_the_first(pair):
-    data = load_data(BATCH_NORM.data)
+    data = load_data(BATCH_NORM.recipe.data)
     torch.manual_seed(weights_seed(0))
-    model = create_model(BATCH_NORM.student, num_classes=10, in_channels=1)
-    second = create_model(BATCH_NORM.student, num_classes=10, in_channels=1)
+    model = create_model(BATCH_NORM.recipe.student, num_classes=10, in_channels=1)
+    second = create_model(BATCH_NORM.recipe.student, num_classes=10, in_channels=1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
     loader = make_loader(data, data.train, batch_size=64, train=True, seed=0)
     epochs = [

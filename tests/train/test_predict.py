@@ -5,20 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from safetensors.torch import load_file
 
-from tfkd.data import DataSettings, load_data, make_loader
-from tfkd.runs import RunDirectory
-from tfkd.runs.recipes import run_settings
+from tfkd.data import DataSettings, identify, load_data, make_loader
+from tfkd.runs import RunDirectory, make_run
 from tfkd.train import train_run
-from tfkd.train.predict import predict_files, read_pixels
+from tfkd.train.predict import BATCH, predict_files, read_pixels
 
 
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "digits"
-    train_run(path, run_settings(data="digits", epochs=1, train_size=200))
+    settings, _ = make_run({"data": "digits", "epochs": 1, "train_size": 200})
+    train_run(path, settings)
     return path
 
 
@@ -53,11 +54,10 @@ def test_an_unreadable_file_does_not_stop_the_others(digits_run, tmp_path):
     assert third.error is not None and "none.png" in third.error
 
 
-def test_more_files_than_a_batch(digits_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfkd.train.predict.BATCH", 2)
-    files = [tmp_path / f"{n}.png" for n in range(5)]
+def test_more_files_than_a_batch(digits_run, tmp_path):
+    files = [tmp_path / f"{n}.png" for n in range(BATCH + 2)]
     for n, file in enumerate(files):
-        Image.new("L", (8, 8), 50 * n).save(file)
+        Image.new("L", (8, 8), 3 * n).save(file)
     together = list(predict_files(digits_run, files))
     alone = [next(iter(predict_files(digits_run, [file]))) for file in files]
     assert [p.file for p in together] == files
@@ -84,11 +84,12 @@ def test_images_of_a_folder_are_cut_as_evaluation_cuts_them(tmp_path):
         for number in range(4):
             pixels = generator.integers(0, 256, (50, 70, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
-    data = load_data(DataSettings(str(tmp_path), image_size=28))
+    data = load_data(DataSettings("folder", image_size=28), root=str(tmp_path))
     loader = make_loader(data, data.test, batch_size=8, train=False)
     (batch,) = loader.batches(epoch=0)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (data.mean, data.std))
-    record = {"name": str(tmp_path), "channels": 3, "image_size": 28}
+    record = identify(data)
+    assert record.fit == "centre-crop"
     for index, image in zip(batch.indices.tolist(), batch.images, strict=True):
         file = tmp_path / data.test.official.paths[index]
         expected = (image * std + mean) * 255
@@ -98,10 +99,12 @@ def test_images_of_a_folder_are_cut_as_evaluation_cuts_them(tmp_path):
 def test_grey_colour_and_size_are_converted(tmp_path):
     file = tmp_path / "red.png"
     Image.new("RGB", (30, 20), (255, 0, 0)).save(file)
-    grey = read_pixels(file, {"name": "digits", "channels": 1, "image_size": 8})
+    digits = identify(load_data(DataSettings("digits")))
+    grey = read_pixels(file, digits)
     # ITU-R BT.601 luma of pure red.
     assert grey.shape == (1, 8, 8)
     assert torch.all(grey == round(0.299 * 255))
-    colour = read_pixels(file, {"name": "cifar10", "channels": 3, "image_size": 32})
+    three = {"channels": 3, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    colour = read_pixels(file, replace(digits, image_size=32, **three))
     assert colour[:, 0, 0].tolist() == [255, 0, 0]
     assert colour.shape == (3, 32, 32)

@@ -1,11 +1,12 @@
 """What asks a run to end."""
 
+import contextlib
 import os
 import signal
 
 import pytest
 
-from tfkd.train.stopping import Signals, launcher, noted_signals
+from tfkd.train.stopping import Signals, end, launcher, noted_signals
 
 
 def test_the_end_of_the_launcher_is_a_sigterm():
@@ -33,3 +34,28 @@ def test_a_signal_whose_exception_is_swallowed_is_obeyed_later():
         Swallowing()
         signals.wait()
         assert signals.asked() == signal.SIGTERM
+
+
+@pytest.fixture
+def _default_sigterm():
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_default_sigterm")
+@pytest.mark.parametrize(
+    ("under_torchrun", "asked", "after"),
+    [
+        (True, True, signal.SIG_IGN),  # which sends one to whoever ends later than the first
+        (True, False, signal.SIG_DFL),
+        (False, True, signal.SIG_DFL),
+    ],
+)
+def test_who_ends_because_any_process_was_asked_is_asked_but_once(under_torchrun, asked, after):
+    parent = os.getppid() if under_torchrun else None
+    ended = pytest.raises(SystemExit) if asked else contextlib.nullcontext()
+    with ended, noted_signals(twice=False, launcher=parent):
+        if asked:
+            end(signal.SIGTERM, "stopped")
+    assert signal.getsignal(signal.SIGTERM) == after

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -14,19 +13,38 @@ import threading
 
 import pytest
 import torch
+from msgspec.structs import replace
+from own_parts import changed
 from safetensors.torch import load_file, save_file
 
-from tfkd.data import Augmentation, DataSettings, load_data
+from tfkd.data import DataSettings, load_data
 from tfkd.models import create_model
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    RunTeacher,
+    WeightsTeacher,
+    files,
+)
 from tfkd.teachers import CachedTeacher
 from tfkd.train import train_run
+from tfkd.train.accelerator import make_accelerator
 from tfkd.train.progress import Silent
-from tfkd.train.teacher_cache import cache_identity, cache_path, in_batches_that_fit
+from tfkd.train.teacher_cache import (
+    cache_identity,
+    cache_path,
+    cached_teacher,
+    in_batches_that_fit,
+)
 from tfkd.train.teacher_network import load_teacher
 
+NETWORK = {"name": "small_cnn", "num_classes": 10, "in_channels": 1}
 DATA = DataSettings("digits", train_size=100, views=2)
-PLAIN = RunSettings(data=DATA, epochs=1, batch_size=40)
+CROPPED = replace(DATA, name="own_parts:cropped_digits")
+PLAIN = RunSettings(Recipe(data=DATA, epochs=1, batch_size=40))
 
 
 class Asked(Silent):
@@ -56,23 +74,16 @@ def teacher(trained, tmp_path):
     return path
 
 
-@pytest.fixture
-def augmented(monkeypatch):
-    """Digits that are cropped and rotated."""
-    monkeypatch.setattr(
-        "tfkd.data.sources.digits.Augmentation", lambda: Augmentation(crop_padding=1, rotation=10.0)
-    )
-
-
 def taught(teacher, **changes):
     cache = changes.pop("cache", "float32")
-    settings = dataclasses.replace(
+    numbers = {"alpha": 0.7, "temperature": 2.0}
+    settings = changed(
         PLAIN,
         epochs=3,
-        method=MethodSettings("knowledge_distillation", alpha=0.7, temperature=2.0),
-        teacher=TeacherSettings(str(teacher), cache=cache),
+        method=MethodSettings("knowledge_distillation", numbers=numbers),
+        teacher=RunTeacher(run=str(teacher), cache=cache),
     )
-    return dataclasses.replace(settings, **changes)
+    return changed(settings, **changes)
 
 
 def caches(teacher):
@@ -85,28 +96,29 @@ def difference(one, other):
     return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
 
 
-def test_a_float32_cache_gives_the_run_that_the_network_gives(augmented, teacher, tmp_path):
+def test_a_float32_cache_gives_the_run_that_the_network_gives(teacher, tmp_path):
     progress = Asked()
-    cached = train_run(tmp_path / "cached", taught(teacher), progress=progress)
-    asked = train_run(tmp_path / "asked", taught(teacher, cache="none"))
+    settings = taught(teacher, data=CROPPED)
+    cached = train_run(tmp_path / "cached", settings, progress=progress)
+    asked = train_run(tmp_path / "asked", taught(teacher, data=CROPPED, cache="none"))
     assert difference(tmp_path / "cached", tmp_path / "asked") < 1e-4
-    assert cached["train"]["loss"] == pytest.approx(asked["train"]["loss"], rel=1e-4)
+    assert cached.train.loss == pytest.approx(asked.train.loss, rel=1e-4)
     # Two views of 100 images, each once.
     assert progress.answers[0] == (0, 200)
     assert progress.answers[-1] == (200, 200)
-    assert cached["teacher_cache"]["views"] == 2
-    assert cached["teacher_cache"]["total_variation"]["1"]["largest"] == 0.0
-    assert "teacher_cache" not in asked
+    assert cached.teacher_cache.views == 2
+    assert cached.teacher_cache.total_variation["1"].largest == 0.0
+    assert asked.teacher_cache is None
     # The comparison sees the augmentation: other views give another run.
-    other = taught(teacher, cache="none", data=dataclasses.replace(DATA, views=None))
+    other = taught(teacher, cache="none", data=replace(CROPPED, views=None))
     train_run(tmp_path / "other", other)
     assert difference(tmp_path / "cached", tmp_path / "other") > 1e-3
 
 
-def test_without_a_number_of_views_there_is_one_an_epoch(augmented, teacher, tmp_path):
-    settings = taught(teacher, epochs=3, data=dataclasses.replace(DATA, views=None))
+def test_without_a_number_of_views_there_is_one_an_epoch(teacher, tmp_path):
+    settings = taught(teacher, epochs=3, data=replace(CROPPED, views=None))
     train_run(tmp_path / "cached", settings)
-    asked = dataclasses.replace(settings, teacher=TeacherSettings(str(teacher)))
+    asked = changed(settings, teacher=RunTeacher(run=str(teacher)))
     train_run(tmp_path / "asked", asked)
     assert difference(tmp_path / "cached", tmp_path / "asked") < 1e-4
     (description,) = caches(teacher)
@@ -127,34 +139,36 @@ def paths(teacher, *changes):
     """Where the cache of each run lies."""
     found = []
     for change in changes:
-        settings = taught(teacher, **change)
-        data = load_data(settings.data)
+        settings = taught(teacher, **{"data": CROPPED, **change})
+        data = load_data(settings.recipe.data, seed=settings.seed)
         identity = cache_identity(settings, data, load_teacher(settings.teacher, data))
         found.append(cache_path(settings.teacher, identity))
     return found
 
 
-def test_runs_of_one_teacher_data_and_augmentation_share_a_cache(augmented, teacher, tmp_path):
-    train_run(tmp_path / "one", taught(teacher))
+def test_runs_of_one_teacher_data_and_augmentation_share_a_cache(teacher, tmp_path):
+    train_run(tmp_path / "one", taught(teacher, data=CROPPED))
     progress = Asked()
-    printed = MethodSettings("paper_kd", alpha=0.9, temperature=20.0)
-    train_run(tmp_path / "two", taught(teacher, method=printed, epochs=2), progress=progress)
+    numbers = {"alpha": 0.9, "temperature": 20.0}
+    printed = MethodSettings("knowledge_distillation", "paper", numbers)
+    other = taught(teacher, data=CROPPED, method=printed, epochs=2)
+    train_run(tmp_path / "two", other, progress=progress)
     assert progress.answers == []
     assert len(caches(teacher)) == 1
     shared = paths(teacher, {}, {"method": printed}, {"student": "plain_cnn"}, {"epochs": 9})
     assert set(shared) == {caches(teacher)[0].parent}
 
 
-def test_what_differs_has_a_cache_of_its_own(augmented, teacher):
+def test_what_differs_has_a_cache_of_its_own(teacher):
     changes = [
         {},
         {"cache": "float16"},
         {"seed": 1},
-        {"data": dataclasses.replace(DATA, views=1)},
-        {"data": dataclasses.replace(DATA, views=None)},
-        {"data": dataclasses.replace(DATA, split_seed=1)},
-        {"data": dataclasses.replace(DATA, train_size=101)},
-        {"data": dataclasses.replace(DATA, augmentation="none")},
+        {"data": replace(CROPPED, views=1)},
+        {"data": replace(CROPPED, views=None)},
+        {"data": replace(CROPPED, name="own_parts:shifted_digits")},
+        {"data": replace(CROPPED, train_size=101)},
+        {"data": replace(CROPPED, augmentation="none")},
         {"mixed_precision": "bf16"},
     ]
     before = paths(teacher, *changes)
@@ -212,68 +226,52 @@ def test_a_cache_of_an_earlier_version_is_named_with_what_to_delete(teacher, tmp
 def test_lossy_forms_train_and_state_their_error(teacher, tmp_path):
     for form in ("float16", "top-3"):
         result = train_run(tmp_path / form, taught(teacher, cache=form))
-        stated = result["teacher_cache"]
-        assert stated["form"] == form
-        assert 0.0 < stated["total_variation"]["1"]["largest"] < 0.5
-        kept = json.loads((tmp_path / form / "result.json").read_text())
-        assert kept["teacher_cache"] == stated
+        stated = result.teacher_cache
+        assert stated.form == form
+        assert 0.0 < stated.total_variation["1"].largest < 0.5
+        assert RunDirectory(tmp_path / form).result().teacher_cache == stated
 
 
 def test_weights_from_a_file_have_their_cache_beside_them(teacher, tmp_path):
     model = create_model("small_cnn", num_classes=10, in_channels=1)
     save_file(model.state_dict(), tmp_path / "mine.safetensors")
-    named = TeacherSettings(
-        "small_cnn", weights=str(tmp_path / "mine.safetensors"), cache="float32"
-    )
-    train_run(tmp_path / "run", dataclasses.replace(taught(teacher, epochs=1), teacher=named))
+    weights = str(tmp_path / "mine.safetensors")
+    named = WeightsTeacher(model="small_cnn", weights=weights, cache="float32")
+    train_run(tmp_path / "run", changed(taught(teacher, epochs=1), teacher=named))
     assert len(list((tmp_path / "mine.teacher-cache").glob("*/cache.json"))) == 1
 
 
-def test_runs_side_by_side_make_it_once(teacher, tmp_path, monkeypatch):
-    from tfkd.train import teacher_cache
+def test_runs_side_by_side_make_it_once(teacher):
+    data, settings, found = load_data(DATA), taught(teacher), []
+    place, model = make_accelerator(settings), create_model(**NETWORK)
+    asked, may = threading.Event(), threading.Event()
+    times = []
 
-    data = load_data(DATA)
-    model = create_model("small_cnn", num_classes=10, in_channels=1)
-    waits, made, found = threading.Event(), [], []
-    record, wait = teacher_cache._record, teacher_cache.wait_for_lock
+    def answer(module, images):
+        times.append(len(images[0]))
+        asked.set()
+        assert may.wait(timeout=100)
 
-    def waiting(file):
-        if made:  # by another thread, which holds the lock
-            waits.set()
-        return wait(file)
-
-    def slow(path, *arguments):
-        made.append(path)
-        assert waits.wait(timeout=30)
-        record(path, *arguments)
-
-    monkeypatch.setattr(teacher_cache, "wait_for_lock", waiting)
-    monkeypatch.setattr(teacher_cache, "_record", slow)
-
-    class Place:
-        is_main_process = True
-        device = torch.device("cpu")
-
-        def autocast(self):
-            return torch.autocast("cpu", enabled=False)
+    model.register_forward_pre_hook(answer)
 
     def get():
         found.append(
-            teacher_cache.cached_teacher(
-                taught(teacher), data, model, accelerator=Place(), workers=0, progress=Silent()
-            )
+            cached_teacher(settings, data, model, accelerator=place, workers=0, progress=Silent())
         )
 
     first, second = threading.Thread(target=get), threading.Thread(target=get)
     first.start()
-    while not made and first.is_alive():
-        first.join(timeout=0.01)
+    assert asked.wait(timeout=100)
     second.start()
+    second.join(timeout=0.5)
+    assert second.is_alive()
+    assert found == []
+    may.set()
     first.join()
     second.join()
-    assert len(made) == 1
+    assert times == [100]  # one batch of one view
     assert len(found) == 2
-    assert {cached.path for cached in found} == set(made)
+    assert found[0].path == found[1].path
 
 
 def test_label_mixing_is_refused_before_anything_is_done(teacher):
@@ -282,7 +280,7 @@ def test_label_mixing_is_refused_before_anything_is_done(teacher):
             taught(teacher, **{name: 0.2})
         taught(teacher, cache="none", **{name: 0.2})
     with pytest.raises(ValueError, match=r"`teacher_cache` to be none, float32.*got 'zip'"):
-        TeacherSettings("x", cache="zip")
+        RunTeacher(run="x", cache="zip")
 
 
 def test_no_room_is_said_before_the_teacher_is_asked(teacher, tmp_path, monkeypatch):
@@ -315,40 +313,14 @@ def test_batches_shrink_until_they_fit_the_memory_of_an_accelerator():
     assert tried[-1] == 512
 
 
-def test_settings_of_an_earlier_version_mean_what_it_did(trained, tmp_path):
-    values = RunDirectory(trained).settings().to_dict()
-    del values["data"]["views"]
-    assert RunSettings.from_dict(values) == dataclasses.replace(
-        PLAIN, data=dataclasses.replace(DATA, views=None)
-    )
-    values["teacher"] = {"source": "a", "epoch": None, "weights": None}
-    values["method"] = MethodSettings("tf_kd_self").__dict__
-    loaded = RunSettings.from_dict(values)
-    assert loaded.teacher == TeacherSettings("a", cache="none")
-    del values["teacher"]["source"]
-    with pytest.raises(ValueError, match=r"TeacherSettings.*source"):
-        RunSettings.from_dict(values)
-    values["colour"] = "red"
-    with pytest.raises(ValueError, match=r"RunSettings.*colour"):
-        RunSettings.from_dict(values)
-
-
 PROGRAM = """
-import json, sys, torch
-import tfkd.data.sources.digits, tfkd.train.student as student
-from tfkd.data import Augmentation
-from tfkd.runs import RunSettings
+import sys, torch
+from pathlib import Path
+from tfkd.runs import RunSettings, files
 from tfkd.train import train_run
 
-def network(name, *, num_classes, in_channels, pretrained=False):
-    return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
-
-student.create_model = network  # without batch norm, which sees each process's samples alone
-tfkd.data.sources.digits.Augmentation = lambda: Augmentation(crop_padding=1)
 torch.set_num_threads(1)
-train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))))
+train_run(sys.argv[1], files.read_json(Path(sys.argv[2]), RunSettings))
 """
 
 
@@ -358,7 +330,9 @@ def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for cache, launcher in (("float32", torchrun), ("none", [])):
-        settings.write_text(json.dumps(taught(teacher, cache=cache).to_dict()))
+        # Without batch norm, which sees each process's samples alone.
+        run = taught(teacher, cache=cache, data=CROPPED, student="own_parts:mlp")
+        files.write_json(settings, run)
         command = [sys.executable, *launcher, str(program), str(tmp_path / cache), str(settings)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -367,20 +341,12 @@ def test_the_processes_of_a_run_share_a_cache(teacher, tmp_path):
 
 
 HALTING = """
-import json, sys, time, torch
-from tfkd.runs import RunSettings
+import sys, time, torch
+from pathlib import Path
+from tfkd.runs import RunSettings, files
 from tfkd.train import train_run
-from tfkd.train import teacher_cache
 from tfkd.train.progress import Silent
 
-wait = teacher_cache.wait_for_lock
-
-def told(file):
-    print("waiting", flush=True)
-    return wait(file)
-
-teacher_cache.CPU_BATCH = 8
-teacher_cache.wait_for_lock = told
 torch.set_num_threads(1)
 
 class Halting(Silent):
@@ -389,15 +355,21 @@ class Halting(Silent):
             print("asking", flush=True)
             time.sleep(100)
 
-train_run(sys.argv[1], RunSettings.from_dict(json.load(open(sys.argv[2]))), progress=Halting())
+train_run(sys.argv[1], files.read_json(Path(sys.argv[2]), RunSettings), progress=Halting())
 """
+
+
+def halting(teacher, **changes):
+    """Of 1081 images: the teacher is asked in three batches, before 0, 512 and 1024 of them."""
+    data = replace(DATA, train_size=None)
+    return taught(teacher, data=data, student="own_parts:announced", **changes)
 
 
 @pytest.fixture
 def start(teacher, tmp_path):
     """Starts a process that trains a run, and halts when its teacher has been asked so often."""
     (tmp_path / "halting.py").write_text(HALTING)
-    (tmp_path / "halting.json").write_text(json.dumps(taught(teacher).to_dict()))
+    files.write_json(tmp_path / "halting.json", halting(teacher))
     started = []
 
     def start(name, after=float("inf")):
@@ -413,14 +385,14 @@ def start(teacher, tmp_path):
 
 
 def asks(process):
-    assert process.stdout.readline() == "waiting\n"
+    assert process.stdout.readline() == "built\n"
     assert process.stdout.readline() == "asking\n"
     return process
 
 
 def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, teacher, tmp_path):
-    asking, waiting = asks(start("run", 40)), start("other")
-    assert waiting.stdout.readline() == "waiting\n"
+    asking, waiting = asks(start("run", 512)), start("other")
+    assert waiting.stdout.readline() == "built\n"
     for process in (waiting, asking):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
@@ -429,12 +401,12 @@ def test_sigterm_ends_at_once_who_asks_a_teacher_and_who_waits_for_that(start, t
 
 
 def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teacher, tmp_path):
-    for after in (40, 100):  # of 100
+    for after in (512, 1081):  # of 1081
         asks(start("run", after)).kill()
         assert caches(teacher) == []
         assert not (tmp_path / "run" / "settings.json").exists()
     assert start("run").wait(timeout=100) == 0
-    train_run(tmp_path / "whole", taught(teacher, cache="none"))
+    train_run(tmp_path / "whole", halting(teacher, cache="none"))
     assert difference(tmp_path / "run", tmp_path / "whole") < 1e-4
     left = {file.name for file in caches(teacher)[0].parent.iterdir()}
     assert left == {"cache.json", "values.bin", "positions.bin"}
@@ -443,10 +415,10 @@ def test_a_run_killed_while_it_asks_its_teacher_may_be_started_again(start, teac
 def test_where_the_maker_of_a_cache_is_killed_one_of_those_who_wait_makes_it(
     start, teacher, tmp_path
 ):
-    maker = asks(start("maker", after=40))
+    maker = asks(start("maker", after=512))
     waiting = [start(name) for name in ("one", "two")]
     for process in waiting:
-        assert process.stdout.readline() == "waiting\n"
+        assert process.stdout.readline() == "built\n"
     assert caches(teacher) == []
     maker.kill()
     for process in waiting:
@@ -466,15 +438,14 @@ def test_images_from_files_are_cached_as_they_are_drawn(tmp_path):
             file = tmp_path / "images" / str(label) / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels.numpy()).save(file)
-    data = DataSettings(str(tmp_path / "images"), image_size=8, validation_fraction=0.0, views=2)
-    plain = dataclasses.replace(PLAIN, data=data, batch_size=4)
-    train_run(tmp_path / "teacher", plain)
+    data = DataSettings("folder", image_size=8, validation_fraction=0.0, views=2)
+    place = Circumstances(data_root=str(tmp_path / "images"))
+    plain = changed(PLAIN, data=data, batch_size=4)
+    train_run(tmp_path / "teacher", plain, place)
     settings = taught(tmp_path / "teacher", data=data, batch_size=4, epochs=3)
-    train_run(tmp_path / "cached", settings)
-    train_run(
-        tmp_path / "asked",
-        dataclasses.replace(settings, teacher=TeacherSettings(str(tmp_path / "teacher"))),
-    )
+    train_run(tmp_path / "cached", settings, place)
+    asked = changed(settings, teacher=RunTeacher(run=str(tmp_path / "teacher")))
+    train_run(tmp_path / "asked", asked, place)
     assert difference(tmp_path / "cached", tmp_path / "asked") < 1e-4
     (description,) = caches(tmp_path / "teacher")
     assert "torchvision" in CachedTeacher(description.parent).identity["decoding"]

@@ -1,22 +1,27 @@
 """Runs, held against a loop written out by hand and against themselves after an interruption."""
 
-import dataclasses
 import json
 
 import pytest
 import torch
+from own_parts import Poisoned, changed
 from safetensors.torch import load_file, save_file
 
-import tfkd
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.metrics import all_metrics
 from tfkd.models import create_model
 from tfkd.runs import (
+    SGD,
+    AdamW,
+    Circumstances,
+    Constant,
     MethodSettings,
-    OptimizerSettings,
+    Metrics,
+    OneCycle,
+    Recipe,
+    RunDirectory,
     RunSettings,
-    ScheduleSettings,
-    TeacherSettings,
+    RunTeacher,
 )
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.checkpoint.file import read_checkpoint
@@ -25,7 +30,9 @@ from tfkd.train.seeds import weights_seed
 from tfkd.train.step.learning_rate import learning_rate_factor
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
-PLAIN = RunSettings(data=DATA, epochs=2, batch_size=64, save_epochs=(1,))
+PLAIN = RunSettings(Recipe(data=DATA, epochs=2, batch_size=64))
+KEPT = Circumstances(save_epochs=(1,))
+OFTEN = Circumstances(checkpoint_seconds=0.0)
 
 
 class Interrupt(Silent):
@@ -50,7 +57,7 @@ class Counting(Silent):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "plain"
-    return path, train_run(path, PLAIN)
+    return path, train_run(path, PLAIN, KEPT)
 
 
 def same_weights(one, other):
@@ -100,23 +107,25 @@ def test_a_run_directory_holds_what_was_promised(plain):
         "snapshots/epoch-1.safetensors",
         "SHA256SUMS",
     }
+    assert RunDirectory(path).settings() == PLAIN
+    assert RunDirectory(path).stored().circumstances == KEPT
     values = json.loads((path / "settings.json").read_text())
-    assert RunSettings.from_dict(values) == PLAIN
-    assert values["optimizer"]["learning_rate"] == 0.1
+    assert values["recipe"]["optimizer"]["learning_rate"] == 0.1
     assert [json.loads(x)["epoch"] for x in (path / "metrics.jsonl").read_text().splitlines()] == [
         1,
         2,
     ]
     kept = load_file(path / "test.safetensors")
-    assert all_metrics(kept["logits"], kept["labels"]) == result["test"]
+    assert Metrics(**all_metrics(kept["logits"], kept["labels"])) == result.test
     assert json.loads((path / "environment.json").read_text())["versions"]["torch"]
 
 
 def test_evaluating_gives_the_result_again(plain):
     path, result = plain
-    for name, value in evaluate_run(path).items():
-        assert value == pytest.approx(result["test"][name], rel=1e-5)
-    assert evaluate_run(path, epoch=1)["nll"] != pytest.approx(result["test"]["nll"], rel=1e-3)
+    measured = evaluate_run(path)
+    for name in Metrics.__struct_fields__:
+        assert getattr(measured, name) == pytest.approx(getattr(result.test, name), rel=1e-5)
+    assert evaluate_run(path, epoch=1).nll != pytest.approx(result.test.nll, rel=1e-3)
 
 
 def test_a_finished_run_is_never_done_again(plain):
@@ -127,42 +136,40 @@ def test_a_finished_run_is_never_done_again(plain):
 
 
 def test_other_settings_in_the_same_directory_are_refused(plain):
-    with pytest.raises(ValueError, match=r"epochs is 2 there, 3 here"):
-        train_run(plain[0], dataclasses.replace(PLAIN, epochs=3))
+    with pytest.raises(ValueError, match=r"Expected 2 epochs, .*, got 3: it is finished"):
+        train_run(plain[0], changed(PLAIN, epochs=3))
+    with pytest.raises(ValueError, match=r"recipe\.batch_size is 64 there, 32 here"):
+        train_run(plain[0], changed(PLAIN, batch_size=32))
 
 
 def test_resuming_gives_the_very_same_run(plain, tmp_path):
-    settings = dataclasses.replace(
+    settings = changed(
         PLAIN,
         student="plain_cnn",  # has dropout
         epochs=3,
         mixup=0.2,
         cutmix=0.5,
         gradient_accumulation=2,
-        method=MethodSettings("tf_kd_self", temperature=2.0),
-        teacher=TeacherSettings(str(plain[0]), epoch=1),
-        schedule=ScheduleSettings("one-cycle"),
+        method=MethodSettings("tf_kd_self", numbers={"temperature": 2.0}),
+        teacher=RunTeacher(run=str(plain[0]), epoch=1),
+        schedule=OneCycle(),
     )
     undisturbed = train_run(tmp_path / "a", settings)
     for epochs in (0, 1):
         with pytest.raises(KeyboardInterrupt):
-            train_run(tmp_path / "b", settings, progress=Interrupt(epochs), checkpoint_seconds=0.0)
+            train_run(tmp_path / "b", settings, OFTEN, progress=Interrupt(epochs))
     progress = Counting()
     resumed = train_run(tmp_path / "b", settings, progress=progress)
     assert 0 < progress.steps < 3 * 4
     same_weights(tmp_path / "a", tmp_path / "b")
-    assert resumed["test"] == undisturbed["test"]
-    assert resumed["train"] == undisturbed["train"]
+    assert resumed.test == undisturbed.test
+    assert resumed.train == undisturbed.train
 
 
-def test_accumulated_batches_are_one_large_batch(tmp_path, monkeypatch):
-    def linear(name, *, num_classes, in_channels, pretrained=False):
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
-
-    monkeypatch.setattr("tfkd.train.student.create_model", linear)
+def test_accumulated_batches_are_one_large_batch(tmp_path):
     # 210 images: the last batch of either run is smaller than the others.
-    large = dataclasses.replace(PLAIN, batch_size=128, save_epochs=())
-    small = dataclasses.replace(large, batch_size=32, gradient_accumulation=4)
+    large = changed(PLAIN, student="own_parts:linear", batch_size=128)
+    small = changed(large, batch_size=32, gradient_accumulation=4)
     train_run(tmp_path / "large", large)
     train_run(tmp_path / "small", small)
     a = load_file(tmp_path / "large" / "weights.safetensors")
@@ -179,15 +186,15 @@ def test_a_teacher_must_know_the_same_classes(plain, tmp_path):
     data = json.loads((plain[0] / "data.json").read_text())
     data["classes"].reverse()
     (path / "data.json").write_text(json.dumps(data))
-    taught = dataclasses.replace(
+    taught = changed(
         PLAIN,
         method=MethodSettings("knowledge_distillation"),
-        teacher=TeacherSettings(str(path)),
+        teacher=RunTeacher(run=str(path)),
     )
-    reason = r"`teacher` with the student's classes, number 0 being '0', got '9'.*another order"
+    reason = r"`teacher` with the student's classes number 0 being '0', got '9'.*another order"
     with pytest.raises(ValueError, match=reason):
         train_run(tmp_path / "student", taught)
-    missing = dataclasses.replace(taught, teacher=TeacherSettings(str(plain[0]), epoch=2))
+    missing = changed(taught, teacher=RunTeacher(run=str(plain[0]), epoch=2))
     with pytest.raises(FileNotFoundError, match="Snapshots it keeps: 1"):
         train_run(tmp_path / "student", missing)
     assert not (tmp_path / "student").exists()
@@ -196,13 +203,15 @@ def test_a_teacher_must_know_the_same_classes(plain, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": [*map(str, range(9))]}, "classes, 10 of them, got 9"),
+        ({"classes": [*map(str, range(9))]}, "classes 10 of them, got 9"),
         (
             {"classes": [*"012345678", "nine"]},
-            "classes, number 9 being '9', got 'nine' in",
+            "classes number 9 being '9', got 'nine' in",
         ),
-        ({"std": [0.5]}, r"std, \[0\..*\], got \[0\.5\]"),
-        ({"image_size": 28}, "image_size, 8, got 28"),
+        ({"std": [0.5]}, r"std \[0\..*\], got \[0\.5\]"),
+        ({"image_size": 28}, "image_size 8, got 28"),
+        ({"fit": "centre-crop"}, "fit square, got centre-crop"),
+        ({"digests": dict.fromkeys(("train", "validation", "test"), "0" * 64)}, "same test split"),
         ({"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}, "do not fit the model"),
     ],
 )
@@ -219,19 +228,15 @@ def test_a_teacher_must_have_been_trained_on_such_images(plain, tmp_path, change
         save_file(
             weights | {name: weights[name][:9] for name in last}, path / "weights.safetensors"
         )
-    teacher = TeacherSettings(str(path))
+    teacher = RunTeacher(run=str(path))
     method = MethodSettings("knowledge_distillation")
     with pytest.raises(ValueError, match=message):
-        train_run(tmp_path / "run", dataclasses.replace(PLAIN, method=method, teacher=teacher))
+        train_run(tmp_path / "run", changed(PLAIN, method=method, teacher=teacher))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    wild = dataclasses.replace(
-        PLAIN,
-        optimizer=OptimizerSettings(learning_rate=1e30),
-        schedule=ScheduleSettings("constant", warmup_epochs=0),
-    )
+    wild = changed(PLAIN, optimizer=SGD(learning_rate=1e30), schedule=Constant(warmup_epochs=0.0))
     with pytest.raises(FloatingPointError, match="epoch 1"):
         train_run(tmp_path / "run", wild)
 
@@ -239,68 +244,35 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 def test_bf16_adamw_and_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = dataclasses.replace(
-        PLAIN,
-        mixed_precision="bf16",
-        tensorboard=True,
-        optimizer=OptimizerSettings("adamw", learning_rate=0.003),
-    )
-    result = train_run(tmp_path / "run", settings)
-    assert result["test"]["nll"] < 2.3  # of a guess: log 10
+    settings = changed(PLAIN, mixed_precision="bf16", optimizer=AdamW(learning_rate=0.003))
+    result = train_run(tmp_path / "run", settings, Circumstances(tensorboard=True))
+    assert result.test.nll < 2.3  # of a guess: log 10
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     losses = [event.value for event in events.Scalars("train_loss")]
-    assert losses[-1] == pytest.approx(result["train"]["loss"], rel=1e-5)
+    assert losses[-1] == pytest.approx(result.train.loss, rel=1e-5)
 
 
-def test_method_settings_are_explicit_and_checked():
-    assert MethodSettings("tf_kd_reg").temperature == 20.0
-    assert MethodSettings("released_kd", alpha=0.9, temperature=20.0).multiplier == 1.0
-    built = MethodSettings("label_smoothing", alpha=0.2).build(num_classes=5)
-    assert tfkd.explain(built, 5).equivalent_label_smoothing == pytest.approx(0.2)
-    with pytest.raises(ValueError, match="`confidence`"):
-        MethodSettings("label_smoothing", confidence=0.9)
-    with pytest.raises(ValueError, match="`temperature`"):
-        MethodSettings("paper_kd", alpha=0.5)
-    with pytest.raises(ValueError, match="`method`"):
-        MethodSettings("magic")
-    with pytest.raises(ValueError, match="`teacher`"):
-        RunSettings(method=MethodSettings("tf_kd_self"))
+POISONED = changed(PLAIN, student="own_parts:poisoned")
 
 
-class Poisoned(torch.nn.Module):
-    """A linear network whose logits, or gradients, are not finite from a forward pass on."""
+@pytest.fixture
+def poison(monkeypatch):
+    """Has the network go bad after so many forward passes; -1: never."""
 
-    def __init__(self, forwards, *, gradient=False):
-        super().__init__()
-        self.linear = torch.nn.Linear(64, 10)
-        self.left, self.gradient = forwards, gradient
+    def poison(forwards, *, gradient=False):
+        monkeypatch.setattr(Poisoned, "forwards", forwards)
+        monkeypatch.setattr(Poisoned, "gradient", gradient)
 
-    def forward(self, images):
-        logits = self.linear(images.flatten(1))
-        if self.training:
-            self.left -= 1
-        if self.training and self.left == 0:
-            if self.gradient:
-                logits.register_hook(lambda gradient: gradient * float("nan"))
-            else:
-                logits = logits * torch.tensor([float("inf")] + [1.0] * 9)
-        return logits
-
-
-def poison(monkeypatch, *arguments, **options):
-    def create(name, **_):
-        return Poisoned(*arguments, **options)
-
-    monkeypatch.setattr("tfkd.train.student.create_model", create)
+    return poison
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
-def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp_path, monkeypatch):
-    settings = dataclasses.replace(PLAIN, mixed_precision=precision, mixup=0.2)
-    poison(monkeypatch, 7)  # 4 batches in an epoch: the third of the second epoch
+def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp_path, poison):
+    settings = changed(POISONED, mixed_precision=precision, mixup=0.2)
+    poison(7)  # 4 batches in an epoch: the third of the second epoch
     progress = Counting()
     with pytest.raises(FloatingPointError) as stopped:
-        train_run(tmp_path / "run", settings, progress=progress, checkpoint_seconds=0.0)
+        train_run(tmp_path / "run", settings, OFTEN, progress=progress)
     assert progress.steps == 7
     message = str(stopped.value)
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
@@ -308,7 +280,8 @@ def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp
     loader = make_loader(data, data.train, batch_size=64, train=True, seed=0)
     assert failure["samples"] == list(loader.batches(1))[2].indices.tolist()
     assert (failure["epoch"], failure["batch"], failure["step"]) == (2, 3, 7)
-    rate = learning_rate_factor(6, steps_per_epoch=4, epochs=2, schedule=settings.schedule) * 0.1
+    schedule = settings.recipe.schedule
+    rate = learning_rate_factor(6, steps_per_epoch=4, epochs=2, schedule=schedule) * 0.1
     assert failure["learning_rate"] == rate
     assert failure["seed"] == 0
     assert failure["what"] in ("The training loss is nan", "The training loss is inf")
@@ -316,9 +289,9 @@ def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp
         assert words in message
     assert "the checkpoint after batch 2 of 4 of epoch 2 is kept" in message
     kept = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
-    assert (kept["epochs_done"], kept["batches_done"]) == (1, 2)
+    assert (kept.epochs_done, kept.batches_done) == (1, 2)
     # With what ended it mended, the run goes on from there as if it had not been.
-    poison(monkeypatch, -1)
+    poison(-1)
     train_run(tmp_path / "run", settings)
     assert not (tmp_path / "run" / "failure.json").exists()
     train_run(tmp_path / "undisturbed", settings)
@@ -326,19 +299,19 @@ def test_a_bad_loss_stops_at_its_step_and_says_what_reproduces_it(precision, tmp
 
 
 @pytest.mark.parametrize("step", [2, 6, 8])
-def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, monkeypatch):
-    poison(monkeypatch, step, gradient=True)  # the loss of this step is finite, the next is not
+def test_weights_that_are_not_finite_are_never_kept(step, tmp_path, poison):
+    poison(step, gradient=True)  # the loss of this step is finite, the next is not
     with pytest.raises(FloatingPointError, match=rf"A weight .* batch {(step - 1) % 4 + 1} of 4"):
-        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=0.0)
+        train_run(tmp_path / "run", POISONED, OFTEN)
     kept = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
-    assert 4 * kept["epochs_done"] + kept["batches_done"] == step - 1
-    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+    assert 4 * kept.epochs_done + kept.batches_done == step - 1
+    assert all(tensor.isfinite().all() for tensor in kept.model.values())
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, monkeypatch):
-    poison(monkeypatch, 2)
+def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, poison):
+    poison(2)
     with pytest.raises(FloatingPointError, match="there is no checkpoint yet"):
-        train_run(tmp_path / "run", PLAIN, checkpoint_seconds=1000.0)
+        train_run(tmp_path / "run", POISONED, Circumstances(checkpoint_seconds=1000.0))
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
     assert not (tmp_path / "run" / "snapshots").exists()

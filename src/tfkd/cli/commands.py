@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfkd.cli.command import Command, Commands, Group
+from tfkd.runs.written import Written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    written: dict[str, Any],
+    written: Written,
     *,
     out: Path | None = None,
     teacher: str | None = None,
@@ -140,7 +141,7 @@ def list_studies() -> None:
 
 def run_named_study(
     name: str,
-    written: dict[str, Any],
+    written: Written,
     *,
     data: str | None = None,
     dialect: Literal["released", "paper", "tfkd"] = "released",
@@ -235,7 +236,7 @@ def report(directory: Path, *, out: Path | None = None) -> int:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
-    from tfkd.report.page import write_report
+    from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
 
@@ -255,7 +256,7 @@ def report(directory: Path, *, out: Path | None = None) -> int:
 
 
 def train(
-    written: dict[str, Any],
+    written: Written,
     *,
     out: Path,
     overwrite: bool = False,
@@ -284,7 +285,7 @@ def train(
     if not is_main_process():
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return
-    was_finished = RunDirectory(out).result() is not None and not overwrite
+    was_finished = not overwrite and RunDirectory(out).result() is not None
     with show_progress() as progress:
         result = train_run(
             out,
@@ -325,7 +326,7 @@ def evaluate(
 
 
 def explain_loss(
-    written: dict[str, Any],
+    written: Written,
     *,
     method: str = "tf_kd_reg",
     classes: int = 10,
@@ -349,7 +350,7 @@ def explain_loss(
     stand_in = nn.Identity() if settings.has_teacher else None
     explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
     if picture is not None:
-        from tfkd.report.figures.explanation import save_soft_targets
+        from tfkd.report.figures.soft_targets_of_loss import save_soft_targets
 
         save_soft_targets(explanation, picture, title=settings.name)
     print(explanation)

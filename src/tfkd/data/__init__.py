@@ -6,7 +6,7 @@ from tfkd._lazy import lazy_names
 
 if TYPE_CHECKING:
     from tfkd.data.augmentation import Augmentation
-    from tfkd.data.batches.loader import Batch, Loader
+    from tfkd.data.batches.loader import ImageBatch, Loader
     from tfkd.data.batches.make_loader import make_loader
     from tfkd.data.identity import DataIdentity, identify
     from tfkd.data.image_data import ImageData
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augmentation",
-    "Batch",
     "DataIdentity",
     "DataSettings",
+    "ImageBatch",
     "ImageData",
     "Loader",
     "Source",
@@ -36,7 +36,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "augmentation": ("Augmentation",),
-        "batches.loader": ("Batch", "Loader"),
+        "batches.loader": ("ImageBatch", "Loader"),
         "batches.make_loader": ("make_loader",),
         "identity": ("DataIdentity", "identify"),
         "image_data": ("ImageData",),

@@ -111,8 +111,14 @@ def _recall(
         for first in range(0, len(names), 500):
             part = names[first : first + 500]
             marks = ", ".join("?" * len(part))
-            rows = memory.execute(f"SELECT * FROM contents WHERE path IN ({marks})", part)
-            known |= {name: (size, changed, digest) for name, size, changed, digest in rows}
+            rows = memory.execute(
+                f"SELECT path, size, changed, digest FROM contents WHERE path IN ({marks})", part
+            )
+            known |= {
+                name: (size, changed, digest)
+                for name, size, changed, digest in rows
+                if isinstance(digest, bytes) and len(digest) == hashlib.sha256().digest_size
+            }
     except sqlite3.Error:
         return {}
     return known

@@ -11,6 +11,8 @@ from tfkd._checks import is_writable
 if TYPE_CHECKING:
     from tfkd.data.image_data import ImageData
 
+SPLITS = ("train", "validation", "test")
+
 MOST_PIXELS = 1 << 14
 """Height and width that a data set may state."""
 
@@ -59,6 +61,11 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
             raise ValueError(
                 f"Expected `image_size` from 1 to {MOST_PIXELS}, got {self.image_size}."
             )
+        for name in ("samples", "digests"):
+            if set(getattr(self, name)) != set(SPLITS):
+                raise ValueError(
+                    f"Expected `{name}` of {', '.join(SPLITS)}, got {list(getattr(self, name))}."
+                )
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != self.channels:
@@ -78,7 +85,7 @@ def identify(data: ImageData) -> DataIdentity:
     Args:
         data: with its splits.
     """
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    splits = {name: getattr(data, name) for name in SPLITS}
     return DataIdentity(
         name=data.name,
         classes=data.classes,
@@ -88,7 +95,7 @@ def identify(data: ImageData) -> DataIdentity:
         mean=data.mean,
         std=data.std,
         samples={name: len(split) for name, split in splits.items()},
-        digests={name: split.digest() for name, split in splits.items()},
+        digests={name: split.digest for name, split in splits.items()},
     )
 
 
@@ -114,11 +121,11 @@ def how_they_differ(ours: DataIdentity, theirs: DataIdentity) -> str | None:
     found = how_a_network_sees_them_differs(ours, theirs)
     if found is not None:
         return found
-    for split in ours.samples:
-        own, other = ours.samples[split], theirs.samples.get(split)
+    for split in SPLITS:
+        own, other = ours.samples[split], theirs.samples[split]
         if own != other:
             return f"{own} {split} images, got {other}"
-        if ours.digests[split] != theirs.digests.get(split):
+        if ours.digests[split] != theirs.digests[split]:
             return f"the same {own} {split} images, got others, or the same in other places"
     return None
 

@@ -21,20 +21,21 @@ FOLDER = "folder"
 class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Which images to train and test on. Where they lie is no part of it.
 
+    The seed of a run chooses the validation split, and which training images are kept, in each
+    class its share.
+
     Attributes:
-        name: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet; folder, for a
-            folder of images by class; or module:function, of your own.
-        train_size: training images kept after the validation split, stratified by class and chosen
-            by the seed. None: all of them.
-        validation_fraction: share of the official training images held out for validation,
-            stratified by class and chosen by the seed, in [0, 1). At 0 the validation split is
-            empty.
-        image_size: height and width in pixels. None: the data set's own (224 for imagenet and
-            folders). Data sets held in memory are resized once, when they are read.
+        name: digits, fashion-mnist, cifar10, cifar100, tiny-imagenet or imagenet; the path of a
+            folder of images by class, which is kept as `folder`; or module:function of your own.
+            Default: digits.
+        train_size: training images to keep beside the validation split. Default: all of them.
+        validation_fraction: share of the official training images that is held out for validation,
+            in [0, 1). Default: 0.1.
+        image_size: height and width in pixels. Default: the data set's own; 224 for imagenet and
+            folders.
         augmentation: the data set's own, or none.
-        views: augmented views of each training image that take turns, epoch by epoch: epoch e
-            shows view e mod `views`. None: a new one every epoch. Without augmentation there is
-            one view, whatever this says.
+        views: augmented views of each training image, shown in turn: epoch e shows view e mod
+            `views`. Default: a new one every epoch.
 
     Raises:
         TypeError: for a size that is no int.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -31,8 +32,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of the place, label and content of each sample."""
+        """SHA-256 of the place, label and content of each sample, computed when first asked for."""
         return self.official.digest_of(self.indices)
 
 

@@ -11,7 +11,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def check_settings(alpha: float, temperature: float, scale: float, reduction: str) -> None:
-    """Check the numbers of a loss."""
+    """Check the settings of a loss that are no tensors."""
     check_fraction("alpha", alpha)
     check_positive("temperature", temperature)
     check_positive("scale", scale)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tfkd.loss.checks import check_settings, check_teacher_logits, check_tensors, check_weight
-from tfkd.loss.sweep import gap_loss, takes_gap_loss
-from tfkd.loss.terms import LossNumbers, loss_by_terms
+from tfkd.loss.equation import loss_by_equation
+from tfkd.loss.kernels import kernel_for
+from tfkd.loss.terms import LossSettings
 from tfkd.teachers.base import Batch, Teacher
 
 
@@ -72,8 +72,8 @@ def distillation_loss(
     """
     check_settings(alpha, temperature, scale, reduction)
     check_tensors(student_logits, labels, weight, ignore_index)
-    numbers = LossNumbers(alpha, temperature, scale, ignore_index, reduction)
-    return _loss(student_logits, labels, teacher_logits, weight, numbers)
+    settings = LossSettings(alpha, temperature, scale, ignore_index, reduction)
+    return _loss(student_logits, labels, teacher_logits, weight, settings)
 
 
 def _loss(
@@ -81,25 +81,14 @@ def _loss(
     labels: Tensor,
     teacher_logits: Tensor | float,
     weight: Tensor | None,
-    numbers: LossNumbers,
+    settings: LossSettings,
 ) -> Tensor:
-    """The loss of checked numbers, logits and labels."""
+    """The loss of checked settings, logits and labels."""
     check_teacher_logits(student_logits, teacher_logits)
-    alpha, _, scale, ignore_index, reduction = numbers
-    if alpha == 0.0:
-        loss = F.cross_entropy(
-            student_logits, labels, weight, ignore_index=ignore_index, reduction=reduction
-        )
-        return loss if scale == 1.0 else scale * loss
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
-    if (
-        not isinstance(teacher_logits, Tensor)
-        and labels.dim() == student_logits.dim() - 1 > 0
-        and takes_gap_loss(student_logits)
-    ):
-        return gap_loss(student_logits, labels, teacher_logits, weight, numbers)
-    return loss_by_terms(student_logits, labels, teacher_logits, weight, numbers)
+    formula = kernel_for(student_logits, labels, teacher_logits, settings.alpha) or loss_by_equation
+    return formula(student_logits, labels, teacher_logits, weight, settings)
 
 
 class DistillationLoss(nn.Module):
@@ -181,10 +170,10 @@ class DistillationLoss(nn.Module):
         teacher_logits: Tensor | float = 0.0
         if self.alpha > 0.0:
             teacher_logits = self.teacher(Batch(student_logits, labels, inputs, indices, view))
-        numbers = LossNumbers(
+        settings = LossSettings(
             self.alpha, self.temperature, self.scale, self.ignore_index, self.reduction
         )
-        return _loss(student_logits, labels, teacher_logits, self.weight, numbers)
+        return _loss(student_logits, labels, teacher_logits, self.weight, settings)
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

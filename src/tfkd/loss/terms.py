@@ -1,4 +1,4 @@
-"""The loss, term by term, by operations that torch can differentiate, transform and compile."""
+"""What the equation is written with: small functions of tensors, and the settings of a loss."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-LOG2_E = math.log2(math.e)
 
-COMPILED_POWER = 32
-"""Whole powers below it are compiled to multiplications. They are powers of exp2, because Inductor
-keeps an exp that is used twice in memory."""
-
-
-class LossNumbers(NamedTuple):
-    """The numbers of a loss.
+class LossSettings(NamedTuple):
+    """The settings of a loss that are no tensors.
 
     Attributes:
-        alpha: weight of the teacher term, above 0.
-        temperature: τ.
-        scale: loss scale s.
-        ignore_index: class index whose positions do not count.
+        alpha: weight of the teacher term, in [0, 1].
+        temperature: τ, positive.
+        scale: loss scale s, positive.
+        ignore_index: class index whose samples do not count.
         reduction: `mean`, `sum` or `none`.
     """
 
@@ -34,69 +27,9 @@ class LossNumbers(NamedTuple):
     reduction: str
 
 
-def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
-    """Return the probability of the true class and of each other one, for a gap of logits."""
-    others = (num_classes - 1) * math.exp(-gap)
-    return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
-
-
-def negative_entropy(true: float, other: float, num_classes: int) -> float:
-    """Return Σ_k t_k·log t_k of such a soft target, none of it 0."""
-    return true * math.log(true) + (num_classes - 1) * other * math.log(other)
-
-
-def loss_by_terms(
-    student_logits: Tensor,
-    labels: Tensor,
-    teacher_logits: Tensor | float,
-    weight: Tensor | None,
-    numbers: LossNumbers,
-) -> Tensor:
-    """Return `tfkd.distillation_loss` of checked arguments; class indices are int64."""
-    alpha, temperature, scale, ignore_index, reduction = numbers
-    z = at_least_float32(student_logits)
-    class_weight = None if weight is None else weight.to(z.dtype)
-    soft_labels = labels.to(z.dtype) if labels.shape == z.shape else None
-    position_weight, divisor = _position_weights(z, labels, soft_labels, class_weight, ignore_index)
-
-    class_dim = 0 if z.dim() == 1 else 1
-    if soft_labels is None and not isinstance(teacher_logits, Tensor):
-        loss = _class_index_loss(z, labels, teacher_logits, class_dim, numbers)
-        return _reduce(scale * _weigh(loss, position_weight), divisor, reduction)
-
-    # The terms are per position, so that each may be infinite alone: 0 · inf never arises.
-    log_student = F.log_softmax(z / temperature if temperature != 1.0 else z, dim=class_dim)
-    if isinstance(teacher_logits, Tensor):
-        t = teacher_logits.detach().to(z.dtype)
-        divergence = _tensor_divergence(log_student, t / temperature, class_dim)
-    else:
-        assert soft_labels is not None
-        divergence = _gap_divergence(
-            log_student, soft_labels, teacher_logits / temperature, class_dim
-        )
-    loss = alpha * temperature**2 * _weigh(divergence, position_weight)
-
-    if alpha < 1.0:
-        log_p = log_student if temperature == 1.0 else F.log_softmax(z, dim=class_dim)
-        if soft_labels is None:
-            label_loss = F.nll_loss(
-                log_p, labels, class_weight, ignore_index=ignore_index, reduction="none"
-            )
-        else:
-            label_loss = -_dot(_per_class(soft_labels, class_weight, class_dim), log_p, class_dim)
-        loss = loss + (1.0 - alpha) * label_loss
-    elif soft_labels is None:
-        # Unused, but it reports a class index out of range as torch does.
-        F.nll_loss(log_student.detach(), labels, ignore_index=ignore_index)
-
-    return _reduce(loss if scale == 1.0 else scale * loss, divisor, reduction)
-
-
-def _reduce(loss: Tensor, divisor: Tensor | int, reduction: str) -> Tensor:
-    if reduction == "none":
-        return loss
-    total = loss.sum()
-    return total if reduction == "sum" else total / divisor
+def class_dim(logits: Tensor) -> int:
+    """Return the dimension of the classes: 1, or 0 of unbatched logits `(K,)`."""
+    return 0 if logits.dim() == 1 else 1
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
@@ -104,117 +37,88 @@ def at_least_float32(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
-def _dot(probabilities: Tensor, log_probabilities: Tensor, dim: int) -> Tensor:
-    """Sum of p · log p' over classes, where a class without mass counts 0 even at −inf."""
-    product = torch.where(probabilities == 0.0, 0.0, probabilities * log_probabilities)
-    return product.sum(dim)
+def in_one_precision(
+    logits: Tensor, labels: Tensor, class_weight: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the logits in float32 at least, probabilities and class weights in their dtype."""
+    logits = at_least_float32(logits)
+    if labels.is_floating_point():
+        labels = labels.to(logits.dtype)
+    return logits, labels, None if class_weight is None else class_weight.to(logits.dtype)
 
 
-def _per_class(soft_labels: Tensor, class_weight: Tensor | None, dim: int) -> Tensor:
-    """Soft labels times the weight of each class."""
+def softened(logits: Tensor, temperature: float) -> Tensor:
+    """Return logits / τ."""
+    return logits if temperature == 1.0 else logits / temperature
+
+
+def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
+    """Return the probability of the true class and of each other one, for a gap of logits."""
+    others = (num_classes - 1) * math.exp(-gap)
+    return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
+
+
+def one_hot(labels: Tensor, logits: Tensor) -> Tensor:
+    """Return class indices as probabilities of the shape of the logits; 0 where out of range."""
+    dim = class_dim(logits)
+    classes = torch.arange(logits.shape[dim], device=logits.device)
+    classes = classes.view(-1, *([1] * (logits.dim() - 1 - dim)))
+    return (labels.unsqueeze(dim) == classes).to(logits.dtype)
+
+
+def dot(probabilities: Tensor, values: Tensor, dim: int) -> Tensor:
+    """Return Σ_k p_k·v_k, where a class without mass counts 0 even if its value is infinite."""
+    return torch.where(probabilities == 0.0, 0.0, probabilities * values).sum(dim)
+
+
+def times_class_weight(labels: Tensor, class_weight: Tensor | None, dim: int) -> Tensor:
+    """Return probability labels times the weight of each class, q_k·w_k."""
     if class_weight is None:
-        return soft_labels
-    shape = [1] * soft_labels.dim()
-    shape[dim] = -1
-    return soft_labels * class_weight.view(shape)
+        return labels
+    return labels * class_weight.view(-1, *([1] * (labels.dim() - 1 - dim)))
 
 
-def _weigh(loss: Tensor, position_weight: Tensor | None) -> Tensor:
-    """Weigh each position; one of no weight counts 0 even where its loss is infinite."""
-    if position_weight is None:
-        return loss
-    if position_weight.dtype == torch.bool:
-        return torch.where(position_weight, loss, 0.0)
-    return torch.where(position_weight == 0.0, 0.0, loss * position_weight)
-
-
-def _position_weights(
-    z: Tensor,
-    labels: Tensor,
-    soft_labels: Tensor | None,
-    class_weight: Tensor | None,
-    ignore_index: int,
+def sample_weights(
+    labels: Tensor, logits: Tensor, class_weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor | None, Tensor | int]:
-    """Weight of each position, Σ_k q_k·w_k (None: all 1; bool: 1 or 0), and the mean's divisor."""
-    class_dim = 0 if z.dim() == 1 else 1
-    if soft_labels is not None:
-        weights = None
-        if class_weight is not None:
-            weights = _per_class(soft_labels, class_weight, class_dim).sum(class_dim)
-        return weights, z.numel() // z.shape[class_dim]
-    if class_weight is None:
-        valid = labels != ignore_index
-        return valid, valid.sum()
-    weights = label_weights(labels, class_weight, ignore_index, z.dtype)
-    return weights, weights.sum()
+    """Return Σ_k q_k·w_k of each sample, and the divisor of the mean, which is torch's.
 
-
-def label_weights(
-    labels: Tensor, class_weight: Tensor | None, ignore_index: int, dtype: torch.dtype
-) -> Tensor:
-    """Return the weight of each class index, 0 where it is ignored."""
-    valid = labels != ignore_index
-    if class_weight is None:
-        return valid.to(dtype)
-    # Clamped only so that this look-up cannot fail before torch reports the label itself.
-    index = torch.where(valid, labels, 0).clamp(0, len(class_weight) - 1)
-    # Not by indexing, which vmap cannot do with the label of a single sample.
-    return class_weight.index_select(0, index.flatten()).view(index.shape) * valid
-
-
-def _tensor_divergence(log_student: Tensor, softened_logits: Tensor, dim: int) -> Tensor:
-    """KL(t ‖ p) of each position, t = softmax of the teacher's logits over temperature."""
-    log_teacher = F.log_softmax(softened_logits, dim=dim)
-    return _dot(log_teacher.exp(), log_teacher - log_student, dim)
-
-
-def _class_index_loss(
-    z: Tensor, labels: Tensor, gap: float, dim: int, numbers: LossNumbers
-) -> Tensor:
-    """Loss of each position for class indices, unweighted, in sums over the classes alone.
-
-    With logits z measured from the largest of their position,
-
-        loss = c·(-z_y) - α·τ·t_other·Σ_k z_k + (1-α)·lse(z) + α·τ²·(lse(z/τ) + Σ_k t_k·log t_k)
-        c    = (1-α) + α·τ·(t_true - t_other)
+    The weights have the shape of class indices. None stands for 1 everywhere, a boolean for 1 or 0.
     """
-    alpha, tau = numbers.alpha, numbers.temperature
-    classes = z.shape[dim]
-    true, other = softened_gap(gap / tau, classes)
-    # The loss does not depend on what it is measured from, so neither does its gradient.
-    # Contiguous, for the derivatives of nll_loss that torch.func takes.
-    z = (z - z.detach().amax(dim, keepdim=True)).contiguous()
-    # Also reports a label out of range, as torch does.
-    below = F.nll_loss(z, labels, ignore_index=numbers.ignore_index, reduction="none")
-    exponential = torch.exp2(z * (LOG2_E / tau))
-    if tau == 1.0:
-        loss = exponential.sum(dim).log()
-    else:
-        loss = alpha * tau**2 * exponential.sum(dim).log()
-        if alpha < 1.0:
-            # Compiled, a power costs less than another exponential.
-            power = (
-                torch.compiler.is_compiling() and float(tau).is_integer() and tau < COMPILED_POWER
-            )
-            sharp = exponential.pow(int(tau)) if power else torch.exp2(z * LOG2_E)
-            loss = loss + (1.0 - alpha) * sharp.sum(dim).log()
-    at_label = (1.0 - alpha) + alpha * tau * (true - other)
-    if at_label != 0.0:
-        loss = loss + at_label * below
-    if other >= torch.finfo(z.dtype).tiny:  # times an infinite logit it were not 0
-        constant = alpha * tau**2 * negative_entropy(true, other, classes)
-        loss = loss - alpha * tau * other * z.sum(dim) + constant
-    return loss
+    if labels.is_floating_point():
+        dim = class_dim(logits)
+        weight = None
+        if class_weight is not None:
+            weight = times_class_weight(labels, class_weight, dim).sum(dim)
+        return weight, logits.numel() // logits.shape[dim]
+    if class_weight is None:
+        counts = labels != ignore_index
+        return counts, counts.sum()
+    weight = index_weights(labels, class_weight, ignore_index)
+    return weight, weight.sum()
 
 
-def _gap_divergence(log_student: Tensor, soft_labels: Tensor, gap: float, dim: int) -> Tensor:
-    """KL(t ‖ p) for the q-mixture t_k = t_other Σ_c q_c + (t_true − t_other) q_k."""
-    true, other = softened_gap(gap, log_student.shape[dim])
-    mass = soft_labels.sum(dim)
-    target = other * mass.unsqueeze(dim) + (true - other) * soft_labels
-    divergence: Tensor = -torch.special.entr(target).sum(dim)
-    if other >= torch.finfo(log_student.dtype).tiny:
-        divergence = divergence - other * mass * log_student.sum(dim)
-    if true != other:
-        divergence = divergence - (true - other) * _dot(soft_labels, log_student, dim)
-    return divergence
+def index_weights(labels: Tensor, class_weight: Tensor, ignore_index: int) -> Tensor:
+    """Return the weight of each class index, 0 where it is ignored."""
+    counts = labels != ignore_index
+    # Clamped only so that this look-up cannot fail before torch reports the label itself.
+    index = torch.where(counts, labels, 0).clamp(0, len(class_weight) - 1)
+    # Not by indexing, which vmap cannot do with the label of a single sample.
+    return class_weight.index_select(0, index.flatten()).view(index.shape) * counts
+
+
+def weighed(loss: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the loss of each sample times its weight; 0 for no weight, even if it is infinite."""
+    if weight is None:
+        return loss
+    if weight.dtype == torch.bool:
+        return torch.where(weight, loss, 0.0)
+    return torch.where(weight == 0.0, 0.0, loss * weight)
+
+
+def reduced(loss: Tensor, divisor: Tensor | int, reduction: str) -> Tensor:
+    """Return the loss of each sample, their sum, or their sum over the divisor."""
+    if reduction == "none":
+        return loss
+    total = loss.sum()
+    return total if reduction == "sum" else total / divisor

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from tfkd._checks import check_choice
-from tfkd.paper import tables
 from tfkd.paper.all_methods import all_methods
+from tfkd.paper.in_small import in_small
+from tfkd.paper.published import TABLES
+from tfkd.paper.tables import figure_2_of_paper, table
 from tfkd.runs import Circumstances, defaults
 from tfkd.runs.written import changed, make_recipe
 from tfkd.study.estimate import data_shape
@@ -20,8 +23,8 @@ ALL_METHODS = "all-methods"
 FIGURE_2 = "figure-2"
 
 PAPER: dict[str, Callable[..., Study]] = {
-    **{f"table-{number}": getattr(tables, f"table_{number}") for number in range(1, 12)},
-    FIGURE_2: tables.figure_2_of_paper,
+    **{f"table-{number}": partial(table, number) for number in TABLES},
+    FIGURE_2: figure_2_of_paper,
 }
 """By name, the functions that plan the paper's own experiments."""
 
@@ -100,7 +103,7 @@ def make_study(
             base, teacher=teacher, num_classes=num_classes, seeds=seeds, controls=controls
         )
     else:
-        study = tables.in_small(
+        study = in_small(
             name,
             base,
             networks=(base.student, teacher),

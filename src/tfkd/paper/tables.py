@@ -18,7 +18,6 @@ from tfkd.paper.arms import (
     with_controls,
 )
 from tfkd.paper.figure_2 import figure_2
-from tfkd.paper.in_small import in_small
 from tfkd.paper.numbers import CLASSES, method_settings, number_remarks, numbers
 from tfkd.paper.published import (
     DEFECTIVE_TEACHERS,
@@ -35,118 +34,56 @@ from tfkd.paper.recipes import recipe, recipe_remarks
 from tfkd.paper.remarks import QUESTIONS, TABLE_REMARKS, figure_2_remark
 from tfkd.study.plan import Arm, Study
 
-__all__ = [
-    "figure_2_of_paper",
-    "in_small",
-    "table_1",
-    "table_2",
-    "table_3",
-    "table_4",
-    "table_5",
-    "table_6",
-    "table_7",
-    "table_8",
-    "table_9",
-    "table_10",
-    "table_11",
-]
-
 CONTROLS = ("scaled", "smoothed")
 
 # Of CIFAR-100: what each network keeps for Table 4 and Figure 2, whichever study trains it first.
 _KEPT = {R18: SNAPSHOTS, R50: (50,), RX29: SNAPSHOTS}
 
 
-def table_1(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
+def table(
+    number: int,
+    *,
+    dialect: str = "released",
+    seeds: int = 3,
+    controls: Sequence[str] = CONTROLS,
 ) -> Study:
-    """Plan Table 1: normal KD and Re-KD on CIFAR-100.
+    """Plan a table of the paper.
 
     Args:
+        number: 1 to 11. 1, 2, 3: normal KD and Re-KD; 4: De-KD; 5 to 8: Tf-KD_self; 9, 10, 11:
+            Tf-KD_reg.
         dialect: `released` (loss, numbers and recipe of the released code) or `paper` (equations
             as printed, recipe of the text).
         seeds: number of seeds.
         controls: names of `tfkd.study.plan.CONTROLS`.
 
     Raises:
-        ValueError: for another dialect, an unknown control or no seed.
+        ValueError: for another table or dialect, an unknown control or no seed.
 
     Example:
-        >>> study = table_1(seeds=1, controls=())
+        >>> study = table(1, seeds=1, controls=())
         >>> study.arm("mobilenet_v2/released-normal_kd-resnet18").published.gain
         2.67
     """
-    return _table(1, dialect, seeds, controls)
-
-
-def table_2(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 2: normal KD and Re-KD on CIFAR-10. Args and Raises: as for `table_1`."""
-    return _table(2, dialect, seeds, controls)
-
-
-def table_3(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 3: normal KD and Re-KD on Tiny-ImageNet. Args and Raises: as for `table_1`."""
-    return _table(3, dialect, seeds, controls)
-
-
-def table_4(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 4: De-KD on CIFAR-100 and Tiny-ImageNet. Args and Raises: as for `table_1`."""
-    return _table(4, dialect, seeds, controls)
-
-
-def table_5(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 5: Tf-KD_self on CIFAR-100. Args and Raises: as for `table_1`."""
-    return _table(5, dialect, seeds, controls)
-
-
-def table_6(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 6: Tf-KD_self on Tiny-ImageNet. Args and Raises: as for `table_1`."""
-    return _table(6, dialect, seeds, controls)
-
-
-def table_7(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 7: Tf-KD_self on ImageNet. Args and Raises: as for `table_1`."""
-    return _table(7, dialect, seeds, controls)
-
-
-def table_8(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 8: Tf-KD_self and normal KD on ImageNet. Args and Raises: as for `table_1`."""
-    return _table(8, dialect, seeds, controls)
-
-
-def table_9(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 9: Tf-KD_reg on CIFAR-100. Args and Raises: as for `table_1`."""
-    return _table(9, dialect, seeds, controls)
-
-
-def table_10(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 10: Tf-KD_reg on Tiny-ImageNet. Args and Raises: as for `table_1`."""
-    return _table(10, dialect, seeds, controls)
-
-
-def table_11(
-    *, dialect: str = "released", seeds: int = 3, controls: Sequence[str] = CONTROLS
-) -> Study:
-    """Plan Table 11: Tf-KD_reg on ImageNet. Args and Raises: as for `table_1`."""
-    return _table(11, dialect, seeds, controls)
+    if number not in TABLES:
+        raise ValueError(f"Expected `number` from 1 to {max(TABLES)}, got {number}.")
+    arms: list[Arm] = []
+    remarks = list(TABLE_REMARKS.get(number, ()))
+    for block in TABLES[number]:
+        place = "" if block is TABLES[number][0] else f"{block.data}/"
+        own = _arms(block, dialect, place)
+        arms += with_controls(own, controls, CLASSES[block.data])
+        remarks += [
+            f"{arm.name}: {arm.published.remark}."
+            for arm in own
+            if arm.published is not None and arm.published.remark is not None
+        ]
+        trained = tuple(arm.recipe.student for arm in own)
+        remarks += recipe_remarks(block.data, dialect, trained)
+        remarks += number_remarks(block.cells, block.data, dialect)
+    return Study(
+        f"table-{number}", QUESTIONS[number], tuple(arms), seeds, tuple(dict.fromkeys(remarks))
+    )
 
 
 def figure_2_of_paper(
@@ -154,7 +91,7 @@ def figure_2_of_paper(
 ) -> Study:
     """Plan Figure 2: MobileNetV2 taught by nine snapshots of ResNet18 and of ResNeXt29.
 
-    Args and Raises: as for `table_1`.
+    Args and Raises: as for `table`.
     """
     data = "cifar100"
     method = method_settings(
@@ -182,26 +119,6 @@ def figure_2_of_paper(
     )
     arms = with_controls([*plain, *taught], controls, CLASSES[data])
     return replace(study, arms=tuple(arms), remarks=remarks)
-
-
-def _table(number: int, dialect: str, seeds: int, controls: Sequence[str]) -> Study:
-    arms: list[Arm] = []
-    remarks = list(TABLE_REMARKS.get(number, ()))
-    for block in TABLES[number]:
-        place = "" if block is TABLES[number][0] else f"{block.data}/"
-        own = _arms(block, dialect, place)
-        arms += with_controls(own, controls, CLASSES[block.data])
-        remarks += [
-            f"{arm.name}: {arm.published.remark}."
-            for arm in own
-            if arm.published is not None and arm.published.remark is not None
-        ]
-        trained = tuple(arm.recipe.student for arm in own)
-        remarks += recipe_remarks(block.data, dialect, trained)
-        remarks += number_remarks(block.cells, block.data, dialect)
-    return Study(
-        f"table-{number}", QUESTIONS[number], tuple(arms), seeds, tuple(dict.fromkeys(remarks))
-    )
 
 
 def _arms(block: Block, dialect: str, place: str) -> list[Arm]:

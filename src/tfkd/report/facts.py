@@ -6,8 +6,12 @@ import statistics
 from collections import Counter
 from typing import Any
 
+from msgspec.structs import asdict
+
+from tfkd.report.number_text import duration
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.report.terminal.study_lines import readable_time
+from tfkd.runs import Step
+from tfkd.runs.settings import variant
 
 
 def facts(data: StudyData) -> list[tuple[str, str]]:
@@ -31,7 +35,7 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
         pairs.append((f"fewer than {study.seeds} seeds yet", counts))
     if not runs:
         return pairs
-    seconds = [run.record["seconds"] for run in runs]
+    seconds = [run.seconds for run in runs]
     return [
         *pairs,
         ("data", "; ".join(_distinct(runs, _data))),
@@ -40,12 +44,12 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
         ("recipe", "; ".join(_recipes(data))),
         (
             "time",
-            f"{readable_time(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
+            f"{duration(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
             "in the median",
         ),
         ("device", "; ".join(_distinct(runs, _device))),
         ("versions", "; ".join(_distinct(runs, _versions))),
-        ("commit", "; ".join(_distinct(runs, lambda run: run.environment.get("commit") or "none"))),
+        ("commit", "; ".join(_distinct(runs, lambda run: run.environment.commit or "none"))),
     ]
 
 
@@ -58,9 +62,9 @@ def _distinct(runs: list[RunData], describe: Any) -> list[str]:
 
 
 def _data(run: RunData) -> str:
-    size, channels = run.data["image_size"], run.data["channels"]
-    images = ", ".join(f"{count} {split}" for split, count in run.samples.items())
-    return f"{run.data['name']}, {channels} × {size} × {size}: {images} images"
+    size, channels = run.data.image_size, run.data.channels
+    images = ", ".join(f"{count} {split}" for split, count in asdict(run.samples).items())
+    return f"{run.data.name}, {channels} × {size} × {size}: {images} images"
 
 
 def _classes(names: list[str]) -> str:
@@ -69,7 +73,7 @@ def _classes(names: list[str]) -> str:
 
 
 def _student(run: RunData) -> str:
-    return f"{run.record['student']}, {run.record['parameters']:,} parameters"
+    return f"{run.record.student}, {run.record.parameters:,} parameters"
 
 
 def _recipes(data: StudyData) -> list[str]:
@@ -81,14 +85,14 @@ def _recipes(data: StudyData) -> list[str]:
         recipe = row.arm.recipe
         optimizer, schedule = recipe.optimizer, recipe.schedule
         steps = ""
-        if schedule.name == "step":
+        if isinstance(schedule, Step):
             steps = (
                 f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
             )
         recipes[
-            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {optimizer.name} with "
+            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {variant(optimizer)} with "
             f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
-            f"schedule {schedule.name}{steps}, augmentation {recipe.data.augmentation}, "
+            f"schedule {variant(schedule)}{steps}, augmentation {recipe.data.augmentation}, "
             f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
         ] += 1
     if len(recipes) == 1:
@@ -98,14 +102,14 @@ def _recipes(data: StudyData) -> list[str]:
 
 def _device(run: RunData) -> str:
     environment = run.environment
-    threads = environment.get("threads")
+    threads = environment.threads
     return (
-        f"{environment['device']} ({environment['device_name']}), {environment['system']}, "
-        f"{threads} thread{'s' if threads != 1 else ''}, {environment['processes']} process"
-        f"{'es' if environment['processes'] != 1 else ''} a run"
+        f"{environment.device} ({environment.device_name}), {environment.system}, "
+        f"{threads} thread{'s' if threads != 1 else ''}, {environment.processes} process"
+        f"{'es' if environment.processes != 1 else ''} a run"
     )
 
 
 def _versions(run: RunData) -> str:
-    versions = run.environment["versions"]
+    versions = run.environment.versions
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)

@@ -7,16 +7,18 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from tfkd.data import DataIdentity
+from tfkd.method_table import DIALECTS
 from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
+from tfkd.runs import EpochRecord
+from tfkd.runs.contents import Environment, Samples
 from tfkd.study.directory import run_directory
-from tfkd.study.methods import DIALECTS
 from tfkd.study.plan import Study
-from tfkd.study.records import collect
+from tfkd.study.records import Record, collect
 from tfkd.study.summary import Row, summarise_study
 
-_REPEATED = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
+_SCALE_AGAIN = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,22 @@ class RunData:
         predictions: of the test split; None if the run keeps no logits.
     """
 
-    record: dict[str, Any]
-    samples: dict[str, int]
-    data: dict[str, Any]
-    environment: dict[str, Any]
-    history: list[dict[str, Any]]
+    record: Record
+    samples: Samples
+    data: DataIdentity
+    environment: Environment
+    history: list[EpochRecord]
     predictions: Predictions | None
+
+    @property
+    def seed(self) -> int:
+        """By which runs are compared."""
+        return self.record.seed
+
+    @property
+    def seconds(self) -> float:
+        """Of training."""
+        return self.record.seconds
 
 
 @dataclass(frozen=True)
@@ -102,9 +114,9 @@ class StudyData:
     @property
     def classes(self) -> list[str]:
         """Names of the classes."""
-        return [str(name) for name in self.all_runs[0].data["classes"]] if self.all_runs else []
+        return list(self.all_runs[0].data.classes) if self.all_runs else []
 
-    def title(self, row: Row) -> str:
+    def name_in_table(self, row: Row) -> str:
         """What a table of one student calls an arm: its title, with the teacher if need be."""
         same = self._same_title[row.student, row.title]
         if same.total() == 1:
@@ -113,9 +125,11 @@ class StudyData:
             return f"{row.title}, by {row.teacher or 'none'}"
         return f"{row.title} ({row.arm.name})"
 
-    def label(self, row: Row) -> str:
+    def name_in_figure(self, row: Row) -> str:
         """What a figure calls it: shorter, for all parts of a control's title say the scale."""
-        return _REPEATED.sub(lambda found: f"{found[1].split()[-1]} {found[2]}", self.title(row))
+        return _SCALE_AGAIN.sub(
+            lambda found: f"{found[1].split()[-1]} {found[2]}", self.name_in_table(row)
+        )
 
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
@@ -124,7 +138,7 @@ class StudyData:
             row.student for row in self.rows if row.arm.baseline is not None and not row.is_control
         )
         for row in self.rows:
-            title = "methods" if methods[row.student] <= most else DIALECTS[row.arm.dialect]
+            title = "methods" if methods[row.student] <= most else DIALECTS[row.dialect]
             if row.is_control:
                 title = "controls"
             of_title = found.setdefault((row.student, title), [])
@@ -148,9 +162,7 @@ class StudyData:
         return groups
 
 
-def read_study(
-    study: Study, root: Path, *, records: list[dict[str, Any]] | None = None
-) -> StudyData:
+def read_study(study: Study, root: Path, *, records: list[Record] | None = None) -> StudyData:
     """Read the finished runs of a study.
 
     Args:
@@ -158,19 +170,19 @@ def read_study(
         root: the study's directory.
         records: of `tfkd.study.records.collect`, if they are at hand.
     """
-    records = collect(study, root) if records is None else records
+    records = collect(study, root).records if records is None else records
     teachers = {arm.teacher for arm in study.arms}
     runs: dict[str, list[RunData]] = {}
     for record in records:
-        directory = run_directory(root, record["run"])
+        directory = run_directory(root, record.run)
         result = directory.result()
         assert result is not None  # there is a record of it
-        temperatures = TEMPERATURES if record["arm"] in teachers else ()
+        temperatures = TEMPERATURES if record.arm in teachers else ()
         logits = directory.test_logits()
-        runs.setdefault(record["arm"], []).append(
+        runs.setdefault(record.arm, []).append(
             RunData(
                 record=record,
-                samples=result["samples"],
+                samples=result.samples,
                 data=directory.data(),
                 environment=directory.environment(),
                 history=directory.history(),

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tfkd.report.number_text import true_minus
 from tfkd.study.spreadsheet import harmless
 
 Value = str | int | float | None
@@ -21,17 +22,15 @@ class Table:
         title: what it shows.
         columns: the names above.
         rows: values; None, or nan, where there is none.
-        note: what a reader must know of it.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
-    note: str = ""
 
     def cells(self) -> list[list[str]]:
         """Return the values as people read them, with a true minus."""
-        return [[readable(value) for value in row] for row in self.rows]
+        return [[cell_text(value) for value in row] for row in self.rows]
 
     def csv(self) -> str:
         """Return the table as CSV, numbers in full."""
@@ -47,49 +46,18 @@ class Table:
         return f"data:text/csv;charset=utf-8,{quote(self.csv(), safe=',.-+')}"
 
 
-def readable(value: Value) -> str:
+def cell_text(value: Value) -> str:
     """Return a value as a cell.
 
     Example:
-        >>> readable(-0.123456), readable(None), readable("as printed"), readable(12)
+        >>> cell_text(-0.123456), cell_text(None), cell_text("as printed"), cell_text(12)
         ('−0.1235', '', 'as printed', '12')
     """
     if _missing(value):
         return ""
     if isinstance(value, float):
-        return minus(f"{value:.4g}")
+        return true_minus(f"{value:.4g}")
     return str(value)
-
-
-def minus(text: str) -> str:
-    """Write the minus of a number as a minus.
-
-    Example:
-        >>> minus(f"{-0.5:+.2f}")
-        '−0.50'
-    """
-    return text.replace("-", "−")
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """Write a number with its sign; what rounds to nothing has none.
-
-    Example:
-        >>> signed(0.4213), signed(-1.0, 1), signed(-0.0004)
-        ('+0.42', '−1.0', '0.00')
-    """
-    text = f"{value:+.{digits}f}"
-    return minus(text) if float(text) else text[1:]
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Write a number without a plus.
-
-    Example:
-        >>> number(-0.104), number(-0.001)
-        ('−0.10', '0.00')
-    """
-    return signed(value, digits).removeprefix("+")
 
 
 def _missing(value: Value) -> bool:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
-from tfkd._checks import check_integer
+from tfkd._checks import check_encodable, check_integer, check_number
 
 
 class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be different each time that a run is made or gone on with.
 
     Attributes:
-        data_root: where the data set lies; for a folder of images, its path. None: the usual
-            places.
-        save_epochs: epochs after which the weights are kept.
+        data_root: folder in which the data set lies. Default: the usual places.
+        save_epochs: epochs after which the weights are kept. Default: after the last one alone.
         tensorboard: write TensorBoard event files.
-        workers: processes that decode image files.
+        workers: processes that decode image files. Default: 0, the training process
+            itself.
         checkpoint_seconds: at least this long between two checkpoints, and longer where writing
-            them would take more than 2 % of the time; 0: one after every step.
+            them would take more than 2 % of the time; 0: one after every step. Default: 10.
     """
 
     data_root: str | None = None
@@ -27,7 +29,13 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.data_root is not None:
+            check_encodable("data_root", self.data_root)
         check_integer("workers", self.workers, minimum=0)
+        if not 0.0 <= check_number("checkpoint_seconds", self.checkpoint_seconds) < math.inf:
+            raise ValueError(
+                f"Expected `checkpoint_seconds` of at least 0, got {self.checkpoint_seconds}."
+            )
         for epoch in self.save_epochs:
             check_integer("save_epochs", epoch, minimum=1)
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tfkd.runs.circumstances import Circumstances
-from tfkd.runs.settings import RunSettings
+from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, TeacherSettings
 
 
-class StoredSettings(RunSettings, frozen=True, forbid_unknown_fields=True):
+class StoredSettings(RunSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """settings.json: what a run is, and the circumstances in which it was made last.
+
+    All of them are said, so that a file without one is none of ours.
 
     Attributes:
         circumstances: that may be different each time.
     """
 
-    circumstances: Circumstances = Circumstances()
+    recipe: Recipe
+    method: MethodSettings
+    teacher: TeacherSettings | None
+    seed: int
+    circumstances: Circumstances
 
 
 class Metrics(Struct, frozen=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +36,13 @@ from tfkd.runs.contents import (
 )
 from tfkd.runs.settings import RunSettings
 from tfkd.runs.tensors import check_shapes, load_weights, parse_tensors
+
+_FILES = re.compile(
+    r"(settings|data|teacher|environment|result|failure)\.json|metrics\.jsonl|SHA256SUMS"
+    r"|(weights|test)\.safetensors|checkpoint\.pt"
+)
+_SNAPSHOT = re.compile(r"epoch-([1-9][0-9]*)\.(safetensors|json)")
+"""The weights, and what a study keeps beside them: the metrics that it has measured."""
 
 T = TypeVar("T")
 S = TypeVar("S", bound=RunSettings)
@@ -116,7 +124,11 @@ class RunDirectory:
         """Weights after the last epoch, or those kept after `epoch`."""
         if epoch is None:
             return self.path / "weights.safetensors"
-        return self.path / "snapshots" / f"epoch-{epoch}.safetensors"
+        return self._snapshots / f"epoch-{epoch}.safetensors"
+
+    @property
+    def _snapshots(self) -> Path:
+        return self.path / "snapshots"
 
     @property
     def is_begun(self) -> bool:
@@ -137,7 +149,8 @@ class RunDirectory:
         """Write what a run is, over what was there.
 
         What killed writers left half-written is removed, so only who holds the run calls it, once
-        it is checked that the run may go on here.
+        it is checked that the run may go on here. Where the data lie is written as an absolute
+        path.
 
         Args:
             settings: of the run.
@@ -148,8 +161,9 @@ class RunDirectory:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
-        for folder in (self.path, self.weights_file(0).parent):
-            files.remove_leftovers(folder)
+        files.remove_leftovers(self.path, _FILES)
+        if not self._snapshots.is_symlink():
+            files.remove_leftovers(self._snapshots, _SNAPSHOT)
         self.failure_file.unlink(missing_ok=True)
         if teacher_digest is None:
             self.teacher_file.unlink(missing_ok=True)
@@ -159,6 +173,9 @@ class RunDirectory:
         files.write_json(self.environment_file, environment)
         stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
+        if circumstances.data_root is not None:
+            root = Path(circumstances.data_root).expanduser().absolute()
+            circumstances = replace(circumstances, data_root=str(root))
         files.write_json(self.settings_file, StoredSettings(**fields, circumstances=circumstances))
 
     def clear_finished(self) -> None:
@@ -167,26 +184,36 @@ class RunDirectory:
             self.checkpoint_file.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove all that a run has written here, and nothing else."""
+        """Remove all that a run has written here, and nothing else; no link is followed."""
         for file in (
             self.result_file,  # first: the run is finished where it exists
+            self.checkpoint_file,  # then what it would go on from, before what says whose that is
+            self.metrics_file,
             self.path / CHECKSUMS_FILE,
             self.settings_file,
             self.data_file,
             self.teacher_file,
             self.environment_file,
-            self.metrics_file,
-            self.checkpoint_file,
             self.failure_file,
             self.test_file,
             self.weights_file(),
         ):
             file.unlink(missing_ok=True)
-        for file in self.weights_file(0).parent.glob("epoch-*.*"):
-            file.unlink(missing_ok=True)
+        if not self._snapshots.is_symlink():
+            for file, _ in self._kept(".*"):
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not there, or with what somebody else put into it
+                self._snapshots.rmdir()
         for folder in ("teacher-cache", "tensorboard"):
             if not (self.path / folder).is_symlink():
                 shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def _kept(self, suffix: str = ".safetensors") -> Iterator[tuple[Path, int]]:
+        """Files of snapshots, and after which epoch each is."""
+        for file in self._snapshots.glob(f"epoch-*{suffix}"):
+            match = _SNAPSHOT.fullmatch(file.name)
+            if match is not None:
+                yield file, int(match[1])
 
     def stored(self) -> StoredSettings:
         """Read the settings with their circumstances; `FileNotFoundError` if this is no run."""
@@ -267,7 +294,7 @@ class RunDirectory:
             self.metrics_file,
             self.test_file,
             self.weights_file(),
-            *sorted(self.weights_file(0).parent.glob("epoch-*.safetensors")),
+            *sorted(file for file, _ in self._kept()),
         ]
         content = files.to_json(result)
         write_checksums(self.path, paths, {self.result_file: content})
@@ -325,5 +352,4 @@ class RunDirectory:
 
     def snapshots(self) -> list[int]:
         """Return the epochs after which weights are kept."""
-        names = (file.stem for file in self.weights_file(0).parent.glob("epoch-*.safetensors"))
-        return sorted(int(name[6:]) for name in names if name[6:].isdecimal())
+        return sorted(epoch for _, epoch in self._kept())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,6 @@ import msgspec
 from tfkd.references import OwnPartError
 
 T = TypeVar("T")
-
-TEMPORARY = ".tmp"
-"""How the names of files end that are not whole yet."""
 
 MOST_BYTES = 1 << 30
 """Of a file that is read at once; the logits of ImageNet's test split take 200 MB."""
@@ -40,7 +38,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+    descriptor, temporary = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -55,10 +53,21 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed; only where nobody else writes."""
-    for file in folder.glob(f".*{TEMPORARY}"):
-        file.unlink(missing_ok=True)
+# As `tempfile.mkstemp` calls them.
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
+
+
+def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove the temporary files of writers that were killed; only where nobody else writes.
+
+    Args:
+        folder: in which they lie; it need not exist.
+        names: that files have there which are whole; what others wrote is left alone.
+    """
+    for file in folder.glob(".*.tmp"):
+        own = _TEMPORARY.fullmatch(file.name)
+        if own is not None and names.fullmatch(own[1]) and file.is_file():
+            file.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -115,12 +124,18 @@ def read_bytes(path: Path) -> bytes:
         ValueError: for a pipe or device, which would be waited for, or a file too large to be one
             of this program's.
     """
-    mode, size = (stat := path.stat()).st_mode, stat.st_size
-    if not S_ISREG(mode):
-        raise ValueError(f"Expected a regular file at {path}, got something else.")
+    size = check_regular(path)
     if size > MOST_BYTES:
         raise ValueError(f"Expected at most {MOST_BYTES} bytes in {path}, got {size}.")
     return path.read_bytes()
+
+
+def check_regular(path: Path) -> int:
+    """Return the size of a regular file; `ValueError` for a pipe or device, which is waited for."""
+    stat = path.stat()
+    if not S_ISREG(stat.st_mode):
+        raise ValueError(f"Expected a regular file at {path}, got something else.")
+    return stat.st_size
 
 
 def why(error: BaseException) -> str:

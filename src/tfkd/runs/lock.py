@@ -6,6 +6,10 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_FILE = ".lock"
 
@@ -32,12 +36,12 @@ def lock_run(path: Path) -> Iterator[None]:
         RunBusyError: if another process holds it.
         OSError: if the file system has no locks.
     """
-    from filelock import FileLock, SoftFileLock, Timeout
+    from filelock import SoftFileLock, Timeout
 
     made = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK_FILE
-    lock = FileLock(file)
+    lock = _lock(file)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -75,9 +79,9 @@ def wait_for_lock(file: Path) -> Iterator[None]:
     Raises:
         OSError: if the file system has no locks.
     """
-    from filelock import FileLock, SoftFileLock
+    from filelock import SoftFileLock
 
-    lock = FileLock(file)
+    lock = _lock(file)
     try:
         lock.acquire(poll_interval=0.2)
     except OSError as error:
@@ -90,6 +94,16 @@ def wait_for_lock(file: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _lock(file: Path) -> BaseFileLock:
+    """A lock that fails where the file system has none."""
+    from filelock import FileLock
+
+    try:
+        return FileLock(file, fallback_to_soft=False)
+    except TypeError:  # of a version that becomes a `SoftFileLock` there
+        return FileLock(file)
 
 
 def _busy(path: Path) -> RunBusyError:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
-from tfkd._checks import check_choice, check_fraction, check_integer, check_number, check_positive
+from tfkd._checks import (
+    check_choice,
+    check_encodable,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_positive,
+)
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 
@@ -28,10 +35,10 @@ class SGD(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag
     """Stochastic gradient descent.
 
     Attributes:
-        learning_rate: the highest of its course, above 0.
-        weight_decay: on all parameters, at least 0.
-        momentum: in [0, 1].
-        nesterov: whether the momentum is Nesterov's.
+        learning_rate: highest learning rate, above 0. Default: by data.
+        weight_decay: weight decay of all parameters, at least 0. Default: by data.
+        momentum: momentum of sgd, in [0, 1]. Default: 0.9.
+        nesterov: take Nesterov's form of the momentum.
     """
 
     learning_rate: float = 0.1
@@ -48,8 +55,8 @@ class AdamW(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
     """Adam with decoupled weight decay.
 
     Attributes:
-        learning_rate: the highest of its course, above 0.
-        weight_decay: on all parameters, at least 0.
+        learning_rate: highest learning rate, above 0.
+        weight_decay: weight decay of all parameters, at least 0.
     """
 
     learning_rate: float = 1e-3
@@ -68,7 +75,8 @@ class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
     """The same learning rate throughout.
 
     Attributes:
-        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0; not of
+            one-cycle. Default: by data.
     """
 
     warmup_epochs: float = 1.0
@@ -81,9 +89,10 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     """A learning rate that falls at milestones.
 
     Attributes:
-        milestones: epochs after which the learning rate is multiplied by `gamma`, increasing.
-        gamma: above 0.
-        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+        milestones: epochs after which step multiplies the learning rate by `gamma`, increasing.
+            Default: by data.
+        gamma: what step multiplies the learning rate by, above 0. Default: by data.
+        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0.
     """
 
     milestones: tuple[int, ...]
@@ -101,7 +110,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     """A learning rate that falls to 0 along half a cosine.
 
     Attributes:
-        warmup_epochs: linear rise from 0 over these epochs, at least 0.
+        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0.
 
     Source: Loshchilov and Hutter, 2017, arXiv 1608.03983, without restarts.
     """
@@ -128,18 +137,19 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         data: the data set, its split and augmentation.
-        student: name of the model to train, as `tfkd.models.create_model` takes it.
+        student: network to train: one of this package or of timm, or module:function of your own.
+            Default: by data.
         pretrained: start from timm's pretrained weights.
-        epochs: passes over the training images, at least 1.
-        batch_size: images in a batch, over all processes together, at least 1.
-        gradient_accumulation: batches to a step of the optimiser, at least 1.
-        optimizer: of the weights.
-        schedule: course of the learning rate, set before every step.
-        mixed_precision: number format of the forward pass.
-        mixup: parameter of mixup's Beta distribution (Zhang et al., 2018, arXiv 1710.09412); 0 is
-            off.
-        cutmix: the same for CutMix (Yun et al., 2019, arXiv 1905.04899). With both, each batch
-            takes one of them at random.
+        epochs: passes over the training images, at least 1. Default: by data.
+        batch_size: images in a batch, over all processes together, at least 1. Default: by data.
+        gradient_accumulation: batches to a step of the optimiser, at least 1. Default: 1.
+        optimizer: how the weights are changed. Default: sgd.
+        schedule: course of the learning rate. Default: by data.
+        mixed_precision: number format of the forward pass. Default: no, which is float32.
+        mixup: parameter of mixup's Beta distribution (arXiv 1710.09412), at least 0. Default: 0,
+            which is off.
+        cutmix: the same for CutMix (arXiv 1905.04899); with both, each batch takes one of them at
+            random. Default: 0, which is off.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -168,8 +178,10 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     Numbers that are left out become the method's own defaults, so that no value stays implicit.
 
     Attributes:
-        name: of `tfkd.method_table.METHODS`, or `module:function` of your own.
-        dialect: whose formula it is: `tfkd`, `paper` or `released`.
+        name: cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd, de_kd,
+            knowledge_distillation, or module:function of your own. Default: cross_entropy.
+        dialect: whose formula and numbers: `tfkd`, this package's; `paper`, as printed; or
+            `released`, as in the authors' code. Default: tfkd.
         numbers: by name, those that the method takes.
 
     Raises:
@@ -201,6 +213,9 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"Expected a value of `{number}` for {self._named}, got none.")
             complete[number] = check_method_number(number, chosen)
         force_setattr(self, "numbers", complete)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.dialect, tuple(sorted(self.numbers.items()))))
 
     @property
     def _named(self) -> str:
@@ -243,13 +258,15 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class RunTeacher(
     Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="run", kw_only=True
 ):
-    """A network that a run has trained.
+    """A network that a run has trained; where that run lies is no part of what it teaches.
 
     Attributes:
-        run: directory of the run; where it lies is no part of what the student is taught.
-        epoch: the snapshot kept after this epoch; None: the final weights.
-        cache: `none`: it is asked at every step. Or it is asked once for every view of every image
-            and its answers are stored, as `float32` (exactly), `float16` or `top-K`.
+        run: directory of the run whose network teaches; with --teacher-weights, the name of that
+            network.
+        epoch: teach with the weights that were kept after this epoch. Default: the final ones.
+        cache: ask the network that teaches once for every view of every image, and store its
+            answers, as `float32` (exactly), `float16` or `top-K`, as in top-10; `none`: it is asked
+            at every step. Default: none.
     """
 
     run: str
@@ -257,6 +274,7 @@ class RunTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_encodable("teacher", self.run)
         check_cache_form(self.cache)
         if self.epoch is not None:
             check_integer("teacher_epoch", self.epoch, minimum=1)
@@ -269,12 +287,12 @@ class RunTeacher(
 class WeightsTeacher(
     Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="weights", kw_only=True
 ):
-    """A network by name, with weights from a file.
+    """A network by name, with weights from a file; where that lies is no part of what it teaches.
 
     Attributes:
-        model: its name, as `tfkd.models.create_model` takes it.
-        weights: safetensors file; where it lies is no part of what the student is taught.
-        cache: as of `RunTeacher`.
+        model: name of the network, as of a student.
+        weights: safetensors file with the weights of the network that teaches.
+        cache: as of a run that teaches.
     """
 
     model: str
@@ -282,6 +300,7 @@ class WeightsTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_encodable("teacher_weights", self.weights)
         check_cache_form(self.cache)
 
     def moved(self, change: Callable[[str], str]) -> WeightsTeacher:
@@ -299,7 +318,8 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
         recipe: everything but method and seed.
         method: what it is trained with.
         teacher: the network that teaches, for a method that has one.
-        seed: of the split, the initial weights, the order of samples, augmentation and dropout.
+        seed: seed of the split, the initial weights, the order of images, their augmentation and
+            dropout. Default: 0.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -324,6 +344,16 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
                     "student sees mixtures, which the teacher has to be asked about."
                 )
+
+
+def variant(part: Optimizer | Schedule) -> str:
+    """Return what a part that has variants is called.
+
+    Example:
+        >>> variant(OneCycle())
+        'one-cycle'
+    """
+    return str(type(part).__struct_config__.tag)
 
 
 def check_cache_form(form: str) -> None:

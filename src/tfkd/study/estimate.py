@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,6 +39,10 @@ class DataShape:
     classes: int
     channels: int
     image_size: int
+
+
+Measure = Callable[[str, DataShape, int], tuple[float, float]]
+"""Seconds for each image of a training step and of a forward pass of a network, in such batches."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,14 @@ def data_shape(settings: DataSettings, *, root: str | None = None) -> DataShape:
     )
 
 
-def estimate(study: Study, root: Path, *, jobs: int = 1, data_root: str | None = None) -> Estimate:
+def estimate(
+    study: Study,
+    root: Path,
+    *,
+    jobs: int = 1,
+    data_root: str | None = None,
+    measure: Measure | None = None,
+) -> Estimate:
     """Measure a step of every network of a study and add up what is left.
 
     Args:
@@ -96,6 +108,7 @@ def estimate(study: Study, root: Path, *, jobs: int = 1, data_root: str | None =
         root: its directory; finished runs there are not counted again, begun ones are.
         jobs: runs side by side; steps are measured with the threads that each would have.
         data_root: where the data lie; None: the usual places.
+        measure: how long a network takes; None: `measure_step`, on this machine.
 
     Returns:
         The time is that of training, validation, test and the teacher's forward passes, once for
@@ -113,7 +126,7 @@ def estimate(study: Study, root: Path, *, jobs: int = 1, data_root: str | None =
     def cost(student: str, shape: DataShape, batch: int) -> tuple[float, float]:
         key = (student, shape, batch)
         if key not in costs:
-            costs[key] = _measure(student, shape, batch)
+            costs[key] = (measure or measure_step)(student, shape, batch)
         return costs[key]
 
     try:
@@ -154,8 +167,8 @@ def estimate(study: Study, root: Path, *, jobs: int = 1, data_root: str | None =
     return Estimate(len(runs), finished, epochs, jobs, seconds / jobs)
 
 
-def _measure(name: str, shape: DataShape, batch: int) -> tuple[float, float]:
-    """Seconds for each image of a training step and of a forward pass."""
+def measure_step(name: str, shape: DataShape, batch: int) -> tuple[float, float]:
+    """Return the seconds for each image of a training step and of a forward pass."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         batch = min(batch, CPU_BATCH)

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd._checks import check_choice, check_inner_path, check_integer
+from tfkd._checks import check_choice, check_inner_path
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
 from tfkd.runs.settings import check_cache_form
 from tfkd.runs.written import moved
@@ -130,7 +130,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
         check_inner_path("name", self.name)
         if "/" in self.name:
             raise ValueError(f"Expected a study's `name` without `/`, got {self.name!r}.")
-        if check_integer("seeds", self.seeds, minimum=1) > MOST_SEEDS:
+        if not 1 <= self.seeds <= MOST_SEEDS:
             raise ValueError(f"Expected `seeds` from 1 to {MOST_SEEDS}, got {self.seeds}.")
         by_name: dict[str, Arm] = {}
         for arm in self.arms:

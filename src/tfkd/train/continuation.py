@@ -9,6 +9,7 @@ import msgspec
 from tfkd.data import DataIdentity
 from tfkd.data.identity import how_they_differ
 from tfkd.runs import Circumstances, RunDirectory, RunSettings
+from tfkd.runs.settings import variant
 
 TEACHERS_PLACE = ("run", "weights")
 """Where a teacher lies; who it is, its weights say."""
@@ -88,10 +89,10 @@ def _why_not_as_long(run: RunDirectory, settings: RunSettings) -> str | None:
     """Why a run cannot be trained for another number of epochs; None where it can, exactly."""
     if run.result_file.exists():
         return "it is finished, and its optimiser is gone"
-    done = len(run.history()) if run.metrics_file.exists() else 0
+    done = max([len(run.history()) if run.metrics_file.exists() else 0, *run.snapshots()])
     if settings.recipe.epochs < done:
         return f"{done} epochs are trained already"
-    name = type(settings.recipe.schedule).__struct_config__.tag
+    name = variant(settings.recipe.schedule)
     if name not in ("constant", "step"):
         return f"the schedule {name} depends on the number of epochs from the first step on"
     return None

@@ -103,7 +103,8 @@ class Training:
         self.agreement = Agreement(accelerator.num_processes, wishes=3)
         self.clock = CheckpointClock(circumstances.checkpoint_seconds)
         self.state = TrainingState(EpochTotals(accelerator))
-        if run.checkpoint_file.is_file() and not overwrite:
+        goes_on = run.checkpoint_file.is_file() and not overwrite
+        if goes_on:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
@@ -112,8 +113,8 @@ class Training:
                 epochs=settings.recipe.epochs,
             )
         if accelerator.is_main_process:
-            if overwrite:
-                run.clear()
+            if not goes_on:
+                run.clear()  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
             run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
 
@@ -205,7 +206,7 @@ class Training:
         if due or stop:
             self._checkpoint()
         if stop:
-            self.agreement.settle()
+            self.agreement.close()
             place = self.plan.name(state.epochs_done, state.batches_done)
             end(stop, f"stopped {place} of {self.run.path}")
 
@@ -274,6 +275,6 @@ class Training:
             files.write_json_lines(self.run.metrics_file, state.history)
             self.run.finish(result)
             self.run.checkpoint_file.unlink(missing_ok=True)
-        self.agreement.settle()
+        self.agreement.close()
         accelerator.wait_for_everyone()
         return result

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from tfkd.data import identify, load_data
 from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
 from tfkd.runs.lock import lock_run
 from tfkd.train.accelerator import make_accelerator
-from tfkd.train.continuation import check_settings, check_snapshots
+from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.stopping import launcher, noted_signals
@@ -52,13 +53,14 @@ def train_run(
     run = RunDirectory(path)
     circumstances = circumstances or Circumstances()
     circumstances.check_epochs(settings.recipe.epochs)
-    if not overwrite:
+
+    def finished() -> Result | None:
+        if overwrite:
+            return None
         check_settings(run, settings)
-    result = run.result()
-    if result is not None and not overwrite:
-        check_teacher(run, settings)
-        check_snapshots(run, circumstances)
-        run.clear_finished()
+        return _finished(run, settings, circumstances, other_data=other_data)
+
+    if (result := finished()) is not None:
         return result
     parent = launcher()  # which must be alive for the processes to find one another
     accelerator = make_accelerator(settings)
@@ -69,11 +71,8 @@ def train_run(
         # Another trainer may have begun or finished it since; all processes of this one look
         # behind the lock, and so see the same.
         accelerator.wait_for_everyone()
-        if not overwrite:
-            check_settings(run, settings)
-            result = run.result()
-            if result is not None:
-                return result
+        if (result := finished()) is not None:
+            return result
         training = Training(
             run,
             settings,
@@ -85,3 +84,20 @@ def train_run(
             other_data=other_data,
         )
         return training.finish()
+
+
+def _finished(
+    run: RunDirectory, settings: RunSettings, circumstances: Circumstances, *, other_data: bool
+) -> Result | None:
+    """The result of a run that is finished, once it is checked to be the one that is asked for."""
+    result = run.result()
+    if result is None:
+        return None
+    check_teacher(run, settings)
+    check_snapshots(run, circumstances)
+    with contextlib.suppress(FileNotFoundError):  # without the data nobody can tell
+        root = circumstances.data_root or run.stored().circumstances.data_root
+        data = load_data(settings.recipe.data, seed=settings.seed, root=root)
+        check_data(run, identify(data), other_data=other_data)
+    run.clear_finished()
+    return result

@@ -70,6 +70,9 @@ def noted_signals(*, twice: bool, launcher: int | None = None) -> Iterator[Signa
     Only where they would end the process: whoever handles or ignores one of them goes on to do so.
     Python hands signals to the main thread alone; in another nothing is noted.
 
+    `torchrun` sends SIGTERM to every process that has not ended when the first one has. One that
+    ends by `TrainingTerminated` ignores it from then on, so that its exit code is its own.
+
     Args:
         twice: whether a second Ctrl-C ends the process at once.
         launcher: the process with which this one ends; None: none.
@@ -83,6 +86,10 @@ def noted_signals(*, twice: bool, launcher: int | None = None) -> Iterator[Signa
                 before[number] = signal.signal(number, signals.note)
     try:
         yield signals
+    except TrainingTerminated:
+        if launcher is not None and signal.SIGTERM in before:
+            before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for known, handler in before.items():
             signal.signal(known, handler)
@@ -137,14 +144,26 @@ class Agreement:
         """Send wishes, and return the largest of each from the exchange before."""
         if self._group is None:
             return list(wishes)
-        answer = self.settle()
+        answer = self._settle()
         self._answer = torch.tensor(wishes)
         self._work = torch.distributed.all_reduce(
             self._answer, torch.distributed.ReduceOp.MAX, group=self._group, async_op=True
         )
         return answer
 
-    def settle(self) -> list[int]:
+    def close(self) -> None:
+        """Wait for the answer that is still on its way, and for the threads of the exchange.
+
+        One of them may still hold a tensor, and so need Python to let go of it. If Python ends
+        meanwhile the process is aborted, with an exit code that is not its own.
+        """
+        self._settle()
+        self._answer = None
+        if self._group is not None:
+            torch.distributed.destroy_process_group(self._group)
+            self._group = None
+
+    def _settle(self) -> list[int]:
         """Return the answer that is still on its way; zeros if there is none."""
         if self._work is None or self._answer is None:
             return [0] * self._wishes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tfkd.data import Augmentation, Batch, DataSettings, ImageData, load_data, make_loader
+from tfkd.data import Augmentation, DataSettings, ImageBatch, ImageData, load_data, make_loader
 
 
 @pytest.fixture(params=["memory", "files"])
@@ -26,12 +26,12 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> ImageData:
     return loaded
 
 
-def _batches(data: ImageData, epoch: int = 0, skip: int = 0, **options: Any) -> list[Batch]:
+def _batches(data: ImageData, epoch: int = 0, skip: int = 0, **options: Any) -> list[ImageBatch]:
     settings = {"batch_size": 6, "train": True, **options}
     return list(make_loader(data, data.train, **settings).batches(epoch, skip))
 
 
-def _by_index(batches: list[Batch]) -> dict[int, torch.Tensor]:
+def _by_index(batches: list[ImageBatch]) -> dict[int, torch.Tensor]:
     return {
         int(index): image
         for batch in batches

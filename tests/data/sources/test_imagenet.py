@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def root(tmp_path: Path, write_image: Writer) -> Path:
 
 def _load(root: Path) -> ImageData:
     return load_data(DataSettings("imagenet", validation_fraction=0.0), root=str(root))
+
+
+def _mat(**variables: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    savemat(file, variables)
+    return file.getvalue()
 
 
 def _paths(data: ImageData) -> list[str]:
@@ -61,6 +68,16 @@ def test_flat_validation_with_the_development_kit(flat: Path) -> None:
     assert _paths(data) == [f"val/ILSVRC2012_val_{n:08d}.JPEG" for n in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64, np.float64])
+def test_numbers_of_any_type_are_read(flat: Path, compressed: bool, kind: type[np.generic]) -> None:
+    rows = [(kind(1), "n01"), (kind(2), "n02"), (kind(100), "n00")]
+    synsets = np.array(rows, dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")])[:, None]
+    meta = flat / "ILSVRC2012_devkit_t12" / "data" / "meta.mat"
+    savemat(meta, {"other": np.eye(3), "synsets": synsets}, do_compression=compressed)
+    assert _load(flat).test.labels.tolist() == [1, 0, 0]
+
+
 def test_what_is_missing_is_named(flat: Path) -> None:
     (flat / "val" / "ILSVRC2012_val_00000002.JPEG").unlink()
     with pytest.raises(FileNotFoundError, match="ILSVRC2012_val_00000002"):
@@ -94,6 +111,10 @@ def test_a_validation_class_without_training_images_is_refused(
         ("ILSVRC2012_validation_ground_truth.txt", b"\xff"),
         ("meta.mat", b"no matlab file"),
         ("meta.mat", b""),
+        ("meta.mat", _mat(others=np.eye(3))),
+        ("meta.mat", _mat(synsets=np.eye(3))),
+        ("meta.mat", _mat(synsets=np.array([(1, "x"), (2, "y")], [("WNID", "O"), ("b", "O")]))),
+        ("meta.mat", _mat(synsets=np.eye(300))[:5000]),
     ],
 )
 def test_a_damaged_development_kit_is_named(flat: Path, name: str, content: bytes) -> None:

@@ -3,36 +3,58 @@
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
 from tfkd.report.figures import cost, differences, panels
-from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, first
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import CONTROLS
-from tfkd.study.plan import Arm, Study
-from tfkd.study.summary import SUMMARISED, Row, summarise_study, title_of
+from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.study.plan import CONTROLS, Arm, Study
+from tfkd.study.records import Record
+from tfkd.study.summary import Row, summarise_study, title_of
+
+BLANK = Record(
+    study="test",
+    run="",
+    arm="",
+    method="",
+    dialect="tfkd",
+    student="small_cnn",
+    teacher=None,
+    teacher_accuracy=None,
+    seed=0,
+    accuracy=0.5,
+    nll=0.5,
+    ece=0.02,
+    brier=0.1,
+    aurc=0.01,
+    train_accuracy=1.0,
+    train_loss=0.1,
+    validation_accuracy=None,
+    validation_nll=None,
+    seconds=12.0,
+    epochs=1,
+    parameters=1,
+    settings=RunSettings(),
+)
 
 
 def study_of(arms):
     """A study of cross-entropy and so many strengths of label smoothing, with one seed."""
-    plain = Arm("net/plain", "cross_entropy", MethodSettings(), RunSettings())
+    plain = Arm("net/plain", MethodSettings(), Recipe())
     others = tuple(
         Arm(
             f"net/smoothed-{place:03}",
-            "label_smoothing",
-            MethodSettings("label_smoothing", alpha=place / arms),
-            RunSettings(),
+            MethodSettings("label_smoothing", numbers={"alpha": place / arms}),
+            Recipe(),
             baseline=plain.name,
         )
         for place in range(1, arms + 1)
     )
     study = Study("many", "How many?", (plain, *others), seeds=1)
-    records = [
-        {"arm": arm.name, "seed": 0, "teacher": None, **dict.fromkeys(SUMMARISED, 0.5)}
-        for arm in study.arms
-    ]
-    runs = {record["arm"]: [RunData(record, {}, {}, {}, [], None)] for record in records}
+    records = [replace(BLANK, arm=arm.name) for arm in study.arms]
+    runs = {record.arm: [RunData(record, None, None, None, [], None)] for record in records}
     return StudyData(study, runs, summarise_study(study, records))
 
 
@@ -40,7 +62,7 @@ def test_a_panel_has_the_first_arms_and_says_which_are_left_out():
     data = study_of(MOST_ARMS + 2)
     drawing = differences.draw(data)
     (panel,) = drawing.panels
-    labels = [data.label(row) for row in data.rows if row.difference is not None]
+    labels = [data.name_in_figure(row) for row in data.rows if row.difference is not None]
     drawn = [label for label in labels if label in panel]
     assert drawn == labels[:MOST_ARMS]
     assert f"the first {MOST_ARMS} of {MOST_ARMS + 2} arms of net" in drawing.left_out
@@ -59,7 +81,7 @@ def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, 
 
 
 def test_what_fits_is_drawn_without_a_word():
-    drawn, left_out = first(range(MOST_ARMS), MOST_ARMS, "arms", str)
+    drawn, left_out = within_limit(range(MOST_ARMS), MOST_ARMS, "arms", str)
     assert list(drawn) == list(range(MOST_ARMS))
     assert left_out == ""
     assert differences.draw(study_of(3)).left_out == ""
@@ -67,7 +89,7 @@ def test_what_fits_is_drawn_without_a_word():
 
 @pytest.mark.parametrize("name", [*PAPER, ALL_METHODS])
 def test_every_study_of_the_catalogue_fits(name):
-    study = make_study(name, controls=tuple(CONTROLS))
+    study, _ = make_study(name, controls=tuple(CONTROLS))
     rows = [Row(arm, title_of(arm), None, {}, {}, None, {}) for arm in study.arms]
     data = StudyData(study, {}, rows)
     assert len(data.groups()) <= MOST_PANELS

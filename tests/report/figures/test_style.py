@@ -8,18 +8,20 @@ from matplotlib.figure import Figure
 
 from tfkd.report.figures.style import COLOURS, INK, drawing, style_of, styles_in, to_svg
 from tfkd.report.study_data import Group
-from tfkd.runs import MethodSettings, RunSettings
-from tfkd.study.methods import CONTROLS, METHODS
-from tfkd.study.plan import Arm
+from tfkd.runs import MethodSettings, Recipe
+from tfkd.study.comparison import COMPARED
+from tfkd.study.plan import CONTROLS, Arm
 from tfkd.study.summary import Row, summarise
 
 
 def row(method, name="arm"):
-    arm = Arm(name, method, MethodSettings(), RunSettings(), baseline="plain")
+    control = method if method in CONTROLS else None
+    settings = MethodSettings() if control else MethodSettings(method)
+    arm = Arm(name, settings, Recipe(), control=control, baseline="plain")
     return Row(arm, method, None, {"accuracy": summarise([1.0, 2.0])}, {}, None, {})
 
 
-@pytest.mark.parametrize("family", [METHODS, CONTROLS])
+@pytest.mark.parametrize("family", [COMPARED, CONTROLS])
 def test_methods_differ_in_colour_marker_and_line(family):
     for first, second in itertools.combinations(map(style_of, map(row, family)), 2):
         assert first.colour != second.colour

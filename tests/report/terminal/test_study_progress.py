@@ -6,13 +6,27 @@ import pytest
 from rich.console import Console
 
 from tfkd.report.terminal.study_progress import StudyLines, show_study_progress
-from tfkd.runs import RunSettings
+from tfkd.runs import EpochRecord, Metrics, Recipe, Result, RunSettings
+from tfkd.runs.contents import Samples, TrainMetrics
 from tfkd.study.plan import PlannedRun
 
-RUN = PlannedRun("a/seed-3", "label_smoothing", RunSettings(epochs=4, seed=3))
-OTHER = PlannedRun("b/seed-3", "tf_kd_reg", RunSettings(epochs=4, seed=3))
-RESULT = {"test": {"accuracy": 0.9375}, "seconds": 12.4}
+SETTINGS = RunSettings(Recipe(epochs=4), seed=3)
+RUN = PlannedRun("a/seed-3", "small_cnn/label_smoothing", SETTINGS)
+OTHER = PlannedRun("b/seed-3", "small_cnn/tf_kd_reg", SETTINGS)
+RESULT = Result(
+    test=Metrics(accuracy=0.9375, nll=0.1, ece=0.1, brier=0.1, aurc=0.1),
+    validation=None,
+    train=TrainMetrics(0.1, 1.0),
+    epochs=4,
+    seconds=12.4,
+    samples=Samples(1, 0, 1),
+    parameters=1,
+)
 LINE = "small_cnn label_smoothing seed 3: 93.75 % in 12 s"
+
+
+def record(epoch):
+    return EpochRecord(epoch, 0.1, 0.5, 0.9, None, None, 1.0)
 
 
 def console(*, terminal):
@@ -23,7 +37,7 @@ def test_lines_say_what_is_done(monkeypatch):
     out = console(terminal=False)
     with show_study_progress(out) as progress:
         progress.start(2, 8)
-        progress.epoch("a/seed-3", {"epoch": 1})
+        progress.epoch("a/seed-3", record(1))
         progress.finished(RUN, RESULT)
         progress.finished(OTHER, RESULT)
     assert out.file.getvalue().splitlines() == [
@@ -46,7 +60,7 @@ def test_lines_say_now_and_then_how_long_it_takes(monkeypatch):
         (120, "b/seed-3", 2),
     ]:
         clock[0] = seconds
-        progress.epoch(name, {"epoch": epoch})
+        progress.epoch(name, record(epoch))
     # Two epochs are left, and each has taken half a minute.
     assert out.file.getvalue().splitlines()[1:] == [
         "epoch 4 of 8 together, about 2 minutes left; a/seed-3 is at epoch 4",
@@ -60,7 +74,7 @@ def test_the_bar_counts_epochs_however_a_run_came_to_its_end(epochs):
     with show_study_progress(out) as progress:
         progress.start(2, 8)
         for epoch in epochs:
-            progress.epoch("a/seed-3", {"epoch": epoch})
+            progress.epoch("a/seed-3", record(epoch))
         progress.finished(RUN, RESULT)
         [task] = progress._bar.tasks
         assert (task.completed, task.total) == (4, 8)

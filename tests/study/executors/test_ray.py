@@ -1,16 +1,16 @@
 """Runs handed to a Ray of this machine."""
 
-import dataclasses
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, TeacherSettings
+from tfkd.runs import MethodSettings, Recipe, RunDirectory, RunSettings, RunTeacher
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
 
-BASE = RunSettings(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
+BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
 
 
 class Recording:
@@ -21,7 +21,7 @@ class Recording:
         self.started = (runs, epochs)
 
     def epoch(self, name, record):
-        self.epochs.append((name, record["epoch"]))
+        self.epochs.append((name, record.epoch))
 
     def finished(self, run, result):
         self.done.append(run.name)
@@ -34,27 +34,25 @@ def test_a_study_runs_on_ray(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
     root = tmp_path.relative_to(tmp_path)  # tasks know where relative paths are meant from
-    taught = dataclasses.replace(
-        BASE,
-        method=MethodSettings("knowledge_distillation"),
-        teacher=TeacherSettings(str(root / "plain")),
-    )
+    teacher = RunTeacher(run=str(root / "plain"))
+    taught = RunSettings(BASE, MethodSettings("normal_kd"), teacher)
+    bad = RunSettings(replace(BASE, student="plain_cnn", batch_size=1))
     runs = [
         PlannedRun("taught", "x", taught, after="plain"),
-        PlannedRun("plain", "x", BASE),
+        PlannedRun("plain", "x", RunSettings(BASE)),
         # Batch norm cannot train on one sample.
-        PlannedRun("bad", "x", dataclasses.replace(BASE, student="plain_cnn", batch_size=1)),
+        PlannedRun("bad", "x", bad),
     ]
     progress = Recording()
     message = r"1 of 3 runs failed:\n  bad: ValueError: [^\n]*more than 1 value per channel[^\n]*$"
     with pytest.raises(RunsFailedError, match=message):
-        execute(runs, root, jobs=2, workers=0, progress=progress, executor="ray")
+        execute(runs, root, jobs=2, progress=progress, executor="ray")
     assert progress.started == (3, 6)
     assert progress.done == ["plain", "taught"]
     assert sorted(progress.epochs) == [("plain", 1), ("plain", 2), ("taught", 1), ("taught", 2)]
-    assert RunDirectory(tmp_path / "taught").result()["epochs"] == 2
+    assert RunDirectory(tmp_path / "taught").result().epochs == 2
     again = Recording()
-    execute(runs[:2], root, jobs=None, workers=0, progress=again, executor="ray")
+    execute(runs[:2], root, jobs=None, progress=again, executor="ray")
     assert (again.done, again.epochs) == ([], [])
 
 
@@ -62,10 +60,9 @@ def test_a_missing_ray_is_answered_with_what_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "tfkd\[ray\]"'):
         execute(
-            [PlannedRun("plain", "x", BASE)],
+            [PlannedRun("plain", "x", RunSettings(BASE))],
             tmp_path,
             jobs=1,
-            workers=0,
             progress=Recording(),
             executor="ray",
         )

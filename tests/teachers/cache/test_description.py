@@ -97,7 +97,7 @@ def test_what_no_writer_says_is_refused(cache):
         (("columns", "values", "dtype"), "float128", "`columns.values` of float16"),
         (("columns", "values", "dtype"), [], "`columns.values.dtype`"),
         (("columns", "values", "sha256"), "0", "SHA-256"),
-        (("columns", "values", "sha256"), ..., "`sha256`"),
+        (("columns", "values", "sha256"), ..., "`columns.values.sha256`"),
         (("columns", "positions", "shape"), [], "`columns.positions.shape`"),
         (("columns", "positions", "shape"), [5], "from 6 to"),
         (("columns", "positions", "shape"), [2**40], "from 6 to"),

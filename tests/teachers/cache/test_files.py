@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 import time
@@ -65,8 +64,7 @@ def check(path):
         assert torch.equal(cached(batch), expected)
 
 
-def kill_and_finish(path, kills):
-    chance = random.Random()
+def kill_and_finish(path, chance, kills):
     for _ in range(kills):
         with writer(path) as process:
             go(process)
@@ -85,14 +83,14 @@ def kill_and_finish(path, kills):
     assert {file.name for file in path.iterdir()} == FILES
 
 
-def test_a_writer_killed_at_random_moments_leaves_a_cache_or_none(tmp_path):
-    kill_and_finish(tmp_path, kills=3)
+def test_a_writer_killed_at_random_moments_leaves_a_cache_or_none(chance, tmp_path):
+    kill_and_finish(tmp_path, chance, kills=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1000)
-def test_a_writer_killed_at_30_random_moments_leaves_a_cache_or_none(tmp_path):
-    kill_and_finish(tmp_path, kills=30)
+def test_a_writer_killed_at_30_random_moments_leaves_a_cache_or_none(chance, tmp_path):
+    kill_and_finish(tmp_path, chance, kills=30)
 
 
 def test_of_two_writers_at_once_one_is_refused(tmp_path):

@@ -1,25 +1,31 @@
 """A checkpoint that is whole, but of another run, is refused before anything is changed."""
 
 import copy
-import dataclasses
+import hashlib
+import io
 
 import pytest
 import torch
+from own_parts import changed
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
-from tfkd.runs import OptimizerSettings, RunSettings
+from tfkd.runs import AdamW, Circumstances, Recipe, RunSettings
 from tfkd.train import train_run
-from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
-from tfkd.train.checkpoint.resume import to_bytes
+from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SGD = RunSettings(
-    data=DataSettings("digits", train_size=100), epochs=2, batch_size=20, gradient_accumulation=2
+    Recipe(
+        data=DataSettings("digits", train_size=100),
+        epochs=2,
+        batch_size=20,
+        gradient_accumulation=2,
+    )
 )
-ADAM = dataclasses.replace(SGD, optimizer=OptimizerSettings("adamw", learning_rate=0.01))
+ADAM = changed(SGD, optimizer=AdamW(learning_rate=0.01, weight_decay=5e-4))
 
 
 class Interrupt(Silent):
@@ -34,10 +40,20 @@ class Interrupt(Silent):
 def interrupted(path, settings):
     """A run of which one epoch and two batches of the next are kept; the checkpoint's contents."""
     with pytest.raises(KeyboardInterrupt):
-        train_run(path, settings, progress=Interrupt(), checkpoint_seconds=0.0)
+        train_run(path, settings, Circumstances(checkpoint_seconds=0.0), progress=Interrupt())
     checkpoint = read_checkpoint(path / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (1, 2)
-    return checkpoint
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (1, 2)
+    content = (path / "checkpoint.pt").read_bytes().partition(b"\n")[2]
+    return torch.load(io.BytesIO(content), weights_only=True)
+
+
+def write(file, values):
+    """Write a checkpoint of any values, with its checksum."""
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    file.write_bytes(f"tfkd checkpoint, sha256 {digest}\n".encode() + content)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +76,7 @@ def contents(folder):
 
 
 WRONG = {
-    "a missing part": ("`totals` in `checkpoint`, found none", lambda c: c.pop("totals")),
+    "a missing part": ("missing required field `totals`", lambda c: c.pop("totals")),
     "a missing weight": (
         r"expected `\S+` in the network, found none",
         lambda c: c["model"].pop(next(iter(c["model"]))),
@@ -106,6 +122,10 @@ WRONG = {
         lambda c: c.update(scaler={"scale": 1.0}),
     ),
     "too many epochs": ("expected at most 2 epochs, got 3", lambda c: c.update(epochs_done=3)),
+    "more than the last epoch": (
+        "expected at most 2 epochs, got 2 batches of the next",
+        lambda c: c.update(epochs_done=2, history=c["history"] * 2),
+    ),
     "too few records": (
         "expected records of 1 epochs, got 0",
         lambda c: c.update(history=[]),
@@ -145,7 +165,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_changed(
     run = tmp_path / "run"
     run.mkdir()
     (run / "failure.json").write_text("{}")
-    write_checkpoint(run / "checkpoint.pt", to_bytes(checkpoint))
+    write(run / "checkpoint.pt", checkpoint)
     before = contents(run)
     with pytest.raises(ValueError, match=rf"(?s){run}/checkpoint\.pt.*{message}.*Delete this file"):
         train_run(run, settings)
@@ -162,9 +182,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_changed(
 def test_a_checkpoint_of_another_run_is_refused(theirs, message, runs, tmp_path):
     checkpoint = runs["adamw"][1]
     if theirs == "plain_cnn":
-        checkpoint = interrupted(tmp_path / "other", dataclasses.replace(SGD, student=theirs))
+        checkpoint = interrupted(tmp_path / "other", changed(SGD, student=theirs))
     (tmp_path / "run").mkdir()
-    write_checkpoint(tmp_path / "run" / "checkpoint.pt", to_bytes(checkpoint))
+    write(tmp_path / "run" / "checkpoint.pt", checkpoint)
     with pytest.raises(ValueError, match=message):
         train_run(tmp_path / "run", SGD)
 
@@ -174,13 +194,13 @@ def test_deleting_it_starts_anew_and_one_that_fits_is_gone_on_from(optimizer, ru
     settings, checkpoint, weights = runs[optimizer]
     run = tmp_path / "run"
     run.mkdir()
-    write_checkpoint(run / "checkpoint.pt", to_bytes({**checkpoint, "history": []}))
+    write(run / "checkpoint.pt", {**checkpoint, "history": []})
     with pytest.raises(ValueError, match="Delete this file"):
         train_run(run, settings)
     (run / "checkpoint.pt").unlink()
     train_run(run, settings)
     (tmp_path / "resumed").mkdir()
-    write_checkpoint(tmp_path / "resumed" / "checkpoint.pt", to_bytes(checkpoint))
+    write(tmp_path / "resumed" / "checkpoint.pt", checkpoint)
     train_run(tmp_path / "resumed", settings)
     for path in (run, tmp_path / "resumed"):
         found = load_file(path / "weights.safetensors")

@@ -7,12 +7,14 @@ import pickle
 
 import pytest
 import torch
+from msgspec import structs
 
-from tfkd.runs import RunDirectory
+from tfkd.runs import Circumstances, EpochRecord, RunDirectory
 from tfkd.train import train_run
-from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
+from tfkd.train.checkpoint.file import Checkpoint, read_checkpoint, write_checkpoint
 from tfkd.train.progress import Silent
 
+RECORD = EpochRecord(1, 0.1, 2.3, 0.1, None, None, 0.5)
 VALUES = {
     "model": {"w": torch.arange(3.0)},
     "optimizer": {"state": {}},
@@ -24,6 +26,7 @@ VALUES = {
     "seconds": 1.5,
     "history": [],
 }
+OFTEN = Circumstances(save_epochs=(1,), checkpoint_seconds=0.0)
 
 
 class Interrupt(Silent):
@@ -37,7 +40,7 @@ class Interrupt(Silent):
         self.steps += 1
 
     def epoch(self, record):
-        if record["epoch"] == self.at:
+        if record.epoch == self.at:
             raise KeyboardInterrupt
 
 
@@ -47,16 +50,27 @@ def saved(values):
     return buffer.getvalue()
 
 
+def signed(content):
+    return f"tfkd checkpoint, sha256 {hashlib.sha256(content).hexdigest()}\n".encode() + content
+
+
 def test_what_is_written_is_read(tmp_path):
-    write_checkpoint(tmp_path / "checkpoint.pt", saved(VALUES))
-    read = read_checkpoint(tmp_path / "checkpoint.pt")
-    assert torch.equal(read.pop("model")["w"], VALUES["model"]["w"])
-    assert read == {name: value for name, value in VALUES.items() if name != "model"}
+    values = {**VALUES, "history": [RECORD]}
+    write_checkpoint(tmp_path / "checkpoint.pt", Checkpoint(**values))
+    read = structs.asdict(read_checkpoint(tmp_path / "checkpoint.pt"))
+    assert torch.equal(read.pop("model")["w"], values.pop("model")["w"])
+    assert read == values
+
+
+def test_the_first_line_is_a_checksum_of_the_rest(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint.pt", Checkpoint(**VALUES))
+    line, _, rest = (tmp_path / "checkpoint.pt").read_bytes().partition(b"\n")
+    assert signed(rest) == line + b"\n" + rest
 
 
 def test_damage_anywhere_is_noticed_and_says_what_to_delete(tmp_path):
     file = tmp_path / "checkpoint.pt"
-    write_checkpoint(file, saved(VALUES))
+    write_checkpoint(file, Checkpoint(**VALUES))
     content = file.read_bytes()
     damaged = [content[:length] for length in range(0, len(content), 7)]
     for place in range(len(content)):
@@ -77,16 +91,13 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("with_checksum", [True, False])
 @pytest.mark.parametrize("make", [pickle.dumps, saved], ids=["pickle", "torch"])
-def test_a_crafted_checkpoint_executes_nothing(tmp_path, finished_run, make, signed):
+def test_a_crafted_checkpoint_executes_nothing(tmp_path, finished_run, make, with_checksum):
     content = make({**VALUES, "history": Evil(tmp_path / "executed")})
     run = tmp_path / "run"
     run.mkdir()
-    if signed:
-        write_checkpoint(run / "checkpoint.pt", content)
-    else:
-        (run / "checkpoint.pt").write_bytes(content)
+    (run / "checkpoint.pt").write_bytes(signed(content) if with_checksum else content)
     with pytest.raises(ValueError, match=r"checkpoint\.pt"):
         train_run(run, finished_run[1])
     assert not (tmp_path / "executed").exists()
@@ -95,39 +106,39 @@ def test_a_crafted_checkpoint_executes_nothing(tmp_path, finished_run, make, sig
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([], "`checkpoint` to be a mapping, got list"),
-        ({}, "`batches_done` in `checkpoint`, found none"),
-        ({**VALUES, "epochs_done": "2"}, r"`checkpoint.epochs_done` to be a whole number, got str"),
-        ({**VALUES, "model": 1}, r"`checkpoint.model`.*got int"),
-        ({**VALUES, "history": [{}]}, r"in `checkpoint.history\[0\]`, found none"),
+        ([], "Expected `object`, got `array`"),
+        ({}, "missing required field `model`"),
+        ({**VALUES, "epochs_done": "2"}, "Expected `int`, got `str`, in `epochs_done`"),
+        ({**VALUES, "model": 1}, "Expected `object`, got `int`, in `model`"),
+        ({**VALUES, "history": [{}]}, r"missing required field `epoch`, in `history\[0\]`"),
     ],
 )
 def test_another_shape_is_refused(tmp_path, values, message):
-    write_checkpoint(tmp_path / "checkpoint.pt", saved(values))
+    (tmp_path / "checkpoint.pt").write_bytes(signed(saved(values)))
     with pytest.raises(ValueError, match=rf"checkpoint\.pt.*{message}"):
         read_checkpoint(tmp_path / "checkpoint.pt")
 
 
 def test_a_full_disk_stops_a_run_which_then_goes_on(tmp_path, finished_run, full_disk):
-    _, settings, undisturbed = finished_run
+    _, settings, undisturbed, _ = finished_run
     run = RunDirectory(tmp_path / "run")
     message = r"(epoch-1\.safetensors|checkpoint\.pt), but: File too large"
     with full_disk(20_000), pytest.raises(OSError, match=message):
-        train_run(run.path, settings, checkpoint_seconds=0.0)
+        train_run(run.path, settings, OFTEN)
     with pytest.raises(KeyboardInterrupt):
-        train_run(run.path, settings, checkpoint_seconds=0.0, progress=Interrupt(1))
+        train_run(run.path, settings, OFTEN, progress=Interrupt(1))
     kept = run.checkpoint_file.read_bytes()
     size = (finished_run[0] / "weights.safetensors").stat().st_size
     assert len(kept) > size  # so that the next write to fail is the checkpoint's
     message = r"checkpoint\.pt, but: File too large"
     with full_disk(size + 1000), pytest.raises(OSError, match=message):
-        train_run(run.path, settings, checkpoint_seconds=0.0)
+        train_run(run.path, settings, OFTEN)
     assert run.checkpoint_file.read_bytes() == kept
     assert not list(run.path.rglob(".*.tmp"))
     progress = Interrupt(None)
     result = train_run(run.path, settings, progress=progress)
     assert progress.steps == 2  # of the second epoch alone
-    assert result["test"] == undisturbed["test"]
+    assert result.test == undisturbed.test
     digests = [
         hashlib.sha256((path / "weights.safetensors").read_bytes()).hexdigest()
         for path in (run.path, finished_run[0])
@@ -152,7 +163,19 @@ def test_a_read_only_folder_is_named(read_only, finished_run):
 def test_leftovers_of_killed_writers_are_removed(tmp_path, finished_run):
     run = RunDirectory(tmp_path / "run")
     (run.path / "snapshots").mkdir(parents=True)
-    for name in (".checkpoint.pt.abc.tmp", "snapshots/.epoch-1.safetensors.x.tmp"):
+    for name in (".checkpoint.pt.abcd1234.tmp", "snapshots/.epoch-1.safetensors.x_yz5678.tmp"):
         (run.path / name).write_bytes(b"half")
-    train_run(run.path, finished_run[1])
-    assert not list(run.path.rglob(".*.tmp"))
+    # What somebody else calls so is theirs, be it a folder.
+    theirs = [
+        ".notes.tmp",
+        ".checkpoint.pt.mine.tmp",
+        "snapshots/.epoch-x.safetensors.x_yz5678.tmp",
+    ]
+    for name in theirs:
+        (run.path / name).write_text("mine")
+    folders = [".x.tmp", ".result.json.abcd1234.tmp"]
+    for name in folders:
+        (run.path / name).mkdir()
+    train_run(run.path, finished_run.settings)
+    left = {str(file.relative_to(run.path)) for file in run.path.rglob(".*.tmp")}
+    assert left == {*theirs, *folders}

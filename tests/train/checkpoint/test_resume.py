@@ -1,11 +1,8 @@
 """Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
 
-import contextlib
-import dataclasses
-import json
 import multiprocessing
 import os
-import random
+import re
 import runpy
 import signal
 import subprocess
@@ -15,10 +12,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
+from own_parts import changed
 from safetensors.torch import load_file
+from torch.distributed import TCPStore
 
 from tfkd.data import DataSettings
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings, ScheduleSettings, TeacherSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    OneCycle,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    RunTeacher,
+    files,
+)
 from tfkd.train import train_run
 from tfkd.train.checkpoint.file import read_checkpoint
 
@@ -26,36 +35,44 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 DATA = DataSettings("digits", train_size=210, validation_fraction=0.1)
 TAUGHT = RunSettings(
-    data=DATA,
-    student="plain_cnn",  # has dropout and batch norm
-    epochs=3,
-    batch_size=24,
-    gradient_accumulation=2,
-    mixup=0.2,
-    cutmix=0.5,
-    mixed_precision="bf16",
-    schedule=ScheduleSettings("one-cycle"),
-    save_epochs=(2,),
-    method=MethodSettings("knowledge_distillation", temperature=2.0),
-    teacher=TeacherSettings("teacher"),
+    Recipe(
+        data=DATA,
+        student="plain_cnn",  # has dropout and batch norm
+        epochs=3,
+        batch_size=24,
+        gradient_accumulation=2,
+        mixup=0.2,
+        cutmix=0.5,
+        mixed_precision="bf16",
+        schedule=OneCycle(),
+    ),
+    method=MethodSettings("knowledge_distillation", numbers={"temperature": 2.0}),
+    teacher=RunTeacher(run="teacher"),
 )
+KEPT = Circumstances(save_epochs=(2,))
 
 PROGRAM = """
-import json, time
-import torch
-from tfkd.runs import RunSettings
+import os, time
+import msgspec, torch
+from tfkd.runs import Circumstances, RunSettings
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
 class Slow(Silent):
+    made = 0
+
     def step(self):
         with open(log, "a") as file:
             file.write("step\\n")
+        self.made += 1
         time.sleep(pause)
+        while self.made == halt and not os.path.exists(go):
+            time.sleep(0.001)
 
 torch.set_num_threads(1)
-settings = RunSettings.from_dict(json.loads(settings))
-train_run(path, settings, progress=Slow(), checkpoint_seconds=checkpoint_seconds)
+settings = msgspec.json.decode(settings, type=RunSettings)
+circumstances = Circumstances(save_epochs=(2,), checkpoint_seconds=checkpoint_seconds)
+train_run(path, settings, circumstances, progress=Slow())
 """
 
 # A process that has imported all that is slow, from which one that trains is split off at once.
@@ -63,41 +80,63 @@ SPLIT = multiprocessing.get_context("forkserver")
 SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
 
 
-def children(pid):
-    """All processes that a process has started, and those that they have."""
-    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [*found, *(below for child in found for below in children(child))]
-
-
 class Trainer:
-    """A process that trains, or two under torchrun."""
+    """A process that trains, or two; each halts within its batch number `halt`.
+
+    Two find one another as torchrun would have them, from which they are started where its own
+    doings matter: it takes seconds.
+    """
 
     def __init__(
-        self, path, settings, *, processes=1, checkpoint_seconds=0.0, pause=0.0, program=PROGRAM
+        self,
+        path,
+        settings,
+        *,
+        processes=1,
+        torchrun=False,
+        checkpoint_seconds=0.0,
+        pause=0.0,
+        halt=None,
+        program=PROGRAM,
     ):
-        self.log = path.with_suffix(".log")
+        self.log, self.go = path.with_suffix(".log"), path.with_suffix(".go")
         self.before = self.made()
         values = {
             "path": str(path),
             "log": str(self.log),
-            "settings": json.dumps(settings.to_dict()),
+            "settings": files.to_json(settings).decode(),
             "checkpoint_seconds": checkpoint_seconds,
             "pause": pause,
+            "halt": halt,
+            "go": str(self.go),
         }
         file = path.with_suffix(".py")
         file.write_text("".join(f"{k} = {v!r}\n" for k, v in values.items()) + program)
-        self.process = self.pair = None
-        if processes == 1:
-            self.process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
-            self.process.start()
-        else:
+        self.split, self.torchrun = [], None
+        if torchrun:
             launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-            self.pair = subprocess.Popen(
+            self.torchrun = subprocess.Popen(
                 [sys.executable, *launcher, file],
                 env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            return
+        if processes == 2:
+            self.store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        for rank in range(processes):
+            place = self._place(rank) if processes == 2 else {}
+            own = file.with_suffix(f".{rank}.py")
+            own.write_text(f"import os\nos.environ.update({place})\n{file.read_text()}")
+            self.split.append(SPLIT.Process(target=runpy.run_path, args=(str(own),)))
+            self.split[-1].start()
+
+    def _place(self, rank):
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": self.store.port}
+        # The store is that of who starts them, which is why no free port has to be guessed.
+        names |= {"TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RESTART_COUNT": 0}
+        return {name: str(value) for name, value in names.items()} | {"ACCELERATE_USE_CPU": "true"}
 
     def made(self):
         """Steps that the log has, of all processes that trained the run."""
@@ -110,27 +149,24 @@ class Trainer:
             time.sleep(0.001)
 
     def running(self):
-        return self.process.is_alive() if self.pair is None else self.pair.poll() is None
+        if self.torchrun is not None:
+            return self.torchrun.poll() is None
+        return all(process.is_alive() for process in self.split)
 
     def kill(self):
-        """Kill it with all its processes, as a machine that goes down does."""
-        if self.pair is None:
-            self.process.kill()
-        else:
-            # First the launcher, halted, so that it neither starts nor ends any of the others.
-            os.kill(self.pair.pid, signal.SIGSTOP)
-            for pid in [*children(self.pair.pid), self.pair.pid]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        """Kill all its processes, as a machine that goes down does."""
+        for process in self.split:
+            process.kill()
         self.end()
 
     def end(self):
-        """Wait for its end; return the exit code and the errors."""
-        if self.pair is None:
-            self.process.join()
-            return self.process.exitcode, ""
-        errors = self.pair.communicate()[1]
-        return self.pair.returncode, errors
+        """Wait for its end; return the exit code, one that is not 0 before others, and errors."""
+        if self.torchrun is not None:
+            errors = self.torchrun.communicate()[1]
+            return self.torchrun.returncode, errors
+        for process in self.split:
+            process.join()
+        return next((p.exitcode for p in self.split if p.exitcode != 0), 0), ""
 
     def finish(self):
         code, errors = self.end()
@@ -143,15 +179,13 @@ def same(one, other):
         a, b = load_file(one / f"{name}.safetensors"), load_file(other / f"{name}.safetensors")
         assert a.keys() == b.keys()
         assert all(torch.equal(a[key], b[key]) for key in a), name
-    results = [RunDirectory(path).result() for path in (one, other)]
-    histories = [
-        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-        for path in (one, other)
-    ]
+    runs = [RunDirectory(path) for path in (one, other)]
+    results, histories = [run.result() for run in runs], [run.history() for run in runs]
     for record in (*results, *histories[0], *histories[1]):
-        assert record.pop("seconds") > 0
-    assert results[0] == results[1]
-    assert histories[0] == histories[1]
+        assert record.seconds > 0
+    assert replace(results[0], seconds=0) == replace(results[1], seconds=0)
+    without = [[replace(record, seconds=0) for record in history] for history in histories]
+    assert without[0] == without[1]
     files = [{str(f.relative_to(path)) for f in path.rglob("*")} for path in (one, other)]
     assert files[0] == files[1]  # nothing half-written is left
 
@@ -159,14 +193,14 @@ def same(one, other):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     teacher = tmp_path_factory.mktemp("teacher") / "run"
-    train_run(teacher, RunSettings(data=DATA, epochs=1))
-    return dataclasses.replace(TAUGHT, teacher=TeacherSettings(str(teacher)))
+    train_run(teacher, RunSettings(Recipe(data=DATA, epochs=1)))
+    return changed(TAUGHT, teacher=RunTeacher(run=str(teacher)))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(settings, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "undisturbed"
-    train_run(path, settings)
+    train_run(path, settings, KEPT)
     return path
 
 
@@ -177,38 +211,39 @@ def undisturbed_pair(settings, tmp_path_factory):
     return path
 
 
-def kill_and_finish(path, settings, *, kills, processes):
+def kill_and_finish(path, settings, chance, *, kills, processes):
     """Kill a run at random moments, each in the steps that are left, and let it end."""
-    chance = random.Random()
     # Two processes agree on a checkpoint one step, which is two batches, before they write it.
     moments = (0, 1, 2, 3) if processes == 1 else (0, 4, 5, 8)
     for number in range(kills):
         after = chance.choice(moments) if number + 1 < kills else moments[-1]
         pause = 0.2 if after == 0 else chance.choice((0.0, 0.01))
-        trainer = Trainer(path, settings, processes=processes, pause=pause)
+        # However late the kill comes, the run is not at its end.
+        halt = after + 2
+        trainer = Trainer(path, settings, processes=processes, pause=pause, halt=halt)
         if after == 0:  # while it starts
-            time.sleep(chance.uniform(0.0, 0.5 if processes == 1 else 6.0))
+            time.sleep(chance.uniform(0.0, 0.5 * processes))
         else:  # anywhere in a step, or in the checkpoint that follows
             trainer.wait_for(after * processes)
             time.sleep(chance.uniform(0.0, 0.02))
-        assert trainer.running(), "finished before it was killed often enough"
+        assert trainer.running()
         trainer.kill()
     assert (path / "checkpoint.pt").exists()
     Trainer(path, settings, processes=processes).finish()
 
 
-def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, tmp_path):
-    kill_and_finish(tmp_path / "run", settings, kills=3, processes=1)
+def test_a_run_killed_at_random_moments_ends_the_same(settings, undisturbed, chance, tmp_path):
+    kill_and_finish(tmp_path / "run", settings, chance, kills=3, processes=1)
     same(tmp_path / "run", undisturbed)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, tmp_path):
-    settings = dataclasses.replace(settings, epochs=12 * processes)
+def test_a_run_killed_at_20_random_moments_ends_the_same(processes, settings, chance, tmp_path):
+    settings = changed(settings, epochs=12 * processes)
     Trainer(tmp_path / "undisturbed", settings, processes=processes).finish()
-    kill_and_finish(tmp_path / "run", settings, kills=20, processes=processes)
+    kill_and_finish(tmp_path / "run", settings, chance, kills=20, processes=processes)
     same(tmp_path / "run", tmp_path / "undisturbed")
 
 
@@ -247,14 +282,14 @@ os.fsync = die
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_stops_at_the_next_step(number, code, settings, undisturbed, tmp_path):
     run = tmp_path / "run"
-    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, pause=0.3)
+    trainer = Trainer(run, settings, checkpoint_seconds=1000.0, halt=3)
     trainer.wait_for(3)
-    os.kill(trainer.process.pid, number)
+    os.kill(trainer.split[0].pid, number)
+    trainer.go.touch()
     assert trainer.end()[0] == code
-    made = trainer.made()
-    assert made in (4, 6)  # two batches to a step
+    assert trainer.made() == 4  # two batches to a step
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, made)
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, 4)
     Trainer(run, settings).finish()
     assert trainer.made() == 3 * 9
     same(run, undisturbed)
@@ -280,12 +315,13 @@ class Slow(Silent):
 
 class Unused(Silent):""",
     )
-    trainer = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    trainer = Trainer(run, settings, torchrun=True, checkpoint_seconds=1000.0, program=program)
     code, errors = trainer.end()
-    assert code != 0
-    assert "exitcode  : 143" in errors
+    assert code == 1  # torchrun's own
+    # Each ends by itself, whichever of them torchrun sees first and sends SIGTERM to the other.
+    assert re.findall(r"exitcode  : (\S+)", errors) == ["143", "143"], errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # asked in step 3
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, 8)  # asked in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 
@@ -294,36 +330,19 @@ class Unused(Silent):""",
 def test_processes_whose_launcher_is_killed_end_and_until_then_nobody_else_trains(
     settings, undisturbed_pair, tmp_path
 ):
-    run, go = tmp_path / "run", tmp_path / "go"
-    program = PROGRAM.replace(
-        "class Slow(Silent):",
-        f"""
-from pathlib import Path
-made = 0
-
-class Waiting(Silent):
-    def step(self):
-        global made
-        made += 1
-        with open(log, "a") as file:
-            file.write("step\\n")
-        while made == 5 and not Path({str(go)!r}).exists():
-            time.sleep(0.01)
-
-class Unused(Silent):""",
-    ).replace("progress=Slow()", "progress=Waiting()")
-    orphans = Trainer(run, settings, processes=2, checkpoint_seconds=1000.0, program=program)
+    run = tmp_path / "run"
+    orphans = Trainer(run, settings, torchrun=True, checkpoint_seconds=1000.0, halt=5)
     orphans.wait_for(10)
-    orphans.pair.kill()  # the launcher alone, which has no time to pass it on
-    orphans.pair.wait()
-    code, errors = Trainer(run, settings, processes=2).end()
+    orphans.torchrun.kill()  # alone, and it has no time to pass it on
+    orphans.torchrun.wait()
+    code, errors = Trainer(run, settings, torchrun=True).end()
     assert code != 0
     assert f"Expected the run in {run} to be free, but another process trains it." in errors
     assert not (run / "checkpoint.pt").exists()
-    go.touch()
+    orphans.go.touch()
     orphans.end()  # when the last of them has closed the pipe of errors
     checkpoint = read_checkpoint(run / "checkpoint.pt")
-    assert (checkpoint["epochs_done"], checkpoint["batches_done"]) == (0, 8)  # seen in step 3
+    assert (checkpoint.epochs_done, checkpoint.batches_done) == (0, 8)  # seen in step 3
     Trainer(run, settings, processes=2).finish()
     same(run, undisturbed_pair)
 

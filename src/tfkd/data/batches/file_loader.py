@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tfkd.data.augmentation import Augmentation
-from tfkd.data.batches.loader import Batch, EpochPlan, Loader, Normalise
+from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
 from tfkd.data.image_data import ImageData
 from tfkd.data.image_files import read_rgb
 from tfkd.data.images import ImageFiles
@@ -63,14 +63,14 @@ class FileLoader(Loader):
             multiprocessing_context=_context() if workers else None,
         )
 
-    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
         order = torch.from_numpy(self._plan.order(epoch))
         view = self._plan.view(epoch)
         self._keys.start(view, skip, order)
         shares = self._plan.shares(skip)
         for (first, stop, size), images in zip(shares, self._loader, strict=True):
             positions = order[first:stop]
-            yield Batch(
+            yield ImageBatch(
                 self._normalise(images.to(self._device, non_blocking=True)),
                 self._labels[positions].to(self._device),
                 self._indices[positions].to(self._device),

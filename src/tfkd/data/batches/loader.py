@@ -17,7 +17,7 @@ from tfkd.data.image_data import ImageData
 from tfkd.data.randomness import ORDER, permutation
 
 
-class Batch(NamedTuple):
+class ImageBatch(NamedTuple):
     """One process's share of a global batch.
 
     Args:
@@ -95,7 +95,7 @@ class Loader(ABC):
     def __len__(self) -> int:
         return len(self._plan)
 
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[ImageBatch]:
         """Yield the batches of an epoch.
 
         Args:
@@ -109,7 +109,7 @@ class Loader(ABC):
         return self._batches(epoch, skip)
 
     @abstractmethod
-    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]: ...
+    def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]: ...
 
 
 class Normalise:

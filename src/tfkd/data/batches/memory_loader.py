@@ -9,7 +9,7 @@ import torch
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.augment import augment, draw
-from tfkd.data.batches.loader import Batch, EpochPlan, Loader, Normalise
+from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
 from tfkd.data.images import MemoryImages
 from tfkd.data.splits import Split
 
@@ -41,7 +41,7 @@ class MemoryLoader(Loader):
         self._shared = device.type == "cpu"
         self._pixels = pixels if self._shared else pixels[split.indices].to(device)
 
-    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
         augmented, view = self._plan.augment, self._plan.view(epoch)
         order = torch.from_numpy(self._plan.order(epoch))
         if augmented:
@@ -60,4 +60,4 @@ class MemoryLoader(Loader):
             images = self._pixels[indices if self._shared else positions]
             if augmented:
                 images = augment(images, self._augmentation, draws.part(first, stop))
-            yield Batch(self._normalise(images), self._labels[positions], indices, size, view)
+            yield ImageBatch(self._normalise(images), self._labels[positions], indices, size, view)

@@ -1,186 +1,167 @@
-"""CIFAR-10 and CIFAR-100, read from their "python version"."""
+"""CIFAR-10 and CIFAR-100: the published files, read by torchvision, or images by class."""
 
 from __future__ import annotations
 
-import hashlib
 import tarfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torchvision.datasets import CIFAR10, CIFAR100
+from torchvision.datasets.utils import check_integrity
 
 from tfkd.data.augmentation import Augmentation
+from tfkd.data.image_files import subfolders
 from tfkd.data.images import MemoryImages
+from tfkd.data.sources.imagenet import files_by_class
+from tfkd.data.sources.in_memory import in_memory
 from tfkd.data.sources.source import Source, locate
-from tfkd.data.sources.unpickle import load_arrays
-
-
-@dataclass(frozen=True)
-class _Edition:
-    name: str
-    folder: str
-    archive: str
-    md5: str
-    train: tuple[str, ...]
-    test: str
-    meta: str
-    labels: bytes
-    label_names: bytes
-    num_classes: int
-
-
-# Checksums: https://www.cs.toronto.edu/~kriz/cifar.html
-_CIFAR10 = _Edition(
-    name="cifar10",
-    folder="cifar-10-batches-py",
-    archive="cifar-10-python.tar.gz",
-    md5="c58f30108f718f92721af3b95e74349a",
-    train=tuple(f"data_batch_{number}" for number in range(1, 6)),
-    test="test_batch",
-    meta="batches.meta",
-    labels=b"labels",
-    label_names=b"label_names",
-    num_classes=10,
-)
-_CIFAR100 = _Edition(
-    name="cifar100",
-    folder="cifar-100-python",
-    archive="cifar-100-python.tar.gz",
-    md5="eb9058c3a382ffc7106e4002c42a8d85",
-    train=("train",),
-    test="test",
-    meta="meta",
-    labels=b"fine_labels",
-    label_names=b"fine_label_names",
-    num_classes=100,
-)
 
 # Of the CIFAR-100 training pixels. The released code of the paper (arXiv 1909.11723) normalises
 # CIFAR-10 with the same numbers, and augments both alike.
 _MEAN = (0.5070751592371323, 0.48654887331495095, 0.4409178433670343)
 _STD = (0.2673342858792401, 0.2564384629170883, 0.27615047132568404)
 _AUGMENTATION = Augmentation(crop_padding=4, flip=True, rotation=15.0)
+_SIZE = 32
 
 
 def load_cifar10(root: str | None = None) -> Source:
     """Return CIFAR-10: 50 000 + 10 000 images of 32 × 32, ten classes.
 
     Args:
-        root: the folder cifar-10-batches-py, or the one that holds it or cifar-10-python.tar.gz;
-            None: the usual places.
+        root: the folder cifar-10-batches-py, or the one that holds it or cifar-10-python.tar.gz,
+            or a folder of images, train/<class>/ and test/<class>/; None: the usual places.
 
     Raises:
         FileNotFoundError: if it is nowhere, or a file of it is missing.
-        ValueError: for a file that is damaged or not what it says it is.
+        ValueError: for a file that is not the published one, an image that is damaged or of
+            another size, or another number of classes.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
-    return _load(_CIFAR10, root)
+    return load_cifar("cifar10", CIFAR10, 10, root)
 
 
 def load_cifar100(root: str | None = None) -> Source:
     """Return CIFAR-100: 50 000 + 10 000 images of 32 × 32, a hundred (fine) classes.
 
     Args:
-        root: the folder cifar-100-python, or the one that holds it or cifar-100-python.tar.gz;
-            None: the usual places.
+        root: the folder cifar-100-python, or the one that holds it or cifar-100-python.tar.gz,
+            or a folder of images, train/<class>/ and test/<class>/; None: the usual places.
 
     Raises:
         FileNotFoundError: if it is nowhere, or a file of it is missing.
-        ValueError: for a file that is damaged or not what it says it is.
+        ValueError: for a file that is not the published one, an image that is damaged or of
+            another size, or another number of classes.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
-    return _load(_CIFAR100, root)
+    return load_cifar("cifar100", CIFAR100, 100, root)
 
 
-def _load(edition: _Edition, root: str | None) -> Source:
+def load_cifar(name: str, published: type[CIFAR10], num_classes: int, root: str | None) -> Source:
+    """Return one of the two.
+
+    The published files are pickles, which run what they name. torchvision opens none of which the
+    MD5 checksum is not the published one. Any other copy is read as images.
+
+    Args:
+        name: by which the data set is looked for.
+        published: the names of its files and their checksums.
+        num_classes: 10 or 100.
+        root: where to look; None: the usual places.
+
+    Raises:
+        FileNotFoundError: as `load_cifar10`.
+        ValueError: as `load_cifar10`.
+    """
+
     def find(place: Path) -> Path | None:
-        options = [place / edition.folder, place, place / edition.archive]
-        for option in options[:2]:
-            if (option / edition.test).is_file() and (option / edition.meta).is_file():
-                return option
-        if options[2].is_file():
-            return options[2]
-        return place if place.name == edition.archive and place.is_file() else None
+        for folder in (place / published.base_folder, place):
+            names = (published.test_list[0][0], published.meta["filename"])
+            if all((folder / name).is_file() for name in names):
+                return folder
+        for archive in (place / published.filename, place):
+            if archive.name == published.filename and archive.is_file():
+                return archive
+        images = (place / "train").is_dir() and (place / "test").is_dir()
+        return place if images else None
 
-    obtain = f"Put https://www.cs.toronto.edu/~kriz/{edition.archive} there, as it is or unpacked."
-    place = locate(edition.name, root, find, obtain=obtain)
-    read = _from_folder(place) if place.is_dir() else _from_archive(place, edition)
-    names = read(edition.meta).get(edition.label_names)
-    if (
-        not isinstance(names, list)
-        or len(names) != edition.num_classes
-        or not all(isinstance(name, (bytes, str)) for name in names)
-    ):
-        raise ValueError(f"Expected {edition.num_classes} class names in {place}/{edition.meta}.")
-    parts = [_images(read(name), f"{place}/{name}", edition) for name in edition.train]
-    train = MemoryImages(
-        torch.cat([part.pixels for part in parts]), torch.cat([part.labels for part in parts])
-    )
+    obtain = f"Put {published.url} there, as it is or unpacked."
+    place = locate(name, root, find, obtain=obtain)
+    if place.is_file():
+        classes, train, test = _from_archive(place, published)
+    elif (place / "train").is_dir():
+        classes, train, test = _from_images(place, num_classes)
+    else:
+        classes, train, test = _from_folder(place, published)
     return Source(
-        classes=tuple(
-            name.decode(errors="replace") if isinstance(name, bytes) else name for name in names
-        ),
+        classes=classes,
         train=train,
-        test=_images(read(edition.test), f"{place}/{edition.test}", edition),
+        test=test,
         mean=_MEAN,
         std=_STD,
-        image_size=32,
+        image_size=_SIZE,
         augmentation=_AUGMENTATION,
     )
 
 
-def _from_folder(folder: Path) -> Callable[[str], dict[bytes, Any]]:
-    def read(name: str) -> dict[bytes, Any]:
+_Read = tuple[tuple[str, ...], MemoryImages, MemoryImages]
+
+
+def _from_folder(folder: Path, published: type[CIFAR10]) -> _Read:
+    # torchvision checks the files of both parts whenever it reads one: here each of its own.
+    train_only: dict[str, Any] = {"base_folder": ".", "test_list": []}
+    test_only: dict[str, Any] = {"base_folder": ".", "train_list": []}
+    try:
+        train = type("Train", (published,), train_only)(folder, train=True)
+        test = type("Test", (published,), test_only)(folder, train=False)
+    except RuntimeError:  # it says only that there is something
+        _name_what_is_wrong(folder, published)
+        raise
+    return tuple(train.classes), _images(train), _images(test)
+
+
+def _images(part: CIFAR10) -> MemoryImages:
+    pixels = torch.from_numpy(part.data).permute(0, 3, 1, 2)
+    return MemoryImages(pixels, torch.tensor(part.targets, dtype=torch.int64))
+
+
+def _name_what_is_wrong(folder: Path, published: type[CIFAR10]) -> None:
+    meta = (published.meta["filename"], published.meta["md5"])
+    for name, md5 in (*published.train_list, *published.test_list, meta):
         path = folder / name
         if not path.is_file():
-            raise FileNotFoundError(f"Expected the file {path}, as in the official archive.")
-        return load_arrays(path.read_bytes(), str(path))
+            raise FileNotFoundError(f"Expected the file {path}, as in {published.filename}.")
+        if not check_integrity(path, md5):
+            raise ValueError(
+                f"Expected {path} to be the published file, with the MD5 checksum {md5}. Any other "
+                "could run whatever it names, and is not opened: give images instead, in "
+                "train/<class>/ and test/<class>/."
+            )
 
-    return read
 
-
-def _from_archive(archive: Path, edition: _Edition) -> Callable[[str], dict[bytes, Any]]:
-    digest = hashlib.md5(usedforsecurity=False)  # the only checksum that was published
-    with archive.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != edition.md5:
+def _from_archive(archive: Path, published: type[CIFAR10]) -> _Read:
+    if not check_integrity(archive, published.tgz_md5):
         raise ValueError(
-            f"Expected {archive} to have the MD5 checksum {edition.md5}, got "
-            f"{digest.hexdigest()}: the download is incomplete or another file."
+            f"Expected {archive} to have the MD5 checksum {published.tgz_md5}: the download is "
+            "incomplete or another file."
         )
-    wanted = {*edition.train, edition.test, edition.meta}
-    with tarfile.open(archive, "r:gz") as tar:
-        contents = {
-            Path(member.name).name: member_file.read()
-            for member in tar
-            if Path(member.name).name in wanted and (member_file := tar.extractfile(member))
-        }
-
-    def read(name: str) -> dict[bytes, Any]:
-        return load_arrays(contents[name], f"{archive}/{name}")
-
-    return read
+    # Not beside the archive: that folder may be read-only, and several runs may start at once.
+    with TemporaryDirectory() as folder, tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+        return _from_folder(Path(folder) / published.base_folder, published)
 
 
-def _images(found: dict[bytes, Any], origin: str, edition: _Edition) -> MemoryImages:
-    data, labels = found.get(b"data"), found.get(edition.labels)
-    if not isinstance(data, np.ndarray) or data.shape[1:] != (3 * 32 * 32,) or not len(data):
-        raise ValueError(f"Expected an array (n, 3072) of bytes called `data` in {origin}.")
-    if (
-        not isinstance(labels, list)
-        or len(labels) != len(data)
-        or not all(type(label) is int and 0 <= label < edition.num_classes for label in labels)
-    ):
+def _from_images(folder: Path, num_classes: int) -> _Read:
+    classes = subfolders(folder / "train")
+    if len(classes) != num_classes:
         raise ValueError(
-            f"Expected {len(data)} labels from 0 to {edition.num_classes - 1} called "
-            f"`{edition.labels.decode()}` in {origin}."
+            f"Expected a folder for each of {num_classes} classes in {folder / 'train'}, "
+            f"got {len(classes)}."
         )
-    pixels: NDArray[np.uint8] = data.reshape(-1, 3, 32, 32).copy()
-    return MemoryImages(torch.from_numpy(pixels), torch.tensor(labels, dtype=torch.int64))
+    train, test = (
+        in_memory(files_by_class(folder, part, classes), _SIZE) for part in ("train", "test")
+    )
+    return tuple(classes), train, test

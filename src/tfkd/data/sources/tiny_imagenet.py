@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from tfkd.data.augmentation import Augmentation
-from tfkd.data.image_files import image_paths, read_rgb, read_words
-from tfkd.data.images import MemoryImages
+from tfkd.data.image_files import image_paths, read_words
+from tfkd.data.images import ImageFiles, MemoryImages
+from tfkd.data.sources.in_memory import in_memory
 from tfkd.data.sources.source import Source, locate
 
 _SIZE = 64
@@ -90,21 +88,5 @@ def _names(folder: Path, ids: list[str]) -> tuple[str, ...]:
 
 
 def _decode(folder: Path, samples: list[tuple[str, int]]) -> MemoryImages:
-    pixels = torch.empty((len(samples), 3, _SIZE, _SIZE), dtype=torch.uint8)
-
-    def decode(position: int) -> None:
-        pixels[position] = _read(folder / samples[position][0])
-
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
-        for _ in pool.map(decode, range(len(samples)), chunksize=256):
-            pass
-    return MemoryImages(pixels, torch.tensor([label for _, label in samples], dtype=torch.int64))
-
-
-def _read(path: Path) -> Tensor:
-    image = torch.from_numpy(np.array(read_rgb(path))).permute(2, 0, 1)
-    if image.shape != (3, _SIZE, _SIZE):
-        raise ValueError(
-            f"Expected {_SIZE} × {_SIZE} pixels at {path}, got {tuple(image.shape[1:])}."
-        )
-    return image
+    labels = torch.tensor([label for _, label in samples], dtype=torch.int64)
+    return in_memory(ImageFiles(folder, [path for path, _ in samples], labels), _SIZE)

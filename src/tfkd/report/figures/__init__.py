@@ -10,7 +10,7 @@ from tfkd.report.figures import (
     flattening,
     reliability,
     risk_coverage,
-    soft_targets,
+    soft_targets_of_study,
     teachers,
 )
 from tfkd.report.figures.drawing import Drawing
@@ -22,7 +22,7 @@ FIGURES = (
     teachers,
     reliability,
     risk_coverage,
-    soft_targets,
+    soft_targets_of_study,
     flattening,
     class_differences,
     cost,

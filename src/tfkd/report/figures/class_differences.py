@@ -48,7 +48,7 @@ def draw(data: StudyData) -> Drawing | None:
         axes[0].set_xlabel("difference in accuracy, points")
 
     values = [
-        (row.student, data.label(row), classes[place], float(mean), float(sd))
+        (row.student, data.name_in_figure(row), classes[place], float(mean), float(sd))
         for row in data.rows
         if row.arm.name in found
         for place, (mean, sd) in enumerate(zip(*found[row.arm.name], strict=True))
@@ -82,7 +82,7 @@ def _differences(data: StudyData, row: Row) -> tuple[Array, Array] | None:
     """Mean and sd over the common seeds of each class's difference, in points."""
     known = [
         {
-            run.record["seed"]: run.predictions.class_accuracy
+            run.seed: run.predictions.class_accuracy
             for run in data.runs.get(arm or "", [])
             if run.predictions is not None
         }

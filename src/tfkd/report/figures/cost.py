@@ -50,7 +50,7 @@ def draw(data: StudyData) -> Drawing | None:
     values = [
         (
             row.student,
-            data.label(row),
+            data.name_in_figure(row),
             *costs[row.arm.name],
             None if row.difference is None else row.difference.mean,
         )
@@ -76,20 +76,20 @@ def draw(data: StudyData) -> Drawing | None:
 
 
 def _own(data: StudyData, row: Row) -> float:
-    return float(np.median([run.record["seconds"] for run in data.runs[row.arm.name]]))
+    return float(np.median([run.seconds for run in data.runs[row.arm.name]]))
 
 
 def _with_teacher(data: StudyData, row: Row) -> float:
     """Seconds of a run and of as much of its teacher's as was needed, median over seeds."""
-    teachers = {run.record["seed"]: run for run in data.runs.get(row.arm.teacher or "", [])}
+    teachers = {run.seed: run for run in data.runs.get(row.arm.teacher or "", [])}
     totals = []
     for run in data.runs[row.arm.name]:
-        total = run.record["seconds"]
-        teacher = teachers.get(run.record["seed"])
+        total = run.seconds
+        teacher = teachers.get(run.seed)
         if teacher is not None and row.arm.teacher_epoch is None:
-            total += teacher.record["seconds"]
+            total += teacher.seconds
         elif teacher is not None:
             epochs = teacher.history[: row.arm.teacher_epoch]
-            total += sum(epoch["seconds"] for epoch in epochs)
+            total += sum(epoch.seconds for epoch in epochs)
         totals.append(total)
     return float(np.median(totals))

@@ -102,10 +102,10 @@ def _curves(data: StudyData, arm: str) -> tuple[list[int], dict[str, tuple[Array
     length = min(len(history) for history in histories)
     step = math.ceil(length / MOST_POINTS)
     kept = sorted({*range(0, length, step), length - 1}) if length else []
-    epochs = [histories[0][i]["epoch"] for i in kept]
+    epochs = [histories[0][i].epoch for i in kept]
     curves = {}
     for key, _, factor in CURVES:
-        values = [[history[i].get(key) for i in kept] for history in histories]
+        values = [[getattr(history[i], key) for i in kept] for history in histories]
         if not kept or any(value is None for line in values for value in line):
             continue
         array = factor * np.array(values, dtype=np.float64)
@@ -123,7 +123,7 @@ def _values(
     epochs, curves = found
     result = []
     for place, epoch in enumerate(epochs):
-        values: list[Value] = [row.student, data.label(row), epoch]
+        values: list[Value] = [row.student, data.name_in_figure(row), epoch]
         for key, _, _ in shown:
             if key in curves:
                 mean, sd = curves[key]

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Sequence
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, first
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
+from tfkd.report.number_text import with_sign, without_plus
 from tfkd.report.study_data import StudyData
-from tfkd.report.tables import Table, number, signed
+from tfkd.report.tables import Table
 from tfkd.study.summary import Row
 
 ROW_INCHES = 0.35
@@ -24,11 +25,13 @@ def draw(data: StudyData) -> Drawing | None:
     if not compared:
         return None
     found_students = list(dict.fromkeys(row.student for row in compared))
-    students, left_out = first(found_students, MOST_PANELS, "students", str)
+    students, left_out = within_limit(found_students, MOST_PANELS, "students", str)
     panels, sentences = [], [left_out]
     for student in students:
         of_student = [row for row in compared if row.student == student]
-        rows, left_out = first(of_student, MOST_ARMS, f"arms of {student}", data.label)
+        rows, left_out = within_limit(
+            of_student, MOST_ARMS, f"arms of {student}", data.name_in_figure
+        )
         panels.append(_panel(data, student, rows))
         sentences.append(left_out)
     columns = ("student", "arm", "control", "n", "difference", "low", "high", "corrected p")
@@ -39,7 +42,7 @@ def draw(data: StudyData) -> Drawing | None:
         values.append(
             (
                 row.student,
-                data.label(row),
+                data.name_in_figure(row),
                 "yes" if row.is_control else "",
                 found.n,
                 found.mean,
@@ -85,12 +88,12 @@ def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
                 [place],
                 marker=style.marker,
                 color=style.colour,
-                fillstyle=FILLED[row.arm.dialect],
+                fillstyle=FILLED[row.dialect],
                 markersize=6,
             )
-            label = textwrap.shorten(data.label(row), 52, placeholder=" …")
-            text = signed(found.mean)
-            interval = f" ({number(found.low)} to {number(found.high)})"
+            label = textwrap.shorten(data.name_in_figure(row), 52, placeholder=" …")
+            text = with_sign(found.mean)
+            interval = f" ({without_plus(found.low)} to {without_plus(found.high)})"
             if not math.isnan(found.low) and len(label + text + interval) <= MOST_LETTERS:
                 text += interval
             for side, words in ((0.0, label), (1.0, text)):

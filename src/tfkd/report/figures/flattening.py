@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.limits import MOST_PANELS, first
+from tfkd.report.figures.limits import MOST_PANELS, within_limit
 from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.predictions import TEMPERATURES, Array
 from tfkd.report.study_data import StudyData
@@ -24,7 +24,7 @@ def draw(data: StudyData) -> Drawing | None:
         return None
     num_classes = len(data.classes)
     panels = []
-    arms, left_out = first(list(teachers), MOST_PANELS, "teachers", str)
+    arms, left_out = within_limit(list(teachers), MOST_PANELS, "teachers", str)
     for place, arm in enumerate(arms):
         name, curves = data.by_arm[arm].student, teachers[arm]
         with drawing():

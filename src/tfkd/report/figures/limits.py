@@ -14,7 +14,7 @@ MOST_ARMS = 40
 T = TypeVar("T")
 
 
-def first(
+def within_limit(
     items: Sequence[T], most: int, what: str, name: Callable[[T], str]
 ) -> tuple[Sequence[T], str]:
     """Return the items that are drawn, and a sentence on the others; empty if there are none.
@@ -26,9 +26,9 @@ def first(
         name: of an item.
 
     Example:
-        >>> first("abcde", 3, "letters", str.upper)[0]
+        >>> within_limit("abcde", 3, "letters", str.upper)[0]
         'abc'
-        >>> print(first("abcde", 3, "letters", str.upper)[1])
+        >>> print(within_limit("abcde", 3, "letters", str.upper)[1])
         Drawn are the first 3 of 5 letters, in the order of the tables; left out: D to E. The \
 numbers of this figure have them all.
     """

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfkd.report.figures.limits import MOST_PANELS, MOST_PANELS_OF_STUDENT, first
+from tfkd.method_table import DIALECTS
+from tfkd.report.figures.limits import MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.figures.style import PANEL, Style, drawing, styles_in, to_svg
 from tfkd.report.study_data import Group, StudyData
-from tfkd.study.methods import DIALECTS
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def panel_per_group(
     for place, group in enumerate(groups):
         with drawing():
             rows = styles_in(group)
-            lines = (len(rows) + 1) // 2 if _short(data, group) else len(rows)
+            lines = (len(rows) + 1) // 2 if _fit_in_two_columns(data, group) else len(rows)
             figure = Figure(figsize=(PANEL[0], height + 0.16 * lines), layout="constrained")
             all_axes = list(figure.subplots(axes, 1, sharex=True, squeeze=False)[:, 0])
             for row, style in rows:
@@ -67,7 +67,7 @@ def panel_per_group(
                 handles,
                 [legend_label(data, row, group) for row, _ in rows],
                 loc="outside lower left",
-                ncols=2 if _short(data, group) else 1,
+                ncols=2 if _fit_in_two_columns(data, group) else 1,
             )
             svgs.append(to_svg(figure, f"{name}-{place}", title))
     return Panels(tuple(svgs), left_out)
@@ -75,7 +75,7 @@ def panel_per_group(
 
 def legend_label(data: StudyData, row: Row, group: Group) -> str:
     """Return the label of an arm, without its dialect where the panel's title says it."""
-    label, dialect = data.label(row), DIALECTS[row.arm.dialect]
+    label, dialect = data.name_in_figure(row), DIALECTS[row.dialect]
     if group.title.startswith(dialect):
         label = label.replace(f", {dialect}", "", 1)
     return textwrap.shorten(label, 56, placeholder=" …")
@@ -87,10 +87,12 @@ def _drawn(found: list[Group]) -> tuple[Sequence[Group], str]:
     sentences = []
     for student in dict.fromkeys(group.student for group in found):
         of_student = [group for group in found if group.student == student]
-        groups, left_out = first(of_student, MOST_PANELS_OF_STUDENT, f"panels of {student}", _title)
+        groups, left_out = within_limit(
+            of_student, MOST_PANELS_OF_STUDENT, f"panels of {student}", _title
+        )
         kept += groups
         sentences.append(left_out)
-    groups, left_out = first(kept, MOST_PANELS, "panels", _title)
+    groups, left_out = within_limit(kept, MOST_PANELS, "panels", _title)
     return groups, " ".join(filter(None, (*sentences, left_out)))
 
 
@@ -98,5 +100,6 @@ def _title(group: Group) -> str:
     return f"{group.student}: {group.title}"
 
 
-def _short(data: StudyData, group: Group) -> bool:
+def _fit_in_two_columns(data: StudyData, group: Group) -> bool:
+    """Whether the labels of the legend are that short."""
     return all(len(legend_label(data, row, group)) <= 24 for row in group.all_rows)

@@ -57,7 +57,7 @@ def draw(data: StudyData) -> Drawing | None:
             values.append(
                 (
                     row.student,
-                    data.label(row),
+                    data.name_in_figure(row),
                     edges,
                     int(count),
                     float(confidence),

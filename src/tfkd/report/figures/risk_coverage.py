@@ -58,7 +58,7 @@ def draw(data: StudyData) -> Drawing | None:
         panels.svgs,
         Table(
             "Error rate in percent by coverage, mean over seeds",
-            ("coverage, %", *(f"{row.student}: {data.label(row)}" for row in rows)),
+            ("coverage, %", *(f"{row.student}: {data.name_in_figure(row)}" for row in rows)),
             tuple(values),
         ),
         panels.left_out,

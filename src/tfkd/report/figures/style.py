@@ -8,9 +8,13 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
+from tfkd.method_table import BASELINE
 from tfkd.report.study_data import Group
+from tfkd.study.comparison import COMPARED
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
@@ -71,17 +75,9 @@ IN_TURN = [
 ]
 """For arms that their methods do not tell apart."""
 
-_METHODS = (
-    "label_smoothing",
-    "tf_kd_reg",
-    "tf_kd_self",
-    "normal_kd",
-    "de_kd",
-    "re_kd",
-)
 _OF_METHOD = {
-    "cross_entropy": BASELINE_STYLE,
-    **dict(zip(_METHODS, IN_TURN, strict=False)),
+    BASELINE: BASELINE_STYLE,
+    **dict(zip((name for name in COMPARED if name != BASELINE), cycle(IN_TURN), strict=False)),
     "scaled": Style("#d55e00", "<", _DASHES[0]),
     "balanced": Style("#cc79a7", ">", _DASHES[3]),
     "smoothed": Style("#e69f00", "p", _DASHES[2]),
@@ -94,7 +90,8 @@ FILLED = {"tfkd": "full", "paper": "none", "released": "left"}
 
 def style_of(row: Row) -> Style:
     """Return the style of an arm's method, the same in every figure."""
-    return _OF_METHOD.get(row.arm.method, BASELINE_STYLE)
+    own = IN_TURN[crc32(row.method.encode()) % len(IN_TURN)]  # of a method of one's own
+    return _OF_METHOD.get(row.method, own)
 
 
 def styles_in(group: Group) -> list[tuple[Row, Style]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tfkd.method_table import DIALECTS
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, first
+from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, drawing, style_of, to_svg
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
-from tfkd.study.methods import DIALECTS, METHODS
 from tfkd.study.summary import Row
 
 
@@ -20,17 +20,19 @@ def draw(data: StudyData) -> Drawing | None:
     if not taught:
         return None
     found_students = list(dict.fromkeys(row.student for row in taught))
-    students, left_out = first(found_students, MOST_PANELS, "students", str)
+    students, left_out = within_limit(found_students, MOST_PANELS, "students", str)
     panels, sentences = [], [left_out]
     for student in students:
         of_student = [row for row in taught if row.student == student]
-        rows, left_out = first(of_student, MOST_ARMS, f"arms of {student}", data.label)
+        rows, left_out = within_limit(
+            of_student, MOST_ARMS, f"arms of {student}", data.name_in_figure
+        )
         panels.append(_panel(data, student, rows))
         sentences.append(left_out)
     values = [
         (
             row.student,
-            data.label(row),
+            data.name_in_figure(row),
             row.teacher,
             row.accuracy.n,
             row.metrics["teacher_accuracy"].mean,
@@ -102,7 +104,7 @@ def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
                     yerr=_spread(row.accuracy.sd),
                     color=style.colour,
                     marker=style.marker,
-                    fillstyle=FILLED[row.arm.dialect],
+                    fillstyle=FILLED[row.dialect],
                     markersize=6,
                     elinewidth=0.8,
                     linestyle="none",
@@ -120,7 +122,7 @@ def _lines(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows that differ in the teacher's snapshot alone."""
     lines: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        lines.setdefault((row.arm.loss, row.arm.recipe, row.arm.teacher), []).append(row)
+        lines.setdefault((row.arm.method, row.arm.recipe, row.arm.teacher), []).append(row)
     # A method and its defective teacher are two points and no line.
     if max(map(len, lines.values())) < 3:
         return [[row] for row in rows]
@@ -129,11 +131,11 @@ def _lines(rows: Sequence[Row]) -> list[list[Row]]:
 
 def _label(row: Row, snapshots: bool) -> str:
     """The method, or for the snapshots of one network its name; and the dialect."""
-    label = METHODS.get(row.arm.method, row.arm.method)
+    label = row.arm.method.row.title
     if snapshots and row.teacher is not None:
         label = f"by {row.teacher.partition('@')[0]}"
-    if row.arm.dialect != "tfkd":
-        label += f", {DIALECTS[row.arm.dialect]}"
+    if row.dialect != "tfkd":
+        label += f", {DIALECTS[row.dialect]}"
     return label
 
 

@@ -31,7 +31,7 @@ class Lines:
 
     def epoch(self, record: EpochRecord) -> None:
         """Print the epoch."""
-        line = f"epoch {record.epoch}/{self._epochs}  {summarise(record)}"
+        line = f"epoch {record.epoch}/{self._epochs}  {epoch_line(record)}"
         print(line, file=sys.stderr, flush=True)
 
 
@@ -62,7 +62,7 @@ class Bar:
         self._bar.update(
             self._task,
             completed=record.epoch * self._steps,  # though the epoch was begun by another
-            description=f"epoch {record.epoch}  {summarise(record)}",
+            description=f"epoch {record.epoch}  {epoch_line(record)}",
         )
 
 
@@ -82,7 +82,7 @@ def show_progress() -> Iterator[Progress]:
         yield Bar(bar)
 
 
-def summarise(record: EpochRecord) -> str:
+def epoch_line(record: EpochRecord) -> str:
     """Return the metrics of an epoch in one short line."""
     parts = [f"loss {record.train_loss:.4f}", f"train {100 * record.train_accuracy:.1f} %"]
     if record.validation_accuracy is not None:

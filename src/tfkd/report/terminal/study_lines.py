@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
+from tfkd.report.number_text import duration
 from tfkd.study.estimate import Estimate
 from tfkd.study.plan import Study
 from tfkd.study.status import ArmStatus
@@ -36,7 +36,7 @@ def print_estimate(study: Study, cost: Estimate) -> None:
         f"seed{'s' if study.seeds > 1 else ''}), {cost.finished} of them finished."
     )
     print(
-        f"Left: {cost.epochs} epochs, about {readable_time(cost.seconds)} on this machine with "
+        f"Left: {cost.epochs} epochs, about {duration(cost.seconds)} on this machine with "
         f"{cost.jobs} run{'s' if cost.jobs > 1 else ''} side by side, from a measured step."
     )
 
@@ -61,25 +61,6 @@ def print_status(study: Study, arms: list[ArmStatus], console: Console) -> None:
             f"{arm.finished}/{arm.planned}",
             str(arm.begun),
             f"{arm.epochs_done}/{arm.epochs}",
-            readable_time(arm.seconds) if arm.seconds else "",
+            duration(arm.seconds) if arm.seconds else "",
         )
     console.print(table)
-
-
-def readable_time(seconds: float) -> str:
-    """Return a time in the two largest of its units.
-
-    Example:
-        >>> readable_time(5025)
-        '1 h 24 min'
-    """
-    if seconds < 60:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours == 0:
-        return f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes_left} min"
-    days, hours_left = divmod(hours, 24)
-    return f"{days} days {hours_left} h"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tfkd.runs import EpochRecord, Result
 from tfkd.study.execute import StudyProgress
 from tfkd.study.plan import PlannedRun
 
@@ -50,9 +51,9 @@ class StudyLines:
         self._started = self._last = time.monotonic()
         self._print(f"{runs} runs to do, {epochs} epochs together")
 
-    def epoch(self, name: str, record: dict[str, Any]) -> None:
+    def epoch(self, name: str, record: EpochRecord) -> None:
         """Say how far it is, now and then."""
-        self._epochs.reach(name, record["epoch"])
+        self._epochs.reach(name, record.epoch)
         now = time.monotonic()
         if now - self._last >= self.seconds_between_lines:
             self._last = now
@@ -60,13 +61,13 @@ class StudyLines:
             minutes = each * (self._total - behind) / 60
             self._print(
                 f"epoch {behind} of {self._total} together, about {minutes:.0f} "
-                f"minutes left; {name} is at epoch {record['epoch']}"
+                f"minutes left; {name} is at epoch {record.epoch}"
             )
 
-    def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
+    def finished(self, run: PlannedRun, result: Result) -> None:
         """Say what came of a run."""
         self._done += 1
-        self._epochs.finish(run.name, run.settings.epochs)
+        self._epochs.finish(run.name, run.settings.recipe.epochs)
         self._last = time.monotonic()
         self._print(f"[{self._done}/{self._runs}] {describe(run, result)}")
 
@@ -85,15 +86,15 @@ class StudyBar:
         self._task = self._bar.add_task(f"0 of {runs} runs", total=epochs)
         self._runs, self._done, self._epochs = runs, 0, _Epochs()
 
-    def epoch(self, name: str, record: dict[str, Any]) -> None:
+    def epoch(self, name: str, record: EpochRecord) -> None:
         """Advance."""
-        self._epochs.reach(name, record["epoch"])
+        self._epochs.reach(name, record.epoch)
         self._bar.update(self._task, completed=self._epochs.behind)
 
-    def finished(self, run: PlannedRun, result: dict[str, Any]) -> None:
+    def finished(self, run: PlannedRun, result: Result) -> None:
         """Say what came of a run."""
         self._done += 1
-        self._epochs.finish(run.name, run.settings.epochs)
+        self._epochs.finish(run.name, run.settings.recipe.epochs)
         self._bar.update(
             self._task,
             completed=self._epochs.behind,
@@ -134,9 +135,9 @@ def show_study_progress(console: Console | None = None) -> Iterator[StudyProgres
         yield StudyBar(bar)
 
 
-def describe(run: PlannedRun, result: dict[str, Any]) -> str:
+def describe(run: PlannedRun, result: Result) -> str:
     """Return one short line about a finished run."""
     return (
-        f"{run.settings.student} {run.method} seed {run.settings.seed}: "
-        f"{100 * result['test']['accuracy']:.2f} % in {result['seconds']:.0f} s"
+        f"{run.arm.replace('/', ' ')} seed {run.settings.seed}: "
+        f"{100 * result.test.accuracy:.2f} % in {result.seconds:.0f} s"
     )

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from tfkd.study.summary import Row, conclude
+from tfkd.report.columns import TERMINAL
+from tfkd.study.conclusions import conclude, conclude_claims
+from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 METHOD_WIDTH = 13
-NUMBERS = (
-    "test accu-\nracy %",
-    "difference to\ncross-entropy",
-    "NLL",
-    "ECE\n%",
-    "AURC\n%",
-    "sec-\nonds",
-)
-"""Headings of the columns behind method and teacher."""
+TEACHER_WIDTHS = (6, 10)
+NARROW = 100
+"""Columns of a terminal below which names are folded."""
 
 
 def print_rows(rows: list[Row], console: Console) -> None:
@@ -30,57 +25,35 @@ def print_rows(rows: list[Row], console: Console) -> None:
         rows: of `tfkd.study.summary.summarise_study`.
         console: where to; it fits in 80 columns.
     """
+    for student in dict.fromkeys(row.student for row in rows):
+        _print_table(student, [row for row in rows if row.student == student], console)
+        console.print()
+    console.print(conclude(conclude_claims(rows)), highlight=False)
+
+
+def _print_table(student: str, rows: list[Row], console: Console) -> None:
     from rich.table import Table
 
-    for student in dict.fromkeys(row.student for row in rows):
-        seeds = max(row.accuracy.n for row in rows if row.student == student)
-        table = Table(
-            title=f"student {student}, mean ± sd of {seeds} seed{'s' if seeds > 1 else ''}",
-            title_justify="left",
-            box=None,
-            padding=(0, 1, 0, 0),
-        )
-        cells = [_cells(row) for row in rows if row.student == student]
-        numbers = [
-            max(len(text) for text in (*name.split("\n"), *column))
-            for name, column in zip(NUMBERS, list(zip(*cells, strict=True))[2:], strict=True)
-        ]
-        # What the numbers leave for names, with a space behind each column.
-        left = console.width - sum(numbers) - len(NUMBERS) - 2
-        narrow = console.width < 100
-        table.add_column("method", width=METHOD_WIDTH if narrow else None, overflow="fold")
-        table.add_column(
-            "teacher\naccuracy %",
-            width=min(max(left - METHOD_WIDTH, 6), 10) if narrow else None,
-            overflow="fold",
-        )
-        for name in NUMBERS:
-            table.add_column(name, justify="right", no_wrap=True)
-        for row_of_cells in cells:
-            table.add_row(*row_of_cells)
-        console.print(table)
-        console.print()
-    console.print(conclude(rows), highlight=False)
-
-
-def _cells(row: Row) -> list[str]:
-    teacher = ""
-    if row.teacher is not None and "teacher_accuracy" in row.metrics:
-        teacher = f"{row.teacher} {row.metrics['teacher_accuracy'].mean:.1f}"
-    spread = "" if math.isnan(row.accuracy.sd) else f" ±{row.accuracy.sd:.2f}"
-    difference = ""
-    if row.difference is not None:
-        difference = f"{row.difference.mean:+.2f}"
-        if not math.isnan(row.difference.low):
-            difference += f" [{row.difference.low:+.2f} {row.difference.high:+.2f}]"
-    seconds = row.metrics["seconds"].mean
-    return [
-        row.title,
-        teacher,
-        f"{row.accuracy.mean:.2f}{spread}",
-        difference,
-        f"{row.metrics['nll'].mean:.3f}",
-        f"{row.metrics['ece'].mean:.1f}",
-        f"{row.metrics['aurc'].mean:.2f}",
-        f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}",
-    ]
+    seeds = max(row.n for row in rows)
+    table = Table(
+        title=f"student {student}, mean ± sd of {seeds} seed{'s' if seeds > 1 else ''}",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    method, teacher, *numbers = TERMINAL
+    cells = {heading: [cell(row) for row in rows] for heading, cell in TERMINAL.items()}
+    # What the numbers leave for names, with a space behind each column.
+    taken = [max(map(len, (*heading.split("\n"), *cells[heading]))) + 1 for heading in numbers]
+    left = console.width - sum(taken) - 2 - METHOD_WIDTH
+    least, most = TEACHER_WIDTHS
+    narrow = console.width < NARROW
+    table.add_column(method, width=METHOD_WIDTH if narrow else None, overflow="fold")
+    table.add_column(
+        teacher, width=min(max(left, least), most) if narrow else None, overflow="fold"
+    )
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row_of_cells in zip(*cells.values(), strict=True):
+        table.add_row(*row_of_cells)
+    console.print(table)

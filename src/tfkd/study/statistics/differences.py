@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import stats
 
 from tfkd._checks import check_fraction, check_number, check_positive
-from tfkd.study.statistics.bca import bca_interval
-from tfkd.study.statistics.resampling import flipped_sums, resampled_means
-
-MOST_EXACT = 14
-"""Up to this many seeds all 2ⁿ sign flips are enumerated; beyond it they are sampled."""
-
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
+from tfkd.study.statistics.power import detectable_difference
+from tfkd.study.statistics.sign_flip import numbers_at_once, sign_flip_p, smallest_p
 
 
 @dataclass(frozen=True)
@@ -141,16 +135,19 @@ def paired_difference(
     if np.ptp(differences) <= tolerance:
         differences[:] = differences.mean()
     n, sd = len(differences), _sd(differences)
-    low, high = _interval(differences, confidence, resamples, seed)
+    generator = np.random.default_rng(seed)
+    low, high = _interval(differences, confidence, resamples, generator)
     return PairedDifference(
         n=n,
         mean=float(differences.mean()),
         sd=sd,
         low=low,
         high=high,
-        p_value=_sign_flip_p(differences, tolerance, resamples, seed),
-        smallest_p=_smallest_p(n, resamples),
-        detectable=_detectable_noncentrality(n) * sd / math.sqrt(n) if n > 1 else math.nan,
+        p_value=sign_flip_p(
+            differences, tolerance=tolerance, resamples=resamples, generator=generator
+        ),
+        smallest_p=smallest_p(n, resamples),
+        detectable=detectable_difference(n, sd),
     )
 
 
@@ -184,117 +181,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def seeds_needed(
-    difference: float, sd: float, *, power: float = 0.8, level: float = 0.05, maximum: int = 1000
-) -> int | None:
-    """How many seeds a study needs to find a difference.
-
-    Args:
-        difference: the true mean difference to the baseline, of either sign.
-        sd: standard deviation of the differences between seeds, at least 0.
-        power: chance to find it, above 0 and below 1.
-        level: of the two-sided test, above 0 and below 1.
-        maximum: the most seeds to consider.
-
-    Returns:
-        The smallest n for which a paired t-test has this power and the sign-flip test can reach
-        this level at all (2/2ⁿ ≤ level); None if that is more than `maximum`.
-
-    Raises:
-        TypeError: if an argument is not a number.
-        ValueError: if one is out of its range.
-
-    Example:
-        >>> seeds_needed(0.5, 1.0)
-        34
-        >>> seeds_needed(100.0, 1.0)
-        6
-    """
-    size = abs(check_number("difference", difference))
-    if not math.isfinite(size):
-        raise ValueError(f"Expected `difference` to be finite, got {difference}.")
-    if not 0.0 <= check_number("sd", sd) < math.inf:
-        raise ValueError(f"Expected `sd` of at least 0 and finite, got {sd}.")
-    for name, value in (("power", power), ("level", level)):
-        if not 0.0 < check_fraction(name, value) < 1.0:
-            raise ValueError(f"Expected `{name}` above 0 and below 1, got {value}.")
-    if size == 0.0:
-        return None
-
-    def enough(n: int) -> bool:
-        noncentrality = size * math.sqrt(n) / sd if sd > 0.0 else math.inf  # inf: always found
-        return _smallest_p(n) <= level and _power(noncentrality, n, level) >= power
-
-    candidates = range(2, maximum + 1)
-    place = bisect_left(candidates, True, key=enough)
-    return candidates[place] if place < len(candidates) else None
-
-
 def _interval(
-    differences: NDArray[np.float64], confidence: float, resamples: int, seed: int
+    differences: NDArray[np.float64],
+    confidence: float,
+    resamples: int,
+    generator: np.random.Generator,
 ) -> tuple[float, float]:
+    """Ends of the BCa interval of the mean; nan where the resamples give none."""
     if len(differences) == 1:
         return math.nan, math.nan
-    if not _varies(differences):  # BCa would divide by the spread
+    if np.ptp(differences) == 0.0:  # BCa would divide by the spread
         return float(differences[0]), float(differences[0])
-    drawn = resampled_means(differences, resamples, seed)
-    return bca_interval(differences, drawn, confidence=confidence)
-
-
-def _sign_flip_p(
-    differences: NDArray[np.float64], tolerance: float, resamples: int, seed: int
-) -> float:
-    n, least = len(differences), abs(differences.sum()) - tolerance
-    if n <= MOST_EXACT:
-        sums = _all_signs(n) @ differences
-        return int((np.abs(sums) >= least).sum()) / len(sums)
-    # The signs follow the resamples of the interval, where there is one.
-    after = _varies(differences)
-    sums = flipped_sums(differences, resamples, seed, after_resamples=after)
-    return (int((np.abs(sums) >= least).sum()) + 1) / (resamples + 1)
-
-
-@lru_cache
-def _all_signs(n: int) -> NDArray[np.float64]:
-    """All 2ⁿ choices of signs, `(2ⁿ, n)`."""
-    flipped = np.arange(2**n)[:, None] >> np.arange(n) & 1
-    return (1.0 - 2.0 * flipped).astype(np.float64)
-
-
-def _varies(differences: NDArray[np.float64]) -> bool:
-    return bool(np.ptp(differences) > 0.0)
-
-
-def _smallest_p(n: int, resamples: int | None = None) -> float:
-    """Two of the 2ⁿ sign flips, all plus and all minus, are the most extreme."""
-    exact = 2.0 ** (1 - n)
-    return exact if resamples is None or n <= MOST_EXACT else max(exact, 1 / (resamples + 1))
-
-
-def _power(noncentrality: float, n: int, level: float) -> float:
-    """Power of the two-sided t-test of n differences; noncentrality is √n · difference / sd.
-
-    T = (Z + noncentrality) / (X/√df), X of the chi distribution: the tails of the normal Z, given
-    X, are integrated over X. `scipy.stats.nct` gives nan in parts of its lower tail.
-    """
-    df = n - 1
-    middle = math.sqrt(df)  # X has a variance below 1/2
-    start, stop = max(0.0, middle - 9.0), middle + 9.0
-    x = start + (stop - start) * (NODES + 1.0) / 2.0
-    log_density = (1 - df / 2) * math.log(2) - math.lgamma(df / 2) + special.xlogy(df - 1, x)
-    density = np.exp(log_density - x**2 / 2) * WEIGHTS * (stop - start) / 2.0
-    critical = special.stdtrit(df, 1 - level / 2) * x / middle
-    found = special.ndtr(noncentrality - critical) + special.ndtr(-noncentrality - critical)
-    return float(density @ found)
-
-
-@lru_cache
-def _detectable_noncentrality(n: int) -> float:
-    """The noncentrality at which the t-test of n differences at level 0.05 has a power of 0.8."""
-    root = optimize.brentq(  # type: ignore[no-untyped-call]
-        lambda value: _power(value, n, 0.05) - 0.8, 0.0, 30.0
-    )
-    return float(root)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # type: ignore[attr-defined]
+        found = stats.bootstrap(  # type: ignore[attr-defined]
+            (differences,),
+            np.mean,
+            confidence_level=confidence,
+            n_resamples=resamples,
+            batch=numbers_at_once(len(differences)),
+            method="BCa",
+            random_state=generator,  # `rng` from scipy 1.15 on
+        ).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def _sd(array: NDArray[np.float64]) -> float:

@@ -9,11 +9,11 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tfkd._typed import from_dict
 from tfkd.teachers.cache.forms import TEMPERATURES, StoredForm
 
 DESCRIPTION = "cache.json"
@@ -168,7 +168,7 @@ def read_description(path: Path) -> Description:
         )
     del values["version"]
     try:
-        return from_dict(Description, values)
+        return _description(values)
     except ValueError as error:
         raise ValueError(
             f"Expected {file} as a teacher cache has it: {error} {what_to_delete(path)}"
@@ -178,6 +178,53 @@ def read_description(path: Path) -> Description:
 def what_to_delete(path: Path) -> str:
     """Return a sentence: how a damaged cache is mended."""
     return f"Delete the directory {path} to make this teacher cache anew."
+
+
+def _description(values: dict[str, Any]) -> Description:
+    """Return a description of values as JSON has them; `ValueError` naming one of another type."""
+    names = [field.name for field in dataclasses.fields(Description)]
+    for name in {**dict.fromkeys(names), **values}:
+        if (name in names) != (name in values):
+            raise ValueError(f"Expected {', '.join(names)}, but they differ in {_short(name)}.")
+    for name, value, kind in _typed_values(values):
+        # Python counts true and false among the numbers, and has whole ones above all others.
+        large = kind is _NUMBER and isinstance(value, int) and abs(value) > sys.float_info.max
+        if not isinstance(value, kind) or isinstance(value, bool) or large:
+            got = "one too large" if large else type(value).__name__
+            raise ValueError(f"Expected `{name}` to be {_KINDS[kind]}, got {got}.")
+    return Description(**{**values, "shape": tuple(values["shape"])})
+
+
+_NUMBER = (int, float)
+_KINDS: dict[Any, str] = {str: "text", int: "a whole number", _NUMBER: "a number"}
+_KINDS |= {dict: "a mapping", list: "a list"}
+
+
+def _typed_values(values: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, value and kind of every part, the whole before what is in it."""
+    for name in ("form", "byte_order"):
+        yield name, values[name], str
+    for name in ("rows", "views"):
+        yield name, values[name], int
+    yield "seconds", values["seconds"], _NUMBER
+    yield "shape", values["shape"], list
+    for size in values["shape"]:
+        yield "shape", size, int
+    for name in ("columns", "total_variation", "identity"):
+        yield name, values[name], dict
+    for name, value in values["identity"].items():
+        yield f"identity.{_short(name)}", value, str
+    for part, kinds in (
+        ("columns", {"dtype": str, "shape": list, "sha256": str}),
+        ("total_variation", {"largest": _NUMBER, "mean": _NUMBER}),
+    ):
+        for name, inner in values[part].items():
+            yield f"{part}.{_short(name)}", inner, dict
+            for key, kind in kinds.items():
+                yield f"{part}.{_short(name)}.{key}", inner.get(key), kind
+    for name, column in values["columns"].items():
+        for size in column["shape"]:
+            yield f"columns.{_short(name)}.shape", size, int
 
 
 def _digest(values: dict[str, Any]) -> str:

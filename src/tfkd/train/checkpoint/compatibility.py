@@ -85,6 +85,8 @@ def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None
     done, batches = checkpoint.epochs_done, checkpoint.batches_done
     if not 0 <= done <= epochs:
         raise ValueError(f"expected at most {epochs} epochs, got {done}")
+    if done == epochs and batches > 0:
+        raise ValueError(f"expected at most {epochs} epochs, got {batches} batches of the next")
     if len(checkpoint.history) != done:
         raise ValueError(f"expected records of {done} epochs, got {len(checkpoint.history)}")
     if not plan.is_between_steps(batches):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import torch
@@ -48,7 +48,7 @@ def write_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
     buffer = io.BytesIO()
     torch.save(values, buffer)
     content = buffer.getvalue()
-    files.write_bytes(file, _checkpoint_line(content) + content)
+    files.write_bytes(file, _checkpoint_line(hashlib.sha256(content).hexdigest()) + content)
 
 
 def read_checkpoint(file: Path) -> Checkpoint:
@@ -60,19 +60,33 @@ def read_checkpoint(file: Path) -> Checkpoint:
     Raises:
         ValueError: naming the file, if it is not what `write_checkpoint` wrote.
     """
-    line, _, content = files.read_bytes(file).partition(b"\n")
-    try:
-        if line + b"\n" != _checkpoint_line(content):
-            raise ValueError("its checksum does not match")
-        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return msgspec.convert(values, Checkpoint)
-    except Exception as error:
-        reason = files.why(error) if isinstance(error, msgspec.MsgspecError) else str(error)
-        raise ValueError(
-            f"Expected a checkpoint in {file}, but: {reason.rstrip('.')}. Delete this file to "
-            "start the run anew."
-        ) from error
+    files.check_regular(file)
+    with file.open("rb") as content:
+        try:
+            _check_line(content)
+            values = torch.load(content, map_location="cpu", weights_only=True)
+            return msgspec.convert(values, Checkpoint)
+        except Exception as error:  # torch's are of many kinds, `OSError` among them
+            reason = files.why(error) if isinstance(error, msgspec.MsgspecError) else str(error)
+            raise ValueError(
+                f"Expected a checkpoint in {file}, but: {reason.rstrip('.')}. Delete this file to "
+                "start the run anew."
+            ) from error
 
 
-def _checkpoint_line(content: bytes) -> bytes:
-    return f"tfkd checkpoint, sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
+def _checkpoint_line(digest: str) -> bytes:
+    return f"tfkd checkpoint, sha256 {digest}\n".encode()
+
+
+def _check_line(content: BinaryIO) -> None:
+    """Leave a file behind its first line, if that is the checksum of what follows.
+
+    It is read in pieces: the checkpoint of a large network is larger than any other file.
+    """
+    line = content.readline(len(_checkpoint_line("0" * 64)))
+    start, digest = content.tell(), hashlib.sha256()
+    while block := content.read(1 << 20):
+        digest.update(block)
+    if line != _checkpoint_line(digest.hexdigest()):
+        raise ValueError("its checksum does not match")
+    content.seek(start)

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from tfkd.data import Batch
+from tfkd.data import ImageBatch
 from tfkd.runs.settings import RunSettings
 from tfkd.train.seeds import mixing_seed, step_seed
 from tfkd.train.step.mixing import mix_labels
@@ -49,7 +49,7 @@ class Stepper:
         rank = self._accelerator.process_index
         self._seed(step_seed(self._settings.seed, epoch=epoch, step=step, rank=rank))
 
-    def add(self, batch: Batch, place: Place, *, epoch: int) -> tuple[Tensor, Tensor]:
+    def add(self, batch: ImageBatch, place: Place, *, epoch: int) -> tuple[Tensor, Tensor]:
         """Add the gradients of a batch; return its logits `(n, K)` and mean loss."""
         model, accelerator = self._student.model, self._accelerator
         with contextlib.nullcontext() if place.ends else accelerator.no_sync(model):
@@ -78,7 +78,7 @@ class Stepper:
         if device.type != "cpu":
             torch.get_device_module(device).manual_seed(seed)
 
-    def _forward(self, batch: Batch, place: Place, epoch: int) -> tuple[Tensor, Tensor]:
+    def _forward(self, batch: ImageBatch, place: Place, epoch: int) -> tuple[Tensor, Tensor]:
         settings, images, labels = self._settings, batch.images, batch.labels
         if settings.recipe.mixup > 0.0 or settings.recipe.cutmix > 0.0:
             images, labels = mix_labels(

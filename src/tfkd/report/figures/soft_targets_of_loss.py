@@ -17,7 +17,7 @@ MOST_CLASSES = 12
 _TEACHER, _STUDENT, _SMOOTHED = ("#0072B2", ""), ("#E69F00", "//"), ("#999999", "..")
 
 
-def soft_targets_figure(explanation: Explanation, *, title: str = "") -> Figure:
+def draw_soft_targets(explanation: Explanation, *, title: str = "") -> Figure:
     """Draw the soft targets of a loss beside those of label smoothing, as bars over classes.
 
     Three bars for each class: the teacher's probability at its temperature, the probability that
@@ -84,14 +84,14 @@ def soft_targets_figure(explanation: Explanation, *, title: str = "") -> Figure:
 
 
 def save_soft_targets(explanation: Explanation, file: Path, *, title: str = "") -> None:
-    """Write the picture of `soft_targets_figure` to a file, in the format of its suffix.
+    """Write the picture of `draw_soft_targets` to a file, in the format of its suffix.
 
     Raises:
         ValueError: for another suffix than .svg, .png or .pdf.
     """
     if file.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise ValueError(f"Expected `picture` to end in .svg, .png or .pdf, got {file.name!r}.")
-    figure = soft_targets_figure(explanation, title=title)
+    figure = draw_soft_targets(explanation, title=title)
     content = io.BytesIO()
     figure.savefig(content, dpi=150, format=file.suffix[1:].lower())
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from collections import Counter
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.figures.explanation import soft_targets_figure
-from tfkd.report.figures.limits import MOST_PANELS, first
+from tfkd.report.figures.limits import MOST_PANELS, within_limit
+from tfkd.report.figures.soft_targets_of_loss import draw_soft_targets
 from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
@@ -20,8 +20,8 @@ def draw(data: StudyData) -> Drawing | None:
     num_classes = len(data.classes)
     found: dict[MethodSettings, Row] = {}
     for row in data.rows:
-        if not row.arm.loss.needs_teacher and not row.is_control:
-            found.setdefault(row.arm.loss, row)
+        if not row.arm.method.has_teacher and not row.is_control:
+            found.setdefault(row.arm.method, row)
     times = Counter(row.title for row in found.values())
     explained = []
     for loss, row in found.items():
@@ -32,11 +32,11 @@ def draw(data: StudyData) -> Drawing | None:
             explained.append((title, each))
     if not explained:
         return None
-    drawn, left_out = first(explained, MOST_PANELS, "losses", lambda pair: pair[0])
+    drawn, left_out = within_limit(explained, MOST_PANELS, "losses", lambda pair: pair[0])
     panels, values = [], []
     for place, (title, each) in enumerate(drawn):
         with drawing():
-            figure = soft_targets_figure(each, title=title)
+            figure = draw_soft_targets(each, title=title)
             figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
             axes = figure.axes[0]
             axes.set_title("")

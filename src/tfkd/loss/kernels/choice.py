@@ -1,0 +1,81 @@
+"""Which kernel computes a loss, if any, and the switch that leaves all to the equation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
+
+from tfkd.loss.kernels.closed_form import closed_form_loss
+from tfkd.loss.kernels.sweep import swept_loss
+from tfkd.loss.terms import LossSettings
+from tfkd.teachers.base import is_transformed
+
+Kernel = Callable[[Tensor, Tensor, Any, Tensor | None, LossSettings], Tensor]
+
+_allowed = True
+
+
+def kernel_for(
+    student_logits: Tensor, labels: Tensor, teacher: Tensor | float, alpha: float
+) -> Kernel | None:
+    """Return what computes this loss faster than the equation, called alike; None if nothing does.
+
+    | teacher | labels        | asked for                               | kernel        |
+    |---------|---------------|-----------------------------------------|---------------|
+    | gap     | class indices | a gradient, of a batch, eager           | `sweep`       |
+    | gap     | any           | all else: compiled, `torch.func`, value | `closed_form` |
+    | logits  | any           | anything                                | none          |
+    """
+    if not _allowed or alpha == 0.0 or isinstance(teacher, Tensor):
+        return None
+    of_a_batch = labels.dim() == student_logits.dim() - 1 > 0
+    if of_a_batch and _is_backpropagated(student_logits):
+        return swept_loss
+    return closed_form_loss
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Compute every loss by the equation, term by term: to read, to debug and to compare.
+
+    Values and gradients are the same but for rounding, in more time and memory: a target of the
+    shape of the logits is built. As `torch.backends.cudnn.flags` it holds for the whole process,
+    other threads too; what is compiled is compiled once more. It may be nested, and stands before
+    a function as a decorator.
+
+    Example:
+        >>> import torch, tfkd
+        >>> logits, labels = torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([0])
+        >>> criterion = tfkd.tf_kd_reg(alpha=0.5, temperature=20.0)
+        >>> with tfkd.loss.without_kernels():
+        ...     round(criterion(logits, labels).item(), 4)
+        0.1166
+        >>> round(criterion(logits, labels).item(), 4)
+        0.1166
+    """
+    global _allowed
+    before, _allowed = _allowed, False
+    try:
+        yield
+    finally:
+        _allowed = before
+
+
+def _is_backpropagated(logits: Tensor) -> bool:
+    """Whether a gradient will be asked for, of a plain tensor and by plain backpropagation.
+
+    Compilers, `torch.func`, forward-mode differentiation and subclasses of tensors get operations
+    that they can follow.
+    """
+    return (
+        logits.requires_grad
+        and torch.is_grad_enabled()
+        and type(logits) in (Tensor, torch.nn.Parameter)
+        and not is_transformed()
+        and unpack_dual(logits).tangent is None  # type: ignore[no-untyped-call]
+    )

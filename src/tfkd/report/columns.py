@@ -1,0 +1,171 @@
+"""What stands in the columns of a study's tables: the one place where a row becomes cells.
+
+For three readers, each a table of headings and what stands below them: `PAGE` in words for people,
+`TERMINAL` the same as narrow as it can be, and `FULL` every number for programs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tfkd.report.number_text import mean_and_sd, with_sign, without_plus
+from tfkd.report.tables import Value
+from tfkd.study.summary import SUMMARISED, Row
+
+DIGITS = {
+    "accuracy": 2,
+    "train_accuracy": 1,
+    "teacher_accuracy": 1,
+    "ece": 1,
+    "aurc": 2,
+    "nll": 3,
+    "brier": 3,
+    "seconds": 0,
+}
+"""Behind the point, of the metrics of `SUMMARISED`."""
+
+
+def _spread(metric: str) -> Callable[[Row], str]:
+    """Mean ± sd of a metric."""
+
+    def text(row: Row) -> str:
+        found = row.metrics.get(metric)
+        return "" if found is None else mean_and_sd(found, DIGITS[metric])
+
+    return text
+
+
+def _mean(metric: str) -> Callable[[Row], str]:
+    return lambda row: without_plus(row.metrics[metric].mean, DIGITS[metric])
+
+
+def _published_accuracy(row: Row) -> str:
+    published = row.arm.published
+    if published is None:
+        return ""
+    spread = "" if published.sd is None else f" ± {published.sd:.2f}"
+    return f"{without_plus(published.accuracy)}{spread}"
+
+
+def _published_gain(row: Row) -> str:
+    published = row.arm.published
+    return "" if published is None or published.gain is None else with_sign(published.gain)
+
+
+def _difference(row: Row) -> str:
+    return "" if row.difference is None else with_sign(row.difference.mean)
+
+
+def _interval(row: Row) -> str:
+    found = row.difference
+    if found is None or math.isnan(found.low):
+        return ""
+    return f"{without_plus(found.low)} to {without_plus(found.high)}"
+
+
+def _difference_and_interval(row: Row) -> str:
+    """Both in one cell, with the hyphen that every terminal has."""
+    found = row.difference
+    if found is None:
+        return ""
+    interval = "" if math.isnan(found.low) else f" [{found.low:+.2f} {found.high:+.2f}]"
+    return f"{found.mean:+.2f}{interval}"
+
+
+def _teacher(row: Row) -> str:
+    if row.teacher is None:
+        return ""
+    known = "teacher_accuracy" in row.metrics
+    return f"{row.teacher} ({_mean('teacher_accuracy')(row)} %)" if known else row.teacher
+
+
+def _teacher_and_accuracy(row: Row) -> str:
+    known = row.teacher is not None and "teacher_accuracy" in row.metrics
+    return f"{row.teacher} {_mean('teacher_accuracy')(row)}" if known else ""
+
+
+def _seconds(row: Row) -> str:
+    seconds = row.metrics["seconds"].mean
+    return f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}"
+
+
+PUBLISHED = ("the paper's %", "the paper's gain")
+TEACHER = "teacher"
+
+PAGE: dict[str, Callable[[Row], Value]] = {
+    "n": lambda row: row.n,
+    "test accuracy %": _spread("accuracy"),
+    **dict(zip(PUBLISHED, (_published_accuracy, _published_gain), strict=True)),
+    "difference": _difference,
+    "95 % interval": _interval,
+    "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
+    "NLL": _spread("nll"),
+    "ECE %": _spread("ece"),
+    "Brier": _spread("brier"),
+    "AURC %": _spread("aurc"),
+    "train accuracy %": _spread("train_accuracy"),
+    "seconds": _spread("seconds"),
+    TEACHER: _teacher,
+}
+"""Behind the name of the arm."""
+
+TERMINAL: dict[str, Callable[[Row], str]] = {
+    "method": lambda row: row.title,
+    "teacher\naccuracy %": _teacher_and_accuracy,
+    "test accu-\nracy %": lambda row: mean_and_sd(row.accuracy, DIGITS["accuracy"], between=" ±"),
+    "difference to\ncross-entropy": _difference_and_interval,
+    "NLL": _mean("nll"),
+    "ECE\n%": _mean("ece"),
+    "AURC\n%": _mean("aurc"),
+    "sec-\nonds": _seconds,
+}
+"""The headings in two lines; the first two columns are names, the others numbers."""
+
+
+def _of_metric(metric: str, attribute: str) -> Callable[[Row], Value]:
+    return lambda row: getattr(row.metrics.get(metric), attribute, None)
+
+
+def _of_difference(metric: str, attribute: str) -> Callable[[Row], Value]:
+    return lambda row: getattr(row.differences.get(metric), attribute, None)
+
+
+def _of_published(attribute: str) -> Callable[[Row], Value]:
+    return lambda row: getattr(row.arm.published, attribute, None)
+
+
+FULL: dict[str, Callable[[Row], Value]] = {
+    "arm": lambda row: row.arm.name,
+    "student": lambda row: row.arm.recipe.student,
+    "title": lambda row: row.title,
+    "method": lambda row: row.method,
+    "dialect": lambda row: row.dialect,
+    "teacher": lambda row: row.teacher,
+    "control": lambda row: int(row.is_control),
+    "n": lambda row: row.n,
+    **{
+        f"{metric}_{attribute}": _of_metric(metric, attribute)
+        for metric in SUMMARISED
+        for attribute in ("mean", "sd")
+    },
+    "difference": _of_difference("accuracy", "mean"),
+    "difference_sd": _of_difference("accuracy", "sd"),
+    "difference_low": _of_difference("accuracy", "low"),
+    "difference_high": _of_difference("accuracy", "high"),
+    "p": _of_difference("accuracy", "p_value"),
+    "adjusted_p": lambda row: row.adjusted_p,
+    "smallest_p": _of_difference("accuracy", "smallest_p"),
+    "detectable": _of_difference("accuracy", "detectable"),
+    **{
+        f"{metric}_{name}": _of_difference(metric, attribute)
+        for metric in SUMMARISED
+        if metric not in ("accuracy", "teacher_accuracy")
+        for name, attribute in (("difference", "mean"), ("low", "low"), ("high", "high"))
+    },
+    **{
+        f"published_{attribute}": _of_published(attribute)
+        for attribute in ("accuracy", "sd", "gain")
+    },
+}
+"""Every number in full; None where there is none."""

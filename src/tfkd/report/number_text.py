@@ -1,0 +1,68 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from tfkd.study.statistics.differences import Summary
+
+
+def true_minus(text: str) -> str:
+    """Write the hyphen of a number as a minus.
+
+    Example:
+        >>> true_minus(f"{-0.5:+.2f}")
+        '−0.50'
+    """
+    return text.replace("-", "−")
+
+
+def with_sign(value: float, digits: int = 2) -> str:
+    """Write a number with its sign; what rounds to nothing has none.
+
+    Example:
+        >>> with_sign(0.4213), with_sign(-1.0, 1), with_sign(-0.0004)
+        ('+0.42', '−1.0', '0.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return true_minus(text) if float(text) else text[1:]
+
+
+def without_plus(value: float, digits: int = 2) -> str:
+    """Write a number with its minus, or without a sign.
+
+    Example:
+        >>> without_plus(-0.104), without_plus(0.104), without_plus(-0.001)
+        ('−0.10', '0.10', '0.00')
+    """
+    return with_sign(value, digits).removeprefix("+")
+
+
+def mean_and_sd(summary: Summary, digits: int, *, between: str = " ± ") -> str:
+    """Write mean ± sd; of one seed the mean alone.
+
+    Example:
+        >>> mean_and_sd(Summary(3, 71.0, 0.5), 2), mean_and_sd(Summary(1, 71.0, math.nan), 1)
+        ('71.00 ± 0.50', '71.0')
+    """
+    spread = "" if math.isnan(summary.sd) else f"{between}{summary.sd:.{digits}f}"
+    return f"{without_plus(summary.mean, digits)}{spread}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two largest of its units, rounded up.
+
+    Example:
+        >>> duration(5025)
+        '1 h 24 min'
+    """
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours == 0:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes_left} min"
+    days, hours_left = divmod(hours, 24)
+    return f"{days} days {hours_left} h"

@@ -1,0 +1,47 @@
+"""A report as HTML and as Markdown, by the same template.
+
+`templates/page.jinja` has what is said, in its order; `html.jinja` and `markdown.jinja` have how
+each part is written. Whatever they print is escaped, unless it was printed by one of their own
+macros, or is a picture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfkd.report.markdown import escape, paragraph
+from tfkd.report.page import Page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def to_html(page: Page) -> str:
+    """Return the page as HTML that needs nothing else."""
+    return _environment().get_template("page.jinja").render(page=page, form="html.jinja")
+
+
+def to_markdown(page: Page) -> str:
+    """Return the page's words and tables as Markdown."""
+    from markupsafe import Markup
+
+    def printed(value: object) -> Markup:
+        """What no macro has written is escaped, for Markdown and not for HTML."""
+        return value if isinstance(value, Markup) else Markup(escape(str(value)))
+
+    environment = _environment(finalize=printed)
+    environment.filters["paragraph"] = lambda text: Markup(paragraph(text))
+    return environment.get_template("page.jinja").render(page=page, form="markdown.jinja")
+
+
+def _environment(**options: Any) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("tfkd.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )

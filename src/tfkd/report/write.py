@@ -1,0 +1,39 @@
+"""The files of a report: one HTML page that needs nothing else, and its tables as text and CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfkd.report.page import make_page
+from tfkd.report.render import to_html, to_markdown
+from tfkd.report.study_data import read_study
+from tfkd.runs import files
+from tfkd.study.plan import Study
+from tfkd.study.records import Record
+
+
+def write_report(
+    study: Study, root: Path, out: Path, *, records: list[Record] | None = None
+) -> list[Path]:
+    """Write the report of a study, finished or not, from its run directories alone.
+
+    Args:
+        study: the plan.
+        root: the study's directory.
+        out: where to; made where it is missing.
+        records: of `tfkd.study.records.collect`, if they are at hand.
+
+    Returns:
+        The files: `NAME.html`, which needs no other file and no network; `NAME.md`; and
+        `NAME.table.csv`, one row for each arm.
+    """
+    page = make_page(read_study(study, root, records=records))
+    out.mkdir(parents=True, exist_ok=True)
+    contents = {
+        out / f"{study.name}.html": to_html(page),
+        out / f"{study.name}.md": to_markdown(page),
+        out / f"{study.name}.table.csv": page.all_numbers.csv(),
+    }
+    for file, text in contents.items():
+        files.write_text(file, text)
+    return list(contents)

@@ -1,0 +1,92 @@
+"""What users write themselves: networks and data, found as `own_parts:NAME`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from msgspec.structs import replace
+from torch import nn
+
+from tfkd.data import Augmentation
+from tfkd.data.images import MemoryImages
+from tfkd.data.sources.digits import load_digits
+
+
+def linear(*, num_classes, in_channels):
+    """A network of digits that has no batch norm, and is convex."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
+
+
+def mlp(*, num_classes, in_channels):
+    """A network of digits without batch norm, which sees each process's samples alone."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes))
+
+
+class Poisoned(nn.Module):
+    """A linear network whose logits, or gradients, are not finite from a forward pass on."""
+
+    forwards = -1
+    """Of training; below 0: never."""
+    gradient = False
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.linear = nn.Linear(64, num_classes)
+        self.left, self.gradient = type(self).forwards, type(self).gradient
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        if self.training:
+            self.left -= 1
+        if self.training and self.left == 0:
+            if self.gradient:
+                logits.register_hook(lambda gradient: gradient * float("nan"))
+            else:
+                logits = logits * torch.tensor([float("inf")] + [1.0] * 9)
+        return logits
+
+
+def poisoned(*, num_classes, in_channels):
+    return Poisoned(num_classes)
+
+
+def cropped_digits(root):
+    """Digits that are cropped and rotated."""
+    return dataclasses.replace(
+        load_digits(), augmentation=Augmentation(crop_padding=1, rotation=10.0)
+    )
+
+
+def shifted_digits(root):
+    """Digits that are cropped."""
+    return dataclasses.replace(load_digits(), augmentation=Augmentation(crop_padding=1))
+
+
+def digits_513(root):
+    """Digits of which 513 are for testing: one more than a batch of evaluation."""
+    source = load_digits()
+    test = MemoryImages(source.test.pixels[:513], source.test.labels[:513])
+    return dataclasses.replace(source, test=test)
+
+
+def changed(settings, **changes):
+    """Return the settings of a run with some of them changed, those of the recipe too."""
+    own = {name: changes.pop(name) for name in ("method", "teacher", "seed") if name in changes}
+    return replace(settings, recipe=replace(settings.recipe, **changes), **own)
+
+
+def announced(*, num_classes, in_channels):
+    """A network that says when it is built: next, its run has its teacher's answers stored."""
+    print("built", flush=True)
+    return mlp(num_classes=num_classes, in_channels=in_channels)
+
+
+def five_logits(*, num_classes, in_channels):
+    """A network that answers for five classes, whatever it is asked."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+
+
+def images_of_28(*, num_classes, in_channels):
+    """A network of images of 28 × 28 pixels."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, num_classes))

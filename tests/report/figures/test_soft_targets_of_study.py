@@ -1,0 +1,70 @@
+"""The figure of soft targets: every loss of a study, with the numbers of its formula."""
+
+import pytest
+from msgspec.structs import replace
+
+from tfkd.data import DataIdentity
+from tfkd.paper.catalogue import PAPER
+from tfkd.report.figures import soft_targets_of_study
+from tfkd.report.study_data import RunData, StudyData
+from tfkd.runs import RunSettings
+from tfkd.study.records import Record
+from tfkd.study.summary import summarise_study
+
+BLANK = Record(
+    study="test",
+    run="",
+    arm="",
+    method="",
+    dialect="tfkd",
+    student="small_cnn",
+    teacher=None,
+    teacher_accuracy=None,
+    seed=0,
+    accuracy=0.5,
+    nll=0.5,
+    ece=0.02,
+    brier=0.1,
+    aurc=0.01,
+    train_accuracy=1.0,
+    train_loss=0.1,
+    validation_accuracy=None,
+    validation_nll=None,
+    seconds=12.0,
+    epochs=1,
+    parameters=1,
+    settings=RunSettings(),
+)
+
+# By hand from the released alpha, temperature and multiplier with 100 classes: the scale is
+# (1 - alpha) + alpha * multiplier / 100.
+SCALES = {
+    "mobilenet_v2/released-tf_kd_reg": 0.0595,
+    "shufflenet_v2/released-tf_kd_reg": 0.0595,
+    "resnet18/released-tf_kd_reg": 1.0,
+    "googlenet/released-tf_kd_reg": 0.95,
+}
+
+
+def test_losses_of_one_name_and_other_numbers_are_all_there():
+    study = PAPER["table-9"](seeds=1)
+    records = [replace(BLANK, arm=arm.name) for arm in study.arms]
+    data = DataIdentity(
+        name="cifar100",
+        classes=tuple(str(label) for label in range(100)),
+        channels=3,
+        image_size=32,
+        fit="square",
+        mean=(0.5, 0.5, 0.5),
+        std=(0.3, 0.3, 0.3),
+        samples={},
+        digests={},
+    )
+    runs = {record.arm: [RunData(record, None, data, None, [], None)] for record in records}
+    figure = soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))
+    scales = {row[0]: row[3] for row in figure.table.rows}
+    assert len(scales) == len(figure.table.rows) == len(figure.panels) == 5
+    for arm, scale in SCALES.items():
+        assert scales[f"Tf-KD_reg, as released ({arm})"] == pytest.approx(scale)
+    # The same for every network, and so without one's name.
+    assert scales["label smoothing, as released"] == pytest.approx(1.0)

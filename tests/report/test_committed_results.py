@@ -1,0 +1,110 @@
+"""The records in results/ give the tables and verdicts that are committed beside them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tfkd.paper.catalogue import make_study
+from tfkd.report import page as report_page
+from tfkd.report.page import make_page
+from tfkd.report.render import to_markdown
+from tfkd.report.study_data import StudyData
+from tfkd.runs.written import nested
+from tfkd.study.records import Record
+from tfkd.study.summary import summarise_study
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+# As results/README.md has the commands.
+ALL_METHODS = {
+    "teacher": "wide_plain_cnn",
+    "seeds": 10,
+    "controls": ("scaled", "smoothed", "balanced", "undone", "double"),
+    "recipe": {
+        "student": "plain_cnn",
+        "train_size": 1000,
+        "validation_fraction": 0.005,
+        "augmentation": "none",
+        "epochs": 30,
+        "schedule": "step",
+        "milestones": "9,18,24",
+    },
+}
+FIGURE_2 = {
+    "data": "fashion-mnist",
+    "teacher": "plain_cnn",
+    "seeds": 5,
+    "controls": ("scaled", "smoothed", "balanced", "undone"),
+    "recipe": {
+        "student": "small_cnn",
+        "train_size": 500,
+        "validation_fraction": 0.005,
+        "augmentation": "none",
+        "epochs": 120,
+        "schedule": "step",
+        "milestones": "36,72,96",
+        "gamma": 0.2,
+        "batch_size": 32,
+    },
+}
+STUDIES = {
+    "all-methods": ("all-methods", ALL_METHODS),
+    "figure-2": ("figure-2", FIGURE_2),
+    "figure-2-tfkd": ("figure-2", FIGURE_2 | {"dialect": "tfkd", "controls": ("smoothed",)}),
+}
+
+
+def read_records(file):
+    return msgspec.json.Decoder(Record).decode_lines(file.read_bytes())
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def made_again(request):
+    """Markdown and CSV of the committed records, without what only their directories know."""
+    name, options = STUDIES[request.param]
+    recipe = nested(options["recipe"])["recipe"]
+    study, _ = make_study(name, **{**options, "recipe": recipe})
+    committed = RESULTS / request.param / name
+    records = read_records(committed.with_suffix(".jsonl"))
+    planned = {run.name: run.settings for run in study.runs(Path())}
+    assert {record.run: record.settings for record in records} == planned
+    rows = summarise_study(study, records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_page, "draw_all", lambda data: [])
+        page = make_page(StudyData(study, {}, rows))
+    return committed, to_markdown(page), page.all_numbers.csv()
+
+
+def same(ours, theirs):
+    """Text as it is, numbers but for the last digits, in which versions of numpy differ."""
+    try:
+        return float(ours) == pytest.approx(float(theirs), rel=1e-9, abs=1e-12)
+    except ValueError:
+        return ours == theirs
+
+
+def test_the_numbers_are_those_of_the_committed_table(made_again):
+    committed, _, table = made_again
+    expected = list(csv.reader(committed.with_suffix(".table.csv").read_text().splitlines()))
+    found = list(csv.reader(table.splitlines()))
+    assert found[0] == expected[0]
+    assert len(found) == len(expected) > 10
+    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+        differing = [
+            (heading, our, their)
+            for heading, our, their in zip(found[0], ours, theirs, strict=True)
+            if not same(our, their)
+        ]
+        assert differing == []
+
+
+def test_verdicts_and_tables_are_those_of_the_committed_page(made_again):
+    committed, markdown, _ = made_again
+    _, _, expected = committed.with_suffix(".md").read_text().partition("## Verdicts")
+    _, _, found = markdown.partition("## Verdicts")
+    assert expected.count("\n- **") >= 9
+    assert found.splitlines() == expected.splitlines()
