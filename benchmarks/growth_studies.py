@@ -24,7 +24,17 @@ from measure import compare
 from records import Records, read_options
 from tfkd.cli.commands import report
 from tfkd.data import DataSettings, identify, load_data
-from tfkd.runs import EpochRecord, MethodSettings, Metrics, Recipe, Result, RunDirectory, files
+from tfkd.runs import (
+    Circumstances,
+    EpochRecord,
+    MethodSettings,
+    Metrics,
+    Recipe,
+    Result,
+    RunDirectory,
+    RunSettings,
+    files,
+)
 from tfkd.runs.contents import Samples, StoredSettings, TrainMetrics
 from tfkd.runs.environment import describe_environment
 from tfkd.study.directory import read_studies, write_study
@@ -90,7 +100,8 @@ def write_runs(study: Study, root: Path) -> None:
             parameters=13754,
         )
         own = run.settings
-        stored = StoredSettings(recipe=own.recipe, method=own.method, seed=own.seed)
+        fields = {name: getattr(own, name) for name in RunSettings.__struct_fields__}
+        stored = StoredSettings(**fields, circumstances=Circumstances())
         for file, value in (
             (directory.settings_file, stored),
             (directory.data_file, data),
