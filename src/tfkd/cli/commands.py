@@ -394,9 +394,9 @@ def is_main_process() -> bool:
 
 RECIPE = {
     "data": "data",
-    "recipe": "training (defaults depend on the data)",
-    "optimizer": "optimiser (defaults depend on the data)",
-    "schedule": "learning rate (defaults depend on the data)",
+    "recipe": "training",
+    "optimizer": "optimiser",
+    "schedule": "learning rate",
 }
 """The parts of a run that a comparison or study has in common, and their titles in the help."""
 
@@ -416,9 +416,9 @@ COMMANDS: Commands = {
     "train": Command(
         train,
         {
+            **RECIPE,
             "method": "method",
             "teacher": "teacher",
-            **RECIPE,
             "seed": "seed",
             **CIRCUMSTANCES,
         },
