@@ -31,8 +31,8 @@ def test_losses_of_one_name_and_other_numbers_are_all_there():
         fit="square",
         mean=(0.5, 0.5, 0.5),
         std=(0.3, 0.3, 0.3),
-        samples={},
-        digests={},
+        samples={"train": 1, "validation": 0, "test": 1},
+        digests=dict.fromkeys(("train", "validation", "test"), "0" * 64),
     )
     runs = {record.arm: [RunData(record, None, data, None, [], None)] for record in records}
     figure = soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))
