@@ -20,7 +20,7 @@ import torch
 
 from measure import summarise
 from records import Records, read_options
-from tfkd.runs import RunDirectory, files
+from tfkd.runs import RunDirectory
 
 PROCESSES = (1, 2)
 EPOCHS = 4
@@ -44,8 +44,8 @@ def epoch_seconds(processes: int) -> float:
         # Without the second, Accelerate makes no group of processes where there is no GPU.
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run(command, check=True, capture_output=True, env=environment)
-        history = files.read_json_lines(RunDirectory(out).metrics_file)
-        return statistics.median(record["seconds"] for record in history[1:])
+        history = RunDirectory(out).history()
+        return statistics.median(record.seconds for record in history[1:])
 
 
 def main() -> None:

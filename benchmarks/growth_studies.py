@@ -12,18 +12,31 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import random
 import tempfile
 from pathlib import Path
 
+import msgspec
 import safetensors.torch
 import torch
 
 from measure import compare
 from records import Records, read_options
 from tfkd.cli.commands import report
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings
+from tfkd.data import DataSettings, identify, load_data
+from tfkd.runs import (
+    Circumstances,
+    EpochRecord,
+    MethodSettings,
+    Metrics,
+    Recipe,
+    Result,
+    RunDirectory,
+    RunSettings,
+    files,
+)
+from tfkd.runs.contents import Samples, StoredSettings, TrainMetrics
+from tfkd.runs.environment import describe_environment
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import collect
@@ -35,13 +48,12 @@ EPOCHS = 2
 
 def plan(num_arms: int, seeds: int) -> Study:
     """Return a study: cross-entropy and strengths of Tf-KD_reg."""
-    recipe = RunSettings(student="small_cnn", epochs=EPOCHS)
-    base = Arm("small_cnn/cross_entropy", "cross_entropy", MethodSettings("cross_entropy"), recipe)
+    recipe = Recipe(student="small_cnn", epochs=EPOCHS)
+    base = Arm("small_cnn/cross_entropy", MethodSettings("cross_entropy"), recipe)
     arms = [base] + [
         Arm(
             f"small_cnn/tf_kd_reg-{number}",
-            "tf_kd_reg",
-            MethodSettings("tf_kd_reg", alpha=number / num_arms),
+            MethodSettings("tf_kd_reg", numbers={"alpha": number / num_arms}),
             recipe,
             baseline=base.name,
         )
@@ -54,24 +66,8 @@ def write_runs(study: Study, root: Path) -> None:
     """Write finished runs with drawn results."""
     numbers = random.Random(0)
     write_study(study, root)
-    data = {
-        "name": "digits",
-        "classes": [str(digit) for digit in range(10)],
-        "channels": 1,
-        "image_size": 8,
-        "mean": [0.3],
-        "std": [0.4],
-        "fingerprint": "0" * 16,
-    }
-    environment = {
-        "versions": {"python": "3", "tfkd": "0", "torch": "2"},
-        "system": "Linux",
-        "device": "cpu",
-        "device_name": "drawn",
-        "threads": 1,
-        "processes": 1,
-        "commit": None,
-    }
+    data = identify(load_data(DataSettings("digits")))
+    environment = describe_environment(torch.device("cpu"), processes=1)
     drawn = torch.Generator().manual_seed(0)
     logits = torch.randn(596, 10, generator=drawn)
     labels = torch.randint(10, (596,), generator=drawn)
@@ -80,38 +76,41 @@ def write_runs(study: Study, root: Path) -> None:
         directory = RunDirectory(root / run.name)
         # As RunDirectory.claim and the trainer write them, without flushing each file to the disk.
         directory.path.mkdir(parents=True)
+        draw = numbers.random
         history = [
-            {
-                "epoch": epoch + 1,
-                "learning_rate": 0.1,
-                "train_loss": numbers.random(),
-                "train_accuracy": numbers.random(),
-                "validation_accuracy": numbers.random(),
-                "validation_nll": numbers.random(),
-                "seconds": 1.0,
-            }
+            EpochRecord(
+                epoch=epoch + 1,
+                learning_rate=0.1,
+                train_loss=draw(),
+                train_accuracy=draw(),
+                validation_accuracy=draw(),
+                validation_nll=draw(),
+                seconds=1.0,
+            )
             for epoch in range(EPOCHS)
         ]
-        metrics = {name: numbers.random() for name in ("accuracy", "nll", "ece", "brier", "aurc")}
-        result = {
-            "test": metrics,
-            "validation": metrics,
-            "train": {"loss": 0.1, "accuracy": 0.9},
-            "epochs": EPOCHS,
-            "seconds": 2.0,
-            "samples": {"train": 1081, "validation": 120, "test": 596},
-            "parameters": 13754,
-        }
+        metrics = Metrics(accuracy=draw(), nll=draw(), ece=draw(), brier=draw(), aurc=draw())
+        result = Result(
+            test=metrics,
+            validation=metrics,
+            train=TrainMetrics(loss=0.1, accuracy=0.9),
+            epochs=EPOCHS,
+            seconds=2.0,
+            samples=Samples(train=1081, validation=120, test=596),
+            parameters=13754,
+        )
+        own = run.settings
+        fields = {name: getattr(own, name) for name in RunSettings.__struct_fields__}
+        stored = StoredSettings(**fields, circumstances=Circumstances())
         for file, value in (
-            (directory.settings_file, run.settings.to_dict()),
+            (directory.settings_file, stored),
             (directory.data_file, data),
-            (directory.path / "environment.json", environment),
+            (directory.environment_file, environment),
             (directory.result_file, result),
         ):
-            file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+            file.write_bytes(files.to_json(value))
         directory.test_file.write_bytes(predictions)
-        lines = "".join(json.dumps(record) + "\n" for record in history)
-        directory.metrics_file.write_text(lines, encoding="utf-8")
+        directory.metrics_file.write_bytes(msgspec.json.Encoder().encode_lines(history))
 
 
 def measure(records: Records, num_arms: int, seeds: int, repeats: int) -> None:

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,7 +21,7 @@ from measure import summarise, synchronise
 from records import Records, read_options
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.runs import RunSettings
+from tfkd.runs import EpochRecord, Recipe, RunSettings
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
 
@@ -34,7 +33,7 @@ WARM_UP = 3
 
 def bare_epoch(settings: RunSettings, device: torch.device) -> Callable[[], int]:
     """Return an epoch of the loop that anyone would write; it returns its number of steps."""
-    data = load_data(settings.data)
+    data = load_data(settings.recipe.data)
     model = create_model(STUDENT, num_classes=data.num_classes, in_channels=data.channels)
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
@@ -42,7 +41,7 @@ def bare_epoch(settings: RunSettings, device: torch.device) -> Callable[[], int]
     loader = make_loader(
         data,
         data.train,
-        batch_size=settings.batch_size,
+        batch_size=settings.recipe.batch_size,
         train=True,
         device=device,
         channels_last=True,
@@ -67,9 +66,9 @@ class Alternating(Silent):
         self.times: dict[str, list[float]] = {"bare loop": [], "tfkd": []}
         self.steps = 0
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         """Note the run's seconds, then those of the bare loop."""
-        self.times["tfkd"].append(record["seconds"])
+        self.times["tfkd"].append(record.seconds)
         synchronise(self.device)
         started = time.perf_counter()
         self.steps = self.bare()
@@ -82,11 +81,12 @@ def main() -> None:
     options = read_options(__doc__, repeats=60)
     records = Records("loop", options)
     for size in SIZES[: 1 if options.quick else None]:
-        settings = RunSettings(
+        recipe = Recipe(
             student=STUDENT,
             data=DataSettings("digits", image_size=size),
             epochs=options.repeats + WARM_UP,
         )
+        settings = RunSettings(recipe)
         progress = Alternating(bare_epoch(settings, options.device), options.device)
         with tempfile.TemporaryDirectory() as folder:
             train_run(Path(folder) / "run", settings, progress=progress)

@@ -41,7 +41,7 @@ def student(seed: int, device: torch.device) -> nn.Module:
 
 def loader_of(seed: int, device: torch.device) -> Loader:
     """Return the batches of a seed."""
-    data = load_data(DataSettings("digits", split_seed=seed))
+    data = load_data(DataSettings("digits"), seed=seed)
     return make_loader(data, data.train, batch_size=128, train=True, seed=seed, device=device)
 
 

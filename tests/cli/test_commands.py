@@ -151,7 +151,7 @@ def test_help_loads_no_torch_whoever_asks():
         (["compare", "--out", "{}", "--methods", "knowledge_distillation"], "of their own"),
         (["compare", "--out", "{}", "--teacher", "magic"], "--teacher to be the name of a known"),
         (["compare", "--out", "{}", "--teacher", "small_cnn"], "--teacher other than"),
-        (["compare", "--out", "{}", "--seeds", "0"], "--seeds of at least 1"),
+        (["compare", "--out", "{}", "--seeds", "0"], "--seeds from 1 to"),
         (["compare", "--out", "{}", "--alpha", "0"], "no --alpha"),
         (["predict", "{}"], "FILES"),
         (["explain", "--classes", "1"], "--classes of at least 2"),
