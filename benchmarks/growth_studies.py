@@ -22,7 +22,7 @@ import torch
 
 from measure import compare
 from records import Records, read_options
-from tfkd.cli.commands import report
+from tfkd.cli.studies import report
 from tfkd.data import DataSettings, identify, load_data
 from tfkd.runs import (
     Circumstances,

@@ -23,10 +23,10 @@ def my_kd(model, *, alpha: float = 0.3, **options) -> tfkd.DistillationLoss:
 MODELS = """
 from torch import nn
 
-def my_network(*, num_classes, in_channels) -> nn.Module:
+def my_network(*, num_classes: int, in_channels: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))
 
-def my_larger_network(*, num_classes, in_channels) -> nn.Module:
+def my_larger_network(*, num_classes: int, in_channels: int) -> nn.Module:
     return nn.Sequential(
         nn.Flatten(), nn.Linear(64 * in_channels, 32), nn.ReLU(), nn.Linear(32, num_classes)
     )
@@ -36,7 +36,7 @@ import torch
 from tfkd.data import Augmentation, Source
 from tfkd.data.images import MemoryImages
 
-def my_data(root) -> Source:
+def my_data(root: str | None) -> Source:
     generator = torch.Generator().manual_seed(0)
     def images(n):
         labels = torch.arange(n) % 4

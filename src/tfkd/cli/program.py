@@ -10,14 +10,10 @@ from traceback import print_exc, walk_tb
 
 try:
     from tfkd.cli.command import Command, Group
-    from tfkd.cli.commands import (
-        COMMANDS,
-        compare,
-        is_main_process,
-        run_named_study,
-        train,
-    )
+    from tfkd.cli.commands import COMMANDS
     from tfkd.cli.parser import UsageError, find_command, list_commands, parse
+    from tfkd.cli.runs import is_main_process, train
+    from tfkd.cli.studies import compare, run_named_study
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'

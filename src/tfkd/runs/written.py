@@ -21,7 +21,8 @@ from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.files import why
 from tfkd.runs.options import option_at, options, value_of
 from tfkd.runs.recipes import defaults
-from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, Step
+from tfkd.runs.schedules import Step
+from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
 
 Written = dict[str, Any]
 """What was written, by the names of `StoredSettings` and the structs in it."""

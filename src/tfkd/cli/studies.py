@@ -1,0 +1,245 @@
+"""Commands on many runs: compare them, run a study of the paper, say how far it is, report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tfkd.cli.runs import check_models
+from tfkd.runs.written import Written
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tfkd.runs import Circumstances
+    from tfkd.study.plan import Study
+
+
+def compare(
+    written: Written,
+    *,
+    out: Path | None = None,
+    teacher: str | None = None,
+    methods: tuple[str, ...] = (),
+    teacher_cache: str = "none",
+    seeds: int = 3,
+    jobs: int | None = None,
+    other_data: bool = False,
+) -> None:
+    """Train every method with several seeds and compare each with plain cross-entropy.
+
+    The methods of one seed share the validation split, the initial weights, the order of samples
+    and their augmentation. The same command again goes on where it was interrupted.
+
+    Defaults that depend on the data:
+
+      data           student        teacher       epochs  schedule
+      digits         small_cnn      wide_cnn          20  cosine
+      fashion-mnist  plain_cnn      mobilenet_v2      60  cosine
+      cifar10, 100   mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.2
+      tiny-imagenet  mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.1
+      imagenet       timm/resnet18  timm/resnet50     90  step 30,60,80, gamma 0.1
+      a folder       timm/resnet18  timm/resnet50     90  cosine
+
+      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
+      size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
+      folder: 1e-4), warm-up of 1 epoch (imagenet: none).
+
+    Args:
+        written: options of a run.
+        out: directory of the comparison. Default: runs/compare-DATA.
+        teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
+        methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
+            de_kd, or module:function of your own, with commas between them. Default: all of them.
+        teacher_cache: store what networks that teach say about every image, and ask them no more:
+            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
+            every step. With augmentation set --views too.
+        seeds: number of seeds, at least 1.
+        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        other_data: go on though the data are not those that runs were begun with.
+    """
+    from tfkd.runs.recipes import defaults
+    from tfkd.runs.written import circumstances_of, make_recipe
+    from tfkd.study.comparison import COMPARED, comparison
+
+    recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances_of(written))
+    teacher = teacher or defaults(recipe.data.name).teacher
+    check_models(student=recipe.student, teacher=teacher)
+    study = comparison(
+        recipe,
+        teacher=teacher,
+        methods=methods or COMPARED,
+        seeds=seeds,
+        teacher_cache=teacher_cache,
+    )
+    out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
+    _run_study(study, out, circumstances, jobs=jobs, other_data=other_data)
+
+
+def _name(data: str, circumstances: Circumstances) -> str:
+    """What directories of runs on these data are called."""
+    from tfkd.data.settings import FOLDER
+
+    return Path(circumstances.data_root or "").name if data == FOLDER else data
+
+
+def _run_study(
+    study: Study,
+    out: Path,
+    circumstances: Circumstances,
+    *,
+    jobs: int | None,
+    executor: str = "local",
+    other_data: bool = False,
+) -> None:
+    """Run a study, print its table and say where everything is."""
+    from tfkd.report.terminal.study_progress import show_study_progress
+    from tfkd.report.terminal.study_table import print_rows
+    from tfkd.study.run import run_study
+    from tfkd.study.summary import summarise_study
+
+    with show_study_progress() as progress:
+        records = run_study(
+            study,
+            out,
+            jobs=jobs,
+            circumstances=circumstances,
+            progress=progress,
+            executor=executor,
+            other_data=other_data,
+        )
+    print_rows(summarise_study(study, records), _console())
+    print(f"All numbers: {out / study.name}.jsonl and .csv")
+    print(f"A page with pictures: tfkd report {out}")
+
+
+def _console() -> Console:
+    """The terminal; text in square brackets is text."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False)
+
+
+def list_studies() -> None:
+    """List the studies, and what each of them asks."""
+    from tfkd.paper.catalogue import catalogue
+    from tfkd.report.terminal.study_lines import print_studies
+
+    print_studies(catalogue(), _console())
+
+
+def run_named_study(
+    name: str,
+    written: Written,
+    *,
+    data: str | None = None,
+    dialect: Literal["released", "paper", "tfkd"] = "released",
+    teacher: str | None = None,
+    teacher_cache: str = "none",
+    seeds: int = 3,
+    controls: tuple[str, ...] = ("scaled", "smoothed"),
+    out: Path | None = None,
+    jobs: int | None = None,
+    executor: Literal["local", "ray"] = "local",
+    dry_run: bool = False,
+    other_data: bool = False,
+) -> None:
+    """Run a study of the paper, or go on with it.
+
+    It may be stopped at any moment, and started several times at once on one directory: finished
+    runs count, begun ones go on, nothing runs twice. Studies of one directory share their runs.
+
+    Args:
+        name: table-1 to table-11, figure-2 or all-methods; `tfkd study list` says what they ask.
+        written: options of a run.
+        data: fashion-mnist, digits or other data, for the study in small, with one student and one
+            larger teacher. Default: the data and networks of the paper; for all-methods
+            fashion-mnist.
+        dialect: the loss and recipe of the paper's released code, or as the paper prints them;
+            tfkd, for a study in small: this package's defaults.
+        teacher: the larger network of a study in small. Default: by data.
+        teacher_cache: store what networks that teach say about every image, and ask them no more:
+            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
+            every step. With augmentation set --views too.
+        seeds: number of seeds, at least 1.
+        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
+            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
+            epsilon; scaled with weight decay times the scale; balanced with the learning rate
+            divided by it, which must give plain cross-entropy; twice the epochs.
+        out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
+        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
+            one for each GPU, else for each core.
+        executor: processes of this machine, or a Ray cluster with a common file system.
+        dry_run: only say how many runs and epochs it has, and how long they would take here.
+        other_data: go on though the data are not those that runs were begun with.
+    """
+    from tfkd.paper.catalogue import make_study
+    from tfkd.runs.written import circumstances_of
+
+    check_models(student=written.get("recipe", {}).get("student"), teacher=teacher)
+    study, circumstances = make_study(
+        name,
+        data=data,
+        dialect=dialect,
+        teacher=teacher,
+        seeds=seeds,
+        controls=() if controls == ("none",) else controls,
+        recipe=written.get("recipe", {}),
+        circumstances=circumstances_of(written),
+        teacher_cache=teacher_cache,
+    )
+    ending = "" if name == "all-methods" else f"-{dialect}"
+    out = out or Path("runs") / f"{_name(study.arms[0].recipe.data.name, circumstances)}{ending}"
+    if not dry_run:
+        _run_study(study, out, circumstances, jobs=jobs, executor=executor, other_data=other_data)
+        return
+    from tfkd.report.terminal.study_lines import print_estimate
+    from tfkd.study.estimate import estimate
+    from tfkd.study.execute import default_jobs
+
+    jobs = default_jobs() if jobs is None else jobs
+    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.data_root))
+
+
+def status_of_studies(directory: Path) -> None:
+    """Say how far the studies of a directory are.
+
+    Args:
+        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
+    """
+    from tfkd.report.terminal.study_lines import print_status
+    from tfkd.study.directory import read_studies
+    from tfkd.study.status import study_status
+
+    for study in read_studies(directory):
+        print_status(study, study_status(study, directory), _console())
+
+
+def report(directory: Path, *, out: Path | None = None) -> int:
+    """Write a page about each study of a directory, from its runs alone.
+
+    The page, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv have the
+    tables, NAME.jsonl and NAME.csv every run.
+
+    Args:
+        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
+        out: where to. Default: the directory itself.
+    """
+    from tfkd.report.write import write_report
+    from tfkd.study.directory import read_studies
+    from tfkd.study.records import collect, write_records
+
+    studies = read_studies(directory)
+    out = out or directory
+    out.mkdir(parents=True, exist_ok=True)
+    damaged = False
+    for study in studies:
+        records, left_out = collect(study, directory)
+        for sentence in left_out:
+            print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
+        damaged = damaged or bool(left_out)
+        written = write_report(study, directory, out, records=records)
+        written += write_records(study, records, out)
+        print("\n".join(str(file) for file in written))
+    return 1 if damaged else 0
