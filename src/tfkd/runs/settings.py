@@ -257,6 +257,7 @@ def variant(part: Optimizer | Schedule) -> str:
     """Return what a part that has variants is called.
 
     Example:
+        >>> from tfkd.runs import OneCycle
         >>> variant(OneCycle())
         'one-cycle'
     """

@@ -108,6 +108,7 @@ def test_a_missing_set_says_where_it_looked_and_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("TFKD_DATA", str(tmp_path / "everyone"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     with pytest.raises(FileNotFoundError) as caught:
         load_data(DataSettings("cifar100"))
     message = str(caught.value)
