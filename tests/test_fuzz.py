@@ -24,20 +24,26 @@ from PIL import Image
 from scipy.io import savemat
 
 from tfkd.cli.commands import COMMANDS
-from tfkd.cli.parser import UsageError, make_parser, parse
+from tfkd.cli.parser import UsageError, parse
 from tfkd.data import DataSettings
 from tfkd.data.image_files import check_images, read_rgb
 from tfkd.data.sources.imagenet import load_imagenet
 from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
 from tfkd.models import create_model
-from tfkd.runs import MethodSettings, RunDirectory, RunSettings
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+)
 from tfkd.runs.tensors import load_weights
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.teachers import Batch as Asked
 from tfkd.teachers import CachedTeacher
 from tfkd.train import train_run
-from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
+from tfkd.train.checkpoint.file import read_checkpoint
 
 QUICK, LONG = 20, 1000
 """Cases for each kind of file."""
@@ -135,17 +141,21 @@ def readers(tmp_path_factory):
     found = _of_runs(root) | _of_caches(root) | _of_data(root) | _of_images(root)
     config = root / "config.yaml"
     config.write_text("epochs: 3\nlearning_rate: 0.1\nmilestones: [1, 2]\ntensorboard: true\n")
-    parser = make_parser(COMMANDS, description="", version="")
-    arguments = ["train", "--out", "x", "--config", str(config)]
-    found["config.yaml"] = (config, changed_bytes, lambda: parse(parser, arguments))
+    arguments = ["--out", "x", "--config", str(config)]
+    found["config.yaml"] = (
+        config,
+        changed_bytes,
+        lambda: parse("tfkd train", COMMANDS["train"], arguments),
+    )
     return found
 
 
 def _of_runs(root):
     data = DataSettings("digits", train_size=60, validation_fraction=0.1)
-    settings = RunSettings(data=data, epochs=1, batch_size=60, save_epochs=(1,))
+    recipe = Recipe(data=data, epochs=1, batch_size=60)
+    settings = RunSettings(recipe)
     run = RunDirectory(root / "run")
-    train_run(run.path, settings)
+    train_run(run.path, settings, Circumstances(save_epochs=(1,)))
     (run.path / "SHA256SUMS").rename(root / "sums")
     run.teacher_file.write_text(json.dumps({"sha256": "0" * 64}))
     model = create_model("small_cnn", num_classes=10, in_channels=1)
@@ -177,19 +187,24 @@ def _of_runs(root):
     seconds = {"epoch_seconds": 0.0, "seconds": 1.5}
     done = {"epochs_done": 1, "batches_done": 0, "totals": {}, "scaler": None}
     torch.save({**state, **done, **seconds}, buffer)
-    write_checkpoint(checkpoint, buffer.getvalue())
+
+    def sign(file, content):
+        line = f"tfkd checkpoint, sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
+        file.write_bytes(line + content)
+
+    sign(checkpoint, buffer.getvalue())
 
     def resign():
-        write_checkpoint(root / "resigned.pt", signed.read_bytes())
+        sign(root / "resigned.pt", signed.read_bytes())
         return read_checkpoint(root / "resigned.pt")
 
     signed.write_bytes(buffer.getvalue())
     found["checkpoint.pt"] = (checkpoint, changed_bytes, lambda: read_checkpoint(checkpoint))
     found["checkpoint.pt with a checksum to match"] = (signed, changed_bytes, resign)
 
-    plain = Arm("a/plain", "cross_entropy", MethodSettings(), settings)
+    plain = Arm("a/plain", MethodSettings(), recipe)
     taught = Arm(
-        *("a/taught", "de_kd", MethodSettings("knowledge_distillation"), settings),
+        *("a/taught", MethodSettings("de_kd"), recipe),
         teacher="a/plain",
         teacher_epoch=1,
         baseline="a/plain",

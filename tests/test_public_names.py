@@ -12,8 +12,8 @@ import tfkd
 EXTRAS = (
     "accelerate",
     "jinja2",
-    "jsonargparse",
     "matplotlib",
+    "msgspec",
     "optuna",
     "PIL",
     "rich",
@@ -23,6 +23,7 @@ EXTRAS = (
     "tensorboard",
     "timm",
     "torchvision",
+    "yaml",
 )
 
 

@@ -37,6 +37,12 @@ def check_positive(name: str, value: float) -> float:
     return number
 
 
+def check_at_least_0(name: str, value: float) -> None:
+    """Raise `ValueError` unless a value is a finite number of at least 0."""
+    if not 0.0 <= check_number(name, value) < math.inf:
+        raise ValueError(f"Expected `{name}` of at least 0, got {value}.")
+
+
 def check_integer(name: str, value: int, *, minimum: int) -> int:
     """Return `value`; `TypeError` if it is no int, `ValueError` below `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfkd._checks import check_fraction, check_number, check_positive, did_you_mean
-from tfkd.references import from_reference, is_reference
+from tfkd.references import OwnPartError, from_reference, function_from_reference, is_reference
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,8 +116,9 @@ class Method:
                 f"Expected `dialect` among {', '.join(self.compositions)} for {self.name}, "
                 f"got {dialect!r}."
             )
-        found: Callable[..., Any] = from_reference(self.compositions[dialect])
-        return found
+        from tfkd.loss import DistillationLoss  # only here, so that the table needs no torch
+
+        return function_from_reference(self.compositions[dialect], DistillationLoss)
 
     def numbers(self, dialect: str = "tfkd") -> dict[str, float | None]:
         """Return the numbers that the loss takes, with their defaults; None: there is none."""
@@ -163,6 +164,13 @@ class Method:
             raise ValueError(f"Expected a `teacher` for the method {self.name}, got none.")
         else:
             criterion = composition(teacher, **arguments)
+        from tfkd.loss import DistillationLoss
+
+        if not isinstance(criterion, DistillationLoss):
+            raise OwnPartError(
+                f"Expected {self.compositions[dialect]} to return a DistillationLoss, got "
+                f"{type(criterion).__name__}."
+            )
         criterion.teacher.gap(num_classes)  # the range of a designed teacher's confidence
         return criterion
 
@@ -261,8 +269,8 @@ def find_method(name: str) -> Method:
 
     Args:
         name: of the table; or `module:name`, of a `Method` of your own, or of a function that
-            returns a `DistillationLoss`. If its first parameter has no default, it is given the
-            network that teaches, which is the larger one where a study has two.
+            says that it returns a `DistillationLoss`. If its first parameter has no default, it is
+            given the network that teaches, which is the larger one where a study has two.
 
     Raises:
         ValueError: for another name.
@@ -282,13 +290,10 @@ def find_method(name: str) -> Method:
     if isinstance(found, Method):
         return found
     if not callable(found):
-        raise ValueError(
+        raise OwnPartError(
             f"Expected a function or a tfkd Method at {name}, got {type(found).__name__}."
         )
-    taught = any(_is_teacher(own) for own in inspect.signature(found).parameters.values())
-    return Method(
-        name=name,
-        title=name.rpartition(":")[2].replace("_", " "),
-        taught_by="a larger network" if taught else "nobody",
-        compositions={"tfkd": name},
-    )
+    own = Method(name, name.rpartition(":")[2].replace("_", " "), "nobody", {"tfkd": name})
+    parameters = inspect.signature(own.composition()).parameters.values()
+    taught = any(_is_teacher(parameter) for parameter in parameters)
+    return replace(own, taught_by="a larger network") if taught else own

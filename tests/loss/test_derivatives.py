@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import assume
 from torch.func import grad as grad_of
 from torch.func import hessian, jvp, vmap
+
+import tfkd
 
 # Of torch itself, when it first loads what forward-mode derivatives need.
 pytestmark = [
@@ -52,6 +55,16 @@ def test_functional_and_forward_derivatives_are_those_of_autograd(cases, example
         agree(grad_of(lambda x: case.loss(x).sum())(z), expected, size, case)
         _, along = jvp(lambda x: case.loss(x).sum(), (z,), (direction,))
         agree(along, (expected * direction).sum(), size * z.numel(), case)
+
+
+def test_forward_derivative_of_cross_entropy_is_torchs_to_the_last_bit():
+    # A number times a scalar would make its forward derivative a float64.
+    z, direction = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([1.0, -3.0, 0.3])
+    label = torch.tensor(1)
+    _, expected = jvp(lambda x: F.cross_entropy(x, label), (z,), (direction,))
+    _, ours = jvp(lambda x: tfkd.cross_entropy()(x, label), (z,), (direction,))
+    assert ours.dtype == expected.dtype == torch.float32
+    assert torch.equal(ours, expected)
 
 
 def curvature(case):

@@ -8,17 +8,17 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
-from tfkd.data import Augmentation
+from tfkd.data import Augmentation, Source
 from tfkd.data.images import MemoryImages
 from tfkd.data.sources.digits import load_digits
 
 
-def linear(*, num_classes, in_channels):
+def linear(*, num_classes, in_channels) -> nn.Module:
     """A network of digits that has no batch norm, and is convex."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
 
 
-def mlp(*, num_classes, in_channels):
+def mlp(*, num_classes, in_channels) -> nn.Module:
     """A network of digits without batch norm, which sees each process's samples alone."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes))
 
@@ -47,23 +47,23 @@ class Poisoned(nn.Module):
         return logits
 
 
-def poisoned(*, num_classes, in_channels):
+def poisoned(*, num_classes, in_channels) -> nn.Module:
     return Poisoned(num_classes)
 
 
-def cropped_digits(root):
+def cropped_digits(root) -> Source:
     """Digits that are cropped and rotated."""
     return dataclasses.replace(
         load_digits(), augmentation=Augmentation(crop_padding=1, rotation=10.0)
     )
 
 
-def shifted_digits(root):
+def shifted_digits(root) -> Source:
     """Digits that are cropped."""
     return dataclasses.replace(load_digits(), augmentation=Augmentation(crop_padding=1))
 
 
-def digits_513(root):
+def digits_513(root) -> Source:
     """Digits of which 513 are for testing: one more than a batch of evaluation."""
     source = load_digits()
     test = MemoryImages(source.test.pixels[:513], source.test.labels[:513])
@@ -76,7 +76,33 @@ def changed(settings, **changes):
     return replace(settings, recipe=replace(settings.recipe, **changes), **own)
 
 
-def announced(*, num_classes, in_channels):
+def announced(*, num_classes, in_channels) -> nn.Module:
     """A network that says when it is built: next, its run has its teacher's answers stored."""
     print("built", flush=True)
     return mlp(num_classes=num_classes, in_channels=in_channels)
+
+
+def five_logits(*, num_classes, in_channels) -> nn.Module:
+    """A network that answers for five classes, whatever it is asked."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+
+
+def images_of_28(*, num_classes, in_channels) -> nn.Module:
+    """A network of images of 28 × 28 pixels."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, num_classes))
+
+
+class OnlyInTraining(nn.Module):
+    """A linear network whose logits are finite in training alone, as of weights that are huge."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.linear = nn.Linear(64, num_classes)
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        return logits if self.training else logits * float("nan")
+
+
+def only_in_training(*, num_classes, in_channels) -> nn.Module:
+    return OnlyInTraining(num_classes)

@@ -1,41 +1,17 @@
 """Each conclusion follows from the numbers, and its sentence says them."""
 
 import pytest
+from blank_record import BLANK
 from msgspec.structs import replace
 
 from tfkd.report.verdicts import control_sentences, machinery, verdicts
-from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.conclusions import conclude_claims, count_conclusions
 from tfkd.study.plan import Arm, Published, Study
-from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
 
 PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SEEDS = 8
-BLANK = Record(
-    study="test",
-    run="",
-    arm="",
-    method="",
-    dialect="tfkd",
-    student="small_cnn",
-    teacher=None,
-    teacher_accuracy=None,
-    seed=0,
-    accuracy=0.5,
-    nll=0.5,
-    ece=0.02,
-    brier=0.1,
-    aurc=0.01,
-    train_accuracy=1.0,
-    train_loss=0.1,
-    validation_accuracy=None,
-    validation_nll=None,
-    seconds=12.0,
-    epochs=1,
-    parameters=1,
-    settings=RunSettings(),
-)
 
 
 def study(*controls, published=None):

@@ -4,44 +4,18 @@ import io
 import math
 
 import pytest
+from blank_record import BLANK
 from msgspec.structs import replace
 from rich.console import Console
 
 from tfkd.report.terminal.study_table import print_rows
-from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.plan import Arm, Study
-from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study, title_of
 
 PLAIN, TAUGHT = "small_cnn/cross_entropy", "small_cnn/de_kd"
 SCALED = "small_cnn/scaled-0.5"
-
-
-BLANK = Record(
-    study="test",
-    run="",
-    arm="",
-    method="",
-    dialect="tfkd",
-    student="small_cnn",
-    teacher=None,
-    teacher_accuracy=None,
-    seed=0,
-    accuracy=0.5,
-    nll=0.5,
-    ece=0.02,
-    brier=0.1,
-    aurc=0.01,
-    train_accuracy=1.0,
-    train_loss=0.1,
-    validation_accuracy=None,
-    validation_nll=None,
-    seconds=12.0,
-    epochs=1,
-    parameters=1,
-    settings=RunSettings(),
-)
 
 
 def arm(name, method, *, baseline=PLAIN, **options):

@@ -315,3 +315,19 @@ def test_a_bad_loss_before_the_first_checkpoint_leaves_none(tmp_path, poison):
         train_run(tmp_path / "run", POISONED, Circumstances(checkpoint_seconds=1000.0))
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
     assert not (tmp_path / "run" / "snapshots").exists()
+
+
+@pytest.mark.parametrize(("fraction", "split", "epoch"), [(0.1, "validation", 1), (0.0, "test", 2)])
+def test_a_loss_that_is_finite_while_what_is_measured_is_not_is_a_bad_one(
+    fraction, split, epoch, tmp_path
+):
+    data = DataSettings("digits", train_size=210, validation_fraction=fraction)
+    settings = changed(PLAIN, student="own_parts:only_in_training", data=data)
+    message = rf"A logit of the {split} split is not finite .* epoch {epoch}, batch 4 of 4"
+    with pytest.raises(FloatingPointError, match=message):
+        train_run(tmp_path / "run", settings)
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    assert (failure["epoch"], failure["batch"], failure["step"]) == (epoch, 4, 4 * epoch)
+    assert len(failure["samples"]) == 210 - 3 * 64
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert not (tmp_path / "run" / "weights.safetensors").exists()

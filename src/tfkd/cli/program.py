@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from traceback import print_exc, walk_tb
 
 try:
     from tfkd.cli.command import Command, Group
@@ -70,9 +71,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         return 130 if isinstance(end, KeyboardInterrupt) else 143
     except Exception as error:
         if debug:
-            import traceback
-
-            traceback.print_exc()
+            print_exc()
         message = _describe(error)
         if isinstance(command, Command):
             message = command.as_typed(message)
@@ -84,13 +83,21 @@ def _run(arguments: list[str], debug: bool) -> int:
 def _describe(error: Exception) -> str:
     message = _printable(_message(error))
     if isinstance(error, ModuleNotFoundError) and "pip install" not in message:
-        package = str(error.name).partition(".")[0]
+        package, importer = str(error.name).partition(".")[0], _importer(error)
+        if importer.partition(".")[0] != "tfkd":
+            return f"{importer} needs the package {package}"
         return f'this needs the package {package}: pip install "tfkd[cli]"'
     if type(error).__module__.startswith("tfkd") or isinstance(
         error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
     ):
         return message if isinstance(error, RuntimeError) else " ".join(message.split())
     return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def _importer(error: ModuleNotFoundError) -> str:
+    """Name of the module that lacks another."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return str([name for name in names if not name.startswith("importlib")][-1])
 
 
 def _message(error: Exception) -> str:

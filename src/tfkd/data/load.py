@@ -11,7 +11,7 @@ from tfkd.data.images import Images, MemoryImages
 from tfkd.data.settings import FOLDER, DataSettings
 from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, split_training
-from tfkd.references import from_reference
+from tfkd.references import call_own
 
 
 def load_data(settings: DataSettings, *, seed: int = 0, root: str | None = None) -> ImageData:
@@ -130,9 +130,4 @@ def _read(name: str, root: str | None) -> Source:
         if root is None:
             raise ValueError("Expected `root`, the path of the folder of images by class.")
         return load_folder(Path(root).expanduser())
-    found = from_reference(name)(root)
-    if not isinstance(found, Source):
-        raise ValueError(
-            f"Expected {name} to return a tfkd.data.Source, got {type(found).__name__}."
-        )
-    return found
+    return call_own(name, Source, root)

@@ -21,8 +21,9 @@ def loss_by_equation(
 ) -> Tensor:
     """Return `tfkd.distillation_loss` of checked arguments; class indices are int64."""
     alpha, tau, s, ignore_index, reduction = settings
-    if alpha == 0.0:
-        return s * F.cross_entropy(z, labels, w, ignore_index=ignore_index, reduction=reduction)
+    if alpha == 0.0:  # torch's to the last bit, its derivatives too
+        loss = F.cross_entropy(z, labels, w, ignore_index=ignore_index, reduction=reduction)
+        return loss if s == 1.0 else s * loss
 
     z, labels, w = terms.in_one_precision(z, labels, w)
     class_dim, indices = terms.class_dim(z), not labels.is_floating_point()

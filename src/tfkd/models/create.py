@@ -19,7 +19,7 @@ from tfkd.models.resnet import resnet18, resnet50, resnet101
 from tfkd.models.resnext import resnext29_8x64d
 from tfkd.models.shufflenet import shufflenet_v2
 from tfkd.models.small import small_cnn, wide_cnn
-from tfkd.references import from_reference, is_reference
+from tfkd.references import call_own, is_reference
 
 _FUNCTIONS: dict[str, Callable[..., nn.Module]] = {
     function.__name__: function
@@ -65,7 +65,8 @@ def create_model(
     Args:
         name: a name of `model_names()` or of `timm.list_models()`, the latter also with a
             "timm/" before it and with a weights tag ("resnet50.a1_in1k") behind; or
-            module:function, of your own, which is called with `num_classes` and `in_channels`.
+            module:function, of your own, which is called with `num_classes` and `in_channels` and
+            says that it returns an `nn.Module`.
         num_classes: number of classes K, at least 2.
         in_channels: channels of the images, at least 1.
         pretrained: whether to take timm's weights, which timm may have to download.
@@ -99,12 +100,7 @@ def create_model(
     if is_reference(name):
         if pretrained:
             raise ValueError(f"Expected `pretrained` to be False for {name}, a model of your own.")
-        own = from_reference(name)(num_classes=num_classes, in_channels=in_channels)
-        if not isinstance(own, nn.Module):
-            raise ValueError(
-                f"Expected {name} to return a torch.nn.Module, got {type(own).__name__}."
-            )
-        return own
+        return call_own(name, nn.Module, num_classes=num_classes, in_channels=in_channels)
 
     check_model_name(name)
     import timm

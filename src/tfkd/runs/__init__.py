@@ -8,18 +8,14 @@ if TYPE_CHECKING:
     from tfkd.runs.circumstances import Circumstances
     from tfkd.runs.contents import EpochRecord, Metrics, Result
     from tfkd.runs.directory import RunDirectory
+    from tfkd.runs.optimizers import SGD, AdamW
     from tfkd.runs.recipes import defaults
+    from tfkd.runs.schedules import Constant, Cosine, OneCycle, Step
     from tfkd.runs.settings import (
-        SGD,
-        AdamW,
-        Constant,
-        Cosine,
         MethodSettings,
-        OneCycle,
         Recipe,
         RunSettings,
         RunTeacher,
-        Step,
         WeightsTeacher,
     )
     from tfkd.runs.written import make_run
@@ -53,18 +49,8 @@ __getattr__ = lazy_names(
         "directory": ("RunDirectory",),
         "written": ("make_run",),
         "recipes": ("defaults",),
-        "settings": (
-            "SGD",
-            "AdamW",
-            "Constant",
-            "Cosine",
-            "MethodSettings",
-            "OneCycle",
-            "Recipe",
-            "RunSettings",
-            "RunTeacher",
-            "Step",
-            "WeightsTeacher",
-        ),
+        "optimizers": ("SGD", "AdamW"),
+        "schedules": ("Constant", "Cosine", "OneCycle", "Step"),
+        "settings": ("MethodSettings", "Recipe", "RunSettings", "RunTeacher", "WeightsTeacher"),
     },
 )

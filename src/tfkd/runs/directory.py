@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tfkd.data import DataIdentity
 from tfkd.models import create_model
+from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
     CHECKSUMS_FILE,
@@ -310,6 +311,8 @@ class RunDirectory:
     def _parsed(self, read: Callable[[], T]) -> T:
         try:
             return read()
+        except OwnPartError:
+            raise
         except ValueError as error:
             ending = what_to_delete(self.path)
             if str(error).endswith(ending):

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
+from tfkd.references import OwnPartError
+
 T = TypeVar("T")
 
 MOST_BYTES = 1 << 30
@@ -102,6 +104,8 @@ def parse_json(content: bytes, path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        if isinstance(error.__cause__, OwnPartError):  # the file is as it should be
+            raise OwnPartError(f"{error.__cause__} It is named in {path}.") from error
         raise ValueError(f"Expected {path} as this program writes it: {why(error)}") from error
 
 

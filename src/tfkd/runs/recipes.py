@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tfkd.data.settings import DataSettings
-from tfkd.runs.settings import SGD, Cosine, Recipe, Step
+from tfkd.runs.optimizers import SGD
+from tfkd.runs.schedules import Cosine, Step
+from tfkd.runs.settings import Recipe
 
 
 @dataclass(frozen=True)

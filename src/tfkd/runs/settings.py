@@ -5,7 +5,6 @@ Where and how a run is made is no part of it; that is `tfkd.runs.circumstances`.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -14,122 +13,21 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
 from tfkd._checks import (
+    check_at_least_0,
     check_choice,
     check_encodable,
-    check_fraction,
     check_integer,
-    check_number,
-    check_positive,
 )
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
+from tfkd.runs.optimizers import SGD, Optimizer
+from tfkd.runs.schedules import Cosine, Schedule
 
 if TYPE_CHECKING:
     from torch import nn
 
     from tfkd.loss import DistillationLoss
     from tfkd.teachers import Teacher
-
-
-class SGD(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="sgd"):
-    """Stochastic gradient descent.
-
-    Attributes:
-        learning_rate: highest learning rate, above 0. Default: by data.
-        weight_decay: weight decay of all parameters, at least 0. Default: by data.
-        momentum: momentum of sgd, in [0, 1]. Default: 0.9.
-        nesterov: take Nesterov's form of the momentum.
-    """
-
-    learning_rate: float = 0.1
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    nesterov: bool = False
-
-    def __post_init__(self) -> None:
-        _check_optimizer(self)
-        check_fraction("momentum", self.momentum)
-
-
-class AdamW(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="adamw"):
-    """Adam with decoupled weight decay.
-
-    Attributes:
-        learning_rate: highest learning rate, above 0.
-        weight_decay: weight decay of all parameters, at least 0.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_optimizer(self)
-
-
-def _check_optimizer(optimizer: SGD | AdamW) -> None:
-    check_positive("learning_rate", optimizer.learning_rate)
-    _check_at_least_0("weight_decay", optimizer.weight_decay)
-
-
-class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="constant"):
-    """The same learning rate throughout.
-
-    Attributes:
-        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0; not of
-            one-cycle. Default: by data.
-    """
-
-    warmup_epochs: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_at_least_0("warmup_epochs", self.warmup_epochs)
-
-
-class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="step"):
-    """A learning rate that falls at milestones.
-
-    Attributes:
-        milestones: epochs after which step multiplies the learning rate by `gamma`, increasing.
-            Default: by data.
-        gamma: what step multiplies the learning rate by, above 0. Default: by data.
-        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0.
-    """
-
-    milestones: tuple[int, ...]
-    gamma: float = 0.2
-    warmup_epochs: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_at_least_0("warmup_epochs", self.warmup_epochs)
-        check_positive("gamma", self.gamma)
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f"Expected `milestones` to increase, got {self.milestones}.")
-
-
-class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
-    """A learning rate that falls to 0 along half a cosine.
-
-    Attributes:
-        warmup_epochs: epochs over which the learning rate rises from 0 at first, at least 0.
-
-    Source: Loshchilov and Hutter, 2017, arXiv 1608.03983, without restarts.
-    """
-
-    warmup_epochs: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_at_least_0("warmup_epochs", self.warmup_epochs)
-
-
-class OneCycle(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="one-cycle"):
-    """A cosine rise over 30 % of the steps, then a cosine fall to nearly 0.
-
-    Source: Smith, 2018, arXiv 1803.09820; the numbers are those of `torch.optim.lr_scheduler`.
-    """
-
-
-Optimizer = SGD | AdamW
-Schedule = Constant | Step | Cosine | OneCycle
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -169,7 +67,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             check_integer(name, getattr(self, name), minimum=1)
         check_choice("mixed_precision", self.mixed_precision, ("no", "bf16", "fp16"))
         for name in ("mixup", "cutmix"):
-            _check_at_least_0(name, getattr(self, name))
+            check_at_least_0(name, getattr(self, name))
 
 
 class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -346,16 +244,6 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 )
 
 
-def variant(part: Optimizer | Schedule) -> str:
-    """Return what a part that has variants is called.
-
-    Example:
-        >>> variant(OneCycle())
-        'one-cycle'
-    """
-    return str(type(part).__struct_config__.tag)
-
-
 def check_cache_form(form: str) -> None:
     """Raise `ValueError` unless it is `none` or the name of a form that answers are stored in."""
     if not re.fullmatch("none|float32|float16|top-[1-9][0-9]*", form):
@@ -365,6 +253,11 @@ def check_cache_form(form: str) -> None:
         )
 
 
-def _check_at_least_0(name: str, value: float) -> None:
-    if not 0.0 <= check_number(name, value) < math.inf:
-        raise ValueError(f"Expected `{name}` of at least 0, got {value}.")
+def variant(part: Optimizer | Schedule) -> str:
+    """Return what a part that has variants is called.
+
+    Example:
+        >>> variant(OneCycle())
+        'one-cycle'
+    """
+    return str(type(part).__struct_config__.tag)

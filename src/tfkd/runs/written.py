@@ -21,7 +21,8 @@ from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.files import why
 from tfkd.runs.options import option_at, options, value_of
 from tfkd.runs.recipes import defaults
-from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, Step
+from tfkd.runs.schedules import Step
+from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
 
 Written = dict[str, Any]
 """What was written, by the names of `StoredSettings` and the structs in it."""
@@ -74,11 +75,12 @@ def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) ->
 
 
 def _put(into: Written, path: tuple[str, ...], value: object) -> None:
-    if path in _parts().values():  # called by its own word
-        path = (*path, "run" if path == ("teacher",) else "name")
     option = option_at(path)
+    if option is None and path[-1] != "numbers":  # a part, called by its own word
+        option = option_at((*path, "run" if path == ("teacher",) else "name"))
     if option is None:
         raise _unknown(path)
+    path = option.path
     if value is None and not option.may_be_none:
         return
     for name in path[:-1]:

@@ -63,7 +63,7 @@ def fail(
 
     Args:
         what: is not finite.
-        batch: of the epoch that is being trained.
+        batch: of the epoch that is being trained, or was last.
         run: whose directory gets `failure.json`.
         settings: of the run.
         state: of the run.
@@ -74,15 +74,17 @@ def fail(
     Raises:
         FloatingPointError: always.
     """
+    # The test split is looked at behind the last epoch.
+    epoch = min(state.epochs_done, settings.recipe.epochs - 1)
     step = batch // settings.recipe.gradient_accumulation
-    share = next(loader.batches(state.epochs_done, skip=batch)).indices.tolist()
+    share = next(loader.batches(epoch, skip=batch)).indices.tolist()
     indices = gather_object(share) if accelerator.num_processes > 1 else share
-    rate = learning_rate(settings, epoch=state.epochs_done, step=step, steps_per_epoch=plan.steps)
+    rate = learning_rate(settings, epoch=epoch, step=step, steps_per_epoch=plan.steps)
     checkpoint = None if state.kept is None else plan.name(*state.kept)
     kept = "there is no checkpoint yet"
     if checkpoint is not None:
         kept = f"the checkpoint {checkpoint} is kept"
-    where = f"epoch {state.epochs_done + 1}, batch {batch + 1} of {plan.batches}"
+    where = f"epoch {epoch + 1}, batch {batch + 1} of {plan.batches}"
     message = (
         f"{what} in {where} of {run.path}: seed {settings.seed}, learning rate "
         f"{rate:g}, samples {', '.join(map(str, indices[:4]))}, ... "
@@ -91,14 +93,14 @@ def fail(
     if accelerator.is_main_process:
         failure = Failure(
             what=what,
-            epoch=state.epochs_done + 1,
+            epoch=epoch + 1,
             batch=batch + 1,
-            step=state.epochs_done * plan.steps + step + 1,
+            step=epoch * plan.steps + step + 1,
             learning_rate=rate,
             seed=settings.seed,
             step_seed=step_seed(
                 settings.seed,
-                epoch=state.epochs_done,
+                epoch=epoch,
                 step=step,
                 rank=accelerator.process_index,
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -147,7 +148,7 @@ class Training:
         seconds = state.epoch_seconds
         validation_accuracy = validation_nll = None
         if self.lesson.validation is not None:
-            logits, labels = self._predict(self.lesson.validation)
+            logits, labels = self._predict(self.lesson.validation, "validation")
             validation_accuracy = accuracy(logits, labels)
             validation_nll = negative_log_likelihood(logits, labels)
         record = EpochRecord(
@@ -225,16 +226,21 @@ class Training:
             batches_done=min(state.batches_done, self.plan.trained),
         )
         if found is not None:
-            fail(
-                *found,
-                run=self.run,
-                settings=self.settings,
-                state=state,
-                plan=self.plan,
-                loader=self.lesson.train,
-                accelerator=accelerator,
-            )
+            self._fail(*found)
         return totals
+
+    def _fail(self, what: str, batch: int) -> NoReturn:
+        """End the run: something is not finite, behind a batch of the epoch."""
+        fail(
+            what,
+            batch,
+            run=self.run,
+            settings=self.settings,
+            state=self.state,
+            plan=self.plan,
+            loader=self.lesson.train,
+            accelerator=self.accelerator,
+        )
 
     def _checkpoint(self) -> None:
         """Write what resuming needs."""
@@ -247,8 +253,14 @@ class Training:
             write_checkpoint(self.run.checkpoint_file, checkpoint)
         self.clock.written(time.monotonic() - started)
 
-    def _predict(self, loader: Loader) -> tuple[Tensor, Tensor]:
-        return predict(self.student.network, loader, self.accelerator, between=self._between_steps)
+    def _predict(self, loader: Loader, split: str) -> tuple[Tensor, Tensor]:
+        """Return logits and labels of a split; end the run if those are none that metrics take."""
+        network, accelerator = self.student.network, self.accelerator
+        logits, labels = predict(network, loader, accelerator, between=self._between_steps)
+        if not bool(logits.amax(1).isfinite().all()):
+            what = f"A logit of the {split} split is not finite after the step"
+            self._fail(what, self.plan.trained - 1)
+        return logits, labels
 
     def _save_weights(self, epoch: int | None) -> None:
         weights = sharding.whole(self.student.network.state_dict())
@@ -260,13 +272,14 @@ class Training:
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
         workers = self.circumstances.workers
-        test = self._predict(measuring_loader(data, data.test, accelerator, workers=workers))
+        loader = measuring_loader(data, data.test, accelerator, workers=workers)
+        test = self._predict(loader, "test")
         result = result_of(
             lesson,
             self.student.network,
             state,
             test=test,
-            validation=None if validation is None else self._predict(validation),
+            validation=None if validation is None else self._predict(validation, "validation"),
         )
         self._save_weights(None)
         if accelerator.is_main_process:

@@ -3,41 +3,16 @@
 from collections import Counter
 
 import pytest
+from blank_record import BLANK
 from msgspec.structs import replace
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
 from tfkd.report.figures import cost, differences, panels
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import CONTROLS, Arm, Study
-from tfkd.study.records import Record
 from tfkd.study.summary import Row, summarise_study, title_of
-
-BLANK = Record(
-    study="test",
-    run="",
-    arm="",
-    method="",
-    dialect="tfkd",
-    student="small_cnn",
-    teacher=None,
-    teacher_accuracy=None,
-    seed=0,
-    accuracy=0.5,
-    nll=0.5,
-    ece=0.02,
-    brier=0.1,
-    aurc=0.01,
-    train_accuracy=1.0,
-    train_loss=0.1,
-    validation_accuracy=None,
-    validation_nll=None,
-    seconds=12.0,
-    epochs=1,
-    parameters=1,
-    settings=RunSettings(),
-)
 
 
 def study_of(arms):

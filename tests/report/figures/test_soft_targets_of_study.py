@@ -1,40 +1,14 @@
 """The figure of soft targets: every loss of a study, with the numbers of its formula."""
 
 import pytest
+from blank_record import BLANK
 from msgspec.structs import replace
 
 from tfkd.data import DataIdentity
 from tfkd.paper.catalogue import PAPER
 from tfkd.report.figures import soft_targets_of_study
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.runs import RunSettings
-from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
-
-BLANK = Record(
-    study="test",
-    run="",
-    arm="",
-    method="",
-    dialect="tfkd",
-    student="small_cnn",
-    teacher=None,
-    teacher_accuracy=None,
-    seed=0,
-    accuracy=0.5,
-    nll=0.5,
-    ece=0.02,
-    brier=0.1,
-    aurc=0.01,
-    train_accuracy=1.0,
-    train_loss=0.1,
-    validation_accuracy=None,
-    validation_nll=None,
-    seconds=12.0,
-    epochs=1,
-    parameters=1,
-    settings=RunSettings(),
-)
 
 # By hand from the released alpha, temperature and multiplier with 100 classes: the scale is
 # (1 - alpha) + alpha * multiplier / 100.
@@ -57,8 +31,8 @@ def test_losses_of_one_name_and_other_numbers_are_all_there():
         fit="square",
         mean=(0.5, 0.5, 0.5),
         std=(0.3, 0.3, 0.3),
-        samples={},
-        digests={},
+        samples={"train": 1, "validation": 0, "test": 1},
+        digests=dict.fromkeys(("train", "validation", "test"), "0" * 64),
     )
     runs = {record.arm: [RunData(record, None, data, None, [], None)] for record in records}
     figure = soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))

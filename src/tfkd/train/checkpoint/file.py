@@ -60,20 +60,18 @@ def read_checkpoint(file: Path) -> Checkpoint:
     Raises:
         ValueError: naming the file, if it is not what `write_checkpoint` wrote.
     """
-    try:
-        files.check_regular(file)
-        with file.open("rb") as content:
+    files.check_regular(file)
+    with file.open("rb") as content:
+        try:
             _check_line(content)
             values = torch.load(content, map_location="cpu", weights_only=True)
-        return msgspec.convert(values, Checkpoint)
-    except OSError:
-        raise
-    except Exception as error:
-        reason = files.why(error) if isinstance(error, msgspec.MsgspecError) else str(error)
-        raise ValueError(
-            f"Expected a checkpoint in {file}, but: {reason.rstrip('.')}. Delete this file to "
-            "start the run anew."
-        ) from error
+            return msgspec.convert(values, Checkpoint)
+        except Exception as error:  # torch's are of many kinds, `OSError` among them
+            reason = files.why(error) if isinstance(error, msgspec.MsgspecError) else str(error)
+            raise ValueError(
+                f"Expected a checkpoint in {file}, but: {reason.rstrip('.')}. Delete this file to "
+                "start the run anew."
+            ) from error
 
 
 def _checkpoint_line(digest: str) -> bytes:

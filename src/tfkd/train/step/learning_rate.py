@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import math
 
-from tfkd.runs.settings import Cosine, OneCycle, RunSettings, Schedule, Step
+from tfkd.runs.schedules import Cosine, OneCycle, Schedule, Step
+from tfkd.runs.settings import RunSettings
 
 # torch.optim.lr_scheduler.OneCycleLR's defaults: a cosine rise from 1/25 over 30 % of the steps,
 # then a cosine fall to 1/25/10^4.

@@ -1,0 +1,124 @@
+"""Runs are tied to their data, and to no place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfkd.cli import main
+from tfkd.runs import RunDirectory
+
+NET = ["--student", "small_cnn", "--image-size", "16", "--augmentation", "none"]
+TRAIN = ["train", *NET, "--epochs", "1", "--batch-size", "8", "--learning-rate", "0.05"]
+
+
+def write_images(folder: Path, seed: int, classes: tuple[str, ...] = ("cat", "dog")) -> Path:
+    rng = np.random.default_rng(seed)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that was made with `--data ./d`, from the folder `home`; the test starts in another."""
+    write_images(tmp_path / "home" / "d", seed=0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    assert main([*TRAIN, "--data", "./d", "--out", "run"]) == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path / "home" / "run"
+
+
+def _refused(words: list[object], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main([str(word) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_is_measured_from_anywhere(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = RunDirectory(run).stored()
+    assert stored.circumstances.data_root == str(run.parent / "d")
+    assert stored.recipe.data.name == "folder"
+    write_images(Path("d"), seed=1)  # is not looked at
+    assert main(["evaluate", str(run)]) == 0
+    _refused(["evaluate", run, "--data", "./d"], "train images, got others", capsys)
+    assert main(["evaluate", str(run), "--data", "./d", "--other-data"]) == 0
+    shutil.rmtree("d")
+    write_images(Path("d"), seed=0, classes=("dog", "elk"))
+    for words in ([], ["--other-data"]):
+        _refused(["evaluate", run, "--data", "./d", *words], "classes ['cat', 'dog']", capsys)
+
+
+def test_a_folder_that_moved_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run.parent / "d").rename("moved")
+    capsys.readouterr()
+    assert main(["evaluate", str(run)]) == 1
+    assert str(run.parent / "d") in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", "moved"]) == 0
+    words = [*TRAIN, "--out", str(run)]
+    assert main([*words, "--data", "moved"]) == 0
+    assert "finished before" in capsys.readouterr().out
+    again = ["train", "--config", str(run / "settings.json"), "--out", "again"]
+    assert main(again) == 1
+    assert main([*again, "--data", "moved"]) == 0
+    weights = [(path / "weights.safetensors").read_bytes() for path in (run, Path("again"))]
+    assert weights[0] == weights[1]
+    shutil.rmtree("again")
+    assert main([*again, "--data-root", "moved"]) == 0
+
+
+def test_a_path_starts_at_the_root_of_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    big = write_images(tmp_path / "big" / "pets", seed=0).parent
+    monkeypatch.chdir(tmp_path)
+    for number, words in enumerate((["--data", "pets"], ["--data", "./pets"])):
+        out = tmp_path / str(number)
+        assert main([*TRAIN, *words, "--data-root", "big", "--out", str(out)]) == 0
+        assert RunDirectory(out).stored().circumstances.data_root == str(big / "pets")
+        assert RunDirectory(out).data().name == "pets"
+        assert main(["evaluate", str(out)]) == 0
+
+
+def test_a_run_directory_takes_text_and_gives_a_network_that_is_ready(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parent)
+    model = RunDirectory("run").load_model()
+    assert not any(module.training for module in model.modules())
+    assert repr(RunDirectory("run")) == "RunDirectory('run')"
+
+
+def test_a_user_without_a_home_trains(tmp_path: Path) -> None:
+    program = (
+        "import os, pwd, sys\n"
+        "def unknown(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = unknown\n"
+        "from tfkd.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    data = write_images(tmp_path / "data" / "pets", seed=0)
+    without = ("HOME", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    for words in (["--data", str(data)], ["--data", "digits", "--train-size", "60"]):
+        command = [*TRAIN, *words, "--out", str(tmp_path / words[1].replace("/", "-"))]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command],
+            env={**environment, "TFKD_DATA": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr

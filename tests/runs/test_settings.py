@@ -1,0 +1,145 @@
+"""What a run is: explicit in every value, and checked when it is made."""
+
+from __future__ import annotations
+
+import inspect
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+import tfkd
+from tfkd.method_table import METHODS
+from tfkd.runs import (
+    SGD,
+    AdamW,
+    Circumstances,
+    Constant,
+    Cosine,
+    MethodSettings,
+    OneCycle,
+    Recipe,
+    RunSettings,
+    RunTeacher,
+    Step,
+    WeightsTeacher,
+    make_run,
+)
+
+
+def test_the_numbers_of_a_method_are_explicit_and_checked():
+    assert MethodSettings("tf_kd_reg").numbers["temperature"] == 20.0
+    released = MethodSettings(
+        "knowledge_distillation", "released", {"alpha": 0.9, "temperature": 20.0}
+    )
+    assert released.numbers["multiplier"] == 1.0
+    built = MethodSettings("label_smoothing", numbers={"alpha": 0.2}).build(num_classes=5)
+    assert tfkd.explain(built, 5).equivalent_label_smoothing == pytest.approx(0.2)
+    for arguments, message in (
+        (("label_smoothing", "tfkd", {"confidence": 0.9}), "no `confidence` for label_smoothing"),
+        (("label_smoothing", "released", {"scale": 2.0}), "no `scale` .* dialect released"),
+        (("knowledge_distillation", "paper", {"alpha": 0.5}), "a value of `temperature`"),
+        (("cross_entropy", "paper"), "`dialect` among tfkd for cross_entropy, got 'paper'"),
+        (("label_smoothing", "tfkd", {"alpha": 1.5}), r"`alpha` in \[0, 1\], got 1.5"),
+        (("tf_kd_reg", "tfkd", {"temperature": 0.0}), "`temperature` to be positive"),
+        (("magic",), "`method` among cross_entropy"),
+        (("tf_kd_rag",), "Did you mean tf_kd_reg"),
+        (("no_such_module_of_mine:f",), "a module no_such_module_of_mine"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MethodSettings(*arguments)
+
+
+def test_the_help_names_every_method():
+    text = inspect.getdoc(MethodSettings)
+    assert text is not None
+    for name in METHODS:
+        assert name in text
+
+
+@pytest.mark.parametrize("dialect", ["tfkd", "paper", "released"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_survives_writing(name, dialect):
+    method = METHODS[name]
+    if dialect not in method.compositions:
+        return
+    numbers = {n: 0.5 for n, default in method.numbers(dialect).items() if default is None}
+    teacher = RunTeacher(run="teacher", cache="top-10") if method.has_teacher else None
+    settings = RunSettings(method=MethodSettings(name, dialect, numbers), teacher=teacher, seed=3)
+    written = msgspec.json.encode(settings)
+    assert msgspec.json.decode(written, type=RunSettings) == settings
+    assert make_run(msgspec.json.decode(written))[0] == settings
+
+
+def test_a_number_is_checked_with_the_true_number_of_classes():
+    method = MethodSettings("tf_kd_reg", numbers={"confidence": 0.05})
+    method.check(100)
+    with pytest.raises(ValueError, match="`confidence`"):
+        method.check(10)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Recipe(epochs=0), "`epochs` of at least 1, got 0"),
+        (lambda: Recipe(batch_size=-1), "`batch_size` of at least 1"),
+        (lambda: Recipe(gradient_accumulation=0), "`gradient_accumulation` of at least 1"),
+        (lambda: Recipe(mixed_precision="fp32"), "`mixed_precision` to be one of no, bf16, fp16"),
+        (lambda: Recipe(mixup=-0.1), "`mixup` of at least 0"),
+        (lambda: Recipe(cutmix=float("nan")), "`cutmix` of at least 0, got nan"),
+        (lambda: SGD(learning_rate=0.0), "`learning_rate` to be positive"),
+        (lambda: SGD(learning_rate=float("inf")), "`learning_rate` to be positive and finite"),
+        (lambda: SGD(momentum=1.5), "`momentum` in"),
+        (lambda: AdamW(weight_decay=-1.0), "`weight_decay` of at least 0"),
+        (lambda: Constant(warmup_epochs=-1.0), "`warmup_epochs` of at least 0"),
+        (lambda: Cosine(warmup_epochs=float("inf")), "`warmup_epochs` of at least 0"),
+        (lambda: Step(milestones=(3, 2)), "`milestones` to increase"),
+        (lambda: Step(milestones=(3,), gamma=0.0), "`gamma` to be positive"),
+        (lambda: RunSettings(seed=-1), "`seed` of at least 0"),
+        (lambda: RunSettings(method=MethodSettings("tf_kd_self")), "a `teacher` for the method"),
+        (lambda: RunSettings(teacher=RunTeacher(run="x")), "no `teacher` for the method cross_ent"),
+        (lambda: RunTeacher(run="x", epoch=0), "`teacher_epoch` of at least 1"),
+        (lambda: RunTeacher(run="x", cache="zip"), "`teacher_cache` to be none, float32"),
+        (lambda: RunTeacher(run="\udcff"), "`teacher` in UTF-8"),
+        (lambda: WeightsTeacher(model="x", weights="x", cache="top-0"), "`teacher_cache`"),
+        (lambda: WeightsTeacher(model="x", weights="\udcff"), "`teacher_weights` in UTF-8"),
+        (lambda: Circumstances(workers=-1), "`workers` of at least 0"),
+        (lambda: Circumstances(save_epochs=(0,)), "`save_epochs` of at least 1"),
+        (lambda: Circumstances(checkpoint_seconds=-1.0), "`checkpoint_seconds` of at least 0"),
+        (lambda: Circumstances(checkpoint_seconds=float("nan")), "`checkpoint_seconds` of at"),
+        (lambda: Circumstances(data_root="\udcff"), "`data_root` in UTF-8"),
+        (lambda: Circumstances(save_epochs=(3,)).check_epochs(2), "between 1 and 2, got 3"),
+    ],
+)
+def test_values_out_of_range(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("value", ["3", 3.0, True, None])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "gradient_accumulation"])
+def test_numbers_of_the_wrong_type(name, value):
+    with pytest.raises(TypeError, match=f"`{name}` to be an int"):
+        Recipe(**{name: value})
+
+
+def test_settings_cannot_be_changed_but_copied():
+    settings = RunSettings()
+    with pytest.raises(AttributeError):
+        settings.seed = 1
+    assert replace(settings, seed=1).seed == 1
+    assert settings.seed == 0
+
+
+def test_only_what_can_be_said_can_be_said():
+    # Each optimiser and schedule has the numbers that it uses.
+    for kind, number in (
+        (AdamW, "momentum"),
+        (Constant, "gamma"),
+        (Cosine, "milestones"),
+        (OneCycle, "warmup_epochs"),
+        (Recipe, "data_root"),
+        (RunSettings, "tensorboard"),
+    ):
+        with pytest.raises(TypeError, match=number):
+            kind(**{number: 1})

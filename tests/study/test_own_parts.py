@@ -1,0 +1,118 @@
+"""A method, a network and data of one's own are compared and reported as those of the table."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+LOSSES = '''
+import tfkd
+
+def my_method(*, alpha: float = 0.2, sharpness: float = 3.0, **options) -> tfkd.DistillationLoss:
+    """Taught by a virtual teacher of a sharpness of its own."""
+    return tfkd.DistillationLoss(
+        tfkd.VirtualTeacher(confidence=0.9), alpha=alpha, temperature=sharpness, **options
+    )
+
+def my_kd(model, *, alpha: float = 0.3, **options) -> tfkd.DistillationLoss:
+    """Taught by the larger network."""
+    return tfkd.knowledge_distillation(model, alpha=alpha, temperature=2.0, **options)
+'''
+MODELS = """
+from torch import nn
+
+def my_network(*, num_classes: int, in_channels: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))
+
+def my_larger_network(*, num_classes: int, in_channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64 * in_channels, 32), nn.ReLU(), nn.Linear(32, num_classes)
+    )
+"""
+DATA = """
+import torch
+from tfkd.data import Augmentation, Source
+from tfkd.data.images import MemoryImages
+
+def my_data(root: str | None) -> Source:
+    generator = torch.Generator().manual_seed(0)
+    def images(n):
+        labels = torch.arange(n) % 4
+        pixels = torch.randint(0, 60, (n, 1, 8, 8), generator=generator)
+        pixels[torch.arange(n), 0, labels] += 150
+        return MemoryImages(pixels.to(torch.uint8), labels)
+    return Source(
+        classes=("a", "b", "c", "d"), train=images(80), test=images(40), mean=(0.2,), std=(0.2,),
+        image_size=8, augmentation=Augmentation(),
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """A package that is installed nowhere, and the environment that finds it."""
+    folder = tmp_path_factory.mktemp("own")
+    package = folder / "toy"
+    package.mkdir()
+    for name, text in {"__init__": "", "losses": LOSSES, "models": MODELS, "data": DATA}.items():
+        (package / f"{name}.py").write_text(text)
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def tfkd(*words, env):
+    return subprocess.run(
+        [sys.executable, "-m", "tfkd.cli", *words], env=env, capture_output=True, text=True
+    )
+
+
+def test_a_toy_method_is_compared_and_reported(toy, tmp_path):
+    out = tmp_path / "study"
+    done = tfkd(
+        *("compare", "--out", str(out), "--data", "toy.data:my_data"),
+        *("--student", "toy.models:my_network", "--teacher", "toy.models:my_larger_network"),
+        *("--methods", "tf_kd_reg,toy.losses:my_method,toy.losses:my_kd"),
+        *("--epochs", "2", "--batch-size", "16", "--seeds", "2", "--jobs", "2"),
+        env=toy,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "my method" in done.stdout
+    lines = (out / "compare.jsonl").read_text().splitlines()
+    records = {(r["method"], r["student"], r["seed"]): r for r in map(json.loads, lines)}
+    mine = records["toy.losses:my_method", "toy.models:my_network", 1]
+    assert mine["settings"]["method"] == {
+        "name": "toy.losses:my_method",
+        "dialect": "tfkd",
+        "numbers": {"alpha": 0.2, "sharpness": 3.0, "scale": 1.0},
+    }
+    taught = records["toy.losses:my_kd", "toy.models:my_network", 0]
+    assert taught["teacher"] == "toy.models:my_larger_network"
+    report = tfkd("report", str(out), env=toy)
+    assert report.returncode == 0, report.stderr
+    page = (out / "compare.md").read_text()
+    assert "my method" in page
+    assert "my kd" in page
+
+
+def test_a_toy_method_is_trained_with_other_numbers_from_a_file(toy, tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "method:\n  name: toy.losses:my_method\n  numbers: {alpha: 0.4, sharpness: 2}\n"
+        "data: toy.data:my_data\nstudent: toy.models:my_network\nepochs: 1\n"
+    )
+    done = tfkd("train", "--out", str(tmp_path / "run"), "--config", str(config), env=toy)
+    assert done.returncode == 0, done.stderr
+    stored = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert stored["method"]["numbers"] == {"alpha": 0.4, "sharpness": 2.0, "scale": 1.0}
+
+
+def test_without_the_package_a_run_says_what_it_misses(toy, tmp_path):
+    words = ("--data", "toy.data:my_data", "--student", "toy.models:my_network", "--epochs", "1")
+    assert tfkd("train", "--out", str(tmp_path / "run"), *words, env=toy).returncode == 0
+    alone = {**toy, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    done = tfkd("evaluate", str(tmp_path / "run"), env=alone)
+    assert done.returncode == 2
+    assert "a module toy" in done.stderr
+    assert done.stderr.count("\n") == 1

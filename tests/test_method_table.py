@@ -1,0 +1,124 @@
+"""The table of methods: every row can be built, and nothing is a method that is not in it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import tfkd
+from tfkd.loss import DistillationLoss
+from tfkd.method_table import BASELINE, DIALECTS, METHODS, NUMBERS, find_method
+from tfkd.references import from_reference
+from tfkd.runs import MethodSettings
+from tfkd.runs.options import options
+from tfkd.study.comparison import COMPARED
+
+ROWS = [(name, dialect) for name, row in METHODS.items() for dialect in row.compositions]
+# For the numbers of the released and the printed formulas, which papers chose for each network.
+CHOSEN = {"alpha": 0.3, "temperature": 4.0, "multiplier": 2.0}
+
+
+def settings_of(name: str, dialect: str) -> MethodSettings:
+    """The method with its defaults, and numbers where it has none."""
+    defaults = METHODS[name].numbers(dialect)
+    return MethodSettings(name, dialect, {n: CHOSEN[n] for n, v in defaults.items() if v is None})
+
+
+@pytest.mark.parametrize(("name", "dialect"), ROWS)
+def test_every_composition_says_what_it_returns_and_takes_known_numbers(
+    name: str, dialect: str
+) -> None:
+    row = METHODS[name]
+    assert row.name == name
+    assert row.title and row.title[0] != " "
+    assert dialect in DIALECTS
+    assert set(row.numbers(dialect)) <= set(NUMBERS)
+    for number, default in row.numbers(dialect).items():
+        assert options()[number].path == ("method", "numbers", number)
+        if default is not None:
+            assert NUMBERS[number].low <= default <= NUMBERS[number].high
+    assert set(row.spaces) <= set(row.numbers(dialect))
+
+
+@pytest.mark.parametrize("num_classes", [2, 10, 1000])
+@pytest.mark.parametrize(("name", "dialect"), ROWS)
+def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: int) -> None:
+    settings = settings_of(name, dialect)
+    settings.check(num_classes)
+    network = nn.Linear(3, num_classes)
+    teacher = network if settings.has_teacher else None
+    criterion = settings.build(num_classes=num_classes, teacher=teacher)
+    assert isinstance(criterion, DistillationLoss)
+    logits, labels = torch.randn(4, num_classes), torch.arange(4) % num_classes
+    assert criterion(logits, labels, torch.randn(4, 3)).isfinite()
+    if settings.has_teacher:
+        with pytest.raises(ValueError, match="Expected a `teacher`"):
+            settings.build(num_classes=num_classes)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_spaces_lie_within_the_ranges_and_hold_the_default(name: str) -> None:
+    defaults = METHODS[name].numbers()
+    for number, space in METHODS[name].spaces.items():
+        assert NUMBERS[number].low <= space.low < space.high <= NUMBERS[number].high
+        assert not space.log or space.low > 0.0
+        default = defaults[number]
+        assert default is None or space.low <= default <= space.high
+        for value in (space.low, space.high, math.sqrt(space.low * space.high)):
+            MethodSettings(name, "tfkd", {number: value}).check(10)
+
+
+def test_every_public_function_of_methods_and_dialects_is_in_a_row() -> None:
+    named = {text for row in METHODS.values() for text in row.compositions.values()}
+    public = {name: getattr(tfkd, name) for name in tfkd.__all__}
+    makers = {
+        f"{found.__module__}:{name}"
+        for name, found in public.items()
+        if inspect.isfunction(found) and found.__module__ in ("tfkd.methods", "tfkd.dialects")
+    }
+    assert named == makers
+    for text in named:
+        assert from_reference(text) is public[text.rpartition(":")[2]]
+
+
+def test_every_method_with_a_teacher_of_its_own_is_compared() -> None:
+    assert set(METHODS) - set(COMPARED) == {"knowledge_distillation"}
+    assert BASELINE in COMPARED
+
+
+def test_a_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"Did you mean tf_kd_reg\?"):
+        find_method("tf_kd_rge")
+    with pytest.raises(ValueError, match=r"`dialect` among tfkd for cross_entropy, got 'paper'"):
+        MethodSettings("cross_entropy", "paper")
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "message"),
+    [
+        ("alpha", 1.5, r"`alpha` in \[0, 1\], got 1.5"),
+        ("alpha", float("nan"), "got nan"),
+        ("temperature", 0.0, "`temperature` to be positive"),
+        ("temperature", float("inf"), "got inf"),
+        ("multiplier", 2.0, "Expected no `multiplier` for tf_kd_reg"),
+        ("strength", 1.0, r"takes alpha, temperature, confidence, scale"),
+    ],
+)
+def test_numbers_out_of_range_or_of_others_are_refused(
+    number: str, value: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        MethodSettings("tf_kd_reg", numbers={number: value})
+    with pytest.raises(TypeError, match="`alpha` to be a number, got str"):
+        MethodSettings("tf_kd_reg", numbers={"alpha": "x"})  # type: ignore[dict-item]
+
+
+def test_confidence_is_checked_with_the_number_of_classes() -> None:
+    low = MethodSettings("tf_kd_reg", numbers={"confidence": 0.05})
+    low.check(100)
+    with pytest.raises(ValueError, match="`confidence`"):
+        low.check(10)

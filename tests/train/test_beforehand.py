@@ -1,0 +1,102 @@
+"""All that may be wrong is found, with the true data and networks, before anything is written."""
+
+import pytest
+import torch
+from msgspec.structs import replace
+from own_parts import changed
+from safetensors.torch import save_file
+
+from tfkd.data import DataSettings
+from tfkd.models import create_model
+from tfkd.runs import (
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunSettings,
+    RunTeacher,
+    WeightsTeacher,
+)
+from tfkd.train import train_run
+
+DATA = DataSettings("digits", train_size=60)
+PLAIN = RunSettings(Recipe(data=DATA, epochs=2, batch_size=30))
+KD = MethodSettings("knowledge_distillation")
+
+
+def method(name, **numbers):
+    return changed(PLAIN, method=MethodSettings(name, numbers=numbers))
+
+
+def data(**changes):
+    return changed(PLAIN, data=replace(DATA, **changes))
+
+
+WRONG = {
+    "a confidence that is less than a guess": (
+        method("tf_kd_reg", confidence=0.05),
+        r"`confidence`.*0\.05",
+    ),
+    "images that the network does not take": (
+        changed(data(image_size=384), student="timm/vit_tiny_patch16_224"),
+        "a `student` that takes images of 1 × 384 × 384, but timm/vit_tiny_patch16_224 does not",
+    ),
+    "images that one's own network does not take": (
+        changed(PLAIN, student="own_parts:images_of_28"),
+        "a `student` that takes images of 1 × 8 × 8, but own_parts:images_of_28 does not",
+    ),
+    "answers for other classes": (
+        changed(PLAIN, student="own_parts:five_logits"),
+        r"logits of shape \(1, 10\) from own_parts:five_logits, got \(1, 5\)",
+    ),
+    "an unknown network": (changed(PLAIN, student="smal_cnn"), "'smal_cnn'.*small_cnn"),
+    "a module that is not there": (changed(PLAIN, student="not_there:f"), "a module not_there"),
+    "no network": (changed(PLAIN, student="own_parts:cropped_digits"), "cropped_digits"),
+    "weights that a network has not": (changed(PLAIN, pretrained=True), "`pretrained`"),
+    "more images than there are": (data(train_size=5000), "`train_size` from 10 .* to 1081"),
+    "fewer images than classes": (data(train_size=9), "`train_size` from 10"),
+    "a validation split that leaves nothing": (
+        data(train_size=None, validation_fraction=0.999),
+        "training images of every class",
+    ),
+    "data that are none": (data(name="own_parts:mlp"), "mlp"),
+    "a folder without its place": (data(name="folder"), "the path of the folder"),
+    "a teacher that is not there": (
+        changed(PLAIN, method=KD, teacher=RunTeacher(run="{}/none")),
+        "a run in .*none",
+    ),
+    "weights that are not there": (
+        changed(PLAIN, method=KD, teacher=WeightsTeacher(model="wide_cnn", weights="{}/none")),
+        "weights in .*none",
+    ),
+    "weights of another network": (
+        changed(PLAIN, method=KD, teacher=WeightsTeacher(model="wide_cnn", weights="{}/w")),
+        "do not fit the model",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_leaves_nothing_behind(what, tmp_path, tree):
+    torch.manual_seed(0)
+    network = create_model("small_cnn", num_classes=10, in_channels=1)
+    save_file(network.state_dict(), tmp_path / "w")
+    settings, message = WRONG[what]
+    if settings.teacher is not None:
+        teacher = settings.teacher.moved(lambda path: path.format(tmp_path))
+        settings = replace(settings, teacher=teacher)
+    before = tree(tmp_path)
+    with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message):
+        train_run(tmp_path / "run", settings)
+    assert tree(tmp_path) == before
+
+
+def test_snapshots_behind_the_end_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`save_epochs` between 1 and 2, got 3"):
+        train_run(tmp_path / "run", PLAIN, Circumstances(save_epochs=(3,)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_are_not_there_leave_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cifar10 was not found"):
+        train_run(tmp_path / "run", data(name="cifar10"), Circumstances(data_root=str(tmp_path)))
+    assert not (tmp_path / "run").exists()
