@@ -8,9 +8,9 @@ from tfkd.cli.studies import compare, list_studies, report, run_named_study, sta
 
 RECIPE = {
     "data": "data",
-    "recipe": "training (defaults depend on the data)",
-    "optimizer": "optimiser (defaults depend on the data)",
-    "schedule": "learning rate (defaults depend on the data)",
+    "recipe": "training",
+    "optimizer": "optimiser",
+    "schedule": "learning rate",
 }
 """The parts of a run that a comparison or study has in common, and their titles in the help."""
 
@@ -30,9 +30,9 @@ COMMANDS: Commands = {
     "train": Command(
         train,
         {
+            **RECIPE,
             "method": "method",
             "teacher": "teacher",
-            **RECIPE,
             "seed": "seed",
             **CIRCUMSTANCES,
         },

@@ -66,7 +66,6 @@ def metavar(option: Option) -> str:
 def help_of(option: Option) -> str:
     """Return what help says of an option, without the marks of Markdown."""
     text = option.help.replace("`", "").rstrip(".")
-    text = text.replace("; None: ", ". None: ").replace("None: ", "Default: ")
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(map(str, default))

@@ -28,7 +28,7 @@ class Option:
         path: through `StoredSettings`.
         kind: what it must be.
         help: what it is.
-        default: what it is where it is not said; None also where that depends on the data.
+        default: what it is where it is not said, if its help does not say so.
     """
 
     name: str
@@ -91,8 +91,8 @@ def options() -> dict[str, Option]:
 def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
     """Every value of a struct, and of the structs in it."""
     hints, texts = get_type_hints(kind), described(kind)
-    for field in msgspec.structs.fields(kind):
-        hint, here, text = hints[field.name], (*path, field.name), texts.get(field.name, "")
+    for name in kind.__struct_fields__:
+        hint, here, text = hints[name], (*path, name), texts.get(name, "")
         if here == ("method", "numbers"):
             for number, known in NUMBERS.items():
                 yield _option((*here, number), float, f"{known.help}. Default: the method's own")
@@ -100,21 +100,17 @@ def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
         structs = [part for part in (hint, *get_args(hint)) if _is_struct(part)]
         tags = [part.__struct_config__.tag for part in structs]
         if not structs:
-            default = None if field.default is msgspec.NODEFAULT else field.default
             if here == ("method", "name"):
                 text = f"{', '.join(METHODS)}; or module:function, of your own"
-            yield _option(here, hint, text, default)
+            yield _option(here, hint, text)
         elif tags[0] is not None:
             yield _option((*here, structs[0].__struct_config__.tag_field), _one_of(tags), text)
         for part in structs:
             yield from _leaves(part, here)
 
 
-def _option(path: tuple[str, ...], kind: Any, text: str, default: Any = None) -> Option:
-    depends_on_data = path[0] == "recipe" and path[1] != "data"
-    return Option(
-        _NAMES.get(path, path[-1]), path, kind, text, None if depends_on_data else default
-    )
+def _option(path: tuple[str, ...], kind: Any, text: str) -> Option:
+    return Option(_NAMES.get(path, path[-1]), path, kind, text)
 
 
 def _is_struct(kind: Any) -> bool:
