@@ -44,17 +44,21 @@ def from_reference(text: str) -> Any:
         text: `module:name`.
 
     Raises:
-        OwnPartError: if there is no such module, or it has no such name.
+        OwnPartError: if there is no such module, it cannot be imported, or has no such name.
     """
     module, _, name = text.partition(":")
     try:
         found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # it is there, and lacks something itself
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{module}.".startswith(f"{missing}."):
+            raise OwnPartError(
+                f"Expected a module {module} for {text}, but Python finds none. Install it, or "
+                "name its folder in PYTHONPATH."
+            ) from error
         raise OwnPartError(
-            f"Expected a module {module} for {text}, but Python finds none. Install it, or name "
-            "its folder in PYTHONPATH."
+            f"Expected to import {module} for {text}, but it ends with "
+            f"{type(error).__name__}: {error}."
         ) from error
     if not hasattr(found, name):
         raise OwnPartError(f"Expected {name!r} in the module {module}, found no such name.")

@@ -418,7 +418,7 @@ def test_a_study_that_cannot_be_is_refused(arguments, message, capsys):
 
 
 def test_only_the_main_process_prints(run, capsys, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("RANK", "1")  # as torchrun numbers its processes
     assert main(["evaluate", str(run)]) == 0
     arguments = ["--epochs", "2", "--train-size", "200", "--method", "tf_kd_reg"]
     assert main(["train", "--out", str(run), "--save-epochs", "1,2", *arguments]) == 0

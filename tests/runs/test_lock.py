@@ -75,3 +75,15 @@ def test_without_locks_nothing_is_trained(code, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Expected a file system with locks"):
         train_run(tmp_path / "run", SETTINGS)
     assert not (tmp_path / "run" / "settings.json").exists()
+
+
+def test_folders_above_a_run_that_was_refused_are_gone_with_it(tmp_path):
+    (tmp_path / "there").mkdir()
+    run = tmp_path / "there" / "new" / "newer" / "run"
+    with pytest.raises(FileNotFoundError), lock_run(run):
+        raise FileNotFoundError
+    assert list((tmp_path / "there").iterdir()) == []
+    with pytest.raises(FileNotFoundError), lock_run(run):
+        (run.parent / "of somebody else").write_text("")
+        raise FileNotFoundError
+    assert [path.name for path in run.parent.iterdir()] == ["of somebody else"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 import tfkd
+from tfkd.data import DataSettings
 from tfkd.method_table import METHODS
 from tfkd.runs import (
     SGD,
@@ -143,3 +146,40 @@ def test_only_what_can_be_said_can_be_said():
     ):
         with pytest.raises(TypeError, match=number):
             kind(**{number: 1})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(nesterov="no"), "`nesterov` to be a bool, got str"),
+        (lambda: SGD(momentum=True), "`momentum` to be a number, got bool"),
+        (lambda: AdamW(learning_rate="0.1"), "`learning_rate` to be a number, got str"),
+        (lambda: Step(milestones=5), "`milestones` to be a tuple, got int"),
+        (lambda: Cosine(warmup_epochs=None), "`warmup_epochs` to be a number, got NoneType"),
+        (lambda: Recipe(epochs=2.0), "`epochs` to be an int, got float"),
+        (lambda: Recipe(optimizer="adamw"), "`optimizer` to be SGD or AdamW, got str"),
+        (lambda: Recipe(pretrained=1), "`pretrained` to be a bool, got int"),
+        (lambda: DataSettings(3), "`name` to be a str, got int"),
+        (lambda: DataSettings("digits", "3"), "`train_size` to be an int, got str"),
+        (lambda: MethodSettings("tf_kd_reg", numbers=[0.1]), "`numbers` to be a dict, got list"),
+        (lambda: RunTeacher(run=Path("run")), "`run` to be a str, got PosixPath"),
+        (lambda: WeightsTeacher(model="a", weights=None), "`weights` to be a str, got NoneType"),
+        (lambda: RunSettings(Recipe(), "tf_kd_reg"), "`method` to be MethodSettings, got str"),
+        (lambda: RunSettings(seed=1.0), "`seed` to be an int, got float"),
+        (lambda: Circumstances(data_root=Path("x")), "`data_root` to be a str, got PosixPath"),
+        (lambda: Circumstances(save_epochs=1), "`save_epochs` to be a tuple, got int"),
+        (lambda: Circumstances(tensorboard="no"), "`tensorboard` to be a bool, got str"),
+    ],
+)
+def test_every_value_is_of_its_type(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_numbers_and_lists_become_what_a_file_gives_back():
+    step = Step(milestones=[1, 2], gamma=1)
+    assert hash(step) == hash(Step(milestones=(1, 2), gamma=1.0))
+    assert (step.milestones, type(step.gamma)) == ((1, 2), float)
+    assert type(SGD(momentum=np.float64(0.5)).momentum) is float
+    settings = RunSettings(Recipe(schedule=step, optimizer=SGD(learning_rate=1)))
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=RunSettings) == settings

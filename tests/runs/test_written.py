@@ -22,6 +22,7 @@ from tfkd.runs import (
     make_run,
 )
 from tfkd.runs.options import options
+from tfkd.runs.plain_yaml import read_plain_yaml, to_yaml
 from tfkd.runs.written import changed, merged, nested, read_written
 
 
@@ -244,3 +245,47 @@ def test_what_is_no_file_of_options_is_named(tmp_path):
             read_written(tmp_path / "a.yaml")
     with pytest.raises(FileNotFoundError, match=r"none\.yaml"):
         read_written(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["010", "1:30", "1_000", "0x10", "2024-01-01"])
+def test_numbers_are_decimal_in_a_file_or_none(text, tmp_path):
+    file = tmp_path / "options.yaml"
+    file.write_text(f"epochs: {text}")
+    with pytest.raises(ValueError, match=f"`epochs` to be a whole number, got '{text}'"):
+        nested(read_written(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-2", 0.01), ("0.01", 0.01), (".5", 0.5), ("1.5E+1", 15.0), ("7", 7.0), ("+2", 2.0)],
+)
+def test_decimal_numbers_are_read_in_every_form(text, value, tmp_path):
+    file = tmp_path / "options.yaml"
+    file.write_text(f"learning-rate: {text}")
+    found = nested(read_written(file))["recipe"]["optimizer"]["learning_rate"]
+    assert (found, type(found)) == (value, float)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epochs: 1\nepochs: 2", "train-size: 1\ntrain_size: 2", "recipe: {epochs: 1, epochs: 1}"],
+)
+def test_a_name_comes_once_in_a_file(text, tmp_path):
+    file = tmp_path / "options.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=f"{file}.*every name once, got '(epochs|train_size)'"):
+        read_written(file)
+
+
+def test_two_places_that_contradict_one_another_are_refused():
+    assert nested({"epochs": 2, "recipe": {"epochs": 2}}) == {"recipe": {"epochs": 2}}
+    with pytest.raises(ValueError, match="one value of `epochs`, got 2 and 3"):
+        nested({"epochs": 2, "recipe": {"epochs": 3}})
+
+
+def test_text_that_looks_like_a_number_is_text_when_it_is_read_again(tmp_path):
+    file = tmp_path / "values.yaml"
+    values = dict(enumerate(["010", "1e-3", "no", "null", "", "~", "1:30", "2024-01-01", 1e-7, 3]))
+    values = {f"v{place}": value for place, value in values.items()}
+    file.write_text(to_yaml(values))
+    assert read_plain_yaml(file) == values

@@ -1,9 +1,9 @@
 """Studies that are killed, interrupted, shared and short of memory end as undisturbed ones."""
 
 import collections
+import itertools
 import multiprocessing
 import os
-import runpy
 import shutil
 import signal
 import subprocess
@@ -16,6 +16,7 @@ import pytest
 import torch
 from msgspec.structs import asdict, replace
 from safetensors.torch import load_file
+from split_off import Program, written
 
 from tfkd.data import DataSettings
 from tfkd.runs import (
@@ -33,6 +34,7 @@ from tfkd.study.plan import PlannedRun
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 EPOCHS = 3
+NUMBERS = itertools.count()
 BASE = RunSettings(Recipe(data=DataSettings("digits", train_size=60), epochs=EPOCHS, batch_size=30))
 
 
@@ -91,15 +93,9 @@ class Hook:
             self._finished(len(self.done))
 
 
-# A process that has imported all that is slow, from which one that trains is split off at once.
-SPLIT = multiprocessing.get_context("forkserver")
-SPLIT.set_forkserver_preload(["tfkd.study.execute", "tfkd.models", "sklearn.datasets"])
-
-
 def main(root, jobs, seeds, halt, together):
     """Execute the plan as a program, on as many cores as jobs; the log lies beside it."""
     os.setsid()  # so that it may be killed with all its processes
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:jobs])
     torch.set_num_threads(1)
@@ -118,17 +114,11 @@ def main(root, jobs, seeds, halt, together):
 
 
 def start(root, jobs=1, seeds=5, *, halt=0, together=1):
-    file = root.with_name("program.py")
     program = f"import runpy\nmain = runpy.run_path({__file__!r}, run_name='program')['main']\n"
-    file.write_text(f"{program}main(*{(str(root), jobs, seeds, halt, together)!r})\n")
-    process = SPLIT.Process(target=runpy.run_path, args=(str(file),))
-    process.start()
-    return process
-
-
-def end_of(process):
-    process.join()
-    return process.exitcode
+    arguments = (str(root), jobs, seeds, halt, together)
+    name = f"{root.name}-{next(NUMBERS)}"
+    file = written(root.with_name(f"{name}.py"), f"{program}main(*{arguments!r})\n")
+    return Program(file, name)
 
 
 def read(root, kind):
@@ -181,8 +171,8 @@ def test_a_study_killed_at_any_moment_ends_the_same(tmp_path, undisturbed, chanc
         wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert end_of(process) == -signal.SIGKILL
-    assert end_of(start(root)) == 0
+        assert process.end() == -signal.SIGKILL
+    assert start(root).end() == 0
     same(root, undisturbed)
     times = collections.Counter(name for _, name in read(root, "finished"))
     assert max(times.values()) == 1
@@ -195,7 +185,7 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
     processes = [start(root, together=2), start(root, together=2)]
     wait_for(root, "ready", 2)
     root.with_suffix(".go").touch()
-    assert [end_of(process) for process in processes] == [0, 0]
+    assert [process.end() for process in processes] == [0, 0]
     same(root, undisturbed)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     assert trained == {(run.name, str(e + 1)): 1 for run in plan(root) for e in range(EPOCHS)}
@@ -216,7 +206,7 @@ def test_the_processes_of_a_study_end_with_it_and_the_next_call_goes_on(how, tmp
         os.killpg(process.pid, how)  # as a terminal does with Ctrl-C
     else:
         os.kill(process.pid, how)  # the others are told by nobody
-    assert end_of(process) == {signal.SIGTERM: 143, signal.SIGINT: 1}.get(how, -how)
+    assert process.end() == {signal.SIGTERM: 143, signal.SIGINT: 1}.get(how, -how)
     limit = time.monotonic() + 100
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         while time.monotonic() < limit:
@@ -256,9 +246,9 @@ def test_a_study_of_dozens_of_runs_under_repeated_kills_ends_the_same(
         wait_for(root, "epoch", before + after)
         time.sleep(chance.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
-        assert end_of(process) == -signal.SIGKILL
+        assert process.end() == -signal.SIGKILL
         written |= {file: file.stat().st_mtime_ns for file in root.glob("*/result.json")}
-    assert end_of(start(root, seeds=MANY)) == 0
+    assert start(root, seeds=MANY).end() == 0
     same(root, undisturbed_many, MANY)
     # What was finished stayed as it was: each run was done once.
     assert len(written) > 0
@@ -277,8 +267,8 @@ def test_four_processes_share_a_study_and_take_over_from_one_that_dies(tmp_path,
     wait_for(root, "epoch", 10)
     dead = processes.pop()
     dead.kill()
-    dead.join()
-    assert [end_of(process) for process in processes] == [0, 0, 0]
+    dead.end()
+    assert [process.end() for process in processes] == [0, 0, 0]
     same(root, undisturbed_many, MANY)
     trained = collections.Counter(entry[1:] for entry in read(root, "epoch"))
     every = {(run.name, str(e + 1)) for run in plan(root, MANY) for e in range(EPOCHS)}

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tfkd.study.comparison import folder_of
+
 LOSSES = '''
 import tfkd
 
@@ -116,3 +118,52 @@ def test_without_the_package_a_run_says_what_it_misses(toy, tmp_path):
     assert done.returncode == 2
     assert "a module toy" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_two_methods_of_one_name_are_two_methods(tmp_path):
+    methods = ["toy_a.losses:mine", "toy_b.losses:mine", "toy_a.losses:tf_kd_reg", "tf_kd_reg"]
+    folders = {"toy_a.losses.mine", "toy_b.losses.mine", "toy_a.losses.tf_kd_reg", "tf_kd_reg"}
+    assert {folder_of(method) for method in methods} == folders
+    for name in ("toy_a", "toy_b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "losses.py").write_text(
+            "import tfkd\n"
+            "def mine(*, alpha: float = 0.2, **options) -> tfkd.DistillationLoss:\n"
+            "    return tfkd.label_smoothing(alpha=alpha, **options)\n"
+            "tf_kd_reg = mine\n"
+        )
+    program = (
+        "import sys; from tfkd.runs import Recipe; from tfkd.study.comparison import comparison\n"
+        "study = comparison(Recipe(), teacher='wide_cnn', methods=sys.argv[1:], seeds=1)\n"
+        "print(*(arm.method.name for arm in study.arms))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program, *methods],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(found.stdout.split()) == {"cross_entropy", *methods}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("raise RuntimeError('of its own')", "RuntimeError: of its own"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("import nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("def (", "SyntaxError: "),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named_with_its_reason(text, message, tmp_path):
+    (tmp_path / "broken_part.py").write_text(text)
+    paths = [str(tmp_path), *filter(None, sys.path)]
+    done = tfkd(
+        *("train", "--out", str(tmp_path / "run"), "--method", "broken_part:mine"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert done.returncode == 2
+    assert "to import broken_part for broken_part:mine, but it ends with" in done.stderr
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """What a directory lets go on: the same run in any circumstances, and no other."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -23,7 +24,9 @@ from tfkd.runs import (
     Step,
     WeightsTeacher,
 )
+from tfkd.runs.lock import RunBusyError
 from tfkd.train import train_run
+from tfkd.train.progress import Silent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -392,3 +395,73 @@ def test_a_run_that_stopped_of_its_own_goes_on_at_any_length(interrupt, tmp_path
     monkeypatch.setattr(Poisoned, "forwards", -1)
     train_run(tmp_path / "run", changed(settings, epochs=4))
     same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+# What is somebody else's.
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name", ["settings.json", "data.json", "metrics.jsonl", "checkpoint.pt", "weights.safetensors"]
+)
+def test_files_that_no_run_wrote_are_not_written_over(name, overwrite, tree, tmp_path):
+    (tmp_path / name).write_text('{"mine": 1}')
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match=f"{name}.*Take another directory"):
+        train_run(tmp_path, PLAIN, overwrite=overwrite)
+    assert tree(tmp_path) == before
+
+
+def test_what_lies_in_folders_of_a_run_but_is_not_of_it_stays(teacher, tree, tmp_path):
+    new, old = tmp_path / "new", shutil.copytree(teacher, tmp_path / "old")
+    for run in (new, old):
+        for name in ("tensorboard/notes.txt", "teacher-cache/notes/a.txt", "snapshots/my.txt"):
+            (run / name).parent.mkdir(parents=True, exist_ok=True)
+            (run / name).write_text("mine")
+    (old / "tensorboard" / "events.out.tfevents.1.of-the-run").write_text("")
+    (new / "tensorboard" / "events.out.tfevents.1.of-another").write_text("")
+    before = {name: digest for name, digest in tree(new).items() if digest != "folder"}
+    train_run(new, PLAIN)
+    train_run(old, changed(PLAIN, seed=1), overwrite=True)
+    assert before.items() <= tree(new).items()
+    assert not (old / "tensorboard" / "events.out.tfevents.1.of-the-run").exists()
+    del before["tensorboard/events.out.tfevents.1.of-another"]
+    assert before.items() <= tree(old).items()
+
+
+def test_weights_alone_are_a_run_that_is_not_lost(teacher, tmp_path):
+    run = shutil.copytree(teacher, tmp_path / "run")
+    for name in ("result.json", "metrics.jsonl"):
+        (run / name).unlink()
+    with pytest.raises(ValueError, match="seed is 0 there, 1 here"):
+        train_run(run, changed(PLAIN, seed=1))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_is_not_written_over_its_teacher(teacher, taught, overwrite, tree):
+    before = tree(teacher)
+    for of in (
+        RunTeacher(run=str(teacher)),
+        RunTeacher(run=str(teacher), epoch=1),
+        WeightsTeacher(model="small_cnn", weights=str(teacher / "weights.safetensors")),
+    ):
+        with pytest.raises(ValueError, match="`teacher` in another directory"):
+            train_run(teacher, changed(taught, teacher=of), overwrite=overwrite)
+    assert tree(teacher) == before
+
+
+def test_a_process_trains_one_run_at_a_time(tmp_path):
+    said = []
+
+    class AnotherThread(Silent):
+        def step(self):
+            if said:
+                return
+            with ThreadPoolExecutor(1) as pool:
+                said.append(pool.submit(train_run, tmp_path / "other", PLAIN).exception())
+
+    train_run(tmp_path / "run", PLAIN, progress=AnotherThread())
+    assert isinstance(said[0], RunBusyError)
+    assert not (tmp_path / "other").exists()
+    train_run(tmp_path / "other", PLAIN)
+    same_weights(tmp_path / "run", tmp_path / "other")

@@ -7,11 +7,13 @@ import sys
 
 import accelerate
 import pytest
+import split_off
 import torch
 from accelerate.utils import DistributedType
 from msgspec import structs
 from own_parts import changed
 from safetensors.torch import load_file
+from split_off import written
 
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
@@ -39,7 +41,6 @@ BATCH_NORM = RunSettings(
 )
 
 PROGRAM = """
-import sys
 from pathlib import Path
 import msgspec
 import torch
@@ -72,11 +73,11 @@ class Sharded(accelerator.Accelerator):
         self.state.distributed_type = DistributedType.FSDP
         PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
-if sys.argv[2] == "FSDP":
+if how == "FSDP":
     accelerator.Accelerator = Sharded
 sharding.whole = spy
 torch.set_num_threads(1)
-jobs = msgspec.json.decode(sys.argv[1], type=list[tuple[str, RunSettings, Circumstances, bool]])
+jobs = msgspec.json.decode(jobs, type=list[tuple[str, RunSettings, Circumstances, bool]])
 for path, settings, circumstances, interrupted in jobs:
     if interrupted:
         often = msgspec.structs.replace(circumstances, checkpoint_seconds=0.0)
@@ -86,18 +87,21 @@ for path, settings, circumstances, interrupted in jobs:
             checkpoint = read_checkpoint(Path(path, "checkpoint.pt"))
             assert (checkpoint.epochs_done, checkpoint.batches_done) == (1, 2)
     train_run(path, settings, circumstances)
-assert (True in spread) == (sys.argv[2] == "FSDP")
+assert (True in spread) == (how == "FSDP")
 """
 
 
 def train_pair(folder, jobs, how):
     """Train runs in two processes: path, settings, circumstances, whether it is interrupted."""
-    program = folder / "program.py"
-    program.write_text(PROGRAM)
     listed = files.to_json([(str(path), *rest) for path, *rest in jobs]).decode()
+    program = written(folder / "program.py", f"jobs, how = {listed!r}, {how!r}\n{PROGRAM}")
+    if how == "FSDP":  # torchrun, which takes seconds, has its turn with the other
+        for process in split_off.pair(program):
+            process.finish()
+        return
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *torchrun, str(program), listed, how],
+        [sys.executable, *torchrun, str(program)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -165,13 +169,11 @@ def test_one_process_reads_what_two_have_written(pair):
 
 
 EVALUATION = """
-import sys
 import msgspec, torch
 from tfkd.train import evaluate_run
 
 torch.set_num_threads(1)
-metrics = msgspec.json.encode([evaluate_run(path) for path in sys.argv[1:]]).decode()
-print(metrics + chr(10), end="")
+print(msgspec.json.encode([evaluate_run(path) for path in paths]).decode())
 """
 
 
@@ -179,20 +181,9 @@ def test_two_processes_count_every_sample_once_where_they_evaluate(alone, tmp_pa
     # Of 513 images, and so of a last batch of one image for two processes; and of 59.
     small = tmp_path / "small"
     train_run(small, changed(PLAIN, epochs=1, data=DataSettings("digits", train_size=59)))
-    (tmp_path / "program.py").write_text(EVALUATION)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     paths = [str(alone / "sgd"), str(small)]
-    done = subprocess.run(
-        [sys.executable, *torchrun, str(tmp_path / "program.py"), *paths],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2
-    for line in lines:
-        for path, metrics in zip(paths, json.loads(line), strict=True):
+    for process in split_off.pair(written(tmp_path / "program.py", EVALUATION), paths=paths):
+        for path, metrics in zip(paths, json.loads(process.finish()), strict=True):
             right = structs.asdict(RunDirectory(path).result().test)
             # Accuracy is a whole number of samples, of which none is counted twice or not at all.
             assert metrics["accuracy"] == right["accuracy"]

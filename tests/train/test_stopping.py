@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from split_off import pair, written
 
 from tfkd.train.stopping import Signals, end, launcher, noted_signals
 
@@ -59,3 +61,28 @@ def test_who_ends_because_any_process_was_asked_is_asked_but_once(under_torchrun
         if asked:
             end(signal.SIGTERM, "stopped")
     assert signal.getsignal(signal.SIGTERM) == after
+
+
+AGREEING = """
+import os, torch
+from tfkd.train.stopping import Agreement
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+torch.distributed.init_process_group("gloo")
+before, rank = threads(), torch.distributed.get_rank()
+agreement = Agreement(2, wishes=2)
+assert agreement.exchange(rank, 1 - rank) == [0, 0]
+assert agreement.exchange(0, 2 * rank) == [1, 1]
+assert threads() > before
+agreement.close()
+assert threads() == before
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+def test_no_thread_of_an_agreement_outlives_it(tmp_path):
+    # One that lets go of a tensor while Python ends would abort the process: exit code -6.
+    for process in pair(written(tmp_path / "agreeing.py", AGREEING)):
+        process.finish()

@@ -83,13 +83,14 @@ def _version() -> str:
 def command_parser(prog: str, command: Command) -> Parser:
     """Return the parser of a command."""
     parser = Parser(prog, description=command.text, usage=f"{prog} {usage(command)}")
+    such = ", such as a run's settings.json" if "method" in command.of_a_run() else ""
     parser.add_argument(
         "--config",
         action="append",
         default=[],
         metavar="FILE",
-        help="options from a YAML or JSON file, such as a run's settings.json; of several files "
-        "the later has the last word, and what is typed before any of them",
+        help=f"options from a YAML or JSON file{such}; of several files the later has the last "
+        "word, and what is typed before any of them",
     )
     parser.add_argument(
         "--print-config",
@@ -137,11 +138,11 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
     typed = {name: value for name, value in vars(found).items() if value is not None}
     try:
         only_print = typed.pop("print_config")
-        sources = [read_written(Path(file)) for file in typed.pop("config")]
+        sources = {file: read_written(Path(file)) for file in typed.pop("config")}
         numbers = _numbers_of_ones_own(rest, typed)
         if rest:
             raise _unknown(prog, rest[0], ("config", *own, *of_a_run))
-        arguments = _arguments(command, [*sources, typed, numbers])
+        arguments = _arguments(command, sources, typed, numbers, needs_all=not only_print)
     except (ValueError, OSError) as error:
         raise UsageError(command.as_typed(str(error))) from error
     if only_print:
@@ -153,16 +154,21 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def _arguments(command: Command, sources: list[Written]) -> dict[str, Any]:
+def _arguments(
+    command: Command, files: dict[str, Written], *typed: Written, needs_all: bool
+) -> dict[str, Any]:
     """What several sources say together, of which later ones overrule earlier ones."""
     own = command.own()
     arguments: dict[str, Any] = {}
     written: Written = {}
-    for source in sources:
+    for file, source in [*files.items(), *((None, source) for source in typed)]:
         for name in own:
             if name in source and name not in options():
                 arguments[name] = source.pop(name)
-        written = merged(written, nested(source))
+        try:
+            written = merged(written, nested(source))
+        except ValueError as error:
+            raise ValueError(f"{error} It is in {file}." if file else str(error)) from error
     for name in own:  # those that stand for an option of a run
         if name in options():
             arguments[name] = _taken(written, options()[name].path)
@@ -170,7 +176,7 @@ def _arguments(command: Command, sources: list[Written]) -> dict[str, Any]:
         name: value_of(own[name], value) for name, value in arguments.items() if value is not None
     }
     for name in command.needed():
-        if name not in arguments:
+        if name not in arguments and needs_all:
             raise ValueError(f"Expected {command.called(name)}, got none.")
     taken = [option.path for option in command.of_a_run().values()]
     for path, value in _leaves(written):

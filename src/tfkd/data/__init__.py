@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tfkd.data.batches.make_loader import make_loader
     from tfkd.data.identity import DataIdentity, identify
     from tfkd.data.image_data import ImageData
+    from tfkd.data.images import Images, MemoryImages
     from tfkd.data.load import load_data, load_source, split_source
     from tfkd.data.settings import DataSettings, name_and_root
     from tfkd.data.sources.source import Source
@@ -21,7 +22,9 @@ __all__ = [
     "DataSettings",
     "ImageBatch",
     "ImageData",
+    "Images",
     "Loader",
+    "MemoryImages",
     "Source",
     "Split",
     "identify",
@@ -40,6 +43,7 @@ __getattr__ = lazy_names(
         "batches.make_loader": ("make_loader",),
         "identity": ("DataIdentity", "identify"),
         "image_data": ("ImageData",),
+        "images": ("Images", "MemoryImages"),
         "load": ("load_data", "load_source", "split_source"),
         "settings": ("DataSettings", "name_and_root"),
         "sources.source": ("Source",),

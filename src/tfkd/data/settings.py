@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from tfkd._checks import check_choice, check_integer, check_number, did_you_mean
+from tfkd._field_types import check_types
 from tfkd.references import is_reference
 
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
@@ -54,6 +55,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     views: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         fraction = check_number("validation_fraction", self.validation_fraction)
         if not 0.0 <= fraction < 1.0:
             raise ValueError(f"Expected `validation_fraction` in [0, 1), got {fraction}.")

@@ -7,6 +7,7 @@ import math
 from msgspec import Struct
 
 from tfkd._checks import check_encodable, check_integer, check_number
+from tfkd._field_types import check_types
 
 
 class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,6 +30,7 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.data_root is not None:
             check_encodable("data_root", self.data_root)
         check_integer("workers", self.workers, minimum=0)

@@ -29,8 +29,8 @@ def lock_run(path: Path) -> Iterator[None]:
     machines share it must hold across them (NFS 4; Lustre mounted with `flock`).
 
     Args:
-        path: directory of the run; made if it does not exist, and gone again if nothing of the run
-            was written.
+        path: directory of the run; made, with the folders above it, if it does not exist, and gone
+            again if nothing of the run was written.
 
     Raises:
         RunBusyError: if another process holds it.
@@ -38,7 +38,7 @@ def lock_run(path: Path) -> Iterator[None]:
     """
     from filelock import SoftFileLock, Timeout
 
-    made = not path.exists()
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK_FILE
     lock = _lock(file)
@@ -64,9 +64,10 @@ def lock_run(path: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 file.unlink()
         lock.release()
-        if made and not begun:
-            with contextlib.suppress(OSError):
-                path.rmdir()
+        if not begun:
+            with contextlib.suppress(OSError):  # somebody has put something there
+                for folder in made:
+                    folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tfkd._checks import check_at_least_0, check_fraction, check_positive
+from tfkd._field_types import check_types
 
 
 class SGD(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="sgd"):
@@ -43,6 +44,7 @@ class AdamW(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
 
 
 def _check_optimizer(optimizer: SGD | AdamW) -> None:
+    check_types(optimizer)
     check_positive("learning_rate", optimizer.learning_rate)
     check_at_least_0("weight_decay", optimizer.weight_decay)
 

@@ -95,7 +95,9 @@ def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
         hint, here, text = hints[name], (*path, name), texts.get(name, "")
         if here == ("method", "numbers"):
             for number, known in NUMBERS.items():
-                yield _option((*here, number), float, f"{known.help}. Default: the method's own")
+                yield _option(
+                    (*here, number), float, f"{known.help}. Default: the method's own, if any"
+                )
             continue
         structs = [part for part in (hint, *get_args(hint)) if _is_struct(part)]
         tags = [part.__struct_config__.tag for part in structs]

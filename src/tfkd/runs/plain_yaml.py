@@ -29,7 +29,8 @@ def read_plain_yaml(file: Path) -> dict[str, Any]:
         text = " ".join(str(error).split())
         raise ValueError(f"Expected plain YAML or JSON in {file}, but: {text}") from error
     if not isinstance(found, dict):
-        raise ValueError(f"Expected names and values in {file}, got {type(found).__name__}.")
+        what = "an empty file" if found is None else type(found).__name__
+        raise ValueError(f"Expected names and values in {file}, got {what}.")
     return {str(name).replace("-", "_"): value for name, value in found.items()}
 
 
@@ -55,17 +56,35 @@ _PlainDumper.add_multi_representer(
 class _PlainLoader(yaml.SafeLoader):
     """YAML of plain values: `no` is a word and not false, and nothing stands for another."""
 
+    yaml_implicit_resolvers = {}  # noqa: RUF012  # set below
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Compose a node, unless it is an alias."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("expected no YAML aliases, got one.")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return names and values, unless one name comes twice."""
+        names = [str(name.value).replace("-", "_") for name, _ in node.value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"expected every name once, got {twice!r} again.")
+        return super().construct_mapping(node, deep)
 
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [
-        (tag, re.compile("^(true|false|True|False)$") if tag == "tag:yaml.org,2002:bool" else match)
-        for tag, match in resolvers
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+
+# As JSON and YAML 1.2 have them: not `010` for 8, `1:30` for 90, or a date.
+for _tag, _form, _first in (
+    ("null", "null|Null|NULL|~|", ["n", "N", "~", ""]),
+    ("bool", "true|True|false|False", list("tTfF")),
+    ("int", "[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf)|\.nan",
+        list("-+0123456789."),
+    ),
+):
+    for _kind in (_PlainLoader, _PlainDumper):
+        _kind.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), _first
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tfkd._checks import check_at_least_0, check_positive
+from tfkd._field_types import check_types
 
 
 class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="constant"):
@@ -18,6 +19,7 @@ class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
     warmup_epochs: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_at_least_0("warmup_epochs", self.warmup_epochs)
 
 
@@ -36,6 +38,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     warmup_epochs: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_at_least_0("warmup_epochs", self.warmup_epochs)
         check_positive("gamma", self.gamma)
         if list(self.milestones) != sorted(set(self.milestones)):
@@ -54,6 +57,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     warmup_epochs: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_at_least_0("warmup_epochs", self.warmup_epochs)
 
 

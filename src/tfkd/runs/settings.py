@@ -18,6 +18,7 @@ from tfkd._checks import (
     check_encodable,
     check_integer,
 )
+from tfkd._field_types import check_types
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 from tfkd.runs.optimizers import SGD, Optimizer
@@ -63,6 +64,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cutmix: float = 0.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("epochs", "batch_size", "gradient_accumulation"):
             check_integer(name, getattr(self, name), minimum=1)
         check_choice("mixed_precision", self.mixed_precision, ("no", "bf16", "fp16"))
@@ -96,6 +98,7 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     numbers: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_types(self)
         method = find_method(self.name)
         taken = method.numbers(self.dialect)
         for number, value in self.numbers.items():
@@ -172,6 +175,7 @@ class RunTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_encodable("teacher", self.run)
         check_cache_form(self.cache)
         if self.epoch is not None:
@@ -198,6 +202,7 @@ class WeightsTeacher(
     cache: str = "none"
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_encodable("teacher_weights", self.weights)
         check_cache_form(self.cache)
 
@@ -226,6 +231,7 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_integer("seed", self.seed, minimum=0)
         if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")

@@ -85,7 +85,11 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         return
     for name in path[:-1]:
         into = into.setdefault(name, {})
-    into[path[-1]] = value_of(option, value)
+    meant = value_of(option, value)
+    if into.setdefault(path[-1], meant) != meant:
+        raise ValueError(
+            f"Expected one value of `{option.name}`, got {into[path[-1]]!r} and {meant!r}."
+        )
 
 
 def _unknown(path: tuple[str, ...]) -> ValueError:

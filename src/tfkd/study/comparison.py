@@ -79,9 +79,9 @@ def folder_of(method: str) -> str:
 
     Example:
         >>> folder_of("my_package.losses:my_method"), folder_of("tf_kd_reg")
-        ('my_method', 'tf_kd_reg')
+        ('my_package.losses.my_method', 'tf_kd_reg')
     """
-    return method.rpartition(":")[2]
+    return method.replace(":", ".")
 
 
 def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, str | None]:

@@ -34,7 +34,7 @@ def check_settings(run: RunDirectory, settings: RunSettings) -> None:
     differing = _differences(there, here)
     if not differing:
         return
-    ending = f"Take another directory, the same settings, or --overwrite to train {run.path} anew."
+    ending = "Take another directory, or the same settings; `tfkd train --overwrite` trains anew."
     as_long = {**there, "recipe": {**there["recipe"], "epochs": settings.recipe.epochs}}
     if _differences(as_long, here):
         raise ValueError(

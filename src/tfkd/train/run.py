@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 
 from tfkd.data import identify, load_data
 from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
-from tfkd.runs.lock import lock_run
+from tfkd.runs.lock import RunBusyError, lock_run
 from tfkd.train.accelerator import make_accelerator
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.stopping import launcher, noted_signals
-from tfkd.train.teacher_network import check_teacher
+from tfkd.train.teacher_network import check_apart, check_teacher
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def train_run(
@@ -27,7 +30,8 @@ def train_run(
 ) -> Result:
     """Train one run, or finish it, or return the result of a finished one.
 
-    SIGTERM, Ctrl-C and the end of `torchrun` end it after the next step, with a checkpoint.
+    SIGTERM, Ctrl-C and the end of `torchrun` end it after the next step, with a checkpoint. A
+    process trains one run at a time, for its random numbers are the whole process's.
 
     Args:
         path: directory of the run; made if it does not exist.
@@ -41,10 +45,10 @@ def train_run(
         What came of it, as `result.json` holds it.
 
     Raises:
-        RunBusyError: if another process trains it.
-        ValueError: if the directory holds a run of other settings, on other data, or that other
-            weights taught, or settings, data, teacher or checkpoint do not fit; before anything is
-            written.
+        RunBusyError: if another process trains it, or another thread of this one trains any.
+        ValueError: if the directory holds what no run wrote, a run of other settings, on other
+            data, or that other weights taught, or settings, data, teacher or checkpoint do not fit;
+            before anything is written.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.
@@ -53,8 +57,37 @@ def train_run(
     run = RunDirectory(path)
     circumstances = circumstances or Circumstances()
     circumstances.check_epochs(settings.recipe.epochs)
+    check_apart(run, settings)
 
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise RunBusyError(
+            f"Expected one training at a time in a process, but another thread is at one: {path} "
+            "needs a process of its own."
+        )
+    try:
+        return _train(
+            run,
+            settings,
+            circumstances,
+            progress or Silent(),
+            overwrite=overwrite,
+            other_data=other_data,
+        )
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _train(
+    run: RunDirectory,
+    settings: RunSettings,
+    circumstances: Circumstances,
+    progress: Progress,
+    *,
+    overwrite: bool,
+    other_data: bool,
+) -> Result:
     def finished() -> Result | None:
+        run.check_ours()
         if overwrite:
             return None
         check_settings(run, settings)
@@ -78,7 +111,7 @@ def train_run(
             settings,
             circumstances,
             accelerator,
-            progress=progress or Silent(),
+            progress=progress,
             signals=signals,
             overwrite=overwrite,
             other_data=other_data,

@@ -58,6 +58,22 @@ def load_teacher(
     return model
 
 
+def check_apart(run: RunDirectory, settings: RunSettings) -> None:
+    """Check that a run is not to be written over the network that teaches it.
+
+    Raises:
+        ValueError: naming the teacher's file.
+    """
+    if settings.teacher is None:
+        return
+    weights = teacher_weights(settings.teacher)
+    if weights.resolve().parent in (run.path.resolve(), run.weights_file(1).parent.resolve()):
+        raise ValueError(
+            f"Expected a `teacher` in another directory than the run that it teaches, {run.path}, "
+            f"got {weights}."
+        )
+
+
 def digest_of_teacher(settings: RunSettings) -> str | None:
     """Return the SHA-256 of the file of weights that teaches; None if there is none."""
     if settings.teacher is None or not (weights := teacher_weights(settings.teacher)).is_file():

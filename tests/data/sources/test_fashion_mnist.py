@@ -90,6 +90,7 @@ _WHOLE = gzip.compress(_idx(np.zeros(30)), mtime=0)
         _WHOLE[:12] + bytes([_WHOLE[12] ^ 0xFF]) + _WHOLE[13:],
         _WHOLE[:-8] + bytes(8),  # its checksum
     ],
+    ids=["none", "cut short", "end missing", "damaged", "another checksum"],
 )
 def test_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     _write(tmp_path / "f", compressed=True)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import itertools
 import time
 
 import pytest
 import torch
+from split_off import Program, written
 from torch import nn
 
 import tfkd
 from tfkd.teachers.cache.files import LOCK_FILE
 
 N, K = 64, 5
+NUMBERS = itertools.count()
 FILES = {"cache.json", "values.bin", "positions.bin"}
 
 PROGRAM = """
-import sys, time, torch, tfkd
-path, sign, pause = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+import os, time, torch, tfkd
 class Same(torch.nn.Module):
     def forward(self, x):
         return sign * x
@@ -27,8 +27,10 @@ def batches():
         for part in torch.arange(64).split(8):
             time.sleep(pause)
             yield part[:, None] + torch.arange(5.0) + 100 * view, part, view
+torch.set_num_threads(1)
 print("ready", flush=True)
-sys.stdin.readline()
+while not os.path.exists(go):
+    time.sleep(0.001)
 try:
     tfkd.CachedTeacher.record(path, Same(), batches(), identity={"sign": str(sign)})
     print("made")
@@ -39,19 +41,13 @@ except FileExistsError as error:
 
 def writer(path, sign=1, pause=0.0005):
     """A process that is ready to write a cache, of logits times a number."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(path), str(sign), str(pause)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def go(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
+    beside = path.with_name(f"{path.name}-{next(NUMBERS)}")
+    beside.mkdir()
+    file, go = written(beside / "writer.py", PROGRAM), beside / "go"
+    program = Program(file, path=str(path), sign=float(sign), pause=pause, go=str(go))
+    program.go = go.touch
+    program.wait_for("ready")
+    return program
 
 
 def check(path):
@@ -66,10 +62,11 @@ def check(path):
 
 def kill_and_finish(path, chance, kills):
     for _ in range(kills):
-        with writer(path) as process:
-            go(process)
-            time.sleep(chance.uniform(0.0, 0.4))
-            process.kill()
+        process = writer(path)
+        process.go()
+        time.sleep(chance.uniform(0.0, 0.4))
+        process.kill()
+        process.end()
         try:
             check(path)
         except FileNotFoundError as error:
@@ -77,33 +74,35 @@ def kill_and_finish(path, chance, kills):
         else:  # it was done before
             for file in path.iterdir():
                 file.unlink()
-    with writer(path) as process:
-        assert process.communicate("\n")[0] == "made\n"
+    last = writer(path)
+    last.go()
+    assert last.finish() == "ready\nmade\n"
     check(path)
     assert {file.name for file in path.iterdir()} == FILES
 
 
 def test_a_writer_killed_at_random_moments_leaves_a_cache_or_none(chance, tmp_path):
-    kill_and_finish(tmp_path, chance, kills=3)
+    kill_and_finish(tmp_path / "cache", chance, kills=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1000)
 def test_a_writer_killed_at_30_random_moments_leaves_a_cache_or_none(chance, tmp_path):
-    kill_and_finish(tmp_path, chance, kills=30)
+    kill_and_finish(tmp_path / "cache", chance, kills=30)
 
 
 def test_of_two_writers_at_once_one_is_refused(tmp_path):
-    with writer(tmp_path, 1) as one, writer(tmp_path, -1) as other:
-        go(one)
-        go(other)
-        said = [process.communicate()[0] for process in (one, other)]
-    assert sorted(text == "made\n" for text in said) == [False, True]
-    refused = next(text for text in said if text != "made\n")
+    path = tmp_path / "cache"
+    one, other = writer(path, 1), writer(path, -1)
+    one.go()
+    other.go()
+    said = [process.finish().splitlines()[1] for process in (one, other)]
+    assert sorted(text == "made" for text in said) == [False, True]
+    refused = next(text for text in said if text != "made")
     # While the other writes, or after it.
     assert "but another does" in refused or "but there is one" in refused
-    check(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == FILES
+    check(path)
+    assert {file.name for file in path.iterdir()} == FILES
 
 
 def test_a_writer_beside_another_is_refused_and_disturbs_nothing(tmp_path):

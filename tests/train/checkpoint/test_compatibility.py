@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 
+import msgspec
 import pytest
 import torch
 from own_parts import changed
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
 from tfkd.runs import AdamW, Circumstances, Recipe, RunSettings
+from tfkd.runs.contents import StoredSettings
 from tfkd.train import train_run
 from tfkd.train.checkpoint.file import read_checkpoint
 from tfkd.train.progress import Silent
@@ -45,6 +47,15 @@ def interrupted(path, settings):
     assert (checkpoint.epochs_done, checkpoint.batches_done) == (1, 2)
     content = (path / "checkpoint.pt").read_bytes().partition(b"\n")[2]
     return torch.load(io.BytesIO(content), weights_only=True)
+
+
+def begun(path, settings):
+    """A directory with the settings of a run alone."""
+    path.mkdir()
+    fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    stored = StoredSettings(**fields, circumstances=Circumstances())
+    (path / "settings.json").write_bytes(msgspec.json.encode(stored))
+    return path
 
 
 def write(file, values):
@@ -162,8 +173,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_changed(
     message, change = WRONG[what]
     checkpoint = copy.deepcopy(checkpoint)
     change(checkpoint)
-    run = tmp_path / "run"
-    run.mkdir()
+    run = begun(tmp_path / "run", settings)
     (run / "failure.json").write_text("{}")
     write(run / "checkpoint.pt", checkpoint)
     before = contents(run)
@@ -183,7 +193,7 @@ def test_a_checkpoint_of_another_run_is_refused(theirs, message, runs, tmp_path)
     checkpoint = runs["adamw"][1]
     if theirs == "plain_cnn":
         checkpoint = interrupted(tmp_path / "other", changed(SGD, student=theirs))
-    (tmp_path / "run").mkdir()
+    begun(tmp_path / "run", SGD)
     write(tmp_path / "run" / "checkpoint.pt", checkpoint)
     with pytest.raises(ValueError, match=message):
         train_run(tmp_path / "run", SGD)
@@ -192,14 +202,13 @@ def test_a_checkpoint_of_another_run_is_refused(theirs, message, runs, tmp_path)
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_deleting_it_starts_anew_and_one_that_fits_is_gone_on_from(optimizer, runs, tmp_path):
     settings, checkpoint, weights = runs[optimizer]
-    run = tmp_path / "run"
-    run.mkdir()
+    run = begun(tmp_path / "run", settings)
     write(run / "checkpoint.pt", {**checkpoint, "history": []})
     with pytest.raises(ValueError, match="Delete this file"):
         train_run(run, settings)
     (run / "checkpoint.pt").unlink()
     train_run(run, settings)
-    (tmp_path / "resumed").mkdir()
+    begun(tmp_path / "resumed", settings)
     write(tmp_path / "resumed" / "checkpoint.pt", checkpoint)
     train_run(tmp_path / "resumed", settings)
     for path in (run, tmp_path / "resumed"):

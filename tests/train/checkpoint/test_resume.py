@@ -1,9 +1,7 @@
 """Runs that are killed, stopped and started again end as undisturbed ones, to the last bit."""
 
-import multiprocessing
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -15,7 +13,7 @@ import torch
 from msgspec.structs import replace
 from own_parts import changed
 from safetensors.torch import load_file
-from torch.distributed import TCPStore
+from split_off import Program, pair
 
 from tfkd.data import DataSettings
 from tfkd.runs import (
@@ -75,10 +73,6 @@ circumstances = Circumstances(save_epochs=(2,), checkpoint_seconds=checkpoint_se
 train_run(path, settings, circumstances, progress=Slow())
 """
 
-# A process that has imported all that is slow, from which one that trains is split off at once.
-SPLIT = multiprocessing.get_context("forkserver")
-SPLIT.set_forkserver_preload(["tfkd.train.run", "tfkd.models", "sklearn.datasets", "timm"])
-
 
 class Trainer:
     """A process that trains, or two; each halts within its batch number `halt`.
@@ -122,21 +116,10 @@ class Trainer:
                 text=True,
             )
             return
-        if processes == 2:
-            self.store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-        for rank in range(processes):
-            place = self._place(rank) if processes == 2 else {}
-            own = file.with_suffix(f".{rank}.py")
-            own.write_text(f"import os\nos.environ.update({place})\n{file.read_text()}")
-            self.split.append(SPLIT.Process(target=runpy.run_path, args=(str(own),)))
-            self.split[-1].start()
-
-    def _place(self, rank):
-        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
-        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": self.store.port}
-        # The store is that of who starts them, which is why no free port has to be guessed.
-        names |= {"TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RESTART_COUNT": 0}
-        return {name: str(value) for name, value in names.items()} | {"ACCELERATE_USE_CPU": "true"}
+        if processes == 1:
+            self.split = [Program(file)]
+        else:
+            self.split = pair(file)
 
     def made(self):
         """Steps that the log has, of all processes that trained the run."""
@@ -151,7 +134,7 @@ class Trainer:
     def running(self):
         if self.torchrun is not None:
             return self.torchrun.poll() is None
-        return all(process.is_alive() for process in self.split)
+        return all(process.running() for process in self.split)
 
     def kill(self):
         """Kill all its processes, as a machine that goes down does."""
@@ -164,9 +147,9 @@ class Trainer:
         if self.torchrun is not None:
             errors = self.torchrun.communicate()[1]
             return self.torchrun.returncode, errors
-        for process in self.split:
-            process.join()
-        return next((p.exitcode for p in self.split if p.exitcode != 0), 0), ""
+        codes = [process.end() for process in self.split]
+        errors = "".join(process.err.read_text() for process in self.split)
+        return next((code for code in codes if code != 0), 0), errors
 
     def finish(self):
         code, errors = self.end()
