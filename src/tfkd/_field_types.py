@@ -12,7 +12,8 @@ import msgspec
 def check_types(struct: msgspec.Struct) -> None:
     """Hold the fields of a struct to their annotations; an int becomes a float, a list a tuple.
 
-    Choices are left to `check_choice`, which says what there is.
+    Choices are left to `check_choice`, which says what there is, and what a dict holds to whoever
+    knows its names.
 
     Raises:
         TypeError: naming the field.
@@ -23,9 +24,10 @@ def check_types(struct: msgspec.Struct) -> None:
             typed = float(value) if kind is float and isinstance(value, float) else value
             typed = msgspec.convert(typed, kind)
         except msgspec.ValidationError as error:
-            raise TypeError(
-                f"Expected `{name}` to be {_called(kind)}, got {type(value).__name__}."
-            ) from error
+            if get_origin(kind) is dict and isinstance(value, dict):
+                continue
+            came = repr(value) if isinstance(value, (tuple, list)) else type(value).__name__
+            raise TypeError(f"Expected `{name}` to be {_called(kind)}, got {came:.80}.") from error
         if typed is not value:
             msgspec.structs.force_setattr(struct, name, typed)
 
@@ -44,7 +46,9 @@ def _called(kind: Any) -> str:
     names = {int: "an int", float: "a number", str: "a str", bool: "a bool"}
     if kind in names:
         return names[kind]
-    if get_origin(kind) in (tuple, dict, list):
-        return f"a {get_origin(kind).__name__}"
+    if get_origin(kind) is dict:
+        return "a dict"
+    if get_origin(kind) is tuple:
+        return f"a tuple of {get_args(kind)[0].__name__}s"
     said = [part for part in get_args(kind) if part is not NoneType] or [kind]
     return " or ".join(names.get(part, getattr(part, "__name__", str(part))) for part in said)
