@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from msgspec.structs import replace
@@ -41,8 +40,7 @@ _FILES = re.compile(
     r"(settings|data|teacher|environment|result|failure)\.json|metrics\.jsonl|SHA256SUMS"
     r"|(weights|test)\.safetensors|checkpoint\.pt"
 )
-_CACHE = re.compile(r"[0-9a-f]{16}(\.lock)?")
-_SNAPSHOT = re.compile(r"epoch-([1-9][0-9]*)\.(safetensors|json)")
+SNAPSHOT = re.compile(r"epoch-([1-9][0-9]*)\.(safetensors|json)")
 """The weights, and what a study keeps beside them: the metrics that it has measured."""
 
 T = TypeVar("T")
@@ -144,26 +142,6 @@ class RunDirectory:
             )
         )
 
-    def check_ours(self) -> None:
-        """Check that a run may write here: over what another run wrote, but over nobody else's.
-
-        Raises:
-            ValueError: naming a file that no run wrote.
-        """
-        if self.settings_file.exists():
-            if not self._has_settings_of_a_run():
-                raise ValueError(
-                    f"Expected {self.path} to be free or to hold a run, but {self.settings_file} "
-                    "is not of one. Take another directory."
-                )
-            return
-        for file in self._files():
-            if os.path.lexists(file):
-                raise ValueError(
-                    f"Expected {self.path} to be free or to hold a run, but there is no "
-                    f"settings.json of one, and {file.name} is in the way. Take another directory."
-                )
-
     def claim(
         self,
         settings: RunSettings,
@@ -190,7 +168,7 @@ class RunDirectory:
         (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
         files.remove_leftovers(self.path, _FILES)
         if not self._snapshots.is_symlink():
-            files.remove_leftovers(self._snapshots, _SNAPSHOT)
+            files.remove_leftovers(self._snapshots, SNAPSHOT)
         self.failure_file.unlink(missing_ok=True)
         stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
@@ -210,63 +188,10 @@ class RunDirectory:
         with contextlib.suppress(OSError):  # in a directory that is only read
             self.checkpoint_file.unlink(missing_ok=True)
 
-    def _has_settings_of_a_run(self) -> bool:
-        """Whether they are a run's, of whatever values; or damaged, of a run that was finished."""
-        try:
-            found = files.read_json(self.settings_file, dict[str, Any])
-        except ValueError:
-            found = {}
-        sums = self.path / CHECKSUMS_FILE
-        return {"recipe", "circumstances"} <= found.keys() or (
-            sums.is_file() and f"  {self.settings_file.name}\n".encode() in files.read_bytes(sums)
-        )
-
-    def _files(self) -> tuple[Path, ...]:
-        """What a run writes beside its settings and its folders, in the order of removing it."""
-        return (
-            self.result_file,  # first: the run is finished where it exists
-            self.checkpoint_file,  # then what it would go on from
-            self.metrics_file,
-            self.path / CHECKSUMS_FILE,
-            self.data_file,
-            self.teacher_file,
-            self.environment_file,
-            self.failure_file,
-            self.test_file,
-            self.weights_file(),
-        )
-
-    def clear(self) -> None:
-        """Remove all that a run has written here, and nothing else; no link is followed.
-
-        Without settings there is nothing that a run has written: they come first, and go last.
-        """
-        if not self.settings_file.exists():
-            return
-        for file in self._files():
-            file.unlink(missing_ok=True)
-        if not self._snapshots.is_symlink():
-            for file, _ in self._kept(".*"):
-                file.unlink(missing_ok=True)
-        caches, events = self.path / "teacher-cache", self.path / "tensorboard"
-        if not caches.is_symlink() and caches.is_dir():
-            for found in filter(lambda found: _CACHE.fullmatch(found.name), caches.iterdir()):
-                if found.is_file():
-                    found.unlink(missing_ok=True)
-                elif not found.is_symlink():
-                    shutil.rmtree(found, ignore_errors=True)
-        if not events.is_symlink():
-            for file in events.glob("events.out.tfevents.*"):
-                file.unlink(missing_ok=True)
-        for folder in (self._snapshots, caches, events):
-            with contextlib.suppress(OSError):  # a link, or with what somebody else put into it
-                folder.rmdir()
-        self.settings_file.unlink(missing_ok=True)
-
-    def _kept(self, suffix: str = ".safetensors") -> Iterator[tuple[Path, int]]:
+    def _kept(self) -> Iterator[tuple[Path, int]]:
         """Files of snapshots, and after which epoch each is."""
-        for file in self._snapshots.glob(f"epoch-*{suffix}"):
-            match = _SNAPSHOT.fullmatch(file.name)
+        for file in self._snapshots.glob("epoch-*.safetensors"):
+            match = SNAPSHOT.fullmatch(file.name)
             if match is not None:
                 yield file, int(match[1])
 

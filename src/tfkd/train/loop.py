@@ -20,6 +20,7 @@ from tfkd.runs import (
     files,
 )
 from tfkd.runs.environment import describe_environment
+from tfkd.runs.overwriting import remove_run
 from tfkd.runs.tensors import save_tensors
 from tfkd.train import sharding
 from tfkd.train.checkpoint.clock import CheckpointClock
@@ -115,7 +116,7 @@ class Training:
             )
         if accelerator.is_main_process:
             if not goes_on:
-                run.clear()  # what was trained there anew, or is left of what failed
+                remove_run(run)  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
             run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfkd.data import identify, load_data
 from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
 from tfkd.runs.lock import RunBusyError, lock_run
+from tfkd.runs.overwriting import check_free_or_of_a_run
 from tfkd.train.accelerator import make_accelerator
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.loop import Training
@@ -87,7 +88,7 @@ def _train(
     other_data: bool,
 ) -> Result:
     def finished() -> Result | None:
-        run.check_ours()
+        check_free_or_of_a_run(run)
         if overwrite:
             return None
         check_settings(run, settings)
