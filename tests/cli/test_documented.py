@@ -27,7 +27,12 @@ def commands(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_documented_commands_are_taken(file: Path) -> None:
+def test_documented_commands_are_taken(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "RUN").mkdir()
+    (tmp_path / "RUN" / "settings.json").write_text("{}")
     for words in commands(file.read_text(encoding="utf-8")):
         names, command = find_command(words, Group("", COMMANDS))
         rest = words[len(names) :]
