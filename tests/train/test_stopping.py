@@ -23,6 +23,14 @@ def test_only_torchrun_is_a_launcher(monkeypatch):
     assert launcher() == os.getppid()
 
 
+@pytest.fixture
+def _default_sigterm():
+    """As in a process of its own: Ray, which other tests start, puts one of its own there."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 class Swallowing:
     """Python ignores what is raised while it takes an object away."""
 
@@ -30,19 +38,13 @@ class Swallowing:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.usefixtures("_default_sigterm")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_whose_exception_is_swallowed_is_obeyed_later():
     with noted_signals(twice=True) as signals:
         Swallowing()
         signals.wait()
         assert signals.asked() == signal.SIGTERM
-
-
-@pytest.fixture
-def _default_sigterm():
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.usefixtures("_default_sigterm")
