@@ -6,6 +6,7 @@ import json
 
 import pytest
 from msgspec.structs import replace
+from study_progress import Recording
 
 from tfkd.data import DataSettings
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
@@ -15,22 +16,6 @@ from tfkd.study.plan import PlannedRun
 from tfkd.study.run import run_study
 
 BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
-
-
-class Recording:
-    """Keeps what a study reports."""
-
-    def __init__(self):
-        self.done, self.epochs = [], []
-
-    def start(self, runs, epochs):
-        self.started = (runs, epochs)
-
-    def epoch(self, name, record):
-        self.epochs.append((name, record.epoch))
-
-    def finished(self, run, result):
-        self.done.append(run.name)
 
 
 def plan(tmp_path, **options):

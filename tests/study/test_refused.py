@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 from PIL import Image
+from study_progress import Recording
 
 from tfkd.cli import main
 from tfkd.data import DataSettings
@@ -18,17 +19,6 @@ from tfkd.study.records import collect
 from tfkd.study.run import run_study
 
 FAST = ["--train-size", "40", "--seeds", "1", "--jobs", "1", "--methods", "label_smoothing"]
-
-
-class Silent:
-    def start(self, runs, epochs):
-        pass
-
-    def epoch(self, name, record):
-        pass
-
-    def finished(self, run, result):
-        pass
 
 
 def every_byte(folder):
@@ -85,11 +75,21 @@ def plan(*methods):
     return Study("photos", "Which?", (plain, *others), seeds=1)
 
 
+def test_a_study_is_not_begun_over_files_of_somebody_else(tmp_path, capsys):
+    mine = tmp_path / "small_cnn" / "label_smoothing" / "seed-0" / "weights.safetensors"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    before = every_byte(tmp_path)
+    assert main(["compare", "--out", str(tmp_path), *FAST, "--epochs", "1"]) == 2
+    assert "weights.safetensors is in the way" in capsys.readouterr().err
+    assert every_byte(tmp_path) == before
+
+
 def test_an_arm_of_other_data_is_not_paired(tmp_path):
     photographs(tmp_path / "photos")
     circumstances = Circumstances(data_root=str(tmp_path / "photos"))
     root = tmp_path / "study"
-    options = {"circumstances": circumstances, "progress": Silent(), "jobs": 1}
+    options = {"circumstances": circumstances, "progress": Recording(), "jobs": 1}
     assert len(run_study(plan(), root, **options)) == 1
     # Two images of a class change places: same names and sizes of files, other labels nowhere.
     first, second = (tmp_path / "photos" / "class-0" / f"{n:02}.png" for n in (0, 1))
@@ -113,7 +113,7 @@ def test_a_run_of_other_settings_than_the_plans_is_left_out(tmp_path):
     root = tmp_path / "study"
     circumstances = Circumstances(data_root=str(tmp_path / "photos"))
     study = plan("label_smoothing")
-    run_study(study, root, circumstances=circumstances, progress=Silent(), jobs=1)
+    run_study(study, root, circumstances=circumstances, progress=Recording(), jobs=1)
     longer = study.with_recipes(lambda recipe: replace(recipe, epochs=3))
     records, left_out = collect(longer, root)
     assert records == []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, get_type_hints
 
-from tfkd.runs.options import Option, options
+from tfkd.runs.options import Option, described_names, options
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Command:
         """Return the options and arguments that are the function's own."""
         hints = get_type_hints(self.function)
         known = {name: option.help for name, option in options().items()}
-        texts = known | _argument_texts(self)
+        texts = known | described_names(_docstring(self)[1])
         parameters = inspect.signature(self.function).parameters
         return {
             name: Option(name, (name,), hints[name], texts.get(name, ""), parameter.default)
@@ -113,11 +113,3 @@ def hyphened(name: str) -> str:
 def _docstring(command: Command) -> tuple[str, str]:
     text, _, arguments = (inspect.getdoc(command.function) or "").partition("\n\nArgs:\n")
     return text, arguments
-
-
-def _argument_texts(command: Command) -> dict[str, str]:
-    _, arguments = _docstring(command)
-    return {
-        match[1]: " ".join(match[2].split())
-        for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
-    }

@@ -36,10 +36,6 @@ from tfkd.runs.contents import (
 from tfkd.runs.settings import RunSettings
 from tfkd.runs.tensors import check_shapes, load_weights, parse_tensors
 
-_FILES = re.compile(
-    r"(settings|data|teacher|environment|result|failure)\.json|metrics\.jsonl|SHA256SUMS"
-    r"|(weights|test)\.safetensors|checkpoint\.pt"
-)
 SNAPSHOT = re.compile(r"epoch-([1-9][0-9]*)\.(safetensors|json)")
 """The weights, and what a study keeps beside them: the metrics that it has measured."""
 
@@ -123,11 +119,37 @@ class RunDirectory:
         """Weights after the last epoch, or those kept after `epoch`."""
         if epoch is None:
             return self.path / "weights.safetensors"
-        return self._snapshots / f"epoch-{epoch}.safetensors"
+        return self.snapshots_folder / f"epoch-{epoch}.safetensors"
 
     @property
-    def _snapshots(self) -> Path:
+    def snapshots_folder(self) -> Path:
+        """Weights that were kept on the way."""
         return self.path / "snapshots"
+
+    @property
+    def teacher_cache_folder(self) -> Path:
+        """What the network said as a teacher."""
+        return self.path / "teacher-cache"
+
+    @property
+    def tensorboard_folder(self) -> Path:
+        """Event files of TensorBoard."""
+        return self.path / "tensorboard"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return what a run writes beside its settings and its folders, the result first."""
+        return (
+            self.result_file,
+            self.checkpoint_file,
+            self.metrics_file,
+            self.path / CHECKSUMS_FILE,
+            self.data_file,
+            self.teacher_file,
+            self.environment_file,
+            self.failure_file,
+            self.test_file,
+            self.weights_file(),
+        )
 
     @property
     def is_begun(self) -> bool:
@@ -166,9 +188,10 @@ class RunDirectory:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
-        files.remove_leftovers(self.path, _FILES)
-        if not self._snapshots.is_symlink():
-            files.remove_leftovers(self._snapshots, SNAPSHOT)
+        names = "|".join(re.escape(file.name) for file in (self.settings_file, *self.files()))
+        files.remove_leftovers(self.path, re.compile(names))
+        if not self.snapshots_folder.is_symlink():
+            files.remove_leftovers(self.snapshots_folder, SNAPSHOT)
         self.failure_file.unlink(missing_ok=True)
         stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
@@ -190,7 +213,7 @@ class RunDirectory:
 
     def _kept(self) -> Iterator[tuple[Path, int]]:
         """Files of snapshots, and after which epoch each is."""
-        for file in self._snapshots.glob("epoch-*.safetensors"):
+        for file in self.snapshots_folder.glob("epoch-*.safetensors"):
             match = SNAPSHOT.fullmatch(file.name)
             if match is not None:
                 yield file, int(match[1])

@@ -6,7 +6,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -17,7 +17,7 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 class RunBusyError(RuntimeError):
-    """Another process trains this run."""
+    """Another process trains this run, or another thread of this one trains any."""
 
 
 @contextlib.contextmanager
@@ -36,38 +36,37 @@ def lock_run(path: Path) -> Iterator[None]:
         RunBusyError: if another process holds it.
         OSError: if the file system has no locks.
     """
-    from filelock import SoftFileLock, Timeout
-
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK_FILE
-    lock = _lock(file)
     try:
-        lock.acquire(blocking=False)
+        lock = _acquire_run(path, file)
+        try:
+            yield
+        finally:
+            # Removed while it is held, and only where whoever comes next finds no half-trained run.
+            begun, finished = ((path / name).exists() for name in ("settings.json", "result.json"))
+            if finished or not begun:
+                with contextlib.suppress(OSError):
+                    file.unlink()
+            lock.release()
+    finally:
+        with contextlib.suppress(OSError):  # something was written there
+            for folder in made:
+                folder.rmdir()
+
+
+def _acquire_run(path: Path, file: Path) -> BaseFileLock:
+    from filelock import Timeout
+
+    try:
+        return _acquire(file, place=path, blocking=False)
     except Timeout:
         raise _busy(path) from None
     except OSError as error:
         if error.errno == errno.ESTALE:  # its holder has just removed the file
             raise _busy(path) from error
-        if error.errno in _NO_LOCKS:
-            raise _no_locks(path) from error
         raise
-    try:
-        if isinstance(lock, SoftFileLock):
-            # filelock's stand-in where there are no locks: a file that outlives its writer.
-            raise _no_locks(path)
-        yield
-    finally:
-        # Removed while it is held, and only where whoever comes next finds no half-trained run.
-        begun, finished = ((path / name).exists() for name in ("settings.json", "result.json"))
-        if finished or not begun:
-            with contextlib.suppress(OSError):
-                file.unlink()
-        lock.release()
-        if not begun:
-            with contextlib.suppress(OSError):  # somebody has put something there
-                for folder in made:
-                    folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -80,31 +79,32 @@ def wait_for_lock(file: Path) -> Iterator[None]:
     Raises:
         OSError: if the file system has no locks.
     """
-    from filelock import SoftFileLock
-
-    lock = _lock(file)
+    lock = _acquire(file, place=file, poll_interval=0.2)
     try:
-        lock.acquire(poll_interval=0.2)
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            raise _no_locks(file) from error
-        raise
-    try:
-        if isinstance(lock, SoftFileLock):
-            raise _no_locks(file)
         yield
     finally:
         lock.release()
 
 
-def _lock(file: Path) -> BaseFileLock:
-    """A lock that fails where the file system has none."""
-    from filelock import FileLock
+def _acquire(file: Path, *, place: Path, **how: Any) -> BaseFileLock:
+    """Hold a lock of the operating system; `OSError` naming the place where there are none."""
+    from filelock import FileLock, SoftFileLock
 
     try:
-        return FileLock(file, fallback_to_soft=False)
+        lock = FileLock(file, fallback_to_soft=False)
     except TypeError:  # of a version that becomes a `SoftFileLock` there
-        return FileLock(file)
+        lock = FileLock(file)
+    try:
+        lock.acquire(**how)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise _no_locks(place) from error
+        raise
+    if isinstance(lock, SoftFileLock):
+        # filelock's stand-in where there are no locks: a file that outlives its writer.
+        lock.release()
+        raise _no_locks(place)
+    return lock
 
 
 def _busy(path: Path) -> RunBusyError:

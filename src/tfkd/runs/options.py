@@ -128,9 +128,16 @@ def described(kind: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for part in reversed(kind.__mro__):
         _, _, fields = (inspect.getdoc(part) or "").partition("Attributes:\n")
-        for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", fields, re.MULTILINE):
-            texts[match[1]] = " ".join(match[2].split())
+        texts |= described_names(fields)
     return texts
+
+
+def described_names(section: str) -> dict[str, str]:
+    """Return what a section of a docstring, as `Args:`, says of each name."""
+    return {
+        match[1]: " ".join(match[2].split())
+        for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    }
 
 
 @cache

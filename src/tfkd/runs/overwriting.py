@@ -14,6 +14,7 @@ from tfkd.runs.checksums import CHECKSUMS_FILE
 from tfkd.runs.directory import SNAPSHOT, RunDirectory
 
 _CACHE = re.compile(r"[0-9a-f]{16}(\.lock)?")
+_EVENTS = re.compile(r"events\.out\.tfevents\..*")
 
 
 def check_free_or_of_a_run(run: RunDirectory) -> None:
@@ -29,7 +30,7 @@ def check_free_or_of_a_run(run: RunDirectory) -> None:
                 "of one. Take another directory."
             )
         return
-    for file in _files(run):
+    for file in run.files():
         if os.path.lexists(file):
             raise ValueError(
                 f"Expected {run.path} to be free or to hold a run, but there is no settings.json "
@@ -56,20 +57,17 @@ def remove_run(run: RunDirectory) -> None:
     """
     if not run.settings_file.exists():
         return
-    for file in _files(run):
+    # The result first, with which it is finished; then what it would go on from.
+    for file in (*run.files(), *_in(run.snapshots_folder, SNAPSHOT)):
         file.unlink(missing_ok=True)
-    snapshots = run.weights_file(1).parent
-    for file in _in(snapshots, SNAPSHOT):
-        file.unlink(missing_ok=True)
-    caches, events = run.path / "teacher-cache", run.path / "tensorboard"
-    for found in _in(caches, _CACHE):
+    for found in _in(run.teacher_cache_folder, _CACHE):
         if found.is_file():
             found.unlink(missing_ok=True)
         elif not found.is_symlink():
             shutil.rmtree(found, ignore_errors=True)
-    for file in _in(events, re.compile(r"events\.out\.tfevents\..*")):
+    for file in _in(run.tensorboard_folder, _EVENTS):
         file.unlink(missing_ok=True)
-    for folder in (snapshots, caches, events):
+    for folder in (run.snapshots_folder, run.teacher_cache_folder, run.tensorboard_folder):
         with contextlib.suppress(OSError):  # a link, or with what somebody else put into it
             folder.rmdir()
     run.settings_file.unlink(missing_ok=True)
@@ -79,19 +77,3 @@ def _in(folder: Path, names: re.Pattern[str]) -> list[Path]:
     if folder.is_symlink() or not folder.is_dir():
         return []
     return [path for path in folder.iterdir() if names.fullmatch(path.name)]
-
-
-def _files(run: RunDirectory) -> tuple[Path, ...]:
-    """What a run writes beside its settings and its folders, in the order of removing it."""
-    return (
-        run.result_file,  # first: the run is finished where it exists
-        run.checkpoint_file,  # then what it would go on from
-        run.metrics_file,
-        run.path / CHECKSUMS_FILE,
-        run.data_file,
-        run.teacher_file,
-        run.environment_file,
-        run.failure_file,
-        run.test_file,
-        run.weights_file(),
-    )

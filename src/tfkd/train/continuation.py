@@ -9,6 +9,7 @@ import msgspec
 from tfkd.data import DataIdentity
 from tfkd.data.identity import how_they_differ
 from tfkd.runs import Circumstances, RunDirectory, RunSettings
+from tfkd.runs.overwriting import check_free_or_of_a_run
 from tfkd.runs.settings import variant
 
 TEACHERS_PLACE = ("run", "weights")
@@ -18,16 +19,18 @@ TEACHERS_PLACE = ("run", "weights")
 def check_settings(run: RunDirectory, settings: RunSettings) -> None:
     """Check that a directory is free, or holds this run.
 
-    A directory in which nothing was trained is free, whatever it holds. A run that is not finished
-    may be trained for longer, where that changes nothing of what was trained.
+    A directory in which nothing was trained is free. A run that is not finished may be trained for
+    longer, where that changes nothing of what was trained.
 
     Args:
         run: that may be begun, or finished.
         settings: of the run that is to be trained there.
 
     Raises:
-        ValueError: if another run was begun there, naming what differs.
+        ValueError: if another run was begun there, naming what differs; or if files of a run's
+            names are there that no run wrote.
     """
+    check_free_or_of_a_run(run)
     if not run.is_begun or not run.settings_file.exists():
         return
     there, here = _compared(run.settings()), _compared(settings)

@@ -126,7 +126,7 @@ class Training:
         self.signals.wait()
         self.progress.start(settings.recipe.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
-            self.run.path / "tensorboard",
+            self.run.tensorboard_folder,
             epochs_done=state.epochs_done,
             active=self.circumstances.tensorboard and self.accelerator.is_main_process,
         ) as write_events:

@@ -88,8 +88,8 @@ def _train(
     other_data: bool,
 ) -> Result:
     def finished() -> Result | None:
-        check_free_or_of_a_run(run)
         if overwrite:
+            check_free_or_of_a_run(run)
             return None
         check_settings(run, settings)
         return _finished(run, settings, circumstances, other_data=other_data)

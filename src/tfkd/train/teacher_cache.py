@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tfkd.data import Augmentation, ImageData, identify, make_loader
 from tfkd.data.images import ImageFiles
+from tfkd.runs.directory import RunDirectory
 from tfkd.runs.environment import package_version
 from tfkd.runs.lock import wait_for_lock
 from tfkd.runs.settings import RunSettings, RunTeacher, TeacherSettings
@@ -110,7 +111,7 @@ def number_of_views(settings: RunSettings, data: ImageData) -> int:
 def cache_path(teacher: TeacherSettings, identity: dict[str, str]) -> Path:
     """Return where a cache lies: with the teacher, so that all that it teaches find it."""
     if isinstance(teacher, RunTeacher):
-        home = Path(teacher.run) / "teacher-cache"
+        home = RunDirectory(teacher.run).teacher_cache_folder
     else:
         home = Path(teacher.weights).with_suffix(".teacher-cache")
     text = "\n".join(f"{name}={identity[name]}" for name in sorted(identity))

@@ -67,7 +67,7 @@ def check_apart(run: RunDirectory, settings: RunSettings) -> None:
     if settings.teacher is None:
         return
     weights = teacher_weights(settings.teacher)
-    if weights.resolve().parent in (run.path.resolve(), run.weights_file(1).parent.resolve()):
+    if weights.resolve().parent in (run.path.resolve(), run.snapshots_folder.resolve()):
         raise ValueError(
             f"Expected a `teacher` in another directory than the run that it teaches, {run.path}, "
             f"got {weights}."

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from msgspec.structs import replace
+from study_progress import Recording
 
 from tfkd.data import DataSettings
 from tfkd.runs import MethodSettings, Recipe, RunDirectory, RunSettings, RunTeacher
@@ -11,20 +12,6 @@ from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
 
 BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
-
-
-class Recording:
-    def __init__(self):
-        self.epochs, self.done = [], []
-
-    def start(self, runs, epochs):
-        self.started = (runs, epochs)
-
-    def epoch(self, name, record):
-        self.epochs.append((name, record.epoch))
-
-    def finished(self, run, result):
-        self.done.append(run.name)
 
 
 # Ray 2.40 ends the processes of its cluster without waiting for them, and leaves its logs open.

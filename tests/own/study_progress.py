@@ -1,0 +1,15 @@
+"""What a study tells as it goes on, kept."""
+
+
+class Recording:
+    def __init__(self):
+        self.done, self.epochs = [], []
+
+    def start(self, runs, epochs):
+        self.started = (runs, epochs)
+
+    def epoch(self, name, record):
+        self.epochs.append((name, record.epoch))
+
+    def finished(self, run, result):
+        self.done.append(run.name)
