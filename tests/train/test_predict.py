@@ -10,9 +10,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings, identify, load_data, make_loader
+from tfkd.data.preparation import read_pixels
 from tfkd.runs import RunDirectory, make_run
 from tfkd.train import train_run
-from tfkd.train.predict import BATCH, predict_files, read_pixels
+from tfkd.train.predict import BATCH, predict_files
 
 
 @pytest.fixture(scope="module")
