@@ -61,7 +61,7 @@ def test_one_class_alone_is_refused(image_folder: Path) -> None:
 
 def test_an_empty_class_is_named(image_folder: Path) -> None:
     (image_folder / "eel").mkdir()
-    with pytest.raises(ValueError, match="each class in .* got 0 of 'eel'"):
+    with pytest.raises(ValueError, match=r"each class in .* got 0 of 'eel'"):
         _load(image_folder)
 
 
@@ -102,9 +102,7 @@ def test_classes_of_one_image_are_named_with_all_others_of_the_kind(
 ) -> None:
     for name in ("eel", "fox"):
         write_image(image_folder / name / "1.png", 0)
-    with pytest.raises(
-        ValueError, match=r"at least 2 images of each class.* got 1 of 'eel', 'fox'"
-    ):
+    with pytest.raises(ValueError, match=r"at least 2 images.* got 1 of 'eel', 'fox'"):
         _load(image_folder)
 
 
