@@ -294,3 +294,19 @@ def test_names_may_be_in_any_script_with_spaces(make: Callable[..., Path]) -> No
     data = _load(root)
     assert data.classes == ("кошка 1", "собака")
     assert data.origins["train"] == "Фото/Train/"
+
+
+def test_folds_divide_what_was_only_taken_out_for_testing(make: Callable[..., Path]) -> None:
+    root = make({"pets/cat": 9, "pets/dog": 12, "other/cat": 2, "other/dog": 2})
+    settings = DataSettings("folder", folds=3)
+    every = [_load(root / "pets", seed=seed, settings=settings) for seed in range(3)]
+    tested = [_files(data, "test") for data in every]
+    assert sum(map(len, tested)) == 21
+    assert set().union(*tested) == _under(root / "pets")
+    for data in every:
+        assert data.test.labels.tolist() == [0] * 3 + [1] * 4
+        parts = [_files(data, split) for split in ("train", "validation", "test")]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 21
+    given = _load(root / "pets", settings=settings, test_dir=root / "other")
+    assert _files(given, "test") < _under(root / "pets")
+    assert "other/: 4 images are left alone, as folds are tested" in given.remarks
