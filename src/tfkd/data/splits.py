@@ -71,7 +71,8 @@ def split_training(
         Disjoint splits, each in the order of the official one.
 
     Raises:
-        ValueError: if fewer samples are left than `train_size`, or fewer asked for than classes.
+        ValueError: if fewer samples are left than classes, or than `train_size`, or if that is less
+            than classes.
     """
     chosen = np.arange(len(official)) if among is None else among.numpy()
     labels = official.labels.numpy()[chosen]
@@ -82,6 +83,12 @@ def split_training(
         else permutation(len(present), split_seed, TIES)
     )
     wanted = round(validation_fraction * len(labels))
+    if wanted > len(labels) - len(present):
+        raise ValueError(
+            f"Expected training images of every class, but a `validation_fraction` of "
+            f"{validation_fraction} is {wanted} of {len(labels)} images, which leaves too few for "
+            f"{len(present)} classes."
+        )
     one_each = (counts >= SMALLEST_CLASS_VALIDATED).astype(np.int64)
     if 2 * one_each.sum() > wanted:
         one_each[:] = 0
