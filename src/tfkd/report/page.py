@@ -66,6 +66,18 @@ class Page:
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
 
+    kind = "report of a study"
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Name and title of each section."""
+        return [
+            ("run", "What was run"),
+            ("verdicts", "Verdicts"),
+            ("tables", "Tables"),
+            *((drawing.name, drawing.title) for drawing in self.drawings),
+        ]
+
     @property
     def counts(self) -> list[tuple[str, int, str]]:
         """How many claims have each conclusion, and what it means."""
