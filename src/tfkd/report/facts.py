@@ -115,4 +115,6 @@ def device_in_words(environment: Environment) -> str:
 
 def versions_in_words(environment: Environment) -> str:
     """Return with which packages a run was trained."""
-    return ", ".join(f"{name} {version}" for name, version in environment.versions.items() if version)
+    return ", ".join(
+        f"{name} {version}" for name, version in environment.versions.items() if version
+    )

@@ -1,8 +1,8 @@
 """A report as HTML and as Markdown, by the same template.
 
 `templates/page.jinja` has what is said of a study, in its order, and `run_page.jinja` what is said
-of a run; `html.jinja` and `markdown.jinja` have how each part is written. Whatever they print is escaped, unless it was printed by one of their own
-macros, or is a picture.
+of a run; `html.jinja` and `markdown.jinja` have how each part is written. Whatever they print is
+escaped, unless it was printed by one of their own macros, or is a picture.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfkd.report.number_text import without_plus
+from tfkd.report.number_text import percent
 from tfkd.report.run_page.evaluation import ClassScores
 from tfkd.report.run_page.section import Matrix, Section
 from tfkd.report.tables import Table
@@ -20,19 +20,12 @@ def what_is_confused(scores: ClassScores, classes: tuple[str, ...]) -> Section:
     """Return the section on confusions."""
     names = tuple(map(visible, classes))
     pairs = scores.pairs()
-    if pairs:
-        label, taken, count = pairs[0]
-        answer = (
-            f"Most often it takes “{names[label]}” for “{names[taken]}”: {count} of "
-            f"{scores.support[label]} test images."
-        )
-    else:
-        answer = "None: every test image is taken for what its label says."
-    matrices = ()
+    answer = _answer(scores, names)
+    matrices: tuple[Matrix, ...] = ()
     if len(names) <= MOST_CLASSES:
         counts = tuple(tuple(int(value) for value in row) for row in scores.confusion)
         matrices = (Matrix("Test images by label and answer", "label", "taken for", names, counts),)
-    tables = ()
+    tables: tuple[Table, ...] = ()
     if pairs:
         tables = (
             Table(
@@ -56,18 +49,32 @@ def what_is_confused(scores: ClassScores, classes: tuple[str, ...]) -> Section:
     )
 
 
+def _answer(scores: ClassScores, names: tuple[str, ...]) -> str:
+    pairs = scores.pairs()
+    if not pairs:
+        return "None: every test image is taken for what its label says."
+    label, taken, count = pairs[0]
+    alike = sum(pair[2] == count for pair in pairs)
+    if alike > 1:
+        often = "once" if count == 1 else f"{count} times"
+        others = ", others less often" if alike < len(pairs) else ""
+        return f"No pair stands out: {alike} pairs are confused {often} each{others}."
+    return (
+        f"Most often it takes “{names[label]}” for “{names[taken]}”: {count} of "
+        f"{scores.support[label]} test images."
+    )
+
+
 def how_good_on_each_class(scores: ClassScores, classes: tuple[str, ...]) -> Section:
     """Return the section on precision, recall and F1."""
     names = tuple(map(visible, classes))
     order = np.argsort(np.nan_to_num(scores.f1, nan=np.inf), kind="stable")
     seen = [int(place) for place in order if scores.support[place] > 0]
     worst, best = seen[0], seen[-1]
-    answer = (
-        f"Best on “{names[best]}” (F1 {_percent(scores.f1[best])}), worst on “{names[worst]}” "
-        f"(F1 {_percent(scores.f1[worst])})."
-    )
+    low, high = (percent(float(scores.f1[place])) for place in (worst, best))
+    answer = f"Best on “{names[best]}” (F1 {high}), worst on “{names[worst]}” (F1 {low})."
     if scores.f1[worst] == scores.f1[best]:
-        answer = f"The same on every class: F1 {_percent(scores.f1[best])}."
+        answer = f"The same on every class: F1 {high}."
     return Section(
         "classes",
         "How good is it on each class?",
@@ -80,7 +87,7 @@ def how_good_on_each_class(scores: ClassScores, classes: tuple[str, ...]) -> Sec
         tables=(
             Table(
                 "Classes, the worst first",
-                ("class", "precision", "recall", "F1", "test images"),
+                ("class", "precision", "recall", "F1", "images"),
                 tuple(
                     (
                         names[place],
@@ -94,7 +101,3 @@ def how_good_on_each_class(scores: ClassScores, classes: tuple[str, ...]) -> Sec
             ),
         ),
     )
-
-
-def _percent(share: float) -> str:
-    return f"{without_plus(100 * float(share), 1)} %"

@@ -10,7 +10,7 @@ import numpy as np
 from tfkd.method_table import BASELINE
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import IN_TURN, INK, PANEL, Style, drawing, to_svg
-from tfkd.report.number_text import without_plus
+from tfkd.report.number_text import percent
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.run_page.section import Section
 from tfkd.report.tables import Table
@@ -41,13 +41,13 @@ def how_training_went(run: RunOnPage) -> Section | None:
 
 def _answer(history: list[EpochRecord]) -> str:
     last = history[-1]
-    text = f"After {last.epoch} epochs it was right on {_per_cent(last.train_accuracy)} of the "
+    text = f"After {last.epoch} epochs it was right on {percent(last.train_accuracy)} of the "
     text += "training images"
     known = [(record.validation_nll, record.epoch) for record in history]
     losses = [(nll, epoch) for nll, epoch in known if nll is not None]
     if last.validation_accuracy is None or not losses:
         return f"{text}; without a validation split nothing tells whether that was too long."
-    text += f" and on {_per_cent(last.validation_accuracy)} of the validation images"
+    text += f" and on {percent(last.validation_accuracy)} of the validation images"
     lowest, epoch = min(losses)
     if epoch < last.epoch and losses[-1][0] > 1.05 * lowest:
         return (
@@ -55,10 +55,6 @@ def _answer(history: list[EpochRecord]) -> str:
             "since, so it has begun to learn the training images by heart."
         )
     return f"{text}; the loss on validation images did not rise at the end."
-
-
-def _per_cent(share: float) -> str:
-    return f"{without_plus(100 * share, 1)} %"
 
 
 def _drawing(run: RunOnPage) -> Drawing:
@@ -84,7 +80,9 @@ def _drawing(run: RunOnPage) -> Drawing:
         ),
         ("learning rate", [("learning rate", [r.learning_rate for r in shown], TRAINING)]),
     ]
-    known = [(name, [c for c in curves if any(v is not None for v in c[1])]) for name, curves in panels]
+    known = [
+        (name, [c for c in curves if any(v is not None for v in c[1])]) for name, curves in panels
+    ]
     return Drawing(
         "curves",
         "Training and validation by epoch",

@@ -24,7 +24,7 @@ class ClassScores:
         f1: harmonic mean of the two.
         support: images of the class.
         confusion: `(K, K)`, images by label and by what they are taken for.
-        macro_f1: mean of F1 over the classes.
+        macro_f1: mean of F1 over the classes that have images.
         balanced_accuracy: mean of recall over the classes that have images.
     """
 
@@ -52,24 +52,23 @@ class ClassScores:
 def class_scores(answers: Answers) -> ClassScores:
     """Return how good a network is on each class, by scikit-learn's definitions.
 
-    A class that no image is taken for has precision 0; one without images has neither recall nor
-    F1.
+    A class that no image is taken for has no precision, one without images no recall; F1 is
+    2·TP / (2·TP + FP + FN).
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     classes = np.arange(answers.num_classes)
     precision, recall, f1, support = precision_recall_fscore_support(
-        answers.own, answers.predicted, labels=classes, zero_division=0.0
+        answers.own, answers.predicted, labels=classes, zero_division=np.nan
     )
     present = support > 0
     return ClassScores(
         precision=precision,
-        recall=np.where(present, recall, np.nan),
-        f1=np.where(present, f1, np.nan),
+        recall=recall,
+        f1=f1,
         support=support,
         confusion=confusion_matrix(answers.own, answers.predicted, labels=classes),
-        # As scikit-learn has it: over the classes that are labels or answers.
-        macro_f1=float(f1[present | np.isin(classes, answers.predicted)].mean()),
+        macro_f1=float(f1[present].mean()),
         balanced_accuracy=float(recall[present].mean()),
     )
 
@@ -85,7 +84,7 @@ def wilson(right: int, of: int) -> tuple[float, float]:
         >>> [round(end, 4) for end in wilson(8, 10)]
         [0.4902, 0.9433]
     """
-    from scipy.stats import binomtest
+    from scipy import stats
 
-    found = binomtest(right, of).proportion_ci(method="wilson")
+    found = stats.binomtest(right, of).proportion_ci(method="wilson")
     return float(found.low), float(found.high)

@@ -54,8 +54,8 @@ def _answer(run: RunOnPage) -> str:
         most, fewest = int(np.argmax(train)), int(np.argmin(train))
         if train[most] != train[fewest]:
             text += (
-                f" The largest class, “{visible(classes[most])}”, has {train[most]} training images, "
-                f"the smallest, “{visible(classes[fewest])}”, {train[fewest]}."
+                f" The largest class, “{visible(classes[most])}”, has {train[most]} images to train "
+                f"on, the smallest, “{visible(classes[fewest])}”, {train[fewest]}."
             )
     return text
 
@@ -114,9 +114,7 @@ def _preparation(data: DataIdentity) -> str:
             f"({getattr(data, 'interpolation', 'bilinear')}), of which the middle "
             f"{size} × {size} are cut out"
         )
-    mean, std = (
-        ", ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std)
-    )
+    mean, std = (", ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))
     colours = "grey" if data.channels == 1 else "RGB"
     return f"{colours}, {fit}; normalised by mean {mean} and standard deviation {std}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfkd.report.number_text import percent
 from tfkd.report.tables import Table
 
 
@@ -35,8 +36,8 @@ class Picture:
     def sentence(self) -> str:
         """What is said below it, in words."""
         if self.other == self.label:
-            return f"rightly taken for {self.other}, {per_cent(self.probability)}"
-        return f"taken for {self.other}, {per_cent(self.probability)}"
+            return f"rightly, {probability_text(self.probability)}"
+        return f"taken for {self.other}, {probability_text(self.probability)}"
 
     @property
     def alternative(self) -> str:
@@ -70,16 +71,15 @@ class Gallery:
         )
 
 
-def per_cent(share: float) -> str:
-    """Write a probability; only what is certain is 0 or 100 %.
+def probability_text(share: float) -> str:
+    r"""Write a probability; only what is certain is 0 or 100 %.
 
     Example:
-        >>> per_cent(0.873), per_cent(0.99996), per_cent(0.0002), per_cent(1.0)
-        ('87 %', '>99.9 %', '<0.1 %', '100 %')
+        >>> [probability_text(share) for share in (0.873, 0.99996, 0.0002, 1.0)]
+        ['87\xa0%', '>99.9\xa0%', '<0.1\xa0%', '100\xa0%']
     """
-    value = 100.0 * share
-    if 0.0 < value < 0.1:
-        return "<0.1 %"
-    if 99.9 < value < 100.0:
-        return ">99.9 %"
-    return f"{value:.0f} %" if 1.0 <= value < 99.0 or value in (0.0, 100.0) else f"{value:.1f} %"
+    if 0.0 < share < 0.001:
+        return f"<{percent(0.001)}"
+    if 0.999 < share < 1.0:
+        return f">{percent(0.999)}"
+    return percent(share, 0 if 0.01 <= share < 0.99 or share in (0.0, 1.0) else 1)

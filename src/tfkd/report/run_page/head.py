@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tfkd.metrics import accuracy
-from tfkd.report.number_text import duration, without_plus
+from tfkd.report.number_text import duration, percent, without_plus
 from tfkd.report.run_page.answers import Answers
 from tfkd.report.run_page.evaluation import ClassScores, wilson
 from tfkd.report.run_page.found import start
@@ -31,9 +31,7 @@ def what_was_trained(run: RunOnPage) -> str:
         on = f"{identity.samples['train']} images of {len(identity.classes)} classes"
     method = f"{stored.method.row.title}, seed {stored.seed}"
     if run.result is None:
-        return (
-            f"{stored.recipe.student} is to be trained {start(stored.recipe)} on {on} with {method}."
-        )
+        return f"{stored.recipe.student}, {start(stored.recipe)}, on {on} with {method}."
     return (
         f"{stored.recipe.student} was trained {start(stored.recipe)} on {on} with {method}, for "
         f"{run.result.epochs} epochs, in {duration(run.result.seconds)}."
@@ -68,15 +66,16 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
     test, count = run.result.test, run.result.samples.test
     low, high = wilson(round(test.accuracy * count), count)
     answer = (
-        f"It is right on {without_plus(100 * test.accuracy, 1)} % of the {count} test images, none "
-        f"of which it was trained on; with so few or many images the true share lies between "
-        f"{without_plus(100 * low, 1)} % and {without_plus(100 * high, 1)} % (95 % interval)."
+        f"It is right on {percent(test.accuracy)} of the {count} test images, none "
+        f"of which it was trained on; as far as {count} images can tell, it would be on "
+        f"{percent(low)} to {percent(high)} of others like them "
+        "(95 % interval)."
     )
     facts = [
         (
             "accuracy",
-            f"{without_plus(100 * test.accuracy, 2)} %, 95 % interval "
-            f"{without_plus(100 * low, 1)} to {without_plus(100 * high, 1)} % (Wilson's, from the "
+            f"{percent(test.accuracy, 2)}, 95 % interval "
+            f"{without_plus(100 * low, 1)} to {percent(high)} (Wilson's, from the "
             f"number of test images)",
         )
     ]
@@ -88,7 +87,7 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
         facts.append(
             (
                 "validation",
-                f"accuracy {without_plus(100 * validation.accuracy, 2)} % of "
+                f"accuracy {percent(validation.accuracy, 2)} of "
                 f"{run.result.samples.validation} images, NLL {without_plus(validation.nll, 3)}: "
                 "what choices between recipes are made by",
             )
@@ -103,7 +102,7 @@ def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str,
     facts.append(
         (
             "always guessing",
-            f"{without_plus(100 * guess, 1)} %: so often would be right who always says "
+            f"{percent(guess)}: so often would be right who always says "
             f"“{visible(run.classes[largest])}”, the largest class of the test images",
         )
     )
@@ -112,19 +111,19 @@ def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str,
         facts.append(
             (
                 "top-5 accuracy",
-                f"{without_plus(100 * five, 2)} %: the label is among the five likeliest classes",
+                f"{percent(five, 2)}: the label is among the five likeliest classes",
             )
         )
     if scores.uneven:
         facts += [
             (
                 "balanced accuracy",
-                f"{without_plus(100 * scores.balanced_accuracy, 2)} %: the mean over the classes, "
+                f"{percent(scores.balanced_accuracy, 2)}: the mean over the classes, "
                 "so that a small one counts as much as a large one",
             ),
             (
                 "macro F1",
-                f"{without_plus(100 * scores.macro_f1, 2)} %: the mean over the classes of F1, "
+                f"{percent(scores.macro_f1, 2)}: the mean over the classes of F1, "
                 "which is high where a class is found and nothing else is taken for it",
             ),
         ]
@@ -141,7 +140,7 @@ def _probabilities(test: Metrics, num_classes: int) -> list[tuple[str, str]]:
         ),
         (
             "ECE",
-            f"{without_plus(100 * test.ece, 2)} %: how far the probabilities that it states lie "
+            f"{percent(test.ece, 2)}: how far the probabilities that it states lie "
             "from how often it is right, on average; with few images chance alone gives some",
         ),
         (
@@ -151,7 +150,7 @@ def _probabilities(test: Metrics, num_classes: int) -> list[tuple[str, str]]:
         ),
         (
             "AURC",
-            f"{without_plus(100 * test.aurc, 2)} %: its error rate where it may keep silent on "
+            f"{percent(test.aurc, 2)}: its error rate where it may keep silent on "
             "what it is least sure of, averaged over how much; lower is better",
         ),
     ]

@@ -82,5 +82,7 @@ def _with_what_is_missing(section: Section, thumbnails: Thumbnails) -> Section:
     if thumbnails.unread:
         notes.append(f"{thumbnails.unread} images could not be read for a picture.")
     if thumbnails.over_budget:
-        notes.append(f"{thumbnails.over_budget} pictures are left out: the page would grow too large.")
+        notes.append(
+            f"{thumbnails.over_budget} pictures are left out: the page would grow too large."
+        )
     return replace(section, notes=(*section.notes, *notes))

@@ -1,4 +1,4 @@
-"""Which images are shown: what the network gets wrong, what it doubts, and what looks mislabelled."""
+"""Which images are shown: what is taken for something else, doubted, or looks mislabelled."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tfkd.report.text import visible
 MOST = 18
 """Pictures of a kind."""
 
+LEAST_SURE = 12
+
 MOST_PAIRS, OF_PAIR = 5, 4
 """Confused pairs that are shown, and pictures of each."""
 
 
-def what_mistakes_look_like(
-    run: RunOnPage, scores: ClassScores, thumbnails: Thumbnails
-) -> Section:
+def what_mistakes_look_like(run: RunOnPage, scores: ClassScores, thumbnails: Thumbnails) -> Section:
     """Return the section with the surest mistakes, the least sure answers and confused pairs."""
     test = run.test
     assert test is not None
@@ -54,15 +54,17 @@ def what_mistakes_look_like(
                     "The answers of the lowest probability first, right or wrong.",
                     least_sure(test),
                 ),
-                *(
-                    _gallery(
-                        run,
-                        thumbnails,
-                        f"“{visible(run.classes[label])}” taken for “{visible(run.classes[taken])}”",
-                        f"{count} of {scores.support[label]} test images, the surest first.",
-                        of_pair(test, label, taken),
-                    )
-                    for label, taken, count in scores.pairs()[:MOST_PAIRS]
+                _gallery(
+                    run,
+                    thumbnails,
+                    "The most confused pairs",
+                    f"Of the {MOST_PAIRS} most frequent pairs of label and answer, up to {OF_PAIR} "
+                    "images each, the surest first.",
+                    [
+                        row
+                        for label, taken, _ in scores.pairs()[:MOST_PAIRS]
+                        for row in of_pair(test, label, taken)
+                    ],
                 ),
             )
             if gallery.pictures
@@ -89,7 +91,10 @@ def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
         by_teacher = wrong_labels([taught])
         galleries.append(
             suspects_gallery(
-                by_teacher, run.classes, thumbnails, "By the network that taught, of training images"
+                by_teacher,
+                run.classes,
+                thumbnails,
+                "By the network that taught, of training images",
             )
         )
         notes.append(
@@ -127,7 +132,7 @@ def surest_mistakes(answers: Answers, most: int = MOST) -> list[int]:
     return [row for row in _by(-answers.confidence) if not answers.right[row]][:most]
 
 
-def least_sure(answers: Answers, most: int = MOST) -> list[int]:
+def least_sure(answers: Answers, most: int = LEAST_SURE) -> list[int]:
     """Return the places of the answers of the lowest probability, the lowest first."""
     return _by(answers.confidence)[:most]
 

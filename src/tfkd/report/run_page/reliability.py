@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, to_svg
-from tfkd.report.number_text import with_sign, without_plus
+from tfkd.report.number_text import percent, without_plus
 from tfkd.report.run_page.answers import Answers
 from tfkd.report.run_page.evaluation import wilson
 from tfkd.report.run_page.section import Section
@@ -49,7 +49,7 @@ class Bin(NamedTuple):
 
 
 def bins_of_equal_mass(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> list[Bin]:
-    """Return bins of about the same number of images, at least `LEAST_IMAGES`, if there are so many.
+    """Return bins of about the same number of images: `LEAST_IMAGES` of them, or all, or more.
 
     Equal confidences are never parted, so that the order of the images is of no account.
 
@@ -88,14 +88,14 @@ def is_it_as_sure_as_right(answers: Answers) -> Section:
     stated, found = float(confidence.mean()), float(right.mean())
     low, high = wilson(int(right.sum()), len(right))
     means = (
-        f"On average it states {_percent(stated)} and is right on {_percent(found)} of the test "
-        f"images (95 % interval {_percent(low)} to {_percent(high)})"
+        f"On average it states {percent(stated)} and is right on {percent(found)} of the test "
+        f"images (95 % interval {percent(low)} to {percent(high)})"
     )
     if low <= stated <= high:
         answer = f"As far as {len(right)} images can tell: {means[0].lower()}{means[1:]}."
     else:
         word = "too sure" if stated > high else "not sure enough"
-        answer = f"No, it is {word} by {with_sign(100 * abs(stated - found), 1)[1:]} points: "
+        answer = f"No, it is {word} by {without_plus(100 * abs(stated - found), 1)} points: "
         answer += f"{means[0].lower()}{means[1:]}."
     bins = bins_of_equal_mass(confidence, right)
     return Section(
@@ -138,10 +138,6 @@ def is_it_as_sure_as_right(answers: Answers) -> Section:
             ),
         ),
     )
-
-
-def _percent(share: float) -> str:
-    return f"{without_plus(100 * share, 1)} %"
 
 
 def _panel(bins: list[Bin], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
