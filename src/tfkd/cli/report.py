@@ -18,13 +18,13 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
         directory: of a run, as `tfkd train` makes it, or of studies, as `tfkd study run` and
             `tfkd compare` make it.
         out: where to. Default: the directory itself.
-        data: where the images of the run lie, if not where it found them.
+        data: where the images lie, if not where the run found them.
     """
     from tfkd.runs import RunDirectory
     from tfkd.study.directory import SUFFIX
 
     if any(directory.glob(f"*{SUFFIX}")):
-        return _report_studies(directory, out)
+        return _report_studies(directory, out, data)
     if not RunDirectory(directory).settings_file.is_file():
         raise FileNotFoundError(
             f"Expected a run or a study in {directory}, found neither settings.json nor "
@@ -36,7 +36,7 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
     return 0
 
 
-def _report_studies(directory: Path, out: Path | None) -> int:
+def _report_studies(directory: Path, out: Path | None, data: str | None) -> int:
     from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
     from tfkd.study.records import collect, write_records
@@ -50,7 +50,7 @@ def _report_studies(directory: Path, out: Path | None) -> int:
         for sentence in left_out:
             print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
         damaged = damaged or bool(left_out)
-        written = write_report(study, directory, out, records=records)
+        written = write_report(study, directory, out, records=records, data_root=data)
         written += write_records(study, records, out)
         print("\n".join(str(file) for file in written))
     return 1 if damaged else 0

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfkd.report.number_text import percent
 from tfkd.report.run_page.evaluation import ClassScores
-from tfkd.report.run_page.section import Matrix, Section
+from tfkd.report.section import Matrix, Section
 from tfkd.report.tables import Table
 from tfkd.report.text import visible
 
@@ -38,7 +38,7 @@ def what_is_confused(scores: ClassScores, classes: tuple[str, ...]) -> Section:
                 ),
             ),
         )
-    notes = ()
+    notes: tuple[str, ...] = ()
     if matrices:
         notes = (
             "A row is a class as labelled; its numbers say what its test images were taken for. "

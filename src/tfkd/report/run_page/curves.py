@@ -12,7 +12,7 @@ from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import IN_TURN, INK, PANEL, Style, drawing, to_svg
 from tfkd.report.number_text import percent
 from tfkd.report.run_page.run_data import RunOnPage
-from tfkd.report.run_page.section import Section
+from tfkd.report.section import Section
 from tfkd.report.tables import Table
 from tfkd.runs import EpochRecord
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfkd.report.run_page.answers import Answers
+from tfkd.report.pictures.answers import Answers
 
 UNEVEN = 1.5
 """Where the largest class has so many times the images of the smallest, means by class are told."""
@@ -86,5 +87,6 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     """
     from scipy import stats
 
-    found = stats.binomtest(right, of).proportion_ci(method="wilson")
+    untyped: Any = stats
+    found = untyped.binomtest(right, of).proportion_ci(method="wilson")
     return float(found.low), float(found.high)

@@ -12,7 +12,7 @@ from tfkd.data import DataIdentity
 from tfkd.report.facts import device_in_words, recipe_in_words, versions_in_words
 from tfkd.report.number_text import duration
 from tfkd.report.run_page.run_data import RunOnPage
-from tfkd.report.run_page.section import Section
+from tfkd.report.section import Section
 from tfkd.report.tables import Table, Value
 from tfkd.report.text import visible
 from tfkd.runs import MethodSettings, Recipe, RunTeacher
@@ -54,8 +54,8 @@ def _answer(run: RunOnPage) -> str:
         most, fewest = int(np.argmax(train)), int(np.argmin(train))
         if train[most] != train[fewest]:
             text += (
-                f" The largest class, “{visible(classes[most])}”, has {train[most]} images to train "
-                f"on, the smallest, “{visible(classes[fewest])}”, {train[fewest]}."
+                f" The largest class, “{visible(classes[most])}”, has {train[most]} images to "
+                f"train on, the smallest, “{visible(classes[fewest])}”, {train[fewest]}."
             )
     return text
 

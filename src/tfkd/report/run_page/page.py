@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfkd.report.pictures.thumbnails import Thumbnails
 from tfkd.report.run_page.confusion import how_good_on_each_class, what_is_confused
 from tfkd.report.run_page.curves import how_training_went
 from tfkd.report.run_page.evaluation import class_scores
 from tfkd.report.run_page.found import what_was_found
 from tfkd.report.run_page.head import how_good, title, unfinished, what_was_trained
-from tfkd.report.run_page.pictures import what_mistakes_look_like, which_labels_look_wrong
+from tfkd.report.run_page.mistakes import what_mistakes_look_like, which_labels_look_wrong
 from tfkd.report.run_page.reliability import is_it_as_sure_as_right
 from tfkd.report.run_page.run_data import RunOnPage
-from tfkd.report.run_page.section import Section
-from tfkd.report.run_page.thumbnails import Thumbnails
+from tfkd.report.section import Section
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, to_svg
 from tfkd.report.number_text import percent, without_plus
-from tfkd.report.run_page.answers import Answers
+from tfkd.report.pictures.answers import Answers
 from tfkd.report.run_page.evaluation import wilson
-from tfkd.report.run_page.section import Section
+from tfkd.report.section import Section
 from tfkd.report.tables import Table
 
 MOST_BINS = 15
@@ -64,9 +64,9 @@ def bins_of_equal_mass(confidence: NDArray[np.float64], right: NDArray[np.bool_]
     borders = [*(np.flatnonzero(np.diff(ranked)) + 1).tolist(), len(ranked)]
     starts = [0]
     for border in borders:
-        if border - starts[-1] >= len(ranked) / count:
+        if border - starts[-1] >= len(ranked) // count:
             starts.append(border)
-    if len(starts) > 2 and len(ranked) - starts[-1] < LEAST_IMAGES:
+    if len(starts) > 1 and len(ranked) - starts[-1] < LEAST_IMAGES:
         starts.pop()
     ends = [*starts[1:], len(ranked)]
     return [

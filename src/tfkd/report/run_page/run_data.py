@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tfkd.data import DataIdentity, ImageData
-from tfkd.report.run_page.answers import SECONDS, Answers, ask
-from tfkd.report.run_page.data_at_hand import data_at_hand
+from tfkd.report.pictures.answers import SECONDS, Answers, ask
+from tfkd.report.pictures.data_at_hand import data_at_hand
 from tfkd.runs import EpochRecord, RunDirectory
 from tfkd.runs.contents import Environment, Failure, Result, StoredSettings
 from tfkd.runs.files import read_json
@@ -99,6 +99,9 @@ def read_run(
     data, why = None, "The images of this run are not known: it was never begun."
     if identity is not None:
         data, why = data_at_hand(stored, identity, data_root)
+    test = _test(directory, data) if result is not None else None
+    if result is not None:
+        _check_result(directory, result, test)
     return RunOnPage(
         directory=directory,
         stored=stored,
@@ -109,7 +112,7 @@ def read_run(
         failure=(
             read_json(directory.failure_file, Failure) if directory.failure_file.exists() else None
         ),
-        test=_test(directory, data) if result is not None else None,
+        test=test,
         data=data,
         why_no_data=why,
         data_root=data_root or stored.circumstances.data_root,
@@ -127,3 +130,21 @@ def _test(directory: RunDirectory, data: ImageData | None) -> Answers | None:
     if data is None:
         return Answers("test", logits, labels)
     return Answers("test", logits, labels, data.test.official, data.test.indices)
+
+
+def _check_result(directory: RunDirectory, result: Result, test: Answers | None) -> None:
+    """Check that the result is one that a run can have, and that of its logits."""
+    images, accuracy = result.samples.test, result.test.accuracy
+    if images < 1 or not 0.0 <= accuracy <= 1.0:
+        raise ValueError(
+            f"Expected test images and an accuracy from 0 to 1 in {directory.result_file}, got "
+            f"{images} and {accuracy}."
+        )
+    if test is not None and (len(test), int(test.right.sum())) != (
+        images,
+        round(accuracy * images),
+    ):
+        raise ValueError(
+            f"Expected {directory.result_file} to be of the logits in {directory.test_file}, but "
+            "their accuracy is another."
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tfkd.report.pictures.answers import SECONDS
 from tfkd.report.render import to_html, to_markdown
-from tfkd.report.run_page.answers import SECONDS
 from tfkd.report.run_page.page import make_run_page
 from tfkd.report.run_page.run_data import read_run
 from tfkd.runs import RunDirectory, files

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tfkd.report.run_page.answers import Answers
+from tfkd.report.pictures.answers import Answers
 
 RULE = (
     "An image is a candidate where a class j other than its label has a probability p(j) of at "

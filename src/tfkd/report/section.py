@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfkd.report.figures.drawing import Drawing
-from tfkd.report.run_page.gallery import Gallery
+from tfkd.report.pictures.gallery import Gallery
 from tfkd.report.tables import Table
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from tfkd.data.image_files import read_rgb
 from tfkd.data.images import ImageFiles, Images, MemoryImages
-from tfkd.report.run_page.answers import Answers
-from tfkd.report.run_page.gallery import Picture
+from tfkd.report.pictures.answers import Answers
+from tfkd.report.pictures.gallery import Picture
+from tfkd.report.text import visible
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,8 +57,8 @@ class Thumbnails:
             width,
             height,
             answers.path(row),
-            classes[int(answers.own[row])],
-            classes[other],
+            visible(classes[int(answers.own[row])]),
+            visible(classes[other]),
             probability,
             float(answers.of_label[row]),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -85,10 +86,10 @@ class Answers:
         found: NDArray[np.bool_] = self.predicted == self.own
         return found
 
-    def probabilities(self) -> list[tuple[int, Tensor]]:
-        """Return parts of the probabilities `(n, K)` in float64, each with its first row."""
-        parts = torch.split(self.logits, ROWS_AT_ONCE)
-        return [(ROWS_AT_ONCE * n, part.double().softmax(dim=1)) for n, part in enumerate(parts)]
+    def probabilities(self) -> Iterator[tuple[int, Tensor]]:
+        """Yield parts of the probabilities `(n, K)` in float64, each with its first row."""
+        for number, part in enumerate(torch.split(self.logits, ROWS_AT_ONCE)):
+            yield ROWS_AT_ONCE * number, part.double().softmax(dim=1)
 
     def path(self, row: int) -> str:
         """Return where an image lies in its data set, or its place there."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfkd.data.images import ImageFiles
-from tfkd.report.run_page.answers import Answers
+from tfkd.report.pictures.answers import Answers
+from tfkd.report.pictures.gallery import Gallery
+from tfkd.report.pictures.suspects import MOST, suspects_gallery, where_they_are
+from tfkd.report.pictures.thumbnails import Thumbnails
+from tfkd.report.pictures.wrong_labels import CANDIDATES, RULE, wrong_labels
 from tfkd.report.run_page.evaluation import ClassScores
-from tfkd.report.run_page.gallery import Gallery
 from tfkd.report.run_page.run_data import RunOnPage
-from tfkd.report.run_page.section import Section
-from tfkd.report.run_page.thumbnails import Thumbnails
-from tfkd.report.run_page.wrong_labels import CANDIDATES, RULE, Suspect, wrong_labels
+from tfkd.report.section import Section
 from tfkd.report.text import visible
-
-MOST = 18
-"""Pictures of a kind."""
 
 LEAST_SURE = 12
 
@@ -35,7 +32,7 @@ def what_mistakes_look_like(run: RunOnPage, scores: ClassScores, thumbnails: Thu
         "pictures",
         "What do its mistakes look like?",
         answer,
-        _where(run, test),
+        where_they_are(test, run.why_no_data),
         galleries=tuple(
             gallery
             for gallery in (
@@ -78,7 +75,7 @@ def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
     parts = [run.test] if run.validation is None else [run.test, run.validation]
     found = wrong_labels(parts)
     looked_at = " and ".join(_asked(run, part) for part in parts)
-    notes = [RULE, *_where(run, run.test)]
+    notes = [RULE, *where_they_are(run.test, run.why_no_data)]
     galleries = [
         suspects_gallery(
             found, run.classes, thumbnails, "By this network, of images it was not trained on"
@@ -111,22 +108,6 @@ def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
     )
 
 
-def suspects_gallery(
-    found: list[Suspect], classes: tuple[str, ...], thumbnails: Thumbnails, title: str
-) -> Gallery:
-    """Return the pictures of images whose label looks wrong, the least probable label first."""
-    shown = found[:MOST]
-    more = f"; shown are the first {MOST} of {len(found)}" if len(found) > MOST else ""
-    return Gallery(
-        title,
-        f"Those of the least probable label first{more}.",
-        tuple(
-            thumbnails.picture(suspect.answers, suspect.row, classes, other=suspect.other)
-            for suspect in shown
-        ),
-    )
-
-
 def surest_mistakes(answers: Answers, most: int = MOST) -> list[int]:
     """Return the places of wrong answers, those of the highest probability first."""
     return [row for row in _by(-answers.confidence) if not answers.right[row]][:most]
@@ -154,15 +135,6 @@ def _gallery(
     test = run.test
     pictures = tuple(thumbnails.picture(test, row, run.classes) for row in rows)
     return Gallery(title, note, pictures)
-
-
-def _where(run: RunOnPage, answers: Answers) -> tuple[str, ...]:
-    """A sentence on where the images are, or why they are not shown."""
-    if run.data is None:
-        return (f"{visible(run.why_no_data)} So there are no pictures here.",)
-    if isinstance(answers.images, ImageFiles):
-        return (f"Paths start from {visible(str(answers.images.root))}.",)
-    return ("Images are named by their place in their official split, from 0.",)
 
 
 def _asked(run: RunOnPage, answers: Answers) -> str:
