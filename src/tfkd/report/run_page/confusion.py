@@ -13,7 +13,7 @@ from tfkd.report.text import visible
 MOST_CLASSES = 30
 """Of a matrix that anybody reads."""
 
-MOST_PAIRS = 30
+MOST_PAIRS = 20
 
 
 def what_is_confused(scores: ClassScores, classes: tuple[str, ...]) -> Section:
