@@ -89,7 +89,7 @@ def evaluate_run(
     data = load_data(
         stored.recipe.data,
         seed=stored.seed,
-        root=data_root or stored.circumstances.data_root,
+        root=data_root or stored.circumstances.places,
     )
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
