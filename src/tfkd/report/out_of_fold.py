@@ -49,7 +49,7 @@ def labels_out_of_fold(study: Study, root: Path, *, data_root: str | None = None
 
 def folds_of(arm: Arm) -> int:
     """Return in how many folds the images of an arm are divided; 0 if they are not."""
-    return getattr(arm.recipe.data, "folds", None) or 0
+    return arm.recipe.data.folds or 0
 
 
 def labels_section(

@@ -170,8 +170,14 @@ def test_the_least_sure_come_first(page, judged):
 def test_other_data_are_not_shown(run_on_photographs, photographs, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(photographs.root, moved)
+    (moved / "train" / "notes.txt").write_text("no image")
     write_run_report(run_on_photographs / "run", tmp_path / "same", data_root=str(moved))
     assert "<img" in (tmp_path / "same" / "report.html").read_text()
+    facts = Reader(tmp_path / "same" / "report.html").facts
+    assert facts["images lie in"] == str(moved)
+    assert (facts["train images"], facts["test images"]) == ("train/", "test/")
+    assert facts["left out"].startswith("1 × ")
+    assert "notes.txt" in facts["left out"]
     next(moved.glob("test/*/3.png")).write_bytes(next(moved.glob("test/*/4.png")).read_bytes())
     for root, why in (
         (moved, "are not those of this run: expected the same 30 test images"),

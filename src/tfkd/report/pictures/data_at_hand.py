@@ -17,16 +17,16 @@ def data_at_hand(
         ours: which data it was made with.
         root: where they lie now; None: where the run found them.
     """
-    root = root or stored.circumstances.data_root
+    places = root or stored.circumstances.places
     try:
-        data = load_data(stored.recipe.data, seed=stored.seed, root=root)
+        data = load_data(stored.recipe.data, seed=stored.seed, root=places)
         theirs = identify(data)
     except (OSError, ValueError) as error:
         return None, f"The images of this run are not at hand: {_sentence(error)}"
     differing = how_they_differ(ours, theirs)
     if differing is not None:
         place = "" if root is None else f" in {root}"
-        return None, f"The images found{place} are not those of this run: expected {differing}."
+        return None, f"The images{place} are not those of this run: expected {differing}."
     return data, ""
 
 

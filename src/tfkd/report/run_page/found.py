@@ -62,15 +62,18 @@ def _answer(run: RunOnPage) -> str:
 
 def _facts(run: RunOnPage) -> Iterator[tuple[str, str]]:
     stored, recipe = run.stored, run.stored.recipe
-    root = run.data_root
-    if root is not None:
-        yield "images lie in", visible(root)
-    origins = getattr(run.data, "origins", None) or {}
-    for split, words in origins.items():
-        yield f"{split} images", visible(words)
-    for left_out in getattr(run.data, "left_out", ()):
-        examples = ", ".join(map(visible, left_out.examples))
-        yield "left out", f"{left_out.count} × {visible(left_out.reason)}: {examples}"
+    if run.places.root is not None:
+        yield "images lie in", visible(run.places.root)
+    for name, place in run.places.of_a_folder.items():
+        yield name.replace("_", " "), visible(place)
+    if run.data is not None:
+        for split, words in run.data.origins.items():
+            yield f"{split} images", visible(words)
+        for left_out in run.data.left_out:
+            examples = ", ".join(map(visible, left_out.examples))
+            yield "left out", f"{left_out.count} × {visible(left_out.reason)}: {examples}"
+        for remark in run.data.remarks:
+            yield "remark", visible(remark)
     if run.identity is not None:
         yield "how images are prepared", _preparation(run.identity)
     yield "augmentation", str(recipe.data.augmentation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tfkd.data import DataIdentity, ImageData
+from tfkd.data.places import Places
 from tfkd.report.pictures.answers import SECONDS, Answers, ask
 from tfkd.report.pictures.data_at_hand import data_at_hand
 from tfkd.runs import EpochRecord, RunDirectory
@@ -29,7 +30,7 @@ class RunOnPage:
         test: what its network says of the test images; None if it is not finished.
         data: its images; None if they are not at hand.
         why_no_data: a sentence; empty if they are.
-        data_root: where they were looked for; None: the usual places.
+        places: where they were looked for.
         seconds: for which a network is asked about images.
     """
 
@@ -43,7 +44,7 @@ class RunOnPage:
     test: Answers | None
     data: ImageData | None
     why_no_data: str
-    data_root: str | None
+    places: Places
     seconds: float = SECONDS
 
     @property
@@ -115,7 +116,7 @@ def read_run(
         test=test,
         data=data,
         why_no_data=why,
-        data_root=data_root or stored.circumstances.data_root,
+        places=Places.of(data_root or stored.circumstances.places),
         seconds=seconds,
     )
 
