@@ -51,7 +51,7 @@ def unfinished(run: RunOnPage) -> str:
         )
     return (
         f"This run is not finished: {done} of {planned} epochs are.{ended} How good it is, is "
-        "measured after the last one; the same `tfkd train` command goes on."
+        "measured after the last one; the command that began it goes on."
     )
 
 

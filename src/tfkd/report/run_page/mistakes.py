@@ -148,4 +148,6 @@ def _asked(run: RunOnPage, answers: Answers) -> str:
 
 
 def _number(count: int) -> str:
-    return {0: "none does", 1: "one does"}.get(count, f"{count} do")
+    if count < 2:
+        return f"{'one' if count else 'none'} looks mislabelled"
+    return f"{count} look mislabelled"

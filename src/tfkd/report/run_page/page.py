@@ -43,8 +43,8 @@ class RunPage:
     def colophon(self) -> str:
         """How the page was made."""
         return (
-            "Made by tfkd from the directory of the run: `tfkd report RUN` makes it again. Beside "
-            "this page lie its words and tables as Markdown."
+            "Made by tfkd from the directory of the run; the command tfkd report RUN makes it "
+            "again. Beside this page lie its words and tables as Markdown."
         )
 
 
