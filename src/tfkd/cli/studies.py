@@ -1,8 +1,7 @@
-"""Commands on many runs: compare them, run a study of the paper, say how far it is, report."""
+"""Commands on many runs: compare them, run a study of the paper, say how far it is."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -215,32 +214,3 @@ def status_of_studies(directory: Path) -> None:
 
     for study in read_studies(directory):
         print_status(study, study_status(study, directory), _console())
-
-
-def report(directory: Path, *, out: Path | None = None) -> int:
-    """Write a page about each study of a directory, from its runs alone.
-
-    The page, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv have the
-    tables, NAME.jsonl and NAME.csv every run.
-
-    Args:
-        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
-        out: where to. Default: the directory itself.
-    """
-    from tfkd.report.write import write_report
-    from tfkd.study.directory import read_studies
-    from tfkd.study.records import collect, write_records
-
-    studies = read_studies(directory)
-    out = out or directory
-    out.mkdir(parents=True, exist_ok=True)
-    damaged = False
-    for study in studies:
-        records, left_out = collect(study, directory)
-        for sentence in left_out:
-            print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
-        damaged = damaged or bool(left_out)
-        written = write_report(study, directory, out, records=records)
-        written += write_records(study, records, out)
-        print("\n".join(str(file) for file in written))
-    return 1 if damaged else 0
