@@ -99,7 +99,7 @@ def read_rgb(path: Path) -> Image.Image:
     """
     with _opened(path) as image:
         image.load()
-        return _to_rgb(image)
+        return to_rgb(image)
 
 
 @contextmanager
@@ -125,7 +125,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         ) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as 8-bit RGB, as `read_rgb` does of a file.
+
+    Raises:
+        ValueError: for pixels of no known range.
+    """
     from PIL import Image
 
     if image.mode == "RGB":
