@@ -211,6 +211,34 @@ def predict(
     return 1 if errors else 0
 
 
+def export(
+    run: Path,
+    *,
+    format: Literal["safetensors", "torch-export", "onnx"],
+    out: Path,
+    epoch: int | None = None,
+) -> None:
+    """Write a trained model for other programs, with how images are prepared for it.
+
+    What is written is loaded as they load it, and its logits are compared, before it is there.
+
+    Args:
+        run: directory of a finished run.
+        format: safetensors: weights alone, for timm's networks as timm loads them; torch-export: a
+            program for plain torch; onnx: a graph for onnxruntime and others.
+        out: directory to make; it may be there, if it is empty.
+        epoch: take the weights kept after this epoch, not the final ones.
+    """
+    from tfkd.train import export_run
+
+    done = export_run(run, format=format, out=out, epoch=epoch)
+    print(
+        f"{done.file}: checked, logits within {done.difference:.1g} of the run's (allowed "
+        f"{done.allowed:.1g})."
+    )
+    print(f"How it is loaded, and how images are prepared: {done.folder / 'README.txt'}")
+
+
 def names(files: list[Path]) -> Iterator[Path]:
     """Yield what is named; in place of - what standard input names, one a line."""
     for file in files:

@@ -31,10 +31,10 @@ def table_lines(predictions: Iterable[Prediction], *, width: int) -> Iterator[st
         >>> from tfkd.train import Prediction
         >>> classes = (("cat", 0.93), ("dog", 0.07))
         >>> long = Prediction(Path("photos/of/animals/1234567.jpg"), classes)
-        >>> print(*table_lines([Prediction(Path("a.jpg"), classes), long], width=40), sep="\n")
-        a.jpg               cat 93.0 %  dog 7.0 %
+        >>> print(*table_lines([Prediction(Path("a.jpg"), classes), long], width=44), sep="\n")
+        a.jpg                 cat 93.0 %  dog 7.0 %
         photos/of/animals/1234567.jpg
-                            cat 93.0 %  dog 7.0 %
+                              cat 93.0 %  dog 7.0 %
     """
     from rich.cells import cell_len
 

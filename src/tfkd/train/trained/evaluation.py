@@ -72,8 +72,9 @@ def evaluation_of(
         measured: what they are of, in words.
 
     Example:
-        >>> logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
-        >>> found = evaluation_of(logits, torch.tensor([0, 1, 1]), ("cat", "dog"), measured="three")
+        >>> from torch import tensor
+        >>> logits = tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+        >>> found = evaluation_of(logits, tensor([0, 1, 1]), ("cat", "dog"), measured="three")
         >>> found.confusion, found.classes[0].precision, found.classes[1].recall
         (((1, 0), (1, 1)), 0.5, 0.5)
     """

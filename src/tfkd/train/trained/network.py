@@ -129,7 +129,7 @@ class TrainedNetwork:
             >>> trained = load("results/one-run")
             >>> [prediction] = trained.predict(np.full((20, 20), 255, dtype=np.uint8), top=2)
             >>> [name for name, _ in prediction.classes]
-            ['8', '5']
+            ['1', '8']
         """
         check_integer("top", top, minimum=1)
         check_integer("batch_size", batch_size, minimum=1)

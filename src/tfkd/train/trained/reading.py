@@ -41,9 +41,9 @@ def read_batches(
         batch_size: files of a batch; the last may be smaller.
         workers: processes that decode them; 0: this one.
     """
-    loader: DataLoader[Path] = DataLoader(
+    loader: DataLoader[tuple[Path, Tensor | str]] = DataLoader(
         _Files(identity),
-        batch_sampler=_Batches(files, batch_size),  # type: ignore[arg-type]
+        batch_sampler=_Batches(files, batch_size),
         collate_fn=_together,
         num_workers=workers,
         generator=torch.Generator(),  # or it would draw from the global one, for nothing
