@@ -33,15 +33,13 @@ class Labelled:
 
 
 def images_in(folder: Path) -> tuple[list[Path], int]:
-    """Return the images of a folder, at any depth, sorted, and how many files are left out."""
-    files = [folder / path for path in image_paths(folder, "")]
-    everything = sum(
-        not name.startswith(".")
-        for inner, _, names in os.walk(folder)
-        for name in names
-        if "/." not in f"/{Path(inner).relative_to(folder).as_posix()}".replace("/./", "/")
-    )
-    return files, everything - len(files)
+    """Return the images of a folder, at any depth, sorted, and how many other files there are."""
+    images = image_paths(folder, "")
+    files = 0
+    for _, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        files += sum(not name.startswith(".") for name in names)
+    return [folder / path for path in images], files - len(images)
 
 
 def files_meant(names: Iterable[Path], left_out: Callable[[Path, int], None]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from tfkd.data import DataIdentity
@@ -60,10 +61,12 @@ def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
     """
     identity = trained.identity
     shape = f"(N, {identity.channels}, {identity.image_size}, {identity.image_size})"
-    indented = "".join(f"    {line}\n" for line in lines.splitlines())
-    return (
-        f"{trained.recipe.student}, trained on {identity.name}, {len(trained.classes)} classes.\n\n"
+    text = (
         f"{file} takes images {shape} in float32, prepared as preprocessing.json says, any number "
-        f"of\nthem at once, and answers with logits (N, {len(trained.classes)}), in the order of "
-        f"classes.json.\nmodel.json says what it was measured to be.\n\n{indented}"
+        f"of them at once, and answers with logits (N, {len(trained.classes)}), in the order of "
+        "classes.json. model.json says what it was measured to be."
+    )
+    return (
+        f"{trained.recipe.student}, trained on {identity.name}, {len(trained.classes)} classes."
+        f"\n\n{textwrap.fill(text, 80)}\n\n{textwrap.indent(lines, '    ')}\n"
     )

@@ -43,7 +43,7 @@ class Safetensors(Format):
         """Return what plain timm answers, loaded by name and by folder; or this package."""
         name = timm_name(trained)
         if name is None:
-            network = create_model(trained.recipe.student, **_sizes(trained))
+            network = create_model(trained.recipe.student, **_arguments(trained))
             load_weights(network, folder / self.file)
             networks = [network]
         else:
@@ -59,7 +59,7 @@ class Safetensors(Format):
         """Return the lines for timm, or this package."""
         name = timm_name(trained)
         if name is None:
-            said = ", ".join(f"{key}={value!r}" for key, value in _sizes(trained).items())
+            said = ", ".join(f"{key}={value!r}" for key, value in _arguments(trained).items())
             return (
                 "import safetensors.torch, tfkd.models\n\n"
                 f"network = tfkd.models.create_model({trained.recipe.student!r}, {said})\n"
@@ -78,8 +78,18 @@ class Safetensors(Format):
         )
 
 
-def _sizes(trained: TrainedNetwork) -> dict[str, Any]:
-    return {"num_classes": len(trained.classes), "in_channels": trained.identity.channels}
+def _arguments(trained: TrainedNetwork) -> dict[str, Any]:
+    """What `tfkd.models.create_model` must be told beside the name."""
+    options = _options(trained)
+    return {
+        "num_classes": len(trained.classes),
+        "in_channels": trained.identity.channels,
+        **({"options": options} if options else {}),
+    }
+
+
+def _options(trained: TrainedNetwork) -> dict[str, Any]:
+    return dict(getattr(trained.recipe, "model_option", None) or {})
 
 
 def timm_name(trained: TrainedNetwork) -> str | None:
@@ -95,10 +105,10 @@ def timm_arguments(trained: TrainedNetwork) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "num_classes": len(trained.classes),
         "in_chans": trained.identity.channels,
-        **dict(getattr(trained.recipe, "model_option", None) or {}),
+        **_options(trained),
     }
     if _pretrained_cfg(trained.network).get("fixed_input_size"):
-        arguments["img_size"] = trained.identity.image_size
+        arguments.setdefault("img_size", trained.identity.image_size)
     return arguments
 
 
