@@ -90,9 +90,7 @@ def test_every_image_of_another_folder(photographs, tmp_path, chance, write_imag
     # Of a data set with a test part, that is measured.
     whole = evaluate_run(photographs.run, on=photographs.folder)
     assert whole == again
-    assert whole.measured == (
-        f"{photographs.folder / 'test'}, 63 images of 7 of the 7 classes"
-    )
+    assert whole.measured == (f"{photographs.folder / 'test'}, 63 images of 7 of the 7 classes")
     # Some of the classes, by their names; the run's own data need not be there.
     moved = tmp_path / "run"
     shutil.copytree(photographs.run, moved)

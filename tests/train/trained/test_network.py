@@ -51,7 +51,7 @@ def test_predictions_are_those_of_plain_timm(photographs):
     for prediction, file, row in zip(trained.predict(files, top=7), files, logits, strict=True):
         weights = [math.exp(value) for value in row.tolist()]
         expected = sorted(
-            ((weight / sum(weights), name) for weight, name in zip(weights, trained.classes)),
+            ((w / sum(weights), name) for w, name in zip(weights, trained.classes, strict=True)),
             reverse=True,
         )
         assert prediction.file == file
@@ -118,7 +118,7 @@ def test_what_is_no_image_is_said(photographs, tmp_path):
             trained.preprocess(wrong)
     with pytest.raises(ValueError, match=r"got \(8, 8, 2\)"):
         trained.preprocess(np.zeros((8, 8, 2), dtype=np.uint8))
-    with pytest.raises(ValueError, match="none.png"):
+    with pytest.raises(ValueError, match=r"none\.png"):
         trained.predict([tmp_path / "none.png"])
     with pytest.raises(ValueError, match=r"\(N, 3, 32, 32\).*\(1, 3, 64, 64\)"):
         trained.predict(torch.zeros(3, 64, 64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Any
 
@@ -9,11 +10,24 @@ from tfkd.data import DataIdentity
 from tfkd.train.trained.network import TrainedNetwork
 
 
+def resized_to(identity: DataIdentity) -> int:
+    """Return to how many pixels an image is resized before its centre is cut out."""
+    size = identity.image_size
+    if identity.fit == "square":
+        return size
+    fraction: float | None = getattr(identity, "crop_fraction", None)
+    return round(size * 256 / 224) if fraction is None else math.floor(size / fraction)
+
+
 def crop_fraction(identity: DataIdentity) -> float:
-    """Return the share of an image's shorter side that is cut out; 1 where nothing is."""
+    """Return the share of the resized image that is cut out, by which `resized_to` is found."""
+    size, resized = identity.image_size, resized_to(identity)
+    fraction: float = getattr(identity, "crop_fraction", size / resized)
     if identity.fit == "square":
         return 1.0
-    return float(getattr(identity, "crop_fraction", 0.875))
+    while math.floor(size / fraction) < resized:
+        fraction = math.nextafter(fraction, 0.0)
+    return fraction
 
 
 def preprocessing(identity: DataIdentity) -> dict[str, Any]:
@@ -27,6 +41,7 @@ def preprocessing(identity: DataIdentity) -> dict[str, Any]:
         "channels": identity.channels,
         "image_size": identity.image_size,
         "fit": identity.fit,
+        "resized_to": resized_to(identity),
         "crop_fraction": crop_fraction(identity),
         "interpolation": getattr(identity, "interpolation", "bilinear"),
         "mean": list(identity.mean),
@@ -41,14 +56,13 @@ def preprocessing(identity: DataIdentity) -> dict[str, Any]:
 
 
 def _fitting(identity: DataIdentity) -> list[str]:
-    size = identity.image_size
-    larger = int(size / crop_fraction(identity))
+    size, larger = identity.image_size, resized_to(identity)
     how = f"{getattr(identity, 'interpolation', 'bilinear')}, antialiased"
     if identity.fit == "centre-crop":
         resized = f"resized so that its shorter side has {larger} pixels, {how}"
     else:
         resized = f"resized to {larger} × {larger} pixels, {how}"
-    return [resized, *([f"the {size} × {size} pixels of the centre"] if larger > size else [])]
+    return [resized, *([f"the {size} × {size} pixels of the centre"] if larger != size else [])]
 
 
 def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
