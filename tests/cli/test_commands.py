@@ -310,7 +310,7 @@ def test_evaluate_measures_what_training_measured(run, capsys):
         ("Brier", result["brier"]),
         ("AURC", 100 * result["aurc"]),
     ):
-        (line,) = [line for line in text.splitlines() if line.split()[0] == name]
+        (line,) = [line for line in text.splitlines() if line.split()[:1] == [name]]
         assert float(line.split()[1]) == pytest.approx(value, abs=0.0051)
     assert main(["evaluate", str(run), "--epoch", "1", "--split", "validation"]) == 0
     assert "validation split" in capsys.readouterr().out

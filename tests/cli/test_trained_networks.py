@@ -44,7 +44,9 @@ def test_a_folder_is_its_images(tmp_path, capsys):
     rows = [json.loads(line) for line in captured.out.splitlines()]
     wanted = [folder / "a.png", folder / "b.png", folder / "more" / "c.png", alone]
     assert [row["file"] for row in rows] == [str(path) for path in wanted]
-    assert captured.err == f"tfkd: 2 files in {folder} are no images and left out.\n"
+    assert captured.err == (
+        f"tfkd: in {folder} left out, 2: text, tables and annotations: more/list.csv, notes.txt\n"
+    )
     assert main(["predict", RUN, str(folder), str(alone), "--top", "1", "--workers", "2"]) == 0
     lines = capsys.readouterr().out.split("\n")
     assert max(map(len, lines)) <= max(80, len(str(wanted[2])))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from tfkd.runs.written import Written
 
 if TYPE_CHECKING:
+    from tfkd.data.image_files import LeftOut
     from tfkd.train import Prediction
 
 
@@ -78,8 +79,8 @@ def evaluate(
     Args:
         run: directory of a finished run.
         split: part of the data; train is without augmentation.
-        on: measure it on every image of this folder by class, whose classes are some of the run's;
-            of one with a test part, on that.
+        on: measure it on every image of this folder by class, or of this CSV file of paths and
+            labels, whose classes are some of the run's; of one with a test part, on that.
         epoch: take the weights kept after this epoch, not the final ones.
         data: where the data lie, if not where the run found them.
         other_data: measure it on other images of the same classes, split as the run's.
@@ -176,9 +177,10 @@ def predict(
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
 
-    def say_left_out(folder: Path, count: int) -> None:
-        text = f"{count} files in {folder} are no images and left out."
-        print(f"tfkd: {printable(text)}", file=sys.stderr)
+    def say_left_out(folder: Path, found: LeftOut) -> None:
+        more = " …" if found.count > len(found.examples) else ""
+        text = f"{found.reason}: {', '.join(found.examples)}{more}"
+        print(f"tfkd: in {printable(f'{folder} left out, {found.count}: {text}')}", file=sys.stderr)
 
     named = files_meant(names(files), say_left_out)
     found = predict_files(run, named, top=top, epoch=epoch, workers=workers)
@@ -214,8 +216,8 @@ def predict(
 def export(
     run: Path,
     *,
-    format: Literal["safetensors", "torch-export", "onnx"],
     out: Path,
+    format: Literal["safetensors", "torch-export", "onnx"] = "safetensors",
     epoch: int | None = None,
 ) -> None:
     """Write a trained model for other programs, with how images are prepared for it.
@@ -224,9 +226,9 @@ def export(
 
     Args:
         run: directory of a finished run.
+        out: directory to make; it may be there, if it is empty.
         format: safetensors: weights alone, for timm's networks as timm loads them; torch-export: a
             program for plain torch; onnx: a graph for onnxruntime and others.
-        out: directory to make; it may be there, if it is empty.
         epoch: take the weights kept after this epoch, not the final ones.
     """
     from tfkd.train import export_run

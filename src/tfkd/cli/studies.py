@@ -81,7 +81,8 @@ def _name(data: str, circumstances: Circumstances) -> str:
     """What directories of runs on these data are called."""
     from tfkd.data.settings import FOLDER
 
-    return Path(circumstances.data_root or "").name if data == FOLDER else data
+    places = circumstances.places
+    return places.name if data == FOLDER and places is not None else data
 
 
 def _run_study(
@@ -199,7 +200,7 @@ def run_named_study(
     from tfkd.study.execute import default_jobs
 
     jobs = default_jobs() if jobs is None else jobs
-    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.data_root))
+    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.places))
 
 
 def status_of_studies(directory: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tfkd.data.augmentation import Augmentation
+from tfkd.data.image_files import LeftOut
 from tfkd.data.images import MemoryImages
 from tfkd.data.splits import Split
 
@@ -27,6 +29,9 @@ class ImageData:
         augmentation: of training images.
         views: augmented views of each training image that take turns, epoch by epoch; None: a new
             one every epoch.
+        origins: in words, where each split comes from.
+        left_out: files that lie with the data set but are no part of it.
+        remarks: what else a person should know before training on it.
     """
 
     name: str
@@ -40,6 +45,9 @@ class ImageData:
     test: Split
     augmentation: Augmentation
     views: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 # One number per purpose, so that the streams of one (seed, epoch) share nothing.
 ORDER, AUGMENTATION, SPLIT = 1, 2, 3
+TIES, FOLDS = 11, 12
 
 
 def uniforms(shape: tuple[int, ...], *key: int) -> NDArray[np.float64]:

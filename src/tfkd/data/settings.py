@@ -37,6 +37,10 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
         augmentation: the data set's own, or none.
         views: augmented views of each training image, shown in turn: epoch e shows view e mod
             `views`. Default: a new one every epoch.
+        folds: divide the training images into so many folds, the same shares of each class: seed
+            s is tested on fold s modulo `folds` of the division drawn from s // `folds`, so that
+            as many seeds are one cross-validation. Images that are given for testing are left
+            alone. Default: the test split as it is.
 
     Raises:
         TypeError: for a size that is no int.
@@ -53,6 +57,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int | None = None
     augmentation: Literal["default", "none"] = "default"
     views: int | None = None
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -63,8 +68,10 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None:
                 check_integer(name, value, minimum=1)
+        if self.folds is not None:
+            check_integer("folds", self.folds, minimum=2)
         check_choice("augmentation", self.augmentation, ("default", "none"))
-        if os.sep in self.name:
+        if is_path(self.name):
             raise ValueError(
                 f"Expected `data` to be {FOLDER!r}, its path being said apart as `root`, got "
                 f"{self.name!r}."
@@ -96,7 +103,17 @@ def name_and_root(data: str, root: str | None = None) -> tuple[str, str | None]:
     if data in NAMES or is_reference(data) or (data == FOLDER and root is not None):
         return data, absolute
     folder = Path(absolute or "") / Path(data).expanduser()
-    is_path = any(mark in data for mark in (os.sep, os.altsep or os.sep)) or data.startswith(".")
-    if root is None and not is_path and not data.startswith("~") and not folder.is_dir():
+    if root is None and not is_path(data) and not folder.is_dir():
         return data, None  # `DataSettings` says what is known
     return FOLDER, str(folder.absolute())
+
+
+def is_path(data: str) -> bool:
+    """Return whether what a person calls data can be nothing but a path.
+
+    Example:
+        >>> is_path("./pets"), is_path("~"), is_path("pets")
+        (True, True, False)
+    """
+    separators = (os.sep, os.altsep or os.sep)
+    return data.startswith((".", "~")) or any(mark in data for mark in separators)

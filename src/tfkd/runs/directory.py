@@ -195,9 +195,8 @@ class RunDirectory:
         self.failure_file.unlink(missing_ok=True)
         stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
-        if circumstances.data_root is not None:
-            root = Path(circumstances.data_root).expanduser().absolute()
-            circumstances = replace(circumstances, data_root=str(root))
+        if circumstances.places is not None:
+            circumstances = circumstances.with_places(circumstances.places.absolute())
         files.write_json(self.settings_file, StoredSettings(**fields, circumstances=circumstances))
         if teacher_digest is None:
             self.teacher_file.unlink(missing_ok=True)

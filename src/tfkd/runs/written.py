@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -16,8 +17,9 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from tfkd._checks import check_choice, did_you_mean
+from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER, name_and_root
-from tfkd.runs.circumstances import Circumstances
+from tfkd.runs.circumstances import PLACES, Circumstances
 from tfkd.runs.files import why
 from tfkd.runs.options import option_at, options, value_of
 from tfkd.runs.recipes import defaults
@@ -156,11 +158,15 @@ def make_recipe(
     Raises:
         ValueError: for a value that cannot be.
     """
-    data = written.get("data", {}).get("name", "digits")
-    name, root = name_and_root(data, circumstances.data_root)
+    places = circumstances.places or Places()
+    data = written.get("data", {}).get("name", FOLDER if places.of_a_folder else "digits")
+    if data == FOLDER and places.of_a_folder:
+        name, root = FOLDER, places.root
+    else:
+        name, root = name_and_root(data, places.root)
     written = {**written, "data": {**written.get("data", {}), "name": name}}
     recipe = changed(defaults(name).recipe, written)
-    return recipe, msgspec.structs.replace(circumstances, data_root=root)
+    return recipe, circumstances.with_places(replace(places, root=root).absolute())
 
 
 def changed(recipe: Recipe, written: Mapping[str, Any]) -> Recipe:
@@ -278,7 +284,8 @@ def merged(first: Written, second: Written) -> Written:
     if method != another and None not in (method, another):
         first["method"].pop("numbers", None)
     if recipe.get("data", {}).get("name") == FOLDER and "name" in other.get("data", {}):
-        first.get("circumstances", {}).pop("data_root", None)
+        for place in PLACES:
+            first.get("circumstances", {}).pop(place, None)
     return _joined(first, second)
 
 

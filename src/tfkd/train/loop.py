@@ -73,7 +73,7 @@ class Training:
         self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
-        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
+        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
         identity, teacher_digest = identify(data), digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)

@@ -78,7 +78,7 @@ def test_the_splits_of_a_run(photographs):
     for name in found.metrics.__struct_fields__:
         assert getattr(found, name) == pytest.approx(getattr(result.test, name), rel=1e-5)
     assert [score.support for score in found.classes] == [3, 5, 7, 9, 11, 13, 15]
-    assert found.measured == f"test split of data in {photographs.folder}, 63 images"
+    assert found.measured == f"test split of data in {photographs.folder} (test/), 63 images"
     assert evaluate_run(photographs.run, split="validation").samples == result.samples.validation
 
 
@@ -111,6 +111,24 @@ def test_the_test_part_in_any_case(photographs, tmp_path, chance, write_images, 
     write_images(tmp_path / "Train", chance, {"cat": 1, "dog": 1})
     write_images(tmp_path / test, chance, {"dog": 2})
     assert evaluate_run(photographs.run, on=tmp_path).samples == 2
+
+
+def test_a_table_of_paths_and_labels(photographs, tmp_path, chance, write_images):
+    write_images(tmp_path / "images", chance, {"cat": 2, "dog": 3})
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\nimages/cat/0.png,cat\nimages/cat/1.png,dog\n")
+    found = evaluate_run(photographs.run, on=table)
+    assert [score.support for score in found.classes] == [0, 0, 1, 1, 0, 0, 0]
+    table.write_text("path,label,split\nimages/cat/0.png,cat,train\nimages/dog/2.png,dog,Test\n")
+    found = evaluate_run(photographs.run, on=table)
+    assert [score.support for score in found.classes] == [0, 0, 0, 1, 0, 0, 0]
+    assert found.measured == f"{table}, 1 images of 1 of the 7 classes"
+    table.write_text("path,label\nimages/cat/7.png,cat\n")
+    with pytest.raises(FileNotFoundError, match=r"line 2.*7\.png"):
+        evaluate_run(photographs.run, on=table)
+    table.write_text("path,label\nimages/cat/0.png,kat\n")
+    with pytest.raises(ValueError, match=r"'kat'.*Did you mean cat"):
+        evaluate_run(photographs.run, on=table)
 
 
 def test_what_cannot_be_measured(photographs, tmp_path, chance, write_images):

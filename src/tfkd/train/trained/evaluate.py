@@ -9,8 +9,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tfkd.data import identify, load_data
+from tfkd.data import ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
+from tfkd.data.places import Places
 from tfkd.runs import RunDirectory
 from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
@@ -38,8 +39,9 @@ def evaluate_run(
         epoch: the snapshot kept after this epoch; None: the final weights.
         data_root: where the data lie, if not where the run found them.
         other_data: measure it on other images of the same classes, split as its own are.
-        on: measure it on every image of this folder by class, in place of the run's data. Its
-            classes are some of the run's, by name; of a folder with a test part, that is measured.
+        on: measure it on every image of this folder by class, or CSV file of paths and labels, in
+            place of the run's data. Its classes are some of the run's, by name; where it has a test
+            part, that is measured.
         workers: processes that decode image files; 0: this one.
 
     Returns:
@@ -61,8 +63,8 @@ def evaluate_run(
         return _on(load(path, epoch), Path(on), workers)
     run = RunDirectory(path)
     stored = run.stored()
-    root = data_root or stored.circumstances.data_root
-    data = load_data(stored.recipe.data, seed=stored.seed, root=root)
+    places = Places(data_root) if data_root else stored.circumstances.places
+    data = load_data(stored.recipe.data, seed=stored.seed, root=places)
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
     if differing is not None:
@@ -76,13 +78,20 @@ def evaluate_run(
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     loader = measuring_loader(data, samples, accelerator, workers=workers)
     logits, labels = predict_split(model, loader, accelerator)
-    where = f"{data.name} in {root}" if root else data.name
     return evaluation_of(
         logits,
         labels,
         data.classes,
-        measured=f"{split} split of {where}, {len(labels)} images",
+        measured=f"{split} split of {_called(data, places, split)}, {len(labels)} images",
     )
+
+
+def _called(data: ImageData, places: Places | None, split: str) -> str:
+    """What people call a split's data, and where it lies."""
+    if places is None:
+        return data.name
+    where = places.root or next(iter(places.of_a_folder.values()))
+    return f"{data.name} in {where} ({data.origins[split]})"
 
 
 def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:

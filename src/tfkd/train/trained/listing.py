@@ -1,8 +1,7 @@
-"""The images that are meant where somebody names files, folders, or a folder by class."""
+"""The images that are meant where somebody names files, folders, or images by class."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 from torch import Tensor
 
 from tfkd._checks import did_you_mean
-from tfkd.data.image_files import image_paths, subfolders
-
-TEST_PARTS = ("test", "testing", "val", "valid", "validation")
-"""What the test part of a data set is called, in any case; the first that there is, is measured."""
+from tfkd.data.image_files import LeftOut, list_images, subfolders
+from tfkd.data.sources.folder.split_names import split_of
+from tfkd.data.sources.folder.table import Row, read_table
 
 
 @dataclass(frozen=True)
@@ -32,71 +30,90 @@ class Labelled:
     measured: str
 
 
-def images_in(folder: Path) -> tuple[list[Path], int]:
-    """Return the images of a folder, at any depth, sorted, and how many other files there are."""
-    images = image_paths(folder, "")
-    files = 0
-    for _, inner, names in os.walk(folder):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        files += sum(not name.startswith(".") for name in names)
-    return [folder / path for path in images], files - len(images)
-
-
-def files_meant(names: Iterable[Path], left_out: Callable[[Path, int], None]) -> Iterator[Path]:
+def files_meant(names: Iterable[Path], left_out: Callable[[Path, LeftOut], None]) -> Iterator[Path]:
     """Yield files as they are named, and in place of a folder its images.
 
     Args:
         names: of files and folders.
-        left_out: told of a folder, and how many of its files are left out.
+        left_out: told of a folder, and which of its files are left out.
     """
     for name in names:
         if not name.is_dir():
             yield name
             continue
-        files, others = images_in(name)
-        if others:
-            left_out(name, others)
-        if not files:
+        listing = list_images(name)
+        for found in listing.left_out:
+            left_out(name, found)
+        if not listing.paths:
             yield name  # which is then said to be no image
-        yield from files
+        for path in listing.paths:
+            yield name / path
 
 
 def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
-    """Return all images of a folder by class, or of the test part of a data set.
+    """Return all images of a folder by class or of a table, or those of its test part.
 
     Args:
-        place: the folder.
-        classes: that there may be; some may have no folder.
+        place: the folder, or a CSV file of paths and labels. Where it has splits, those that are
+            for testing are meant, or without any those for validation.
+        classes: that there may be; some may have no image.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        ValueError: for a folder of another class, or where there are no images.
+        FileNotFoundError: if there is no such place, or an image of the table is not there.
+        ValueError: for another class, or where there are no images.
     """
-    if not place.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images by class at {place}.")
-    names = subfolders(place)
-    known = {name.lower(): name for name in names}
-    part = next((known[part] for part in TEST_PARTS if part in known), None)
-    if part is not None and not set(names) <= set(classes):
-        place = place / part
-        names = subfolders(place)
-    unknown = [name for name in names if name not in classes]
-    if unknown:
+    place, named = _of_a_table(place) if place.is_file() else _of_a_folder(place, classes)
+    unknown = next((name for _, name in named if name not in classes), None)
+    if unknown is not None:
         shown = ", ".join(classes[:5]) + (" …" if len(classes) > 5 else "")
         raise ValueError(
-            f"Expected sub-folders named as classes of the run ({shown}) in {place}, got "
-            f"{unknown[0]!a}.{did_you_mean(unknown[0], classes)}"
+            f"Expected classes of the run ({shown}) in {place}, got {unknown!a}."
+            f"{did_you_mean(unknown, classes)}"
         )
-    files, labels = [], []
-    for name in names:
-        found = images_in(place / name)[0]
-        files += found
-        labels += [classes.index(name)] * len(found)
-    if not files:
+    if not named:
         raise ValueError(f"Expected images by class in {place}, got none.")
-    found_classes = len(set(labels))
+    number = {name: label for label, name in enumerate(classes)}
+    labels = [number[name] for _, name in named]
     return Labelled(
-        tuple(files),
+        tuple(file for file, _ in named),
         torch.tensor(labels, dtype=torch.int64),
-        f"{place}, {len(files)} images of {found_classes} of the {len(classes)} classes",
+        f"{place}, {len(named)} images of {len(set(labels))} of the {len(classes)} classes",
+    )
+
+
+def _of_a_folder(place: Path, classes: tuple[str, ...]) -> tuple[Path, list[tuple[Path, str]]]:
+    """The folder that is meant, and its images with the names of their classes."""
+    if not place.is_dir():
+        raise FileNotFoundError(f"Expected a folder of images by class, or a CSV file, at {place}.")
+    names = subfolders(place)
+    if not set(names) <= set(classes):
+        parts = {split_of(name): name for name in names}
+        part = parts.get("test", parts.get("validation"))
+        if part is not None:
+            place = place / part
+            names = subfolders(place)
+    unknown = next((name for name in names if name not in classes), None)
+    if unknown is not None:  # before anything in it is looked for
+        return place, [(place / unknown, unknown)]
+    return place, [
+        (place / path, name) for name in names for path in list_images(place, name).paths
+    ]
+
+
+def _of_a_table(file: Path) -> tuple[Path, list[tuple[Path, str]]]:
+    """The table, and the images of the rows that are meant with the names of their classes."""
+    rows = read_table(file, file.parent).rows
+    splits = {split_of(row.split) for row in rows if row.split is not None}
+    wanted = next((split for split in ("test", "validation") if split in splits), None)
+    meant = [row for row in rows if wanted is None or split_of(row.split or "") == wanted]
+    return file, [(_file(file, row), row.label) for row in meant]
+
+
+def _file(table: Path, row: Row) -> Path:
+    for path in (row.path, row.path.replace("\\", "/")):
+        if path and (table.parent / path).is_file():
+            return table.parent / path
+    raise FileNotFoundError(
+        f"Expected the image of line {row.line} of {table} in {table.parent}, but {row.path!a} is "
+        "not there."
     )
