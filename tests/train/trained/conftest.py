@@ -47,11 +47,11 @@ def photographs(tmp_path_factory, drawn_seed):
     settings, circumstances = make_run(
         {
             "data": str(place / "data"),
-            "student": "timm/test_resnet",
+            "student": "timm/test_efficientnet",
             "image_size": SIZE,
-            "epochs": 1,
+            "epochs": 3,
             "batch_size": 16,
-            "learning_rate": 0.05,
+            "learning_rate": 0.003,
             "augmentation": "none",
         }
     )

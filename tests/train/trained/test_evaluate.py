@@ -84,7 +84,7 @@ def test_the_splits_of_a_run(photographs):
 
 def test_every_image_of_another_folder(photographs, tmp_path, chance, write_images):
     own = evaluate_run(photographs.run)
-    again = evaluate_run(photographs.run, on=photographs.folder / "test", workers=1)
+    again = evaluate_run(photographs.run, on=photographs.folder / "test")
     assert again.confusion == own.confusion
     assert again.nll == pytest.approx(own.nll, rel=1e-5)
     # Of a data set with a test part, that is measured.

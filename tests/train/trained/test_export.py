@@ -22,6 +22,7 @@ from tfkd.train import export_run, load, train_run
 from tfkd.train.trained.export.export import FORMATS, TOLERANCE
 from tfkd.train.trained.export.safetensors import Safetensors
 
+NO_FOLDERS = "this timm does not know local-dir, which is of 1.0.16"
 DOCS = Path(__file__).parents[3] / "docs" / "export.md"
 
 
@@ -40,16 +41,25 @@ def exported(photographs, tmp_path_factory):
 
 
 @pytest.fixture
+def knows_folders():
+    """Skip for a timm that loads no folder."""
+    try:
+        timm.models.parse_model_name("local-dir:x")
+    except (AssertionError, ValueError):
+        pytest.skip(NO_FOLDERS)
+
+
+@pytest.fixture
 def images():
     """Other images than those that the check has looked at: five of them."""
     return torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
-def test_plain_timm_loads_the_weights_in_one_line(exported, photographs, images):
+def test_plain_timm_loads_the_weights_in_one_line(exported, photographs, images, knows_folders):
     trained = load(photographs.run)
     wanted = trained.logits(images)
     weights = exported / "weights" / "model.safetensors"
-    by_name = timm.create_model("test_resnet", num_classes=7, checkpoint_path=str(weights))
+    by_name = timm.create_model("test_efficientnet", num_classes=7, checkpoint_path=str(weights))
     by_folder = timm.create_model(f"local-dir:{exported / 'weights'}", pretrained=True)
     for network in (by_name, by_folder):
         assert torch.equal(network.eval()(images), wanted)
@@ -68,7 +78,7 @@ def test_the_program_takes_any_number_of_images_of_its_size(exported, photograph
     network = torch.export.load(file, extra_files=extra).module()
     wanted = load(photographs.run).logits(images)
     for number in (1, 2, 5):
-        torch.testing.assert_close(network(images[:number]), wanted[:number], rtol=0, atol=1e-5)
+        torch.testing.assert_close(network(images[:number]), wanted[:number], rtol=1e-4, atol=1e-4)
     with pytest.raises(Exception, match="32"):
         network(torch.zeros(1, 3, 64, 64))
     assert json.loads(extra["classes.json"])[6] == "gnu"
@@ -82,7 +92,7 @@ def test_the_graph_takes_any_number_of_images_of_its_size(exported, photographs,
     wanted = load(photographs.run).logits(images).numpy()
     for number in (1, 2, 5):
         (logits,) = session.run(["logits"], {"images": images[:number].numpy()})
-        np.testing.assert_allclose(logits, wanted[:number], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(logits, wanted[:number], rtol=1e-4, atol=1e-4)
     with pytest.raises(Exception, match="dimensions"):
         session.run(["logits"], {"images": np.zeros((1, 3, 64, 64), dtype=np.float32)})
     metadata = session.get_modelmeta().custom_metadata_map
@@ -99,12 +109,13 @@ def test_what_lies_beside(exported, photographs):
         assert json.loads((exported / name / "classes.json").read_text()) == data["classes"]
         card = json.loads((exported / name / "model.json").read_text())
         assert card["test"] == result["test"]
-        assert card["student"] == "timm/test_resnet"
+        assert card["student"] == "timm/test_efficientnet"
         assert card["checked"]["largest_difference_of_logits"] <= card["checked"]["allowed"]
     assert not list(exported.glob(".*"))
 
 
 @pytest.mark.parametrize("name", ["weights", "program", "graph"])
+@pytest.mark.usefixtures("knows_folders")
 def test_the_lines_of_the_readme_load_it(exported, photographs, images, monkeypatch, name):
     monkeypatch.chdir(exported / name)
     text = (exported / name / "README.txt").read_text()
@@ -113,15 +124,16 @@ def test_the_lines_of_the_readme_load_it(exported, photographs, images, monkeypa
     variables = {"images": images.numpy() if name == "graph" else images}
     exec(lines, variables)
     found = torch.as_tensor(variables["logits"]).detach()
-    torch.testing.assert_close(found, load(photographs.run).logits(images), rtol=0, atol=1e-5)
+    torch.testing.assert_close(found, load(photographs.run).logits(images), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("knows_folders")
 def test_the_documented_lines_load_it(exported, photographs, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     text = DOCS.read_text(encoding="utf-8")
     # The size and the name of what is exported here.
     for documented, here in (
-        ('"resnet18", num_classes=37', '"test_resnet", num_classes=7'),
+        ('"resnet18", num_classes=37', '"test_efficientnet", num_classes=7'),
         ("3, 224, 224", "3, 32, 32"),
     ):
         assert documented in text
@@ -137,7 +149,7 @@ def test_the_documented_lines_load_it(exported, photographs, monkeypatch, capsys
         exec(block, variables)
     torch.testing.assert_close(by_name["network"].eval()(photo), wanted)
     assert program["logits"].shape == (5, 7)
-    torch.testing.assert_close(torch.from_numpy(graph["logits"]), wanted, rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(graph["logits"]), wanted, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(own["logits"], wanted)
     assert own["prediction"].classes[0][0] == best
     assert capsys.readouterr().out.splitlines()[:2] == [best, best]
@@ -168,8 +180,8 @@ def test_a_check_that_fails_leaves_nothing(photographs, tmp_path, monkeypatch, o
     right = Safetensors.logits
 
     def wrong(self, trained, folder, images):
-        first, second = right(self, trained, folder, images)
-        return [first, second + off * TOLERANCE * second.abs().max()]
+        *others, last = right(self, trained, folder, images)
+        return [*others, last + off * TOLERANCE * max(last.abs().max().item(), 1.0)]
 
     monkeypatch.setattr(Safetensors, "logits", wrong)
     with pytest.raises(ValueError, match="Nothing was written"):

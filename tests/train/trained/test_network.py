@@ -18,7 +18,7 @@ from tfkd.data import DataSettings, load_data
 
 def plain(run, classes=7):
     """The network as timm makes it, with the weights of the run."""
-    network = timm.create_model("test_resnet", num_classes=classes)
+    network = timm.create_model("test_efficientnet", num_classes=classes)
     network.load_state_dict(load_file(run / "weights.safetensors"))
     return network.eval()
 
@@ -27,10 +27,12 @@ def prepared(file, data):
     """An image as Pillow alone prepares it: shorter side, centre, mean and deviation."""
     size = data["image_size"]
     image = Image.open(file).convert("RGB")
-    larger = round(size * 256 / 224)
+    fraction = data.get("crop_fraction")
+    larger = math.floor(size / fraction) if fraction else round(size * 256 / 224)
     scale = larger / min(image.size)
     sides = [larger if side == min(image.size) else int(scale * side) for side in image.size]
-    image = image.resize(sides, Image.Resampling.BILINEAR)
+    filter = Image.Resampling[data.get("interpolation", "bilinear").upper()]
+    image = image.resize(sides, filter)
     left, top = (round((side - size) / 2) for side in image.size)
     pixels = np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float64)
     values = (pixels / 255 - data["mean"]) / data["std"]
@@ -71,6 +73,19 @@ def test_an_image_is_prepared_alike_however_it_comes(photographs):
     clear = np.zeros((40, 40, 4), dtype=np.uint8)
     white = np.full((40, 40), 255, dtype=np.uint8)
     assert torch.equal(trained.preprocess(clear), trained.preprocess(white))
+
+
+def test_a_photograph_is_seen_upright_however_it_comes(photographs, tmp_path):
+    trained = tfkd.train.load(photographs.run)
+    upright = Image.fromarray(np.kron(np.eye(6, 9), np.full((9, 9), 255)).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    upright.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
+    wanted = trained.preprocess(np.asarray(upright))
+    assert torch.equal(trained.preprocess(tmp_path / "turned.png"), wanted)
+    with Image.open(tmp_path / "turned.png") as image:
+        assert torch.equal(trained.preprocess(image), wanted)
+        assert not torch.equal(trained.preprocess(np.asarray(image)), wanted)
 
 
 def test_one_or_many_in_batches_of_any_size(photographs):

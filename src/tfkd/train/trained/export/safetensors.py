@@ -72,7 +72,7 @@ class Safetensors(Format):
             f"network = timm.create_model({name!r}, {said}, "
             'checkpoint_path="model.safetensors")\n'
             "logits = network.eval()(images)\n\n"
-            "# or, with its own preprocessing, from this folder:\n"
+            "# or, with its own preprocessing, from this folder (timm 1.0.16 or newer):\n"
             'network = timm.create_model("local-dir:.", pretrained=True)\n'
             "timm.data.create_transform(**timm.data.resolve_model_data_config(network))"
         )
