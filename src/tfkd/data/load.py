@@ -103,7 +103,7 @@ def split_source(
     official, test, among = _tested(source, settings.folds, seed)
     train, validation = split_training(
         official,
-        validation_fraction=0.0 if source.validation else settings.validation_fraction,
+        validation_fraction=settings.validation_fraction if source.validation is None else 0.0,
         train_size=settings.train_size,
         split_seed=seed,
         among=among,

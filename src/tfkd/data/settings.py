@@ -31,7 +31,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             Default: digits.
         train_size: training images to keep beside the validation split. Default: all of them.
         validation_fraction: share of the official training images that is held out for validation,
-            in [0, 1). Default: 0.1.
+            in [0, 1); not said where the data have a validation split. Default: 0.1.
         image_size: height and width in pixels. Default: the data set's own; 224 for imagenet and
             folders.
         augmentation: the data set's own, or none.

@@ -71,7 +71,8 @@ def split_training(
         Disjoint splits, each in the order of the official one.
 
     Raises:
-        ValueError: if fewer samples are left than `train_size`, or fewer asked for than classes.
+        ValueError: if a class of at least 4 samples has none left, fewer samples are left than
+            `train_size`, or that is less than classes.
     """
     chosen = np.arange(len(official)) if among is None else among.numpy()
     labels = official.labels.numpy()[chosen]
@@ -83,6 +84,13 @@ def split_training(
     )
     wanted = round(validation_fraction * len(labels))
     one_each = (counts >= SMALLEST_CLASS_VALIDATED).astype(np.int64)
+    asked = _shares(counts, wanted, least=np.zeros_like(counts), most=counts, ties=ties)
+    if ((asked == counts) & (one_each == 1)).any():  # of smaller ones, one is kept all the same
+        raise ValueError(
+            f"Expected training images of every class, but a `validation_fraction` of "
+            f"{validation_fraction} is {wanted} of {len(labels)} images, which leaves a class of "
+            f"{counts[(asked == counts) & (one_each == 1)][0]} none."
+        )
     if 2 * one_each.sum() > wanted:
         one_each[:] = 0
     held_out = _shares(counts, wanted, least=one_each, most=counts - 1, ties=ties)

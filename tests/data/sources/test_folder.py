@@ -89,9 +89,11 @@ def test_a_class_that_cannot_be_written_down_is_refused(image_folder: Path, name
 def test_no_class_gives_its_last_image_away(image_folder: Path, write_image: Writer) -> None:
     for number in range(2):
         write_image(image_folder / "eel" / f"{number}.png", (number, 0, 0))
-    for settings in ({"validation_fraction": 0.9}, {"validation_fraction": 0.0, "train_size": 3}):
+    for settings in ({"validation_fraction": 0.8}, {"validation_fraction": 0.0, "train_size": 3}):
         data = _load(image_folder, **settings)
         assert set(data.train.labels.tolist()) == {0, 1, 2}
+    with pytest.raises(ValueError, match=r"training images of every class, .* 20 of 21 images"):
+        _load(image_folder, validation_fraction=0.95)
     remarks = " ".join(_load(image_folder).remarks)
     assert "too small for a validation image" in remarks
     assert "eel (1)" in remarks

@@ -283,10 +283,10 @@ def test_the_same_image_in_two_splits_or_classes_is_said(make: Callable[..., Pat
     shutil.copy(root / "train/cat/2.png", root / "train/dog/cat.png")
     remarks = _load(root).remarks
     assert len(remarks) == 4
-    assert remarks[0].startswith("2 test images are training images too")
-    assert remarks[1].startswith("1 validation images are training images too")
-    assert remarks[2].startswith("1 images are in more than one class")
-    assert remarks[3].startswith("1 training images are copies")
+    assert remarks[0].startswith("2 of 10 test images are training images too")
+    assert remarks[1].startswith("1 of 8 validation images are training images too")
+    assert remarks[2].startswith("images in more than one class, byte for byte: 1, as")
+    assert remarks[3] == "copies among the training images, byte for byte: 1"
 
 
 def test_names_may_be_in_any_script_with_spaces(make: Callable[..., Path]) -> None:

@@ -35,13 +35,14 @@ def remarks_on_duplicates(samples: Mapping[str, Samples]) -> list[str]:
         if shared:
             count = sum(split == held_out for group in shared for split, _, _ in group)
             remarks.append(
-                f"{count} {held_out} images are training images too, byte for byte, as "
+                f"{count} of {len(samples[held_out].paths)} {held_out} images are training "
+                "images too, byte for byte, as "
                 f"{_pair(shared[0], held_out, 'train')}: what is measured on them is memory"
             )
     torn = [group for group in groups if len({label for _, _, label in group}) > 1]
     if torn:
         remarks.append(
-            f"{len(torn)} images are in more than one class, byte for byte, as "
+            f"images in more than one class, byte for byte: {len(torn)}, as "
             f"{' and '.join(str(file) for _, file, _ in _one_of_each_class(torn[0])[:2])}"
         )
     twice = sum(
@@ -50,7 +51,7 @@ def remarks_on_duplicates(samples: Mapping[str, Samples]) -> list[str]:
         if {split for split, _, _ in group} == {"train"} and group not in torn
     )
     if twice:
-        remarks.append(f"{twice} training images are copies of others, byte for byte")
+        remarks.append(f"copies among the training images, byte for byte: {twice}")
     return remarks
 
 
