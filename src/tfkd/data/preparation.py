@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from tfkd.data.identity import DataIdentity
 from tfkd.data.image_files import read_rgb
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def read_pixels(file: Path, data: DataIdentity) -> Tensor:
@@ -24,10 +28,22 @@ def read_pixels(file: Path, data: DataIdentity) -> Tensor:
     Raises:
         ValueError: if the file cannot be read.
     """
+    return to_pixels(read_rgb(file), data)
+
+
+def to_pixels(image: Image.Image, data: DataIdentity) -> Tensor:
+    """Return an 8-bit RGB image as the bytes that a network of this data set is shown.
+
+    Args:
+        image: in RGB.
+        data: which data.
+
+    Returns:
+        (channels, image_size, image_size) uint8.
+    """
     from torchvision.transforms import v2
 
     untyped: ModuleType = v2
-    image = read_rgb(file)
     size = data.image_size
     if data.fit == "square":
         resize = [untyped.PILToTensor(), untyped.Resize((size, size), antialias=True)]

@@ -28,10 +28,10 @@ from tfkd.train.checkpoint.file import write_checkpoint
 from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
-from tfkd.train.evaluate import measuring_loader
 from tfkd.train.event_writer import event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
+from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
 from tfkd.train.progress import Progress
 from tfkd.train.step.learning_rate import learning_rate

@@ -10,7 +10,7 @@ from tfkd.data.image_files.listing import (
     list_images,
     subfolders,
 )
-from tfkd.data.image_files.reading import read_rgb
+from tfkd.data.image_files.reading import read_rgb, to_rgb
 from tfkd.data.image_files.words import read_words
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "read_rgb",
     "read_words",
     "subfolders",
+    "to_rgb",
 ]

@@ -22,6 +22,8 @@ LONGEST_SIDES = 200
 An image is resized before it is cut out: one of 60,000 × 2 pixels would fill the memory.
 """
 
+NO_RANGE = "floating-point pixels have no known range"
+
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
 _ORIENTATION = 0x0112
@@ -49,9 +51,20 @@ def read_rgb(path: Path) -> Image.Image:
             `PIL.Image.MAX_IMAGE_PIXELS`, or is much longer than wide.
     """
     with opened(path) as image:
-        stored = _stored_as(image)
-        image.load()
-        return _upright(image, _to_rgb(image, stored))
+        return to_rgb(image)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image that is open as 8-bit RGB, as `read_rgb` does of a file.
+
+    Raises:
+        ValueError: for pixels of no known range.
+    """
+    if image.mode == "F":
+        raise ValueError(NO_RANGE)
+    stored = _stored_as(image)
+    image.load()
+    return _upright(image, _colours(image, stored))
 
 
 def is_image(path: Path) -> bool:
@@ -137,7 +150,7 @@ def _check_size(image: Image.Image) -> None:
             "times the other"
         )
     if image.mode == "F":
-        raise ValueError("floating-point pixels have no known range")
+        raise ValueError(NO_RANGE)
 
 
 def _stored_as(image: Image.Image) -> str:
@@ -158,7 +171,7 @@ def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
     return pixels if method is None else pixels.transpose(Pillow.Transpose[method])
 
 
-def _to_rgb(image: Image.Image, stored: str) -> Image.Image:
+def _colours(image: Image.Image, stored: str) -> Image.Image:
     from PIL import Image as Pillow
 
     clear = _clear_colour(image, stored)
