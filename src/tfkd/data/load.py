@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tfkd.data.augmentation import Augmentation
+from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
-from tfkd.data.images import Images, MemoryImages
+from tfkd.data.images import ImageFiles, Images, MemoryImages
+from tfkd.data.preparation import USUAL_CROP, usual_crop_fraction
 from tfkd.data.settings import FOLDER, DataSettings
 from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, split_training
@@ -53,8 +54,35 @@ def load_source(settings: DataSettings, *, root: str | None = None) -> Source:
     size = settings.image_size or source.image_size
     train, test = source.train, source.test
     if isinstance(train, MemoryImages) and isinstance(test, MemoryImages):
-        train, test = train.resized(size), test.resized(size)
-    return dataclasses.replace(source, train=train, test=test, image_size=size)
+        for name in ("fit", "crop_fraction"):
+            if getattr(settings, name) is not None:
+                raise ValueError(
+                    f"Expected no `{name}` for {settings.name}, whose images are all of one size, "
+                    f"got {getattr(settings, name)}."
+                )
+        mode = settings.interpolation or "bilinear"
+        train, test = train.resized(size, mode), test.resized(size, mode)
+    return dataclasses.replace(
+        source,
+        train=train,
+        test=test,
+        image_size=size,
+        mean=_for_each_channel("mean", settings.mean, source.mean),
+        std=_for_each_channel("std", settings.std, source.std),
+    )
+
+
+def _for_each_channel(
+    name: str, asked: tuple[float, ...] | None, own: tuple[float, ...]
+) -> tuple[float, ...]:
+    if asked is None:
+        return own
+    if len(asked) not in (1, len(own)):
+        raise ValueError(
+            f"Expected `{name}` to be a number for each channel, of which there are {len(own)}, or "
+            f"one for all, got {len(asked)}."
+        )
+    return asked if len(asked) == len(own) else asked * len(own)
 
 
 def split_source(
@@ -79,6 +107,9 @@ def split_source(
     )
     _check_classes_kept(source.train, train, source.classes)
     folder = settings.name == FOLDER and root is not None
+    crop_fraction = settings.crop_fraction
+    if crop_fraction is None and isinstance(source.train, ImageFiles):
+        crop_fraction = usual_crop_fraction(source.image_size)
     return ImageData(
         name=Path(root or "").absolute().name if folder else settings.name,
         classes=source.classes,
@@ -89,8 +120,14 @@ def split_source(
         train=train,
         validation=validation,
         test=Split(source.test),
-        augmentation=source.augmentation if settings.augmentation == "default" else Augmentation(),
+        augmentation=named(
+            settings.augmentation, own=source.augmentation, image_size=source.image_size
+        ),
         views=settings.views,
+        sampler=settings.sampler,
+        squash=settings.fit == "squash",
+        crop_fraction=USUAL_CROP if crop_fraction is None else crop_fraction,
+        interpolation=settings.interpolation or "bilinear",
     )
 
 

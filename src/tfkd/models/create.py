@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 
@@ -54,7 +55,12 @@ def model_names() -> list[str]:
 
 
 def create_model(
-    name: str, *, num_classes: int, in_channels: int = 3, pretrained: bool = False
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    pretrained: bool = False,
+    image_size: int | None = None,
 ) -> nn.Module:
     """Build the network called `name`.
 
@@ -70,6 +76,8 @@ def create_model(
         num_classes: number of classes K, at least 2.
         in_channels: channels of the images, at least 1.
         pretrained: whether to take timm's weights, which timm may have to download.
+        image_size: height and width of the images, for those of timm's networks that are built for
+            one size; None: their own.
 
     Returns:
         A network from images (N, in_channels, H, W) to logits (N, K).
@@ -105,12 +113,18 @@ def create_model(
     check_model_name(name)
     import timm
 
+    timm_name = name.removeprefix(_TIMM)
+    size: dict[str, Any] = {}
+    configuration = timm.models.get_pretrained_cfg(timm_name)
+    if image_size is not None and configuration is not None and configuration.fixed_input_size:
+        size = {"img_size": image_size}
     with _weights_only():
         network: nn.Module = timm.create_model(
-            name.removeprefix(_TIMM),
+            timm_name,
             pretrained=pretrained,
             num_classes=num_classes,
             in_chans=in_channels,
+            **size,
         )
     return network
 

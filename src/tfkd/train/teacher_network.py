@@ -39,7 +39,10 @@ def load_teacher(
     """
     if not isinstance(settings, RunTeacher):
         model = create_model(
-            settings.model, num_classes=data.num_classes, in_channels=data.channels
+            settings.model,
+            num_classes=data.num_classes,
+            in_channels=data.channels,
+            image_size=data.image_size,
         )
         load_weights(model, Path(settings.weights))
         return model
