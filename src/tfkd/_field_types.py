@@ -38,7 +38,7 @@ def _kinds(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return {
         name: hints[name]
         for name in struct.__struct_fields__
-        if Literal not in map(get_origin, (hints[name], *get_args(hints[name])))
+        if not any(get_origin(part) is Literal for part in (hints[name], *get_args(hints[name])))
     }
 
 

@@ -43,6 +43,8 @@ def test_networks_of_one_size_are_built_for_the_size_that_is_asked_for(name: str
         network = create_model(name, num_classes=3, image_size=size).eval()
         with torch.no_grad():
             assert network(torch.zeros(1, 3, size, size)).shape == (1, 3)
-    own = {key: value.shape for key, value in create_model(name, num_classes=3).state_dict().items()}
+    own = create_model(name, num_classes=3).state_dict()
     asked = create_model(name, num_classes=3, image_size=160).state_dict()
-    assert {key: value.shape for key, value in asked.items()} == own
+    assert {key: value.shape for key, value in asked.items()} == {
+        key: value.shape for key, value in own.items()
+    }

@@ -84,8 +84,8 @@ def create_model(
 
     Raises:
         TypeError: if a size is not an int, or `name` not a str.
-        ValueError: if nobody knows the name, if a size is too small, or if weights are asked of
-            a network of this package, which has none.
+        ValueError: if nobody knows the name, if a size is too small, if weights are asked of a
+            network of this package, which has none, or if it cannot be built for `image_size`.
         ModuleNotFoundError: if the name is not this package's and timm is not installed.
 
     Example:
@@ -118,14 +118,21 @@ def create_model(
     configuration = timm.models.get_pretrained_cfg(timm_name)
     if image_size is not None and configuration is not None and configuration.fixed_input_size:
         size = {"img_size": image_size}
-    with _weights_only():
-        network: nn.Module = timm.create_model(
-            timm_name,
-            pretrained=pretrained,
-            num_classes=num_classes,
-            in_chans=in_channels,
-            **size,
-        )
+    try:
+        with _weights_only():
+            network: nn.Module = timm.create_model(
+                timm_name,
+                pretrained=pretrained,
+                num_classes=num_classes,
+                in_chans=in_channels,
+                **size,
+            )
+    except (RuntimeError, ValueError, AssertionError, ZeroDivisionError) as error:
+        if pretrained or not size:
+            raise
+        raise ValueError(
+            f"Expected an `image_size` that {name} can be built for, got {image_size}: {error}"
+        ) from error
     return network
 
 

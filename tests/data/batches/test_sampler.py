@@ -89,5 +89,5 @@ def test_any_number_of_processes_draws_the_same(world_size: int) -> None:
         return [batch.indices.tolist() for batch in loader.batches(1)]
 
     parts = [indices(rank=rank, world_size=world_size) for rank in range(world_size)]
-    together = [sum((part[n] for part in parts), []) for n in range(len(parts[0]))]
+    together = [[i for part in parts for i in part[n]] for n in range(len(parts[0]))]
     assert together == indices()
