@@ -10,10 +10,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tfkd.runs import RunDirectory, make_run
+from tfkd.data import load_data, make_loader
+from tfkd.runs import RunDirectory, RunTeacher, make_run
 from tfkd.runs.settings import WeightsTeacher
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.predict import predict_files
+from tfkd.train.teacher_network import load_teacher
 
 SAID = {
     "student": "timm/test_vit",
@@ -81,3 +83,34 @@ def test_a_teacher_of_one_size_is_built_for_the_students(images, tmp_path):
     with pytest.raises(ValueError, match="a `teacher` with the student's crop_fraction"):
         train_run(tmp_path / "refused", other, circumstances)
     assert not (tmp_path / "refused").exists()
+
+
+def test_a_teacher_is_given_the_students_images_as_its_own(images, tmp_path):
+    said = {"data": str(images), **SAID, "student": "small_cnn", "augmentation": "none"}
+    own = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)}
+    run = tmp_path / "teacher"
+    settings, circumstances = make_run({**said, **own})
+    train_run(run, settings, circumstances)
+    theirs, ours = (
+        load_data(recipe.data, root=str(images))
+        for recipe in (settings.recipe, make_run(said)[0].recipe)
+    )
+    assert theirs.mean != ours.mean
+    network = load_teacher(RunTeacher(run=str(run)), ours)
+    seen, given = (
+        next(make_loader(data, data.test, batch_size=9, train=False).batches(0)).images
+        for data in (theirs, ours)
+    )
+    with torch.no_grad():
+        expected = RunDirectory(run).load_model()(seen)
+        torch.testing.assert_close(network(given), expected, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(RunDirectory(run).load_model()(given), expected, atol=1e-3)
+    assert load_teacher(RunTeacher(run=str(run)), theirs).state_dict().keys() == (
+        RunDirectory(run).load_model().state_dict().keys()
+    )
+    taught = {**said, "method": "knowledge_distillation", "teacher": str(run)}
+    for cache in ("none", "float32"):
+        to_train = make_run({**taught, "teacher_cache": cache})
+        train_run(tmp_path / cache, *to_train)
+    weights = [load_file(tmp_path / cache / "weights.safetensors") for cache in ("none", "float32")]
+    assert all(torch.allclose(weights[0][name], weights[1][name]) for name in weights[0])

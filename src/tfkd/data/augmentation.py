@@ -23,8 +23,7 @@ class Augmentation:
         crop_padding: pixels added on each side before a random crop of the original size. They are
             zero, or of an image file what lies around its centre, as far as there is something.
         flip: whether half of the images are mirrored left to right.
-        rotation: largest angle in degrees, either way; nearest pixel, zeros outside. For images
-            in memory.
+        rotation: largest angle in degrees, either way; nearest pixel, zeros outside.
         resized_crop: whether a random area of 8 to 100 % is cut out and resized.
         policy: torchvision's TrivialAugmentWide (arXiv 2103.10158) or RandAugment (arXiv
             1909.13719), with its own magnitudes.

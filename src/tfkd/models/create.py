@@ -113,27 +113,39 @@ def create_model(
     check_model_name(name)
     import timm
 
-    timm_name = name.removeprefix(_TIMM)
-    size: dict[str, Any] = {}
-    configuration = timm.models.get_pretrained_cfg(timm_name)
-    if image_size is not None and configuration is not None and configuration.fixed_input_size:
-        size = {"img_size": image_size}
+    size = _size_of(name, image_size)
+    with _weights_only(), _saying_the_size(name, {} if pretrained else size):
+        network: nn.Module = timm.create_model(
+            name.removeprefix(_TIMM),
+            pretrained=pretrained,
+            num_classes=num_classes,
+            in_chans=in_channels,
+            **size,
+        )
+    return network
+
+
+def _size_of(name: str, image_size: int | None) -> dict[str, Any]:
+    """What timm is told of the size of images, for a network that is built for one."""
+    import timm
+
+    configuration = timm.models.get_pretrained_cfg(name.removeprefix(_TIMM))
+    fixed = configuration is not None and configuration.fixed_input_size
+    return {"img_size": image_size} if fixed and image_size is not None else {}
+
+
+@contextmanager
+def _saying_the_size(name: str, size: dict[str, Any]) -> Iterator[None]:
+    """Name a network, and the size that it cannot be built for."""
     try:
-        with _weights_only():
-            network: nn.Module = timm.create_model(
-                timm_name,
-                pretrained=pretrained,
-                num_classes=num_classes,
-                in_chans=in_channels,
-                **size,
-            )
+        yield
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError) as error:
-        if pretrained or not size:
+        if not size:
             raise
         raise ValueError(
-            f"Expected an `image_size` that {name} can be built for, got {image_size}: {error}"
+            f"Expected an `image_size` that {name} can be built for, got {size['img_size']}: "
+            f"{error}"
         ) from error
-    return network
 
 
 def check_model_name(name: str, *, argument: str = "model") -> None:

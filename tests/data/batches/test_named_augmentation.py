@@ -151,6 +151,17 @@ def test_images_of_files_are_those_of_torchvision(
         torch.testing.assert_close(_unit(data, image), expected.float(), rtol=0, atol=1e-2)
 
 
+def test_files_of_ones_own_data_are_rotated_too(image_folder: Path) -> None:
+    data = load_data(DataSettings("folder", image_size=SIZE), root=str(image_folder))
+    data = dataclasses.replace(data, augmentation=Augmentation(flip=True, rotation=15.0))
+    steps = [v2.Resize(18), v2.CenterCrop(16), v2.RandomHorizontalFlip(), v2.RandomRotation(15)]
+    transform, files = v2.Compose([*steps, v2.PILToTensor()]), data.train.official
+    for index, image in _by_index(_batches(data)).items():
+        opened = Image.open(files.root / files.paths[index])  # type: ignore[attr-defined]
+        expected = _drawn(sample_seed(3, 0, index), transform, opened)
+        torch.testing.assert_close(_unit(data, image), expected.float(), rtol=0, atol=1e-2)
+
+
 @pytest.mark.parametrize("name", ["trivial-augment", "rand-augment"])
 def test_policies_of_images_in_memory_are_those_of_torchvision(name: str) -> None:
     kinds = {"trivial-augment": v2.TrivialAugmentWide, "rand-augment": v2.RandAugment}

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
-from tfkd.data.batches.per_sample import Erasing, Key, policy_steps
+from tfkd.data.batches.per_sample import EpochKeys, Erasing, Key, policy_steps
 from tfkd.data.image_data import ImageData
 from tfkd.data.image_files import read_rgb
 from tfkd.data.images import ImageFiles
@@ -65,25 +63,19 @@ class FileLoader(Loader):
     def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
         places, view = self._plan.order(epoch), self._plan.view(epoch)
         order = torch.from_numpy(places)
-        keys = _keys(view, self._indices[order], self._plan.occurrences(places))
+        keys = EpochKeys(view, self._indices[order], self._plan.occurrences(places))
         self._keys.start(keys, skip)
         shares = self._plan.shares(skip)
         for (first, stop, size), images in zip(shares, self._loader, strict=True):
             positions = order[first:stop]
             images = self._normalise(images.to(self._device, non_blocking=True))
             yield ImageBatch(
-                self._erasing(images, keys[first:stop]),
+                self._erasing(images, keys, first, stop),
                 self._labels[positions].to(self._device),
                 self._indices[positions].to(self._device),
                 size,
                 view,
             )
-
-
-def _keys(view: int, indices: Tensor, occurrences: NDArray[np.int64]) -> list[Key]:
-    # A worker that lives through many epochs learns the view with each sample.
-    pairs = zip(indices.tolist(), occurrences.tolist(), strict=True)
-    return [(view, index, occurrence) for index, occurrence in pairs]
 
 
 def _context() -> str:
@@ -95,18 +87,20 @@ class _Keys(Sampler[list[Key]]):
 
     def __init__(self, plan: EpochPlan) -> None:
         self._plan = plan
-        self._current: tuple[list[Key], int] = ([], len(plan))
+        self._current: tuple[EpochKeys, int] | None = None
 
-    def start(self, keys: list[Key], skip: int) -> None:
+    def start(self, keys: EpochKeys, skip: int) -> None:
         self._current = (keys, skip)
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[list[Key]]:
+        if self._current is None:
+            return
         keys, skip = self._current
         for first, stop, _ in self._plan.shares(skip):
-            yield keys[first:stop]
+            yield keys.part(first, stop)
 
 
 class _Stack:
@@ -159,4 +153,5 @@ class _Decoded(Dataset[Tensor]):
             steps = [untyped.Lambda(partial(fitted, seen=self._seen, margin=margin))]
             steps += [untyped.RandomCrop(size)] if margin else []
         steps += [untyped.RandomHorizontalFlip()] if augmentation.flip else []
+        steps += [untyped.RandomRotation(augmentation.rotation)] if augmentation.rotation else []
         return untyped.Compose([*steps, *policy_steps(augmentation), untyped.PILToTensor()])

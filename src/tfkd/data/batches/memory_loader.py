@@ -14,7 +14,7 @@ import torch
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.augment import augment, draw
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
-from tfkd.data.batches.per_sample import Erasing, Key, each_changed, policy_steps
+from tfkd.data.batches.per_sample import EpochKeys, Erasing, each_changed, policy_steps
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import MemoryImages
 from tfkd.data.randomness import sample_seed
@@ -54,35 +54,29 @@ class MemoryLoader(Loader):
         augmented, view = self._plan.augment, self._plan.view(epoch)
         places = self._plan.order(epoch)
         order = torch.from_numpy(places)
+        keys = EpochKeys(view, self._cpu_indices[order], self._plan.occurrences(places))
         if augmented:
-            indices, occurrences = self._cpu_indices[order], self._plan.occurrences(places)
             draws = draw(
                 self._augmentation,
-                indices,
+                keys.indices,
                 seed=self._plan.seed,
                 view=view,
                 official_size=self._official_size,
-                occurrences=occurrences,
+                occurrences=keys.occurrences,
             )
             draws = draws.to(self._device)
         order = order.to(self._device)
         for first, stop, size in self._plan.shares(skip):
             positions = order[first:stop]
-            samples = self._indices[positions]
-            images = self._pixels[samples if self._shared else positions]
-            keys: list[Key] = []
+            indices = self._indices[positions]
+            images = self._pixels[indices if self._shared else positions]
             if augmented:
                 images = augment(images, self._augmentation, draws.part(first, stop))
-            if augmented and (self._steps is not None or self._erasing.active):
-                pairs = zip(indices[first:stop].tolist(), occurrences[first:stop], strict=True)
-                keys = [(view, index, int(occurrence)) for index, occurrence in pairs]
-            if keys and self._steps is not None:
-                seeds = (sample_seed(self._plan.seed, *key) for key in keys)
+            if self._steps is not None:
+                seeds = (sample_seed(self._plan.seed, *key) for key in keys.part(first, stop))
                 images = each_changed(images.cpu(), self._steps, seeds).to(self._device)
-            images = self._normalise(images)
-            if keys:
-                images = self._erasing(images, keys)
-            yield ImageBatch(images, self._labels[positions], samples, size, view)
+            images = self._erasing(self._normalise(images), keys, first, stop)
+            yield ImageBatch(images, self._labels[positions], indices, size, view)
 
 
 def _steps(augmentation: Augmentation, data: ImageData) -> Any:

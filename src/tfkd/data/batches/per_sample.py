@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.randomness import ERASING, derive_seed
 
 Key = tuple[int, int, int]
-"""View, index, and how often the sample came before in the epoch."""
+"""View, index, and how often the sample came before in the epoch: what an image is drawn by."""
+
+
+class EpochKeys(NamedTuple):
+    """The keys of the samples of an epoch, in its order.
+
+    Args:
+        view: of the epoch.
+        indices: (n,) int64, identity of each sample.
+        occurrences: (n,) how often each came before.
+    """
+
+    view: int
+    indices: Tensor
+    occurrences: NDArray[np.int64]
+
+    def part(self, first: int, stop: int) -> list[Key]:
+        """Return the keys of the places from `first` to before `stop`."""
+        indices = self.indices[first:stop].tolist()
+        pairs = zip(indices, self.occurrences[first:stop].tolist(), strict=True)
+        return [(self.view, index, occurrence) for index, occurrence in pairs]
 
 
 def policy_steps(augmentation: Augmentation) -> list[Any]:
@@ -56,15 +78,15 @@ class Erasing:
     """
 
     def __init__(self, augmentation: Augmentation, *, seed: int) -> None:
-        self.active = augmentation.random_erasing
+        self._active = augmentation.random_erasing
         self._seed = seed
 
-    def __call__(self, images: Tensor, keys: Iterable[Key]) -> Tensor:
-        """Return the images, which are overwritten; `keys` has one for each."""
-        if not self.active:
+    def __call__(self, images: Tensor, keys: EpochKeys, first: int, stop: int) -> Tensor:
+        """Return the images of the places from `first` to before `stop`, which are overwritten."""
+        if not self._active:
             return images
         from torchvision.transforms import v2
 
         untyped: Any = v2
-        seeds = (derive_seed(self._seed, *key, ERASING) for key in keys)
+        seeds = (derive_seed(self._seed, *key, ERASING) for key in keys.part(first, stop))
         return each_changed(images, untyped.RandomErasing(value=0.0), seeds)
