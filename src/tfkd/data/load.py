@@ -7,10 +7,11 @@ from collections import Counter
 
 import torch
 
-from tfkd.data.augmentation import Augmentation
+from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
-from tfkd.data.images import Images, MemoryImages
+from tfkd.data.images import ImageFiles, Images, MemoryImages
 from tfkd.data.places import Places
+from tfkd.data.preparation import USUAL_CROP, usual_crop_fraction
 from tfkd.data.settings import FOLDER, NAMES, DataSettings
 from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, fold_of, split_training
@@ -61,9 +62,18 @@ def load_source(settings: DataSettings, *, root: str | Places | None = None) -> 
     """
     source = _read(settings.name, Places.of(root))
     size = settings.image_size or source.image_size
+    in_memory = isinstance(source.train, MemoryImages) and isinstance(source.test, MemoryImages)
+    if in_memory:
+        for name in ("fit", "crop_fraction"):
+            if getattr(settings, name) is not None:
+                raise ValueError(
+                    f"Expected no `{name}` for {settings.name}, whose images are all of one size, "
+                    f"got {getattr(settings, name)}."
+                )
+    mode = settings.interpolation or "bilinear"
 
     def resized(images: Images) -> Images:
-        return images.resized(size) if isinstance(images, MemoryImages) else images
+        return images.resized(size, mode) if isinstance(images, MemoryImages) else images
 
     return dataclasses.replace(
         source,
@@ -72,7 +82,22 @@ def load_source(settings: DataSettings, *, root: str | Places | None = None) -> 
         validation=None if source.validation is None else resized(source.validation),
         whole=None if source.whole is None else resized(source.whole),
         image_size=size,
+        mean=_for_each_channel("mean", settings.mean, source.mean),
+        std=_for_each_channel("std", settings.std, source.std),
     )
+
+
+def _for_each_channel(
+    name: str, asked: tuple[float, ...] | None, own: tuple[float, ...]
+) -> tuple[float, ...]:
+    if asked is None:
+        return own
+    if len(asked) not in (1, len(own)):
+        raise ValueError(
+            f"Expected `{name}` to be a number for each channel, of which there are {len(own)}, or "
+            f"one for all, got {len(asked)}."
+        )
+    return asked if len(asked) == len(own) else asked * len(own)
 
 
 def split_source(
@@ -112,6 +137,9 @@ def split_source(
     )
     if source.validation is not None:
         validation = Split(source.validation)
+    crop_fraction = settings.crop_fraction
+    if crop_fraction is None and isinstance(source.train, ImageFiles):
+        crop_fraction = usual_crop_fraction(source.image_size)
     origins = _origins(source, settings, seed)
     return ImageData(
         name=Places.of(root).name if settings.name == FOLDER else settings.name,
@@ -123,8 +151,14 @@ def split_source(
         train=train,
         validation=validation,
         test=test,
-        augmentation=source.augmentation if settings.augmentation == "default" else Augmentation(),
+        augmentation=named(
+            settings.augmentation, own=source.augmentation, image_size=source.image_size
+        ),
         views=settings.views,
+        sampler=settings.sampler,
+        squash=settings.fit == "squash",
+        crop_fraction=USUAL_CROP if crop_fraction is None else crop_fraction,
+        interpolation=settings.interpolation or "bilinear",
         origins=origins,
         left_out=source.left_out,
         remarks=(*source.remarks, *_remarks(source, settings, train, validation)),

@@ -345,6 +345,7 @@ class RunDirectory:
             settings.recipe.student,
             num_classes=len(data.classes),
             in_channels=data.channels,
+            image_size=data.image_size,
         )
         with torch.device("meta"):
             check_shapes(create(), weights)

@@ -176,7 +176,12 @@ def measure_step(name: str, shape: DataShape, batch: int) -> tuple[float, float]
     size = (batch, shape.channels, shape.image_size, shape.image_size)
     images = torch.randn(size, generator=generator).to(device, memory_format=torch.channels_last)
     labels = torch.randint(shape.classes, (batch,), generator=generator).to(device)
-    model = create_model(name, num_classes=shape.classes, in_channels=shape.channels)
+    model = create_model(
+        name,
+        num_classes=shape.classes,
+        in_channels=shape.channels,
+        image_size=shape.image_size,
+    )
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,10 +112,10 @@ def _preparation(data: DataIdentity) -> str:
     if data.fit == "square":
         fit = f"resized to {size} × {size} pixels"
     else:
-        share = getattr(data, "crop_fraction", 0.875)
+        resized = math.floor(size / data.crop_fraction)
+        side = "the shorter side" if data.fit == "centre-crop" else "both sides"
         fit = (
-            f"the shorter side resized to {round(size / share)} pixels "
-            f"({getattr(data, 'interpolation', 'bilinear')}), of which the middle "
+            f"{side} resized to {resized} pixels ({data.interpolation}), of which the middle "
             f"{size} × {size} are cut out"
         )
     mean, std = (", ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))

@@ -15,19 +15,12 @@ def resized_to(identity: DataIdentity) -> int:
     size = identity.image_size
     if identity.fit == "square":
         return size
-    fraction: float | None = getattr(identity, "crop_fraction", None)
-    return round(size * 256 / 224) if fraction is None else math.floor(size / fraction)
+    return math.floor(size / identity.crop_fraction)
 
 
 def crop_fraction(identity: DataIdentity) -> float:
     """Return the share of the resized image that is cut out, by which `resized_to` is found."""
-    size, resized = identity.image_size, resized_to(identity)
-    fraction: float = getattr(identity, "crop_fraction", size / resized)
-    if identity.fit == "square":
-        return 1.0
-    while math.floor(size / fraction) < resized:
-        fraction = math.nextafter(fraction, 0.0)
-    return fraction
+    return 1.0 if identity.fit == "square" else identity.crop_fraction
 
 
 def preprocessing(identity: DataIdentity) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def preprocessing(identity: DataIdentity) -> dict[str, Any]:
         "fit": identity.fit,
         "resized_to": resized_to(identity),
         "crop_fraction": crop_fraction(identity),
-        "interpolation": getattr(identity, "interpolation", "bilinear"),
+        "interpolation": identity.interpolation,
         "mean": list(identity.mean),
         "std": list(identity.std),
         "steps": [
@@ -57,7 +50,7 @@ def preprocessing(identity: DataIdentity) -> dict[str, Any]:
 
 def _fitting(identity: DataIdentity) -> list[str]:
     size, larger = identity.image_size, resized_to(identity)
-    how = f"{getattr(identity, 'interpolation', 'bilinear')}, antialiased"
+    how = f"{identity.interpolation}, antialiased"
     if identity.fit == "centre-crop":
         resized = f"resized so that its shorter side has {larger} pixels, {how}"
     else:
