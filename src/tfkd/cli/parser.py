@@ -116,6 +116,7 @@ def _add_option(group: Any, option: Option) -> None:
     group.add_argument(
         f"--{hyphened(option.name)}",
         dest=option.name,
+        action="append" if option.is_mapping else "store",
         metavar=metavar(option),
         help=help_of(option),
     )
@@ -139,6 +140,9 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
     try:
         only_print = typed.pop("print_config")
         sources = {file: read_written(Path(file)) for file in typed.pop("config")}
+        for name, option in of_a_run.items():
+            if option.is_mapping and name in typed:
+                typed[name] = _pairs(option, typed[name])
         numbers = _numbers_of_ones_own(rest, typed)
         if rest:
             raise _unknown(prog, rest[0], ("config", *own, *of_a_run))
@@ -179,9 +183,11 @@ def _arguments(
         if name not in arguments and needs_all:
             raise ValueError(f"Expected {command.called(name)}, got none.")
     taken = [option.path for option in command.of_a_run().values()]
+    if ("recipe", "optimizer", "name") in taken:
+        taken.append(("recipe", "optimizer", "algorithm"))
     for path, value in _leaves(written):
         own_number = ("method", "name") in taken and path[:2] == ("method", "numbers")
-        if path not in taken and not own_number:
+        if path not in taken and path[:-1] not in taken and not own_number:
             raise ValueError(f"Expected no {'.'.join(path)} for this command, got {value!r}.")
     if command.takes_a_run:
         arguments["written"] = written
@@ -204,6 +210,18 @@ def _leaves(
             yield from _leaves(value, (*path, name))
         else:
             yield (*path, name), value
+
+
+def _pairs(option: Option, words: list[str]) -> Written:
+    """What is typed as NAME=VALUE, several times."""
+    found: Written = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or not value:
+            raise ValueError(f"Expected NAME=VALUE for `{option.name}`, got {word!r}.")
+        if found.setdefault(name, value) != value:
+            raise ValueError(f"Expected one value of `{name}`, got {found[name]} and {value}.")
+    return found
 
 
 def _numbers_of_ones_own(rest: list[str], typed: Mapping[str, Any]) -> Written:

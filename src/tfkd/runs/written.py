@@ -47,7 +47,8 @@ def nested(written: Mapping[str, Any]) -> Written:
         typed = str(name).replace("-", "_")
         option = options().get(typed)
         if isinstance(value, Mapping):
-            _put_all(result, _parts().get(typed, (typed,)), value)
+            path = (typed,) if option is None else option.path
+            _put_all(result, _parts().get(typed, path), value)
         else:
             _put(result, (typed,) if option is None else option.path, value)
     return _as_typed(result)
@@ -64,7 +65,8 @@ def _parts() -> dict[str, tuple[str, ...]]:
 
 
 def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
-    if path not in _parts().values():
+    option = option_at(path)
+    if path not in _parts().values() and not (option is not None and option.is_mapping):
         raise _unknown(path)
     for name, value in values.items():
         inner = (*path, str(name).replace("-", "_"))
@@ -98,7 +100,11 @@ def _unknown(path: tuple[str, ...]) -> ValueError:
 
 
 def _as_typed(written: Written) -> Written:
-    """The same, with a teacher that is stored by its kind as it is typed."""
+    """The same, with a teacher that is stored by its kind as it is typed, and timm's optimisers."""
+    optimizer = written.get("recipe", {}).get("optimizer", {})
+    name = optimizer.get("name", "timm")
+    if name not in _variants()["optimizer"]:
+        optimizer |= {"name": "timm", "algorithm": name}
     teacher = written.get("teacher")
     if teacher is not None and "kind" in teacher:
         check_choice("kind", teacher.pop("kind"), ("run", "weights"))
@@ -160,14 +166,18 @@ def make_recipe(
     name, root = name_and_root(data, circumstances.data_root)
     written = {**written, "data": {**written.get("data", {}), "name": name}}
     recipe = changed(defaults(name).recipe, written)
+    if recipe.weights is not None:  # wherever the run is trained
+        weights = str(Path(recipe.weights).expanduser().absolute())
+        recipe = msgspec.structs.replace(recipe, weights=weights)
     return recipe, msgspec.structs.replace(circumstances, data_root=root)
 
 
 def changed(recipe: Recipe, written: Mapping[str, Any]) -> Recipe:
     """Return a recipe with what was written changed.
 
-    Another optimiser or schedule keeps the numbers that it has in common with the one before. With
-    other `epochs` the milestones of the schedule move in proportion, unless they are given.
+    Another optimiser or schedule keeps the numbers that it has in common with the one before, but
+    for learning rate and weight decay, which are an optimiser's own. With other `epochs` the
+    milestones of the schedule move in proportion, unless they are given.
 
     Args:
         recipe: that is changed.
@@ -226,11 +236,29 @@ def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
     known = ("name", *variants[name].__struct_fields__)
     for field in written:
         if field not in known:
-            raise ValueError(f"Expected no `{field}` for the {part} {name}, got {written[field]}.")
+            called = {**before, **written}.get("algorithm", name) if name == "timm" else name
+            raise ValueError(
+                f"Expected no `{field}` for the {part} {called}, got {written[field]}."
+            )
     kept = {field: value for field, value in before.items() if field in known}
+    if part == "optimizer":
+        kept = _without_own_numbers(kept, written)
+    if name == "timm" and "algorithm" not in {**kept, **written}:
+        raise ValueError("Expected the name of an optimiser of timm for `optimizer`, got timm.")
     if name == "step" and "milestones" not in {**kept, **written}:
         raise ValueError("Expected `milestones` for the schedule step, got none.")
     return {**kept, **written}
+
+
+def _without_own_numbers(before: Mapping[str, Any], written: Mapping[str, Any]) -> Written:
+    """What another optimiser keeps: no learning rate and weight decay of the one before."""
+    if all(written.get(part, before.get(part)) == before.get(part) for part in _WHICH):
+        return dict(before)
+    return {name: value for name, value in before.items() if name not in _ITS_OWN}
+
+
+_WHICH = ("name", "algorithm")
+_ITS_OWN = ("algorithm", "learning_rate", "weight_decay")
 
 
 def _teacher(written: Mapping[str, Any]) -> Written:
@@ -273,7 +301,10 @@ def merged(first: Written, second: Written) -> Written:
         name = other.get(part, {}).get("name")
         if part in recipe and name in variants:
             kept = ("name", *variants[name].__struct_fields__)
-            first["recipe"][part] = {n: v for n, v in recipe[part].items() if n in kept}
+            said = {n: v for n, v in recipe[part].items() if n in kept}
+            if part == "optimizer" and "name" in said:
+                said = _without_own_numbers(said, other[part])
+            first["recipe"][part] = said
     method, another = (said.get("method", {}).get("name") for said in (first, second))
     if method != another and None not in (method, another):
         first["method"].pop("numbers", None)
@@ -292,7 +323,8 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
 def read_written(file: Path) -> Written:
     """Read what somebody wrote down in a YAML or JSON file.
 
-    Of a run's settings.json, the teacher lies where that run found it.
+    Of a run's settings.json, the teacher and the weights that it started from lie where that run
+    found them.
 
     Args:
         file: as `tfkd.runs.plain_yaml.read_plain_yaml` takes it.
@@ -304,9 +336,11 @@ def read_written(file: Path) -> Written:
     from tfkd.runs.plain_yaml import read_plain_yaml  # only here, for a quick start
 
     written = read_plain_yaml(file)
-    teacher = written.get("teacher")
-    if "circumstances" in written and isinstance(teacher, dict):
-        for place in ("run", "weights"):
-            if isinstance(teacher.get(place), str):
-                teacher[place] = os.path.normpath(file.parent / teacher[place])
+    places = {"teacher": ("run", "weights"), "recipe": ("weights",)}
+    for part, names in places.items() if "circumstances" in written else ():
+        values = written.get(part)
+        if isinstance(values, dict):
+            for name in names:
+                if isinstance(values.get(name), str):
+                    values[name] = os.path.normpath(file.parent / values[name])
     return written
