@@ -140,9 +140,6 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
     try:
         only_print = typed.pop("print_config")
         sources = {file: read_written(Path(file)) for file in typed.pop("config")}
-        for name, option in of_a_run.items():
-            if option.is_mapping and name in typed:
-                typed[name] = _pairs(option, typed[name])
         numbers = _numbers_of_ones_own(rest, typed)
         if rest:
             raise _unknown(prog, rest[0], ("config", *own, *of_a_run))
@@ -210,18 +207,6 @@ def _leaves(
             yield from _leaves(value, (*path, name))
         else:
             yield (*path, name), value
-
-
-def _pairs(option: Option, words: list[str]) -> Written:
-    """What is typed as NAME=VALUE, several times."""
-    found: Written = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name or not value:
-            raise ValueError(f"Expected NAME=VALUE for `{option.name}`, got {word!r}.")
-        if found.setdefault(name, value) != value:
-            raise ValueError(f"Expected one value of `{name}`, got {found[name]} and {value}.")
-    return found
 
 
 def _numbers_of_ones_own(rest: list[str], typed: Mapping[str, Any]) -> Written:

@@ -105,6 +105,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             if self.pretrained:
                 raise ValueError("Expected `weights` or `pretrained`, got both.")
 
+    def __hash__(self) -> int:
+        values = (getattr(self, name) for name in self.__struct_fields__)
+        return hash(
+            tuple(tuple(sorted(own.items())) if isinstance(own, dict) else own for own in values)
+        )
+
     def for_student(self, student: str) -> Recipe:
         """Return the recipe for another network: what is one network's own is not another's."""
         if student == self.student:

@@ -19,7 +19,7 @@ from tfkd._checks import check_choice, did_you_mean
 from tfkd.data.settings import FOLDER, name_and_root
 from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.files import why
-from tfkd.runs.options import option_at, options, value_of
+from tfkd.runs.options import Option, option_at, options, value_of
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
@@ -82,6 +82,9 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         option = option_at((*path, "run" if path == ("teacher",) else "name"))
     if option is None:
         raise _unknown(path)
+    if option.is_mapping and value is not None:
+        _put_all(into, path, _pairs(option, value))
+        return
     path = option.path
     if value is None and not option.may_be_none:
         return
@@ -92,6 +95,18 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         raise ValueError(
             f"Expected one value of `{option.name}`, got {into[path[-1]]!r} and {meant!r}."
         )
+
+
+def _pairs(option: Option, value: object) -> dict[str, str]:
+    """What is written as NAME=VALUE, once or several times."""
+    found: dict[str, str] = {}
+    for word in value if isinstance(value, (list, tuple)) else [value]:
+        name, equals, said = str(word).partition("=")
+        if not equals or not name or not said:
+            raise ValueError(f"Expected NAME=VALUE for `{option.name}`, got {word!r}.")
+        if found.setdefault(name, said) != said:
+            raise ValueError(f"Expected one value of `{name}`, got {found[name]} and {said}.")
+    return found
 
 
 def _unknown(path: tuple[str, ...]) -> ValueError:
