@@ -124,7 +124,7 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "Did you mean tf_kd_reg?"),
         (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
         (["train", "--out", "{}", "--optimizer", "magic"], "lion, muon or adan, got 'magic'"),
-        (["train", "--out", "{}", "--optimizer", "adamv"], "Did you mean adamw?"),
+        (["train", "--out", "{}", "--optimizer", "adamww"], "Did you mean adamw?"),
         (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),
         (["train", "--out", "{}", "--schedule", "step"], "--milestones for the schedule step"),
         (["train", "--out", "{}", "--milestones", "3,4"], "no --milestones for the schedule cos"),
