@@ -28,11 +28,11 @@ def parameter_groups(network: nn.Module, settings: Optimizer, *, name: str) -> G
     Raises:
         ValueError: if the learning rate is to decay by layers that the network does not say.
     """
+    if settings.decay_norms_and_biases and settings.layer_decay == 1.0:
+        return [{"params": [p for p in network.parameters() if p.requires_grad]}]
     import timm.optim
 
     timms: Any = timm.optim
-    if settings.decay_norms_and_biases and settings.layer_decay == 1.0:
-        return [{"params": [p for p in network.parameters() if p.requires_grad]}]
     listed: Any = getattr(network, "no_weight_decay", set)
     kept = () if settings.decay_norms_and_biases else tuple(listed())
     if settings.layer_decay == 1.0:
