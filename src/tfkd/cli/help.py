@@ -51,6 +51,8 @@ def metavar(option: Option) -> str:
     kinds = (option.kind, *get_args(option.kind))
     if option.is_flag:
         return ""
+    if option.is_mapping:
+        return "NAME=VALUE"
     if values_of(option.kind):
         return "{" + ",".join(values_of(option.kind)) + "}"
     if any(get_origin(kind) is tuple for kind in kinds):

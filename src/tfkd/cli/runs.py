@@ -26,8 +26,9 @@ def train(
 ) -> None:
     """Train one model with one method.
 
-    The same command again goes on where it was interrupted. Start it with torchrun for several
-    GPUs. Defaults that depend on the data are listed by `tfkd compare --help`.
+    The same command again goes on where it was interrupted. A teacher that is named as a network,
+    as timm/resnet50, is trained first. Start it with torchrun for several GPUs. Defaults that
+    depend on the data are listed by `tfkd compare --help`.
 
     Args:
         written: options of a run.
@@ -43,10 +44,23 @@ def train(
     from tfkd.report.terminal.run_progress import show_progress
     from tfkd.runs import RunDirectory
     from tfkd.train import train_run
+    from tfkd.train.teacher_first import train_teacher_first
 
     if not is_main_process():
+        settings = train_teacher_first(
+            out, settings, circumstances, overwrite=overwrite, other_data=other_data
+        )
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return
+    with show_progress() as progress:
+        settings = train_teacher_first(
+            out,
+            settings,
+            circumstances,
+            progress=progress,
+            overwrite=overwrite,
+            other_data=other_data,
+        )
     was_finished = not overwrite and RunDirectory(out).result() is not None
     with show_progress() as progress:
         result = train_run(

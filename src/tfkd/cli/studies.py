@@ -43,7 +43,8 @@ def compare(
 
       All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
       size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
-      folder: 1e-4), warm-up of 1 epoch (imagenet: none).
+      folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
+      (imagenet: none).
 
     Args:
         written: options of a run.

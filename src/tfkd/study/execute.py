@@ -16,6 +16,7 @@ from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun
 from tfkd.train.continuation import check_settings
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 BUSY_SECONDS = 1.0
 """How long a run that another process trains is left alone."""
@@ -99,6 +100,7 @@ def execute(
             left.append(run)
         else:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
     with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:

@@ -115,16 +115,19 @@ def collect(study: Study, root: Path) -> Collected:
 
 
 def _check_planned(directory: RunDirectory, run: PlannedRun) -> None:
-    """Check that a run is the plan's; where its teacher lies does not matter."""
+    """Check that a run is the plan's; where files of others lie does not matter."""
     there = directory.settings()
     if _without_place(there) != _without_place(run.settings):
         raise ValueError("Expected a run of the settings in the plan, got one of others.")
 
 
 def _without_place(settings: RunSettings) -> RunSettings:
-    if settings.teacher is None:
-        return settings
-    return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
+    recipe, teacher = settings.recipe, settings.teacher
+    if recipe.weights is not None:
+        recipe = replace(recipe, weights="")
+    return replace(
+        settings, recipe=recipe, teacher=None if teacher is None else teacher.moved(lambda _: "")
+    )
 
 
 def _record(

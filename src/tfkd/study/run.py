@@ -12,8 +12,9 @@ from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
-from tfkd.train.student import check_student
+from tfkd.train.student import check_student, what_a_student_is
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 
 def run_study(
@@ -105,12 +106,13 @@ def check_runs(
         check_data(directory, splits[settings, seed][1], other_data=other_data)
         if directory.result() is not None:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             kept = Circumstances(save_epochs=run.save_epochs)
             check_snapshots(directory, kept)
-    students: set[tuple[str, DataSettings]] = set()
+    students: set[object] = set()
     for arm in study.arms:
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
-        if (arm.recipe.student, arm.recipe.data) not in students:
-            students.add((arm.recipe.student, arm.recipe.data))
+        if (network := what_a_student_is(arm.recipe)) not in students:
+            students.add(network)
             check_student(arm.recipe, data)

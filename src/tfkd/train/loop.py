@@ -41,6 +41,7 @@ from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
 from tfkd.train.teacher_network import check_teacher, digest_of_teacher
+from tfkd.train.weights.start import check_start, digest_of_start
 
 
 class Training:
@@ -74,12 +75,16 @@ class Training:
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
         data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
-        identity, teacher_digest = identify(data), digest_of_teacher(settings)
+        identity, start_digest = identify(data), digest_of_start(settings)
+        teacher_digest = digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
+            check_start(run, settings)
         settings.method.check(data.num_classes)
         self.student = make_student(settings, data, accelerator)
+        if self.student.remark is not None:
+            progress.remark(self.student.remark)
         self.lesson = make_lesson(
             settings,
             data,
@@ -118,7 +123,14 @@ class Training:
             if not goes_on:
                 remove_run(run)  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
-            run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
+            run.claim(
+                settings,
+                circumstances,
+                identity,
+                environment,
+                teacher_digest=teacher_digest,
+                start_digest=start_digest,
+            )
 
     def finish(self) -> Result:
         """Train the epochs that are left, measure, and write the result."""
@@ -168,7 +180,7 @@ class Training:
         """Train the batches of the epoch that are left."""
         state, stepper, epoch = self.state, self.stepper, self.state.epochs_done
         started = time.perf_counter() - state.epoch_seconds
-        self.student.model.train()
+        self.student.train()
         remaining = self.lesson.train.batches(epoch, skip=state.batches_done)
         for place in self.plan.places(state.batches_done):
             batch = next(remaining)
@@ -178,7 +190,7 @@ class Training:
             state.totals.add(loss, logits, batch.labels)
             self.progress.step()
             if place.ends:
-                stepper.end()
+                stepper.end(number=epoch * self.plan.steps + place.step + 1)
                 done = place.batch + 1
                 # Behind the last step all are done, also a batch that is too small to be trained.
                 state.batches_done = self.plan.batches if done == self.plan.trained else done
@@ -256,7 +268,7 @@ class Training:
 
     def _predict(self, loader: Loader, split: str) -> tuple[Tensor, Tensor]:
         """Return logits and labels of a split; end the run if those are none that metrics take."""
-        network, accelerator = self.student.network, self.accelerator
+        network, accelerator = self.student.measured, self.accelerator
         logits, labels = predict(network, loader, accelerator, between=self._between_steps)
         if not bool(logits.amax(1).isfinite().all()):
             what = f"A logit of the {split} split is not finite after the step"
@@ -264,7 +276,7 @@ class Training:
         return logits, labels
 
     def _save_weights(self, epoch: int | None) -> None:
-        weights = sharding.whole(self.student.network.state_dict())
+        weights = sharding.whole(self.student.measured.state_dict())
         if self.accelerator.is_main_process:
             save_tensors(self.run.weights_file(epoch), weights)
 

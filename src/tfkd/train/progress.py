@@ -10,6 +10,9 @@ from tfkd.runs import EpochRecord
 class Progress(Protocol):
     """What a run calls as it goes on; `step` must not wait for the device."""
 
+    def remark(self, text: str) -> None:
+        """Before training: a sentence that whoever started the run should read."""
+
     def teacher(self, done: int, total: int) -> None:
         """Before training: so many outputs of the teacher are stored, of so many."""
 
@@ -25,6 +28,9 @@ class Progress(Protocol):
 
 class Silent:
     """Reports nothing."""
+
+    def remark(self, text: str) -> None:
+        """A sentence."""
 
     def teacher(self, done: int, total: int) -> None:
         """So many outputs of the teacher."""

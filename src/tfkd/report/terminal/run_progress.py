@@ -14,6 +14,10 @@ from tfkd.train.progress import Progress
 class Lines:
     """One plain line an epoch, for where there is no terminal."""
 
+    def remark(self, text: str) -> None:
+        """Print the sentence."""
+        print(text, file=sys.stderr, flush=True)
+
     def teacher(self, done: int, total: int) -> None:
         """Say when the teacher begins, and when it has been asked."""
         if done in (0, total):
@@ -41,6 +45,10 @@ class Bar:
     def __init__(self, bar: Any) -> None:
         self._bar = bar
         self._teaching: Any = None
+
+    def remark(self, text: str) -> None:
+        """Print the sentence above the bar."""
+        self._bar.console.print(text, markup=False, highlight=False)
 
     def teacher(self, done: int, total: int) -> None:
         """Advance a bar of its own."""

@@ -52,6 +52,9 @@ class _Epochs:
         self._name = name
         self._report = report
 
+    def remark(self, text: str) -> None:
+        """A sentence, which is the same for many runs."""
+
     def teacher(self, done: int, total: int) -> None:
         """So many outputs of the teacher."""
 
