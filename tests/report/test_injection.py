@@ -53,7 +53,7 @@ def renamed(value, old, new):
 
 
 @pytest.fixture(scope="module")
-def crafted(small_study, tmp_path_factory):
+def crafted(small_study, sealed, tmp_path_factory):
     """The small study, with evil in every place that holds text."""
     study, root, _ = small_study
     new = tmp_path_factory.mktemp("crafted")
@@ -70,7 +70,6 @@ def crafted(small_study, tmp_path_factory):
     study = msgspec.convert(plan, Study)
     write_study(study, new)
     for run in study.runs(new):
-        (new / run.name / "SHA256SUMS").unlink()
         for name, changes in (
             ("data.json", {"name": EVIL, "classes": [f"{n}{EVIL}" for n in range(10)]}),
             (
@@ -86,6 +85,7 @@ def crafted(small_study, tmp_path_factory):
         ):
             file = new / run.name / name
             file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+        sealed(new / run.name)
     return read_studies(new)[0], new, write_report(study, new, new)
 
 
@@ -203,7 +203,7 @@ def test_a_link_to_the_whole_study_is_followed(small_study, tmp_path):
     assert collect(study, tmp_path / "link").records == records
 
 
-def test_the_teachers_name_comes_from_the_plan(small_study, tmp_path):
+def test_the_teachers_name_comes_from_the_plan(small_study, sealed, tmp_path):
     study, root, records = small_study
     shutil.copytree(root, tmp_path / "study")
     for file in (tmp_path / "study").rglob("settings.json"):
@@ -211,7 +211,7 @@ def test_the_teachers_name_comes_from_the_plan(small_study, tmp_path):
         if settings["teacher"]:
             settings["teacher"]["run"] = "../../elsewhere"
         file.write_text(json.dumps(settings))
-        file.with_name("SHA256SUMS").unlink()  # it would tell
+        sealed(file.parent)
     kept = list((tmp_path / "study").rglob("epoch-1.json"))
     assert len(kept) == 2
     assert collect(study, tmp_path / "study").records == records

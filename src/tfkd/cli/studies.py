@@ -202,7 +202,7 @@ def run_named_study(
     print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.data_root))
 
 
-def status_of_studies(directory: Path) -> None:
+def status_of_studies(directory: Path) -> int:
     """Say how far the studies of a directory are.
 
     Args:
@@ -212,8 +212,14 @@ def status_of_studies(directory: Path) -> None:
     from tfkd.study.directory import read_studies
     from tfkd.study.status import study_status
 
+    damaged = False
     for study in read_studies(directory):
-        print_status(study, study_status(study, directory), _console())
+        arms = study_status(study, directory)
+        left_out = [sentence for arm in arms for sentence in arm.left_out]
+        _say_left_out(study, left_out)
+        damaged = damaged or bool(left_out)
+        print_status(study, arms, _console())
+    return 1 if damaged else 0
 
 
 def report(directory: Path, *, out: Path | None = None) -> int:
@@ -226,20 +232,25 @@ def report(directory: Path, *, out: Path | None = None) -> int:
         directory: of studies, as `tfkd study run` and `tfkd compare` make it.
         out: where to. Default: the directory itself.
     """
+    from tfkd.report.study_data import read_study
     from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
-    from tfkd.study.records import collect, write_records
+    from tfkd.study.records import write_records
 
     studies = read_studies(directory)
     out = out or directory
     out.mkdir(parents=True, exist_ok=True)
     damaged = False
     for study in studies:
-        records, left_out = collect(study, directory)
-        for sentence in left_out:
-            print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
-        damaged = damaged or bool(left_out)
-        written = write_report(study, directory, out, records=records)
-        written += write_records(study, records, out)
+        data = read_study(study, directory)
+        _say_left_out(study, data.left_out)
+        damaged = damaged or bool(data.left_out)
+        written = write_report(study, directory, out, data=data)
+        written += write_records(study, data.records, out)
         print("\n".join(str(file) for file in written))
     return 1 if damaged else 0
+
+
+def _say_left_out(study: Study, sentences: list[str]) -> None:
+    for sentence in sentences:
+        print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)

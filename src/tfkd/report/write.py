@@ -6,14 +6,13 @@ from pathlib import Path
 
 from tfkd.report.page import make_page
 from tfkd.report.render import to_html, to_markdown
-from tfkd.report.study_data import read_study
+from tfkd.report.study_data import StudyData, read_study
 from tfkd.runs import files
 from tfkd.study.plan import Study
-from tfkd.study.records import Record
 
 
 def write_report(
-    study: Study, root: Path, out: Path, *, records: list[Record] | None = None
+    study: Study, root: Path, out: Path, *, data: StudyData | None = None
 ) -> list[Path]:
     """Write the report of a study, finished or not, from its run directories alone.
 
@@ -21,13 +20,13 @@ def write_report(
         study: the plan.
         root: the study's directory.
         out: where to; made where it is missing.
-        records: of `tfkd.study.records.collect`, if they are at hand.
+        data: of `read_study`, if they are at hand.
 
     Returns:
         The files: `NAME.html`, which needs no other file and no network; `NAME.md`; and
         `NAME.table.csv`, one row for each arm.
     """
-    page = make_page(read_study(study, root, records=records))
+    page = make_page(read_study(study, root) if data is None else data)
     out.mkdir(parents=True, exist_ok=True)
     contents = {
         out / f"{study.name}.html": to_html(page),

@@ -20,6 +20,7 @@ from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
     CHECKSUMS_FILE,
+    RESULT_FILE,
     read_verified,
     verify,
     what_to_delete,
@@ -98,7 +99,7 @@ class RunDirectory:
     @property
     def result_file(self) -> Path:
         """The result; the run is finished where it exists."""
-        return self.path / "result.json"
+        return self.path / RESULT_FILE
 
     @property
     def checkpoint_file(self) -> Path:
