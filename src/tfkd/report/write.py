@@ -8,6 +8,7 @@ from tfkd.report.page import make_page
 from tfkd.report.render import to_html, to_markdown
 from tfkd.report.study_data import StudyData, read_study
 from tfkd.runs import files
+from tfkd.study.directory import remove_leftovers
 from tfkd.study.plan import Study
 
 
@@ -28,6 +29,7 @@ def write_report(
     """
     page = make_page(read_study(study, root) if data is None else data)
     out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(study, out)
     contents = {
         out / f"{study.name}.html": to_html(page),
         out / f"{study.name}.md": to_markdown(page),

@@ -141,7 +141,10 @@ def _record(
     assert settings.teacher is not None
     form = settings.teacher.cache
     views, samples = number_of_views(settings, data), len(data.train)
-    _check_room(path.parent, views * samples * StoredForm(form).bytes_per_sample(data.num_classes))
+    needed = StoredForm(form).bytes_of_cache(
+        data.num_classes, samples=samples, views=views, largest=int(data.train.indices.max())
+    )
+    _check_room(path.parent, needed)
 
     def batches(batch_size: int) -> Iterator[tuple[Tensor, Tensor, int]]:
         loader = make_loader(
