@@ -61,9 +61,7 @@ def broken_reports(study, root, folder, chance, cases, capsys, sealed):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_one_changed_value_gives_a_page_or_one_line(
-    small_study, sealed, chance, tmp_path, capsys
-):
+def test_one_changed_value_gives_a_page_or_one_line(small_study, sealed, chance, tmp_path, capsys):
     study, root, _ = small_study
     written, refused = broken_reports(study, root, tmp_path / "s", chance, QUICK, capsys, sealed)
     assert written + refused == 2 * QUICK
@@ -72,9 +70,7 @@ def test_one_changed_value_gives_a_page_or_one_line(
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.filterwarnings("ignore")
-def test_many_changed_values_give_pages_or_one_line(
-    small_study, sealed, chance, tmp_path, capsys
-):
+def test_many_changed_values_give_pages_or_one_line(small_study, sealed, chance, tmp_path, capsys):
     study, root, _ = small_study
     written, refused = broken_reports(study, root, tmp_path / "s", chance, LONG, capsys, sealed)
     with capsys.disabled():

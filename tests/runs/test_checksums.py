@@ -80,7 +80,9 @@ def test_damaged_checksums_are_named_too(run):
 def test_a_finished_run_without_checksums_is_named_with_what_to_do(run):
     (run.path / "SHA256SUMS").unlink()
     for read in READERS.values():
-        with pytest.raises(ValueError, match=r"SHA256SUMS beside result.json.*delete the directory"):
+        with pytest.raises(
+            ValueError, match=r"SHA256SUMS beside result.json.*delete the directory"
+        ):
             read(run)
 
 
@@ -202,7 +204,9 @@ def test_numbers_that_no_run_comes_to_are_refused(run, sealed, name, place, valu
     holder[last] = value
     file.write_text("\n".join([*lines[:-1], json.dumps(values)]))
     sealed(run.path)
-    with pytest.raises(ValueError, match=rf"{name} as this program writes it.*delete the directory"):
+    with pytest.raises(
+        ValueError, match=rf"{name} as this program writes it.*delete the directory"
+    ):
         READERS[name](run)
 
 

@@ -52,6 +52,10 @@ WRONG = {
     "a module that is not there": (changed(PLAIN, student="not_there:f"), "a module not_there"),
     "no network": (changed(PLAIN, student="own_parts:cropped_digits"), "cropped_digits"),
     "weights that a network has not": (changed(PLAIN, pretrained=True), "`pretrained`"),
+    "batches of one where batch norm has one value": (
+        changed(PLAIN, student="plain_cnn", batch_size=1),
+        "`batch_size` of at least 2, got 1: batch norm of plain_cnn",
+    ),
     "more images than there are": (data(train_size=5000), "`train_size` from 10 .* to 1081"),
     "fewer images than classes": (data(train_size=9), "`train_size` from 10"),
     "a validation split that leaves nothing": (

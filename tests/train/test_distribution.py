@@ -39,6 +39,10 @@ ADAM = changed(PLAIN, optimizer=AdamW(learning_rate=0.01))
 BATCH_NORM = RunSettings(
     Recipe(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
 )
+# Of 66 training images two are left for a last batch, one for each process.
+ONE_EACH = RunSettings(
+    Recipe(data=DataSettings("digits", train_size=66), student="plain_cnn", epochs=2, batch_size=32)
+)
 
 PROGRAM = """
 from pathlib import Path
@@ -127,6 +131,7 @@ def pair(request, tmp_path_factory):
         (folder / "adam", ADAM, KEPT, False),
         (folder / "interrupted", ADAM, KEPT, True),
         (folder / "batch-norm", BATCH_NORM, Circumstances(), False),
+        (folder / "one-each", ONE_EACH, Circumstances(), False),
     ]
     train_pair(folder, jobs, request.param)
     return folder
@@ -153,6 +158,13 @@ def test_two_processes_give_the_weights_and_metrics_of_one(optimizer, alone, pai
     assert theirs == pytest.approx(structs.asdict(results[0].test), rel=1e-3)
     labels = [load_file(path / "test.safetensors")["labels"] for path in (one, two)]
     assert torch.equal(*labels)
+
+
+def test_a_last_batch_of_one_image_for_each_process_is_left_out_where_it_must(pair):
+    run = RunDirectory(pair / "one-each")
+    assert run.result().samples.train == 66
+    shares = [record.train_accuracy * 64 for record in run.history()]
+    assert shares == pytest.approx([round(share) for share in shares], abs=1e-9)
 
 
 def test_an_interrupted_pair_ends_the_same(pair):

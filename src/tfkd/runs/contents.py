@@ -13,7 +13,6 @@ from msgspec import Struct
 from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, TeacherSettings
 
-
 LARGEST = 1e100
 """Of a loss or a rate; float32 ends at 3.4e38, and the square of this is a float64."""
 MOST_SECONDS = 1e12

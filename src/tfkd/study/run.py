@@ -12,6 +12,7 @@ from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student
 from tfkd.train.teacher_network import check_teacher
 
@@ -116,3 +117,4 @@ def check_runs(
         if (arm.recipe.student, arm.recipe.data) not in students:
             students.add((arm.recipe.student, arm.recipe.data))
             check_student(arm.recipe, data)
+        check_batch_size(arm.recipe, data)

@@ -34,6 +34,7 @@ from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
 from tfkd.train.measure import predict, result_of
 from tfkd.train.progress import Progress
+from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.stepper import Stepper
@@ -80,6 +81,13 @@ class Training:
             check_teacher(run, settings)
         settings.method.check(data.num_classes)
         self.student = make_student(settings, data, accelerator)
+        share = smallest_share(
+            self.student.network,
+            settings.recipe,
+            data,
+            processes=accelerator.num_processes,
+            device=accelerator.device,
+        )
         self.lesson = make_lesson(
             settings,
             data,
@@ -94,6 +102,7 @@ class Training:
             batch_size=settings.recipe.batch_size,
             accumulation=settings.recipe.gradient_accumulation,
             processes=accelerator.num_processes,
+            smallest_share=share,
         )
         self.stepper = Stepper(
             self.student,
