@@ -15,6 +15,9 @@ from tfkd.references import is_reference
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
 """The known data sets."""
 
+MOST_PIXELS = 1 << 12
+"""Height and width of images as a network sees them."""
+
 FOLDER = "folder"
 """The name of every folder of images by class; which one is said by where it lies."""
 
@@ -32,8 +35,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
         train_size: training images to keep beside the validation split. Default: all of them.
         validation_fraction: share of the official training images that is held out for validation,
             in [0, 1). Default: 0.1.
-        image_size: height and width in pixels. Default: the data set's own; 224 for imagenet and
-            folders.
+        image_size: height and width in pixels, at most 4096. Default: the data set's own; 224 for
+            imagenet and folders.
         augmentation: the data set's own, or none.
         views: augmented views of each training image, shown in turn: epoch e shows view e mod
             `views`. Default: a new one every epoch.
@@ -63,6 +66,10 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None:
                 check_integer(name, value, minimum=1)
+        if self.image_size is not None and self.image_size > MOST_PIXELS:
+            raise ValueError(
+                f"Expected `image_size` from 1 to {MOST_PIXELS}, got {self.image_size}."
+            )
         check_choice("augmentation", self.augmentation, ("default", "none"))
         if os.sep in self.name:
             raise ValueError(

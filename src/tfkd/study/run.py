@@ -12,6 +12,7 @@ from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.memory import check_memory
 from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student
 from tfkd.train.teacher_network import check_teacher
@@ -114,6 +115,7 @@ def check_runs(
     for arm in study.arms:
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
+        check_memory(arm.recipe, data)
         if (arm.recipe.student, arm.recipe.data) not in students:
             students.add((arm.recipe.student, arm.recipe.data))
             check_student(arm.recipe, data)

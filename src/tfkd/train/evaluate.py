@@ -16,6 +16,7 @@ from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
 from tfkd.metrics import all_metrics
 from tfkd.runs import Metrics, RunDirectory
 from tfkd.train.accelerator import needs_cpu
+from tfkd.train.memory import at_once
 
 EVALUATION_BATCH = 512
 
@@ -113,7 +114,7 @@ def measuring_loader(
     return make_loader(
         data,
         split,
-        batch_size=EVALUATION_BATCH,
+        batch_size=at_once(data, EVALUATION_BATCH),
         train=False,
         rank=accelerator.process_index,
         world_size=accelerator.num_processes,

@@ -33,6 +33,7 @@ from tfkd.train.event_writer import event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
 from tfkd.train.measure import predict, result_of
+from tfkd.train.memory import check_memory
 from tfkd.train.progress import Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
@@ -80,6 +81,7 @@ class Training:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
         settings.method.check(data.num_classes)
+        check_memory(settings.recipe, data)
         self.student = make_student(settings, data, accelerator)
         share = smallest_share(
             self.student.network,

@@ -22,6 +22,7 @@ from tfkd.runs.settings import RunSettings, RunTeacher, TeacherSettings
 from tfkd.teachers import CachedTeacher
 from tfkd.teachers.cache.description import DESCRIPTION
 from tfkd.teachers.cache.forms import StoredForm
+from tfkd.train.memory import at_once
 from tfkd.train.progress import Progress
 from tfkd.train.stopping import Signals, end, launcher
 
@@ -150,7 +151,9 @@ def _record(
         loader = make_loader(
             data,
             data.train,
-            batch_size=batch_size,
+            batch_size=at_once(data, batch_size)
+            if accelerator.device.type == "cpu"
+            else batch_size,
             train=False,
             augment=True,
             seed=settings.seed,
