@@ -36,11 +36,14 @@ def train(
     from tfkd.report.terminal.run_progress import show_progress
     from tfkd.runs import RunDirectory
     from tfkd.train import train_run
+    from tfkd.train.teacher_remark import remark_on_teacher
 
     if not is_main_process():
         train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
         return
     was_finished = not overwrite and RunDirectory(out).result() is not None
+    if not was_finished and (remark := remark_on_teacher(settings)) is not None:
+        print(f"Note: {remark}")
     with show_progress() as progress:
         result = train_run(
             out,

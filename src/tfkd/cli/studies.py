@@ -110,6 +110,10 @@ def _run_study(
             other_data=other_data,
         )
     print_rows(summarise_study(study, records), _console())
+    left_out = len(study.runs(out)) - len(records)
+    if left_out:
+        runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"
+        print(f"{runs} left out, for a reason that tfkd report {out} names.")
     print(f"All numbers: {out / study.name}.jsonl and .csv")
     print(f"A page with pictures: tfkd report {out}")
 

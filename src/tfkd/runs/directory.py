@@ -335,9 +335,12 @@ class RunDirectory:
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():
+            kept = ", ".join(map(str, self.snapshots())) or "none"
+            finished = self.result_file.exists() and self.weights_file().is_file()
             raise FileNotFoundError(
-                f"Expected weights in {weights}, found none. Is the run finished? "
-                f"Snapshots it keeps: {', '.join(map(str, self.snapshots())) or 'none'}."
+                f"Expected weights in {weights}, found none. "
+                f"{'' if finished else 'Is the run finished? '}Snapshots it keeps: {kept}"
+                f"{'; the final weights need no epoch' if finished else ''}."
             )
         data = self.data()
         verify(self.path, weights)

@@ -12,6 +12,7 @@ from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.event_writer import check_event_writer
 from tfkd.train.memory import check_memory
 from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student
@@ -53,6 +54,8 @@ def run_study(
         RunsFailedError: if runs failed; the others are finished.
     """
     circumstances = circumstances or Circumstances()
+    if circumstances.tensorboard:
+        check_event_writer()
     runs = study.runs(root)
     check_runs(study, runs, root, circumstances, other_data=other_data)
     write_study(study, root)

@@ -29,7 +29,7 @@ from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
 from tfkd.train.evaluate import measuring_loader
-from tfkd.train.event_writer import event_writer
+from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
 from tfkd.train.measure import predict, result_of
@@ -82,6 +82,8 @@ class Training:
             check_teacher(run, settings)
         settings.method.check(data.num_classes)
         check_memory(settings.recipe, data)
+        if circumstances.tensorboard:
+            check_event_writer()
         self.student = make_student(settings, data, accelerator)
         share = smallest_share(
             self.student.network,
