@@ -25,8 +25,10 @@ from scipy.io import savemat
 
 from tfkd.cli.commands import COMMANDS
 from tfkd.cli.parser import UsageError, parse
-from tfkd.data import DataSettings
+from tfkd.data import DataSettings, Places
 from tfkd.data.image_files import check_images, read_rgb
+from tfkd.data.image_files.reading import prepare_decoders
+from tfkd.data.sources.folder import load_folder
 from tfkd.data.sources.imagenet import load_imagenet
 from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
 from tfkd.models import create_model
@@ -56,7 +58,9 @@ MOST_GROWTH = 1_500_000
 """KiB by which this process may grow over all cases of a reader; torch and Pillow have caches."""
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "tif": "TIFF", "webp": "WEBP"}
-FORMATS |= {"bmp": "BMP", "ppm": "PPM"}
+FORMATS |= {"bmp": "BMP", "ppm": "PPM", "tga": "TGA", "jp2": "JPEG2000", "avif": "AVIF"}
+FORMATS |= {"ico": "ICO", "icns": "ICNS", "pcx": "PCX", "qoi": "QOI", "sgi": "SGI", "dds": "DDS"}
+FORMATS |= {"heic": "HEIF"}
 
 
 class Evil:
@@ -307,6 +311,15 @@ def _of_data(root):
     savemat(kit / "meta.mat", {"synsets": synsets[:, None]})
     truth = kit / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text("2\n")
+    table = root / "labels.csv"
+    table.write_text(
+        "path,label,split\n"
+        "tiny/train/n01/0.JPEG,one,train\n"
+        "tiny/train/n02/0.JPEG,two,train\n"
+        "tiny/val/images/val_0.JPEG,one,test\n"
+    )
+    places = Places(labels=str(table))
+    found[table.name] = (table, changed_bytes, lambda: load_folder(places))
     found[f"imagenet {truth.name}"] = (truth, changed_bytes, lambda: load_imagenet(str(imagenet)))
     return found
 
@@ -323,6 +336,7 @@ def _of_images(root):
         return read
 
     found = {}
+    prepare_decoders()
     for suffix, kind in FORMATS.items():
         path = root / f"image.{suffix}"
         image.save(path, kind)

@@ -71,5 +71,7 @@ def test_a_text_that_is_no_value_is_refused_by_name(name, text, message):
 
 def test_what_is_a_closed_set_says_so():
     assert values_of(options()["schedule"].kind) == ("constant", "step", "cosine", "one-cycle")
-    assert values_of(options()["augmentation"].kind) == ("default", "none")
+    assert values_of(options()["sampler"].kind) == ("shuffled", "balanced")
+    assert values_of(options()["fit"].kind) == ("centre-crop", "squash")
+    assert values_of(options()["augmentation"].kind) == ()
     assert values_of(options()["epochs"].kind) == ()

@@ -23,6 +23,7 @@ from tfkd.runs import (
 )
 from tfkd.runs.options import options
 from tfkd.runs.plain_yaml import read_plain_yaml, to_yaml
+from tfkd.runs.preparation import prepared
 from tfkd.runs.written import changed, merged, nested, read_written
 
 
@@ -39,11 +40,22 @@ def test_every_option_reaches_its_field():
     given = {
         "data": "cifar10",
         "data_root": "/somewhere",
+        "train_dir": "/train",
+        "validation_dir": "/validation",
+        "test_dir": "/test",
+        "labels": "/labels.csv",
         "train_size": 100,
         "validation_fraction": 0.2,
         "image_size": 16,
         "augmentation": "none",
         "views": 4,
+        "folds": 3,
+        "sampler": "balanced",
+        "fit": "squash",
+        "crop_fraction": 0.9,
+        "interpolation": "bicubic",
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.25,),
         "student": "timm/resnet18",
         "pretrained": True,
         "epochs": 7,
@@ -129,7 +141,7 @@ def test_what_is_left_out_is_as_the_data_set_asks(tmp_path):
     assert make_run({})[0].recipe == defaults("digits").recipe
     assert make_run({"data": "cifar100"})[0].recipe == defaults("cifar100").recipe
     settings, circumstances = make_run({"data": str(tmp_path)})
-    assert settings.recipe == defaults("folder").recipe
+    assert settings.recipe == prepared(defaults("folder").recipe)
     assert settings.recipe.student == "timm/resnet18"
     assert circumstances.data_root == str(tmp_path)
 

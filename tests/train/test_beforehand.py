@@ -42,8 +42,21 @@ WRONG = {
         r"`confidence`.*0\.05",
     ),
     "images that the network does not take": (
-        changed(data(image_size=384), student="timm/vit_tiny_patch16_224"),
-        "a `student` that takes images of 1 × 384 × 384, but timm/vit_tiny_patch16_224 does not",
+        changed(data(image_size=20), student="timm/test_vit"),
+        "a `student` that takes images of 1 × 20 × 20, but timm/test_vit does not",
+    ),
+    "images that the network cannot be built for": (
+        changed(data(image_size=8), student="timm/test_vit_relpos"),
+        "`image_size` that timm/test_vit_relpos can be built for, got 8",
+    ),
+    "images that are too large for a small network": (
+        changed(data(image_size=65), student="resnet18"),
+        "got 65: resnet18 is for images up to 64 pixels; timm/resnet18 is for photographs",
+    ),
+    "a cut of images of one size": (data(crop_fraction=0.9), "no `crop_fraction` for digits"),
+    "a mean of three channels": (
+        data(mean=(0.4, 0.5, 0.6)),
+        "`mean` to be a number for each channel, of which there are 1, or one for all, got 3",
     ),
     "images that one's own network does not take": (
         changed(PLAIN, student="own_parts:images_of_28"),

@@ -176,7 +176,7 @@ def test_an_interrupted_pair_ends_the_same(pair):
 
 def test_one_process_reads_what_two_have_written(pair):
     path = pair / "batch-norm"
-    measured, result = evaluate_run(path), RunDirectory(path).result()
+    measured, result = evaluate_run(path).metrics, RunDirectory(path).result()
     assert structs.asdict(measured) == pytest.approx(structs.asdict(result.test), rel=1e-4)
 
 
@@ -185,7 +185,7 @@ import msgspec, torch
 from tfkd.train import evaluate_run
 
 torch.set_num_threads(1)
-print(msgspec.json.encode([evaluate_run(path) for path in paths]).decode())
+print(msgspec.json.encode([evaluate_run(path).metrics for path in paths]).decode())
 """
 
 

@@ -1,11 +1,11 @@
-"""Commands on many runs: compare them, run a study of the paper, say how far it is, report."""
+"""Commands on many runs: compare them, run a study of the paper, say how far it is."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd.cli.report import say_left_out
 from tfkd.cli.runs import check_models
 from tfkd.runs.written import Written
 
@@ -81,7 +81,8 @@ def _name(data: str, circumstances: Circumstances) -> str:
     """What directories of runs on these data are called."""
     from tfkd.data.settings import FOLDER
 
-    return Path(circumstances.data_root or "").name if data == FOLDER else data
+    places = circumstances.places
+    return places.name if data == FOLDER and places is not None else data
 
 
 def _run_study(
@@ -203,7 +204,7 @@ def run_named_study(
     from tfkd.study.execute import default_jobs
 
     jobs = default_jobs() if jobs is None else jobs
-    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.data_root))
+    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.places))
 
 
 def status_of_studies(directory: Path) -> int:
@@ -220,41 +221,7 @@ def status_of_studies(directory: Path) -> int:
     for study in read_studies(directory):
         arms = study_status(study, directory)
         left_out = [sentence for arm in arms for sentence in arm.left_out]
-        _say_left_out(study, left_out)
+        say_left_out(study.name, left_out)
         damaged = damaged or bool(left_out)
         print_status(study, arms, _console())
     return 1 if damaged else 0
-
-
-def report(directory: Path, *, out: Path | None = None) -> int:
-    """Write a page about each study of a directory, from its runs alone.
-
-    The page, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv have the
-    tables, NAME.jsonl and NAME.csv every run.
-
-    Args:
-        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
-        out: where to. Default: the directory itself.
-    """
-    from tfkd.report.study_data import read_study
-    from tfkd.report.write import write_report
-    from tfkd.study.directory import read_studies
-    from tfkd.study.records import write_records
-
-    studies = read_studies(directory)
-    out = out or directory
-    out.mkdir(parents=True, exist_ok=True)
-    damaged = False
-    for study in studies:
-        data = read_study(study, directory)
-        _say_left_out(study, data.left_out)
-        damaged = damaged or bool(data.left_out)
-        written = write_report(study, directory, out, data=data)
-        written += write_records(study, data.records, out)
-        print("\n".join(str(file) for file in written))
-    return 1 if damaged else 0
-
-
-def _say_left_out(study: Study, sentences: list[str]) -> None:
-    for sentence in sentences:
-        print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)

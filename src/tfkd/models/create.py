@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 
@@ -54,7 +55,12 @@ def model_names() -> list[str]:
 
 
 def create_model(
-    name: str, *, num_classes: int, in_channels: int = 3, pretrained: bool = False
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    pretrained: bool = False,
+    image_size: int | None = None,
 ) -> nn.Module:
     """Build the network called `name`.
 
@@ -70,14 +76,16 @@ def create_model(
         num_classes: number of classes K, at least 2.
         in_channels: channels of the images, at least 1.
         pretrained: whether to take timm's weights, which timm may have to download.
+        image_size: height and width of the images, for those of timm's networks that are built for
+            one size; None: their own.
 
     Returns:
         A network from images (N, in_channels, H, W) to logits (N, K).
 
     Raises:
         TypeError: if a size is not an int, or `name` not a str.
-        ValueError: if nobody knows the name, if a size is too small, or if weights are asked of
-            a network of this package, which has none.
+        ValueError: if nobody knows the name, if a size is too small, if weights are asked of a
+            network of this package, which has none, or if it cannot be built for `image_size`.
         ModuleNotFoundError: if the name is not this package's and timm is not installed.
 
     Example:
@@ -105,14 +113,39 @@ def create_model(
     check_model_name(name)
     import timm
 
-    with _weights_only():
+    size = _size_of(name, image_size)
+    with _weights_only(), _saying_the_size(name, {} if pretrained else size):
         network: nn.Module = timm.create_model(
             name.removeprefix(_TIMM),
             pretrained=pretrained,
             num_classes=num_classes,
             in_chans=in_channels,
+            **size,
         )
     return network
+
+
+def _size_of(name: str, image_size: int | None) -> dict[str, Any]:
+    """What timm is told of the size of images, for a network that is built for one."""
+    import timm
+
+    configuration = timm.models.get_pretrained_cfg(name.removeprefix(_TIMM))
+    fixed = configuration is not None and configuration.fixed_input_size
+    return {"img_size": image_size} if fixed and image_size is not None else {}
+
+
+@contextmanager
+def _saying_the_size(name: str, size: dict[str, Any]) -> Iterator[None]:
+    """Name a network, and the size that it cannot be built for."""
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError, ZeroDivisionError) as error:
+        if not size:
+            raise
+        raise ValueError(
+            f"Expected an `image_size` that {name} can be built for, got {size['img_size']}: "
+            f"{error}"
+        ) from error
 
 
 def check_model_name(name: str, *, argument: str = "model") -> None:

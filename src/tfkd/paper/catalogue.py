@@ -97,7 +97,7 @@ def make_study(
     teacher = teacher or defaults(base.data.name).teacher
     if teacher == base.student:
         raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
-    num_classes = data_shape(base.data, root=circumstances.data_root).classes
+    num_classes = data_shape(base.data, root=circumstances.places).classes
     if name == ALL_METHODS:
         study = all_methods(
             base, teacher=teacher, num_classes=num_classes, seeds=seeds, controls=controls

@@ -196,9 +196,8 @@ class RunDirectory:
         self.failure_file.unlink(missing_ok=True)
         stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
-        if circumstances.data_root is not None:
-            root = Path(circumstances.data_root).expanduser().absolute()
-            circumstances = replace(circumstances, data_root=str(root))
+        if circumstances.places is not None:
+            circumstances = circumstances.with_places(circumstances.places.absolute())
         files.write_json(self.settings_file, StoredSettings(**fields, circumstances=circumstances))
         if teacher_digest is None:
             self.teacher_file.unlink(missing_ok=True)
@@ -350,6 +349,7 @@ class RunDirectory:
             settings.recipe.student,
             num_classes=len(data.classes),
             in_channels=data.channels,
+            image_size=data.image_size,
         )
         with torch.device("meta"):
             check_shapes(create(), weights)

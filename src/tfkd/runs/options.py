@@ -222,7 +222,8 @@ def _called(kind: Any) -> str:
         return f"one of {', '.join(values_of(kind))}"
     if get_origin(kind) in (tuple, list):
         inner = get_args(kind)[0]
-        return f"{'whole numbers' if inner is int else 'names'} with commas between them"
+        called = {int: "whole numbers", float: "numbers"}.get(inner, "names")
+        return f"{called} with commas between them"
     named = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
     return named.get(kind, "text")
 

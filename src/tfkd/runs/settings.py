@@ -244,6 +244,13 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
         if self.teacher is None:
             return
+        data = self.recipe.data
+        if "none" not in (self.teacher.cache, data.augmentation) and data.sampler == "balanced":
+            raise ValueError(
+                "Expected no `teacher_cache` with the `sampler` balanced, unless `augmentation` is "
+                f"none, got {self.teacher.cache}: an image that comes several times in an epoch is "
+                "another one each time."
+            )
         if not self.method.has_teacher:
             raise ValueError(
                 f"Expected no `teacher` for the method {self.method.name}, which no network "

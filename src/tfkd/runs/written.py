@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -16,10 +17,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from tfkd._checks import check_choice, did_you_mean
+from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER, name_and_root
-from tfkd.runs.circumstances import Circumstances
+from tfkd.runs.circumstances import PLACES, Circumstances
 from tfkd.runs.files import why
 from tfkd.runs.options import option_at, options, value_of
+from tfkd.runs.preparation import prepared, without_own
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
@@ -149,6 +152,8 @@ def make_recipe(
 ) -> tuple[Recipe, Circumstances]:
     """Return a recipe that somebody wrote down, and the circumstances with the place of its data.
 
+    How photographs are shown is said in it, as `tfkd.runs.preparation.prepared` fills it in.
+
     Args:
         written: the part `recipe` of what `nested` returns.
         circumstances: that may say where the data lie.
@@ -156,11 +161,15 @@ def make_recipe(
     Raises:
         ValueError: for a value that cannot be.
     """
-    data = written.get("data", {}).get("name", "digits")
-    name, root = name_and_root(data, circumstances.data_root)
+    places = circumstances.places or Places()
+    data = written.get("data", {}).get("name", FOLDER if places.of_a_folder else "digits")
+    if data == FOLDER and places.of_a_folder:
+        name, root = FOLDER, places.root
+    else:
+        name, root = name_and_root(data, places.root)
     written = {**written, "data": {**written.get("data", {}), "name": name}}
-    recipe = changed(defaults(name).recipe, written)
-    return recipe, msgspec.structs.replace(circumstances, data_root=root)
+    recipe = prepared(changed(defaults(name).recipe, written))
+    return recipe, circumstances.with_places(replace(places, root=root).absolute())
 
 
 def changed(recipe: Recipe, written: Mapping[str, Any]) -> Recipe:
@@ -257,7 +266,8 @@ def merged(first: Written, second: Written) -> Written:
     """Return what two sources say together, of which the second has the last word.
 
     Where it names another optimiser, schedule, method or folder, what the first said of its own
-    goes as far as it does not suit that.
+    goes as far as it does not suit that; where it names another student or data set, how the first
+    student is shown photographs goes, as far as that student says it itself.
 
     Args:
         first: as `nested` returns it.
@@ -277,9 +287,19 @@ def merged(first: Written, second: Written) -> Written:
     method, another = (said.get("method", {}).get("name") for said in (first, second))
     if method != another and None not in (method, another):
         first["method"].pop("numbers", None)
+    if _another(recipe, other, "student") or _another(
+        recipe.get("data", {}), other.get("data", {}), "name"
+    ):
+        first.setdefault("recipe", {})["data"] = without_own(recipe)
     if recipe.get("data", {}).get("name") == FOLDER and "name" in other.get("data", {}):
-        first.get("circumstances", {}).pop("data_root", None)
+        for place in PLACES:
+            first.get("circumstances", {}).pop(place, None)
     return _joined(first, second)
+
+
+def _another(first: Mapping[str, Any], second: Mapping[str, Any], name: str) -> bool:
+    """Whether both name something, and not the same."""
+    return None not in (first.get(name), second.get(name)) and first[name] != second[name]
 
 
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:

@@ -26,6 +26,9 @@ def comparison(
 ) -> Study:
     """Plan a comparison of methods with their defaults.
 
+    Student and teacher see the same images, prepared as the student asks for them (as `base` says):
+    a teacher that is shown others than its student would teach something else.
+
     Args:
         base: data, student and recipe of every run.
         teacher: name of the larger network.

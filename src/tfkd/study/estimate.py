@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 
-from tfkd.data import DataSettings, load_data
+from tfkd.data import DataSettings, Places, load_data
 from tfkd.models import create_model
 from tfkd.study.directory import run_directory
 from tfkd.study.plan import Study
@@ -64,7 +64,7 @@ class Estimate:
     seconds: float
 
 
-def data_shape(settings: DataSettings, *, root: str | None = None) -> DataShape:
+def data_shape(settings: DataSettings, *, root: str | Places | None = None) -> DataShape:
     """Return the numbers of a data set, from the data or, where they are missing, as published.
 
     Args:
@@ -98,7 +98,7 @@ def estimate(
     root: Path,
     *,
     jobs: int = 1,
-    data_root: str | None = None,
+    data_root: str | Places | None = None,
     measure: Measure | None = None,
 ) -> Estimate:
     """Measure a step of every network of a study and add up what is left.
@@ -176,7 +176,12 @@ def measure_step(name: str, shape: DataShape, batch: int) -> tuple[float, float]
     size = (batch, shape.channels, shape.image_size, shape.image_size)
     images = torch.randn(size, generator=generator).to(device, memory_format=torch.channels_last)
     labels = torch.randint(shape.classes, (batch,), generator=generator).to(device)
-    model = create_model(name, num_classes=shape.classes, in_channels=shape.channels)
+    model = create_model(
+        name,
+        num_classes=shape.classes,
+        in_channels=shape.channels,
+        image_size=shape.image_size,
+    )
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
 

@@ -210,7 +210,7 @@ def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
                 return kept.metrics.accuracy
         except ValueError:
             pass
-    metrics = evaluate_run(directory.path, epoch=epoch)
+    metrics = evaluate_run(directory.path, epoch=epoch).metrics
     files.write_json(file, _Kept(metrics, _digest(metrics)))
     return metrics.accuracy
 

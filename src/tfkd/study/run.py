@@ -101,11 +101,9 @@ def check_runs(
     for run in runs:
         settings, seed = run.settings.recipe.data, run.settings.seed
         if settings not in sources:
-            sources[settings] = load_source(settings, root=circumstances.data_root)
+            sources[settings] = load_source(settings, root=circumstances.places)
         if (settings, seed) not in splits:
-            data = split_source(
-                sources[settings], settings, seed=seed, root=circumstances.data_root
-            )
+            data = split_source(sources[settings], settings, seed=seed, root=circumstances.places)
             splits[settings, seed] = data, identify(data)
         directory = run_directory(root, run.name)
         check_settings(directory, run.settings)

@@ -10,7 +10,7 @@ from torch import nn
 
 from tfkd.data import ImageData, Loader, make_loader
 from tfkd.runs.settings import RunSettings
-from tfkd.train.evaluate import measuring_loader
+from tfkd.train.logits import measuring_loader
 from tfkd.train.progress import Progress
 from tfkd.train.teacher_cache import cached_teacher
 from tfkd.train.teacher_network import load_teacher

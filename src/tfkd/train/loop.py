@@ -28,10 +28,10 @@ from tfkd.train.checkpoint.file import write_checkpoint
 from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
-from tfkd.train.evaluate import measuring_loader
 from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
+from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
 from tfkd.train.memory import check_memory
 from tfkd.train.progress import Progress
@@ -75,7 +75,7 @@ class Training:
         self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
-        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
+        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
         identity, teacher_digest = identify(data), digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)

@@ -130,7 +130,7 @@ def _finished(
     check_teacher(run, settings)
     check_snapshots(run, circumstances)
     with contextlib.suppress(FileNotFoundError):  # without the data nobody can tell
-        root = circumstances.data_root or run.stored().circumstances.data_root
+        root = circumstances.places or run.stored().circumstances.places
         data = load_data(settings.recipe.data, seed=settings.seed, root=root)
         check_data(run, identify(data), other_data=other_data)
     run.clear_finished()

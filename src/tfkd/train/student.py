@@ -11,6 +11,7 @@ from torch import nn
 
 from tfkd.data import ImageData
 from tfkd.models import create_model, model_names
+from tfkd.models.preparation import check_image_size
 from tfkd.runs import SGD, AdamW, Recipe, RunSettings
 from tfkd.train.seeds import weights_seed
 
@@ -38,6 +39,7 @@ def make_student(settings: RunSettings, data: ImageData, accelerator: Accelerato
         num_classes=data.num_classes,
         in_channels=data.channels,
         pretrained=settings.recipe.pretrained,
+        image_size=data.image_size,
     )
     _check_images(network, settings.recipe.student, data)
     network = laid_out(
@@ -56,7 +58,12 @@ def check_student(recipe: Recipe, data: ImageData) -> None:
     Raises:
         ValueError: if nobody knows the network, or it does not take them.
     """
-    network = create_model(recipe.student, num_classes=data.num_classes, in_channels=data.channels)
+    network = create_model(
+        recipe.student,
+        num_classes=data.num_classes,
+        in_channels=data.channels,
+        image_size=data.image_size,
+    )
     if recipe.pretrained and recipe.student in model_names():
         create_model(recipe.student, num_classes=data.num_classes, pretrained=True)
     _check_images(network, recipe.student, data)
@@ -64,6 +71,7 @@ def check_student(recipe: Recipe, data: ImageData) -> None:
 
 def _check_images(network: nn.Module, name: str, data: ImageData) -> None:
     """Check, with an empty image, that a network takes images of these data."""
+    check_image_size(name, data.image_size)
     size = (1, data.channels, data.image_size, data.image_size)
     was_training = network.training
     network.eval()

@@ -99,6 +99,7 @@ def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> 
         # Which pixels a file gives, and what is drawn for its crops, is theirs to say.
         packages = ("torchvision", "pillow")
         identity["decoding"] = ", ".join(f"{name} {package_version(name)}" for name in packages)
+        identity["seen"] = f"{data.fit} {data.crop_fraction}, {data.interpolation}"
     return identity
 
 

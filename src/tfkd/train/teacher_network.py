@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from torch import nn
 
 from tfkd.data import ImageData, identify
@@ -13,6 +14,7 @@ from tfkd.models import create_model
 from tfkd.runs import RunDirectory, RunSettings, RunTeacher
 from tfkd.runs.settings import TeacherSettings
 from tfkd.runs.tensors import load_weights
+from tfkd.train.renormalised import Renormalised
 
 
 def teacher_weights(teacher: TeacherSettings) -> Path:
@@ -27,6 +29,8 @@ def load_teacher(
 ) -> nn.Module:
     """Load the network that teaches, and check that it fits the data.
 
+    A run whose images are normalised otherwise is given the student's as its own.
+
     Args:
         settings: of the teacher.
         data: of the student.
@@ -39,14 +43,20 @@ def load_teacher(
     """
     if not isinstance(settings, RunTeacher):
         model = create_model(
-            settings.model, num_classes=data.num_classes, in_channels=data.channels
+            settings.model,
+            num_classes=data.num_classes,
+            in_channels=data.channels,
+            image_size=data.image_size,
         )
         load_weights(model, Path(settings.weights))
         return model
     run = RunDirectory(settings.run)
     model = run.load_model(settings.epoch)
     ours, theirs = identify(data), run.data()
-    differing = how_a_network_sees_them_differs(ours, theirs)
+    normalised = theirs
+    if ours.channels == theirs.channels:
+        normalised = replace(theirs, mean=ours.mean, std=ours.std)
+    differing = how_a_network_sees_them_differs(ours, normalised)
     if differing is not None:
         raise ValueError(f"Expected a `teacher` with the student's {differing} in {run.path}.")
     if ours.digests["test"] != theirs.digests["test"] and not other_data:
@@ -55,6 +65,8 @@ def load_teacher(
             "may have been trained on what the student is tested on. To go on all the same: "
             "--other-data."
         )
+    if (ours.mean, ours.std) != (theirs.mean, theirs.std):
+        return Renormalised(model, given=ours, own=theirs).eval()
     return model
 
 
