@@ -15,6 +15,7 @@ from tfkd.data import DataSettings
         ({"validation_fraction": float("nan")}, "got nan"),
         ({"train_size": 0}, "`train_size` of at least 1, got 0"),
         ({"image_size": 0}, "`image_size` of at least 1"),
+        ({"image_size": 100_000}, "`image_size` from 1 to 4096, got 100000"),
         ({"views": 0}, "`views` of at least 1, got 0"),
         ({"augmentation": "auto"}, "`augmentation` to be some of none, default, .* got 'auto'"),
         ({"augmentation": "flip+rand-augmnt"}, "got 'rand-augmnt'. Did you mean rand-augment"),

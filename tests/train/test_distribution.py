@@ -45,6 +45,10 @@ TUNED = changed(
 BATCH_NORM = RunSettings(
     Recipe(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
 )
+# Of 66 training images two are left for a last batch, one for each process.
+ONE_EACH = RunSettings(
+    Recipe(data=DataSettings("digits", train_size=66), student="plain_cnn", epochs=2, batch_size=32)
+)
 
 PROGRAM = """
 from pathlib import Path
@@ -135,6 +139,7 @@ def pair(request, tmp_path_factory):
         (folder / "adam", ADAM, KEPT, False),
         (folder / "interrupted", ADAM, KEPT, True),
         (folder / "batch-norm", BATCH_NORM, Circumstances(), False),
+        (folder / "one-each", ONE_EACH, Circumstances(), False),
     ]
     if request.param == "FSDP":  # whose parts timm does not average
         tuned = changed(TUNED, weight_average=0.0)
@@ -175,6 +180,13 @@ def test_two_processes_clip_and_average_as_one_does(alone, pair):
     close(alone / name, pair / name, weights="snapshots/epoch-1.safetensors")
     first, plain = (load_file(alone / own / "weights.safetensors") for own in (name, "sgd"))
     assert not torch.allclose(first["1.weight"], plain["1.weight"], atol=1e-2)
+
+
+def test_a_last_batch_of_one_image_for_each_process_is_left_out_where_it_must(pair):
+    run = RunDirectory(pair / "one-each")
+    assert run.result().samples.train == 66
+    shares = [record.train_accuracy * 64 for record in run.history()]
+    assert shares == pytest.approx([round(share) for share in shares], abs=1e-9)
 
 
 def test_an_interrupted_pair_ends_the_same(pair):

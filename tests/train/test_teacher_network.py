@@ -102,14 +102,14 @@ def test_other_weights_are_refused_when_a_run_goes_on(settings, weights, tmp_pat
     assert train_run(run, settings).epochs == settings.recipe.epochs
 
 
-def test_a_teacher_that_was_trained_anew_is_noticed_too(settings, finished_run, tmp_path):
+def test_a_teacher_that_was_trained_anew_is_noticed_too(settings, finished_run, sealed, tmp_path):
     teacher = tmp_path / "teacher"
     train_run(teacher, finished_run[1])
     taught = changed(settings, teacher=RunTeacher(run=str(teacher)))
     interrupt(tmp_path / "run", taught)
     file = teacher / "weights.safetensors"
     change(file)
-    (teacher / "SHA256SUMS").unlink()
+    sealed(teacher)
     with pytest.raises(ValueError, match=rf"weights that taught the run .*{file}"):
         train_run(tmp_path / "run", taught)
 

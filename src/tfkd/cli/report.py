@@ -37,20 +37,26 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
 
 
 def _report_studies(directory: Path, out: Path | None, data: str | None) -> int:
+    from tfkd.report.study_data import read_study
     from tfkd.report.write import write_report
     from tfkd.study.directory import read_studies
-    from tfkd.study.records import collect, write_records
+    from tfkd.study.records import write_records
 
     studies = read_studies(directory)
     out = out or directory
     out.mkdir(parents=True, exist_ok=True)
     damaged = False
     for study in studies:
-        records, left_out = collect(study, directory)
-        for sentence in left_out:
-            print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
-        damaged = damaged or bool(left_out)
-        written = write_report(study, directory, out, records=records, data_root=data)
-        written += write_records(study, records, out)
+        found = read_study(study, directory)
+        say_left_out(study.name, found.left_out)
+        damaged = damaged or bool(found.left_out)
+        written = write_report(study, directory, out, data=found, data_root=data)
+        written += write_records(study, found.records, out)
         print("\n".join(str(file) for file in written))
     return 1 if damaged else 0
+
+
+def say_left_out(study: str, sentences: list[str]) -> None:
+    """Say which runs of a study are damaged, or do not belong to the others."""
+    for sentence in sentences:
+        print(f"tfkd: left out of {study}: {sentence}", file=sys.stderr)

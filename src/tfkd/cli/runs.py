@@ -45,6 +45,7 @@ def train(
     from tfkd.runs import RunDirectory
     from tfkd.train import train_run
     from tfkd.train.teacher_first import train_teacher_first
+    from tfkd.train.teacher_remark import remark_on_teacher
 
     if not is_main_process():
         settings = train_teacher_first(
@@ -62,6 +63,8 @@ def train(
             other_data=other_data,
         )
     was_finished = not overwrite and RunDirectory(out).result() is not None
+    if not was_finished and (remark := remark_on_teacher(settings)) is not None:
+        print(f"Note: {remark}")
     with show_progress() as progress:
         result = train_run(
             out,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd.cli.report import say_left_out
 from tfkd.cli.runs import check_models
 from tfkd.runs.written import Written
 
@@ -111,6 +112,10 @@ def _run_study(
             other_data=other_data,
         )
     print_rows(summarise_study(study, records), _console())
+    left_out = len(study.runs(out)) - len(records)
+    if left_out:
+        runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"
+        print(f"{runs} left out, for a reason that tfkd report {out} names.")
     print(f"All numbers: {out / study.name}.jsonl and .csv")
     print(f"A page with pictures: tfkd report {out}")
 
@@ -203,7 +208,7 @@ def run_named_study(
     print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.places))
 
 
-def status_of_studies(directory: Path) -> None:
+def status_of_studies(directory: Path) -> int:
     """Say how far the studies of a directory are.
 
     Args:
@@ -213,5 +218,11 @@ def status_of_studies(directory: Path) -> None:
     from tfkd.study.directory import read_studies
     from tfkd.study.status import study_status
 
+    damaged = False
     for study in read_studies(directory):
-        print_status(study, study_status(study, directory), _console())
+        arms = study_status(study, directory)
+        left_out = [sentence for arm in arms for sentence in arm.left_out]
+        say_left_out(study.name, left_out)
+        damaged = damaged or bool(left_out)
+        print_status(study, arms, _console())
+    return 1 if damaged else 0

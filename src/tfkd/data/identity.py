@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from tfkd._checks import is_writable
-from tfkd.data.settings import LARGEST_CROP, LEAST_CROP, Interpolation
+from tfkd.data.settings import LARGEST_CROP, LEAST_CROP, MOST_PIXELS, Interpolation
 
 if TYPE_CHECKING:
     from tfkd.data.image_data import ImageData
 
 SPLITS = ("train", "validation", "test")
-
-MOST_PIXELS = 1 << 14
-"""Height and width that a data set may state."""
 
 
 class DataIdentity(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,9 @@ from tfkd.references import is_reference
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
 """The known data sets."""
 
+MOST_PIXELS = 1 << 12
+"""Height and width of images as a network sees them."""
+
 FOLDER = "folder"
 """The name of every folder of images by class; which one is said by where it lies."""
 
@@ -45,8 +48,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
         train_size: training images to keep beside the validation split. Default: all of them.
         validation_fraction: share of the official training images that is held out for validation,
             in [0, 1); not said where the data have a validation split. Default: 0.1.
-        image_size: height and width in pixels. Default: the data set's own; for imagenet and
-            folders that of the network.
+        image_size: height and width in pixels, at most 4096. Default: the data set's own; for
+            imagenet and folders that of the network.
         augmentation: how training images are changed: none, default (the data set's own), or with +
             between them crop-flip, resized-crop, flip, trivial-augment, rand-augment and
             random-erasing, also beside default. Default: default.
@@ -100,6 +103,10 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None:
                 check_integer(name, value, minimum=1)
+        if self.image_size is not None and self.image_size > MOST_PIXELS:
+            raise ValueError(
+                f"Expected `image_size` from 1 to {MOST_PIXELS}, got {self.image_size}."
+            )
         if self.folds is not None:
             check_integer("folds", self.folds, minimum=2)
         force_setattr(self, "augmentation", check_names(self.augmentation))

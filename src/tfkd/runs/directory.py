@@ -20,6 +20,7 @@ from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
     CHECKSUMS_FILE,
+    RESULT_FILE,
     read_verified,
     verify,
     what_to_delete,
@@ -105,7 +106,7 @@ class RunDirectory:
     @property
     def result_file(self) -> Path:
         """The result; the run is finished where it exists."""
-        return self.path / "result.json"
+        return self.path / RESULT_FILE
 
     @property
     def checkpoint_file(self) -> Path:
@@ -347,9 +348,12 @@ class RunDirectory:
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():
+            kept = ", ".join(map(str, self.snapshots())) or "none"
+            finished = self.result_file.exists() and self.weights_file().is_file()
             raise FileNotFoundError(
-                f"Expected weights in {weights}, found none. Is the run finished? "
-                f"Snapshots it keeps: {', '.join(map(str, self.snapshots())) or 'none'}."
+                f"Expected weights in {weights}, found none. "
+                f"{'' if finished else 'Is the run finished? '}Snapshots it keeps: {kept}"
+                f"{'; the final weights need no epoch' if finished else ''}."
             )
         data = self.data()
         verify(self.path, weights)

@@ -19,6 +19,7 @@ from tfkd._checks import (
     check_integer,
 )
 from tfkd._field_types import check_types
+from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 from tfkd.runs.optimizers import SGD, Optimizer
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from tfkd.loss import DistillationLoss
     from tfkd.teachers import Teacher
+
+
+LARGEST_RATE = 1e30
+"""A learning rate or weight decay that float32, in which it counts, still holds."""
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,6 +127,8 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A method of the table, in one of its dialects, with its numbers.
 
     Numbers that are left out become the method's own defaults, so that no value stays implicit.
+    They are those of this method in this dialect: α of another is another α. So another name or
+    dialect is said in new settings, not by `replace`, which would carry the numbers over.
 
     Attributes:
         name: cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd, de_kd,
@@ -159,10 +166,7 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if chosen is None:
                 raise ValueError(f"Expected a value of `{number}` for {self._named}, got none.")
             complete[number] = check_method_number(number, chosen)
-        force_setattr(self, "numbers", complete)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.dialect, tuple(sorted(self.numbers.items()))))
+        force_setattr(self, "numbers", FrozenDict(complete))
 
     @property
     def _named(self) -> str:
@@ -290,6 +294,9 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
         check_integer("seed", self.seed, minimum=0)
         if self.recipe.class_weights != "none":
             self.method.row.check_takes_weight(self.method.dialect)
+        for name in ("learning_rate", "weight_decay"):
+            if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
+                raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")
         if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
         if self.teacher is None:

@@ -12,6 +12,9 @@ from tfkd.study.execute import StudyProgress, execute
 from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.event_writer import check_event_writer
+from tfkd.train.memory import check_memory
+from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student, what_a_student_is
 from tfkd.train.teacher_network import check_teacher
 from tfkd.train.weights.start import check_start
@@ -52,6 +55,8 @@ def run_study(
         RunsFailedError: if runs failed; the others are finished.
     """
     circumstances = circumstances or Circumstances()
+    if circumstances.tensorboard:
+        check_event_writer()
     runs = study.runs(root)
     check_runs(study, runs, root, circumstances, other_data=other_data)
     write_study(study, root)
@@ -113,6 +118,8 @@ def check_runs(
     for arm in study.arms:
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
+        check_memory(arm.recipe, data)
         if (network := what_a_student_is(arm.recipe)) not in students:
             students.add(network)
             check_student(arm.recipe, data)
+        check_batch_size(arm.recipe, data)

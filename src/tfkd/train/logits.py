@@ -10,6 +10,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from tfkd.data import ImageData, Loader, Split, make_loader
+from tfkd.train.memory import at_once
 
 EVALUATION_BATCH = 512
 
@@ -61,7 +62,7 @@ def measuring_loader(
     return make_loader(
         data,
         split,
-        batch_size=EVALUATION_BATCH,
+        batch_size=at_once(data, EVALUATION_BATCH),
         train=False,
         rank=accelerator.process_index,
         world_size=accelerator.num_processes,

@@ -28,12 +28,14 @@ from tfkd.train.checkpoint.file import write_checkpoint
 from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
-from tfkd.train.event_writer import event_writer
+from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
+from tfkd.train.memory import check_memory
 from tfkd.train.progress import Progress
+from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.stepper import Stepper
@@ -82,9 +84,19 @@ class Training:
             check_teacher(run, settings)
             check_start(run, settings)
         settings.method.check(data.num_classes)
+        check_memory(settings.recipe, data)
+        if circumstances.tensorboard:
+            check_event_writer()
         self.student = make_student(settings, data, accelerator)
         if self.student.remark is not None:
             progress.remark(self.student.remark)
+        share = smallest_share(
+            self.student.network,
+            settings.recipe,
+            data,
+            processes=accelerator.num_processes,
+            device=accelerator.device,
+        )
         self.lesson = make_lesson(
             settings,
             data,
@@ -99,6 +111,7 @@ class Training:
             batch_size=settings.recipe.batch_size,
             accumulation=settings.recipe.gradient_accumulation,
             processes=accelerator.num_processes,
+            smallest_share=share,
         )
         self.stepper = Stepper(
             self.student,

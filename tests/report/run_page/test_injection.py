@@ -38,17 +38,17 @@ def ordinary(finished_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def crafted(run_on_photographs, tmp_path_factory):
+def crafted(run_on_photographs, sealed, tmp_path_factory):
     """A run of which every file that holds text holds evil; its images are not at hand."""
     run = tmp_path_factory.mktemp("crafted") / "run"
     shutil.copytree(run_on_photographs / "run", run)
-    (run / "SHA256SUMS").unlink()
     for name, changes in (
         ("data.json", {"name": EVIL, "classes": [f"{n}{EVIL}" for n in range(3)]}),
         ("environment.json", {"device": EVIL, "commit": EVIL, "versions": {EVIL: EVIL}}),
     ):
         file = run / name
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    sealed(run)
     return write_run_report(run)
 
 
@@ -101,16 +101,16 @@ CHANGES = [
 
 @pytest.mark.parametrize(("name", "key", "value"), CHANGES)
 def test_a_run_with_one_value_changed_gives_a_page_or_a_line(
-    finished_run, tmp_path, name, key, value
+    finished_run, sealed, tmp_path, name, key, value
 ):
     run = tmp_path / "run"
     shutil.copytree(finished_run.path, run)
-    (run / "SHA256SUMS").unlink()
     text, count = re.subn(
         rf"({re.escape(key)})[^,\n}}]+", rf"\g<1>{value}", (run / name).read_text()
     )
     assert count
     (run / name).write_text(text)
+    sealed(run)
     try:
         assert "</html>" in write_run_report(run, seconds=0.0)[0].read_text()
     except ValueError as error:

@@ -83,6 +83,13 @@ def test_damage_anywhere_is_noticed_and_says_what_to_delete(tmp_path):
             read_checkpoint(file)
 
 
+def test_a_file_of_holes_is_told_by_its_first_line(tmp_path):
+    (tmp_path / "checkpoint.pt").touch()
+    os.truncate(tmp_path / "checkpoint.pt", 20 << 30)  # to read it all would take a while
+    with pytest.raises(ValueError, match="its first line is none of a checkpoint"):
+        read_checkpoint(tmp_path / "checkpoint.pt")
+
+
 class Evil:
     def __init__(self, path):
         self.path = path

@@ -87,6 +87,8 @@ def _check_line(content: BinaryIO) -> None:
     """
     line = content.readline(len(_checkpoint_line("0" * 64)))
     start, digest = content.tell(), hashlib.sha256()
+    if not line.startswith(_checkpoint_line("")[:-1]):
+        raise ValueError("its first line is none of a checkpoint")
     while block := content.read(1 << 20):
         digest.update(block)
     if line != _checkpoint_line(digest.hexdigest()):
