@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from torch import Tensor, nn
 
 from tfkd.data import DataIdentity
-from tfkd.models import create_model
 from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
@@ -359,12 +358,10 @@ class RunDirectory:
         verify(self.path, weights)
         # On no device first: a name that asks for more memory than there is fails by its shapes.
         create = partial(
-            create_model,
-            settings.recipe.student,
+            settings.recipe.build_student,
             num_classes=len(data.classes),
             in_channels=data.channels,
             image_size=data.image_size,
-            options=settings.recipe.model_option,
         )
         with torch.device("meta"):
             check_shapes(create(), weights)

@@ -122,6 +122,28 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return self
         return replace(self, student=student, weights=None, model_option={})
 
+    def build_student(
+        self, *, num_classes: int, in_channels: int, image_size: int, pretrained: bool = False
+    ) -> nn.Module:
+        """Return the student with weights as they are drawn, or timm's.
+
+        Args:
+            num_classes: the number of classes K, at least 2.
+            in_channels: channels of the images.
+            image_size: their height and width in pixels.
+            pretrained: whether to take timm's weights.
+        """
+        from tfkd.models import create_model
+
+        return create_model(
+            self.student,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            image_size=image_size,
+            pretrained=pretrained,
+            options=self.model_option,
+        )
+
 
 class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A method of the table, in one of its dialects, with its numbers.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from torch import nn
 
 from tfkd.data import ImageData
-from tfkd.models.create import check_pretrained, create_model
+from tfkd.models.create import check_pretrained
 from tfkd.models.preparation import check_image_size
 from tfkd.runs import Recipe, RunSettings
 from tfkd.runs.optimizers import Optimizer
@@ -113,13 +113,11 @@ def what_a_student_is(recipe: Recipe) -> object:
 
 def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | None]:
     """The network of a recipe with what it starts from, and a remark about it."""
-    network = create_model(
-        recipe.student,
+    network = recipe.build_student(
         num_classes=data.num_classes,
         in_channels=data.channels,
-        pretrained=recipe.pretrained,
         image_size=data.image_size,
-        options=recipe.model_option,
+        pretrained=recipe.pretrained,
     )
     _check_images(network, recipe.student, data)
     if recipe.weights is None:
