@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -59,16 +60,15 @@ def read_weights(file: Path, *, device: str = "cpu") -> dict[str, Tensor]:
         raise FileNotFoundError(f"Expected weights in {file}, {files_there}.")
     if (file.parent / "settings.json").is_file() and file.name == _IN_A_FOLDER[0]:
         verify(RunDirectory(file.parent).path, file)
-    if file.suffix == ".safetensors":
-        found: Any = read_tensors(file) if device == "cpu" else read_sizes(file)
-    elif file.suffix in (".npz", ".npy", ".onnx", ".h5", ".keras", ".gguf", ".tflite"):
+    files.check_regular(file)
+    if _is_safetensors(file):
+        return read_tensors(file) if device == "cpu" else read_sizes(file)
+    if file.suffix in (".npz", ".npy", ".onnx", ".h5", ".keras", ".gguf", ".tflite"):
         raise ValueError(
             f"Expected weights of torch in {file}: .safetensors, .pth, .pt or .bin. Load others "
             "into a network and save its state_dict()."
         )
-    else:
-        found = _load(file, device)
-    return _unwrapped(found, file)
+    return _unwrapped(_load(file, device), file)
 
 
 def without_prefixes(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,8 +89,13 @@ def without_prefixes(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> d
     return tensors
 
 
+def _is_safetensors(file: Path) -> bool:
+    """Whether it is called so, or begins so: with the length of a header of JSON."""
+    with file.open("rb") as content:
+        return file.suffix == ".safetensors" or content.read(9)[8:] == b"{"
+
+
 def _load(file: Path, device: str) -> Any:
-    size = files.check_regular(file)
     try:
         mapped = _is_archive(file) and device == "cpu"
         with torch.serialization.safe_globals([argparse.Namespace]):  # as timm's have it in `args`
@@ -106,9 +111,9 @@ def _load(file: Path, device: str) -> Any:
                 "network's state_dict() instead."
             ) from error
         reason = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise ValueError(
-            f"Expected weights that torch has saved in {file}, of {size} bytes: {reason}."
-        ) from error
+        if isinstance(error, pickle.UnpicklingError):  # torch's is a page about something else
+            reason = "it is damaged, or of another kind"
+        raise ValueError(f"Expected weights that torch has saved in {file}: {reason}.") from error
 
 
 def _is_archive(file: Path) -> bool:
@@ -144,7 +149,7 @@ def _unwrapped(found: Any, file: Path) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         # One that repeats its numbers may be of any size.
         taken = tensor.numel() * tensor.element_size()
-        if file.suffix != ".safetensors" and taken > size:
+        if taken > size:
             raise ValueError(
                 f"Expected tensors that {file}, of {size} bytes, can hold, got {name[:80]!a} of "
                 f"{tuple(tensor.shape)}."
