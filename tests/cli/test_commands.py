@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 import tfkd
+from tfkd._extras import pip_line
 from tfkd.cli import main
 from tfkd.cli.command import Group
 from tfkd.cli.commands import COMMANDS
@@ -205,7 +206,7 @@ def test_a_missing_extra_is_answered_with_its_pip_line(tmp_path):
         assert done.returncode == 1
         assert done.stderr.startswith("tfkd: error: ")
         assert package in done.stderr
-        assert done.stderr.endswith('pip install "tfkd[cli]"\n')
+        assert done.stderr.endswith(f"{pip_line('cli')}\n")
 
 
 def test_version(capsys):

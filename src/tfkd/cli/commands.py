@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfkd.cli.command import Command, Commands, Group
+from tfkd.cli.models import list_models
 from tfkd.cli.runs import evaluate, explain_loss, predict, train
 from tfkd.cli.studies import compare, list_studies, report, run_named_study, status_of_studies
 
@@ -40,4 +41,5 @@ COMMANDS: Commands = {
     "evaluate": Command(evaluate),
     "explain": Command(explain_loss, {"method": "method"}),
     "predict": Command(predict),
+    "models": Command(list_models),
 }

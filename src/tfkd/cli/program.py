@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Sequence
 from traceback import print_exc, walk_tb
 
+from tfkd._extras import pip_line
+
 try:
     from tfkd.cli.command import Command, Group
     from tfkd.cli.commands import COMMANDS
@@ -16,7 +18,7 @@ try:
     from tfkd.cli.studies import compare, run_named_study
 except ModuleNotFoundError as missing:
     raise SystemExit(
-        f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
+        f"tfkd: error: the commands need the package {missing.name}: {pip_line('cli')}"
     ) from None
 
 DESCRIPTION = """\
@@ -82,7 +84,7 @@ def _describe(error: Exception) -> str:
         package, importer = str(error.name).partition(".")[0], _importer(error)
         if importer.partition(".")[0] != "tfkd":
             return f"{importer} needs the package {package}"
-        return f'this needs the package {package}: pip install "tfkd[cli]"'
+        return f"this needs the package {package}: {pip_line('cli')}"
     if type(error).__module__.startswith("tfkd") or isinstance(
         error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
     ):

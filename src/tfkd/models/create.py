@@ -38,7 +38,9 @@ _FUNCTIONS: dict[str, Callable[..., nn.Module]] = {
         wide_plain_cnn,
     )
 }
-_TIMM = "timm/"
+TIMM = "timm/"
+"""Before a name: timm's network, where this package has another of that name."""
+
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -93,7 +95,7 @@ def create_model(
         if pretrained:
             raise ValueError(
                 f"Expected `pretrained` to be False for {name!r}: there are no weights for it. "
-                f"timm's networks have some, as in {_TIMM + 'resnet18'!r}."
+                f"timm's networks have some, as in {TIMM + 'resnet18'!r}."
             )
         return _FUNCTIONS[name](num_classes=num_classes, in_channels=in_channels)
 
@@ -107,7 +109,7 @@ def create_model(
 
     with _weights_only():
         network: nn.Module = timm.create_model(
-            name.removeprefix(_TIMM),
+            name.removeprefix(TIMM),
             pretrained=pretrained,
             num_classes=num_classes,
             in_chans=in_channels,
@@ -130,17 +132,17 @@ def check_model_name(name: str, *, argument: str = "model") -> None:
         return
     with needs_extra(f"The model {name!r}, none of {', '.join(model_names())},"):
         import timm
-    timm_name = name.removeprefix(_TIMM)
+    timm_name = name.removeprefix(TIMM)
     architecture, dot, _ = timm_name.partition(".")
     tagged = timm.list_models(f"{architecture}.*", include_tags=True) if dot else [timm_name]
     if timm.is_model(timm_name) and timm_name in tagged:
         return
-    prefix = _TIMM if name.startswith(_TIMM) else ""
+    prefix = TIMM if name.startswith(TIMM) else ""
     timms = tagged if timm.is_model(architecture) and dot else timm.list_models()
     hint = did_you_mean(name, dict.fromkeys([*model_names(), *(f"{prefix}{own}" for own in timms)]))
     raise ValueError(
         f"Expected `{argument}` to be the name of a known model, got {name!r}."
-        f"{hint or ' See `tfkd.models.model_names()` and `timm.list_models()`.'}"
+        f"{hint or ' `tfkd models` lists them.'}"
     )
 
 

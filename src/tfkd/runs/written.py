@@ -19,7 +19,7 @@ from tfkd._checks import check_choice, did_you_mean
 from tfkd.data.settings import FOLDER, name_and_root
 from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.files import why
-from tfkd.runs.options import option_at, options, value_of
+from tfkd.runs.options import ALIASES, option_at, options, value_of
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
@@ -32,8 +32,8 @@ def nested(written: Mapping[str, Any]) -> Written:
     """Return what was written, every value at its place.
 
     Args:
-        written: names of options, or parts as they are nested, with underscores or hyphens; None
-            stands for what is left out, unless that is a value of its own.
+        written: names of options, `lr`, `wd` and `bs` among them, or parts as they are nested,
+            with underscores or hyphens; None stands for what is left out, unless that is a value of its own.
 
     Raises:
         ValueError: for an unknown name, or a value that cannot be.
@@ -44,13 +44,18 @@ def nested(written: Mapping[str, Any]) -> Written:
     """
     result: Written = {}
     for name, value in written.items():
-        typed = str(name).replace("-", "_")
+        typed = _unabbreviated(name)
         option = options().get(typed)
         if isinstance(value, Mapping):
             _put_all(result, _parts().get(typed, (typed,)), value)
         else:
             _put(result, (typed,) if option is None else option.path, value)
     return _as_typed(result)
+
+
+def _unabbreviated(name: object) -> str:
+    typed = str(name).replace("-", "_")
+    return ALIASES.get(typed, typed)
 
 
 @cache
@@ -67,7 +72,7 @@ def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) ->
     if path not in _parts().values():
         raise _unknown(path)
     for name, value in values.items():
-        inner = (*path, str(name).replace("-", "_"))
+        inner = (*path, _unabbreviated(name))
         if isinstance(value, Mapping):
             _put_all(into, inner, value)
         else:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from tfkd._extras import pip_line
 from tfkd.runs import Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun
@@ -37,7 +38,7 @@ class RayTasks:
             from ray.util.queue import Empty, Queue
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                'The `executor` ray needs the package ray: pip install "tfkd[ray]"', name="ray"
+                f"The `executor` ray needs the package ray: {pip_line('ray')}", name="ray"
             ) from error
 
         self._ray = ray
