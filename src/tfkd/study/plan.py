@@ -100,6 +100,10 @@ class PlannedRun(Struct, frozen=True):
     save_epochs: tuple[int, ...] = ()
     after: str | None = None
 
+    def is_of(self, settings: RunSettings) -> bool:
+        """Return whether settings are its own, wherever its teacher lies."""
+        return _without_place(settings) == _without_place(self.settings)
+
 
 class Study(Struct, frozen=True, forbid_unknown_fields=True):
     """What is trained, to answer what.
@@ -203,6 +207,12 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
         return replace(self, arms=tuple(map(changed, self.arms)))
+
+
+def _without_place(settings: RunSettings) -> RunSettings:
+    if settings.teacher is None:
+        return settings
+    return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
 
 
 def teachers_first(arms: tuple[Arm, ...]) -> list[Arm]:

@@ -33,7 +33,7 @@ from tfkd.train.event_writer import event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
 from tfkd.train.measure import predict, result_of
-from tfkd.train.progress import Progress
+from tfkd.train.progress import Beginning, Progress
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.stepper import Stepper
@@ -73,13 +73,17 @@ class Training:
         self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
+        progress.doing("reading the data")
         data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
         identity, teacher_digest = identify(data), digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
         settings.method.check(data.num_classes)
+        progress.doing(f"making {settings.recipe.student}")
         self.student = make_student(settings, data, accelerator)
+        parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
+        progress.found(Beginning(data, settings, circumstances, parameters))
         self.lesson = make_lesson(
             settings,
             data,
@@ -149,6 +153,7 @@ class Training:
         seconds = state.epoch_seconds
         validation_accuracy = validation_nll = None
         if self.lesson.validation is not None:
+            self.progress.doing("measuring the validation split")
             logits, labels = self._predict(self.lesson.validation, "validation")
             validation_accuracy = accuracy(logits, labels)
             validation_nll = negative_log_likelihood(logits, labels)
@@ -184,6 +189,7 @@ class Training:
                 state.batches_done = self.plan.batches if done == self.plan.trained else done
                 state.epoch_seconds = time.perf_counter() - started
                 self._between_steps()
+                self.progress.batch(done, state.totals.mean_loss)
         state.batches_done = self.plan.batches
 
     def _learning_rate(self, step: int) -> float:
@@ -273,6 +279,7 @@ class Training:
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
         workers = self.circumstances.workers
+        self.progress.doing("measuring the test split")
         loader = measuring_loader(data, data.test, accelerator, workers=workers)
         test = self._predict(loader, "test")
         result = result_of(

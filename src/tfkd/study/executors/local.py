@@ -28,6 +28,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def threads_of(jobs: int) -> int:
+    """Return how many threads each of so many runs side by side has."""
+    return int(os.environ.get("OMP_NUM_THREADS") or max(cores() // jobs, 1))
+
+
 class ThisProcess:
     """Trains a run while it is handed over."""
 
@@ -117,8 +122,8 @@ class LocalProcesses:
     def _start(self) -> _Place:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = int(os.environ.get("OMP_NUM_THREADS") or max(cores() // self.jobs, 1))
-        pool = ProcessPoolExecutor(1, context, _initialise, (self._trainer, theirs, threads))
+        initial = (self._trainer, theirs, threads_of(self.jobs))
+        pool = ProcessPoolExecutor(1, context, _initialise, initial)
         return _Place(pool, ours)
 
 
