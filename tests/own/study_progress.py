@@ -1,7 +1,10 @@
 """What a study tells as it goes on, kept."""
 
 
-class Recording:
+from tfkd.study.progress import SilentStudy
+
+
+class Recording(SilentStudy):
     def __init__(self):
         self.done, self.epochs = [], []
 

@@ -12,8 +12,8 @@ def list_models(pattern: str | None = None) -> int:
         pattern: a part of the name, or with * for any letters, as 'resnet*'. Default: this
             package's networks alone.
     """
-    from tfkd.models.listing import list_known_models
     from tfkd.models.create import model_names
+    from tfkd.models.listing import list_known_models
 
     found = False
     for model in list_known_models(pattern or "*"):

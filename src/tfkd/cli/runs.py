@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -28,20 +29,18 @@ def train(
         overwrite: train anew what was trained there before.
         other_data: go on though the data are not those that the run was begun with.
     """
-    from tfkd.runs.written import make_run
-
-    settings, circumstances = make_run(written)
-    check_models(student=settings.recipe.student, teacher=getattr(settings.teacher, "model", None))
-    from tfkd.report.terminal.lines import print_metrics
     from tfkd.report.terminal.run_progress import show_progress
-    from tfkd.runs import RunDirectory
-    from tfkd.train import train_run
 
-    if not is_main_process():
-        train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
-        return
-    was_finished = not overwrite and RunDirectory(out).result() is not None
-    with show_progress() as progress:
+    with show_progress() if is_main_process() else nullcontext() as progress:
+        from tfkd.runs.written import make_run
+
+        settings, circumstances = make_run(written)
+        teacher = getattr(settings.teacher, "model", None)
+        check_models(student=settings.recipe.student, teacher=teacher)
+        from tfkd.runs import RunDirectory
+        from tfkd.train import train_run
+
+        was_finished = not overwrite and RunDirectory(out).result() is not None
         result = train_run(
             out,
             settings,
@@ -50,6 +49,10 @@ def train(
             overwrite=overwrite,
             other_data=other_data,
         )
+    if progress is None:
+        return
+    from tfkd.report.terminal.lines import print_metrics
+
     print("The run was finished before." if was_finished else "The run is finished.")
     print_metrics(result.test, title=f"test split, {result.samples.test} images")
     print(f"Weights, settings and metrics are in {out}.")

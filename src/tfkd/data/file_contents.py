@@ -48,9 +48,9 @@ def content_digests(root: Path, paths: Sequence[str]) -> list[bytes]:
                 for mark, path in zip(marks, paths, strict=True)
                 if known.get(mark[0], (None, None, b""))[:2] != mark[1:]
             ]
-            digests: Iterator[bytes] = pool.map(lambda pair: bytes.fromhex(digest_of_file(pair[1])), new)
-            digests = counted("reading", digests, len(new))
-            read = {mark[0]: digest for (mark, _), digest in zip(new, digests, strict=True)}
+            digests = pool.map(lambda pair: bytes.fromhex(digest_of_file(pair[1])), new)
+            told = counted("reading", digests, len(new))
+            read = {mark[0]: digest for (mark, _), digest in zip(new, told, strict=True)}
             begun = time.time_ns()
             rows = [
                 (*mark, read[mark[0]]) for mark, _ in new if begun - mark[2] > YOUNG_NANOSECONDS

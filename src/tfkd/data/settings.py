@@ -37,6 +37,9 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
         augmentation: the data set's own, or none.
         views: augmented views of each training image, shown in turn: epoch e shows view e mod
             `views`. Default: a new one every epoch.
+        folds: take the test images from all images, a fold of so many at a time, at least 2: seed s
+            tests fold s mod `folds`, and so many seeds are a cross-validation. Default: none, the
+            test images being the data set's own.
 
     Raises:
         TypeError: for a size that is no int.
@@ -53,6 +56,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     image_size: int | None = None
     augmentation: Literal["default", "none"] = "default"
     views: int | None = None
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -63,6 +67,8 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None:
                 check_integer(name, value, minimum=1)
+        if self.folds is not None:
+            check_integer("folds", self.folds, minimum=2)
         check_choice("augmentation", self.augmentation, ("default", "none"))
         if os.sep in self.name:
             raise ValueError(

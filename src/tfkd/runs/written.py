@@ -33,7 +33,8 @@ def nested(written: Mapping[str, Any]) -> Written:
 
     Args:
         written: names of options, `lr`, `wd` and `bs` among them, or parts as they are nested,
-            with underscores or hyphens; None stands for what is left out, unless that is a value of its own.
+            with underscores or hyphens; None stands for what is left out, unless that is a value of
+            its own.
 
     Raises:
         ValueError: for an unknown name, or a value that cannot be.

@@ -31,7 +31,7 @@ class Estimate:
         epochs: epochs of the runs that are not finished.
         jobs: runs side by side.
         seconds: time of those, so many side by side; infinite if it could not be measured.
-        weights: seconds of an epoch of an arm, by its name.
+        by_run: seconds of each run that is not finished.
     """
 
     runs: int
@@ -39,7 +39,7 @@ class Estimate:
     epochs: int
     jobs: int
     seconds: float
-    weights: Mapping[str, float] = field(default_factory=dict)
+    by_run: Mapping[str, float] = field(default_factory=dict)
 
 
 class Costs:
@@ -135,25 +135,23 @@ def estimate(
     """
     before = torch.get_num_threads()
     costs = Costs(data or {}, data_root=data_root, workers=workers, measure=measure)
-    runs, finished, epochs, seconds = study.runs(root), 0, 0, 0.0
+    runs, finished, epochs = study.runs(root), 0, 0
     arms = {arm.name: arm for arm in study.arms}
-    weights: dict[str, float] = {}
+    by_run: dict[str, float] = {}
     cached: set[object] = set()
     if jobs > 1:
         torch.set_num_threads(threads_of(jobs))
     try:
         for run in runs:
-            arm = arms[run.arm]
-            recipe = arm.recipe
-            taught = 0.0 if arm.teacher is None else costs.teaching(arms[arm.teacher].recipe)
-            if run.arm not in weights:
-                asked = taught if study.teacher_cache == "none" else 0.0
-                weights[run.arm] = costs.epoch(recipe) + asked
             if is_finished(run, root):
                 finished += 1
                 continue
+            arm = arms[run.arm]
+            recipe = arm.recipe
             epochs += recipe.epochs
-            seconds += recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+            by_run[run.name] = recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+            if arm.teacher is None:
+                continue
             passes = recipe.epochs
             if study.teacher_cache != "none":
                 # An upper bound: without augmentation there is one view.
@@ -162,10 +160,10 @@ def estimate(
                 if key in cached:
                     continue
                 cached.add(key)
-            seconds += passes * taught
+            by_run[run.name] += passes * costs.teaching(arms[arm.teacher].recipe)
     finally:
         torch.set_num_threads(before)
-    return Estimate(len(runs), finished, epochs, jobs, seconds / jobs, weights)
+    return Estimate(len(runs), finished, epochs, jobs, sum(by_run.values()) / jobs, by_run)
 
 
 def estimate_run(settings: RunSettings, data: ImageData, *, workers: int) -> float:

@@ -16,6 +16,12 @@ from tfkd.runs.written import moved
 MOST_SEEDS = 10_000
 """Runs of an arm; a larger number in a plan is a mistake."""
 
+FOLDS_SHARE = (
+    "Folds share most of their training images: differences over them scatter less than they "
+    "should, and the intervals are too narrow (Bengio and Grandvalet, 2004, JMLR 5)."
+)
+"""What holds of every cross-validation."""
+
 CONTROLS = {
     "scaled": "cross-entropy × s",
     "smoothed": "label smoothing at the equivalent ε",
@@ -213,6 +219,18 @@ def _without_place(settings: RunSettings) -> RunSettings:
     if settings.teacher is None:
         return settings
     return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
+
+
+def repeats(count: int, folds: int | None) -> str:
+    """Return how often an arm is trained, in words.
+
+    Example:
+        >>> repeats(1, None), repeats(3, None), repeats(5, 5), repeats(10, 5)
+        ('1 seed', '3 seeds', '5 folds', '2 times 5 folds')
+    """
+    if folds is None:
+        return f"{count} seed{'' if count == 1 else 's'}"
+    return f"{count // folds} times {folds} folds" if count > folds else f"{count} folds"
 
 
 def teachers_first(arms: tuple[Arm, ...]) -> list[Arm]:

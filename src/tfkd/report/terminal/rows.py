@@ -13,13 +13,13 @@ MOST_LINES = 2
 
 
 def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Return lines of at most 80 columns, a name before the first line of each row.
+    r"""Return lines of at most 80 columns, a name before the first line of each row.
 
     Args:
         rows: a name, and a text; one that takes more than two lines is cut.
 
     Example:
-        >>> print("\\n".join(laid_out([("data", "pets: 2 classes"), ("images", "40 train")])))
+        >>> print("\n".join(laid_out([("data", "pets: 2 classes"), ("images", "40 train")])))
         data          pets: 2 classes
         images        40 train
     """
@@ -33,8 +33,7 @@ def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
 def printable(text: str) -> str:
     """Return a text with what may steer a terminal written out."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in text
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
     )
 
 
@@ -51,7 +50,7 @@ def listed(names: Sequence[str], width: int) -> str:
     """
     from rich.cells import cell_len
 
-    for shown in range(len(names), 1, -1):
+    for shown in range(min(len(names), width // 3 + 1), 1, -1):
         text = ", ".join(names[:shown])
         text += f" and {len(names) - shown} more" if shown < len(names) else ""
         if cell_len(text) <= width:

@@ -12,8 +12,8 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from tfkd.runs import EpochRecord, Result
-from tfkd.study.executors.run_trainer import Report, RunTrainer
+from tfkd.runs import Result
+from tfkd.study.executors.run_trainer import Report, RunTrainer, Told
 from tfkd.study.plan import PlannedRun
 from tfkd.train.stopping import raised_sigterm
 
@@ -52,12 +52,12 @@ class ThisProcess:
         return future
 
     def poll(self) -> None:
-        """Do nothing: epochs were reported as they passed."""
+        """Do nothing: all was reported as it passed."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A process and the line to it: epochs come up, and its end tells the process to end."""
+    """A process and the line to it: what it tells comes up; its end tells the process to end."""
 
     pool: ProcessPoolExecutor
     line: Connection
@@ -70,7 +70,7 @@ class LocalProcesses:
 
     Args:
         trainer: of the runs.
-        report: told of every epoch.
+        report: told of every epoch, and where runs are.
         jobs: processes.
     """
 
@@ -104,7 +104,7 @@ class LocalProcesses:
         return future
 
     def poll(self) -> None:
-        """Report the epochs since the last call."""
+        """Report what runs told since the last call."""
         for place in self._busy.values():
             with contextlib.suppress(EOFError, OSError):  # it died; its future says so
                 while place.line.poll():
@@ -159,6 +159,6 @@ def _train(run: PlannedRun) -> Result:
         os._exit(128 + signal.SIGTERM)
 
 
-def _send(name: str, record: EpochRecord) -> None:
+def _send(name: str, told: Told) -> None:
     with contextlib.suppress(OSError):  # the study has closed the line; the run will hear of it
-        _line.send((name, record))
+        _line.send((name, told))
