@@ -22,14 +22,16 @@ class Clock:
 
     def __init__(self, total: float = 0.0, behind: float = 0.0, expected: float | None = None):
         self._total, self._behind, self._expected = total, behind, expected
-        self._done = 0.0
-        self._started = time.monotonic()
-        self._begun: float | None = None
+        self._done, self._is_begun = 0.0, False
+        self._started = self._begun = time.monotonic()
+
+    def begin(self) -> None:
+        """Say that the work itself begins only now, unless some was done already."""
+        if self._done == 0.0 and not self._is_begun:
+            self._begun, self._is_begun = time.monotonic(), True
 
     def add(self, amount: float) -> None:
-        """Say how much more was done; the first time, that it is begun."""
-        if self._begun is None:
-            self._begun = time.monotonic()
+        """Say how much more was done."""
         self._done += amount
         self._behind += amount
 
@@ -45,7 +47,7 @@ class Clock:
     @property
     def left(self) -> float | None:
         """Seconds that are left; None if nobody knows."""
-        seen = 0.0 if self._begun is None else time.monotonic() - self._begun
+        seen = time.monotonic() - self._begun
         if self._done > 0.0 and (seen >= ENOUGH or self._expected is None):
             return seen * max(self._total - self._behind, 0.0) / self._done
         return None if self._expected is None else max(self._expected - seen, 0.0)

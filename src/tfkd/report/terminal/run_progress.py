@@ -58,7 +58,6 @@ class Lines:
         """Begin."""
         self._epochs, self._steps, self._epoch = epochs, steps, done
         self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
-        self._clock.add(0)
         self._begun = False
         if done:
             self._print(f"resuming after epoch {done} of {epochs}")
@@ -140,7 +139,6 @@ class Bar:
         """Begin."""
         self._epochs, self._steps, self._epoch = epochs, steps, done
         self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
-        self._clock.add(0)
         text = place(done, epochs, 0, steps, None)
         self._show(text, total=epochs * steps, completed=done * steps, clock=self._clock)
 

@@ -124,6 +124,7 @@ class StudyLines:
     def _reach(self, name: str, moment: Moment) -> None:
         if moment.epoch and moment.batches and name in self._of:
             epochs = moment.epoch - 1 + moment.batch / moment.batches
+            self._behind.clock.begin()
             self._behind.reach(name, epochs, self._of[name])
 
     @property
@@ -184,6 +185,7 @@ class StudyBar:
         """Show where it is."""
         if moment.epoch and moment.batches and name in self._of:
             epochs = moment.epoch - 1 + moment.batch / moment.batches
+            self._behind.clock.begin()
             self._behind.reach(name, epochs, self._of[name])
             self._bar.update(self._task, completed=self._behind.epochs)
         self._show(name, where(moment, self._of.get(name)))
