@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
+from tfkd.cli.interrupt import loading
 from tfkd.runs.written import Written
 
 
@@ -32,14 +33,15 @@ def train(
     from tfkd.report.terminal.run_progress import show_progress
 
     with show_progress() if is_main_process() else nullcontext() as progress:
-        from tfkd.runs.written import make_run
+        with loading():
+            import tfkd.report.terminal.found  # noqa: F401
+            from tfkd.runs import RunDirectory
+            from tfkd.runs.written import make_run
+            from tfkd.train import train_run
 
-        settings, circumstances = make_run(written)
-        teacher = getattr(settings.teacher, "model", None)
-        check_models(student=settings.recipe.student, teacher=teacher)
-        from tfkd.runs import RunDirectory
-        from tfkd.train import train_run
-
+            settings, circumstances = make_run(written)
+            teacher = getattr(settings.teacher, "model", None)
+            check_models(student=settings.recipe.student, teacher=teacher)
         was_finished = not overwrite and RunDirectory(out).result() is not None
         result = train_run(
             out,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd.cli.interrupt import loading
 from tfkd.cli.runs import check_models
 from tfkd.runs.written import Written
 
@@ -70,20 +71,23 @@ def compare(
     from tfkd.report.terminal.study_progress import show_study_progress
 
     with show_study_progress() as progress:
-        from tfkd.runs.recipes import defaults
-        from tfkd.runs.written import circumstances_of, make_recipe
-        from tfkd.study.comparison import COMPARED, comparison
+        with loading():
+            import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.runs.recipes import defaults
+            from tfkd.runs.written import circumstances_of, make_recipe
+            from tfkd.study.comparison import COMPARED, comparison
 
-        recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances_of(written))
-        teacher = teacher or defaults(recipe.data.name).teacher
-        check_models(student=recipe.student, teacher=teacher)
-        study = comparison(
-            recipe,
-            teacher=teacher,
-            methods=methods or COMPARED,
-            seeds=_seeds(seeds, recipe.data.folds),
-            teacher_cache=teacher_cache,
-        )
+            circumstances = circumstances_of(written)
+            recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
+            teacher = teacher or defaults(recipe.data.name).teacher
+            check_models(student=recipe.student, teacher=teacher)
+            study = comparison(
+                recipe,
+                teacher=teacher,
+                methods=methods or COMPARED,
+                seeds=_seeds(seeds, recipe.data.folds),
+                teacher_cache=teacher_cache,
+            )
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data)
         show_results = job.plan() if dry_run else job.run(progress)
@@ -231,24 +235,26 @@ def run_named_study(
     from tfkd.report.terminal.study_progress import show_study_progress
 
     with show_study_progress() as progress:
-        from tfkd.paper.catalogue import make_study
-        from tfkd.runs.written import circumstances_of
-        from tfkd.study.controls import say_what_is_left_out
+        with loading():
+            import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.paper.catalogue import make_study
+            from tfkd.runs.written import circumstances_of
+            from tfkd.study.controls import say_what_is_left_out
 
-        recipe = written.get("recipe", {})
-        controls = () if controls == ("none",) else controls
-        check_models(student=recipe.get("student"), teacher=teacher)
-        study, circumstances = make_study(
-            name,
-            data=data,
-            dialect=dialect,
-            teacher=teacher,
-            seeds=_seeds(seeds, recipe.get("data", {}).get("folds")),
-            controls=controls,
-            recipe=recipe,
-            circumstances=circumstances_of(written),
-            teacher_cache=teacher_cache,
-        )
+            recipe = written.get("recipe", {})
+            controls = () if controls == ("none",) else controls
+            check_models(student=recipe.get("student"), teacher=teacher)
+            study, circumstances = make_study(
+                name,
+                data=data,
+                dialect=dialect,
+                teacher=teacher,
+                seeds=_seeds(seeds, recipe.get("data", {}).get("folds")),
+                controls=controls,
+                recipe=recipe,
+                circumstances=circumstances_of(written),
+                teacher_cache=teacher_cache,
+            )
         ending = "" if name == "all-methods" else f"-{dialect}"
         data_name = _name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_name}{ending}"
