@@ -92,7 +92,11 @@ def execute(
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
     with _executor(executor, trainer, partial(tell, progress), jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
-        failures = _train_all(left, root, place, progress)
+        try:
+            failures = _train_all(left, root, place, progress)
+        except (KeyboardInterrupt, SystemExit):
+            progress.doing("stopping")
+            raise
     if failures:
         lines = [f"  {name}: {message}" for name, message in failures.items()]
         raise RunsFailedError("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines]))

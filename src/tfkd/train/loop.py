@@ -128,6 +128,7 @@ class Training:
         """Train the epochs that are left, measure, and write the result."""
         settings, state = self.settings, self.state
         self.signals.wait()
+        self.signals.tell = self.progress.doing
         self.progress.start(settings.recipe.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
             self.run.tensorboard_folder,

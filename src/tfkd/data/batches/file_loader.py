@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from tfkd._children import deaf_to_interrupts
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
 from tfkd.data.image_data import ImageData
@@ -68,7 +70,9 @@ class FileLoader(Loader):
         view = self._plan.view(epoch)
         self._keys.start(view, skip, order)
         shares = self._plan.shares(skip)
-        for (first, stop, size), images in zip(shares, self._loader, strict=True):
+        with deaf_to_interrupts() if self._loader.num_workers else nullcontext():
+            decoded = iter(self._loader)
+        for (first, stop, size), images in zip(shares, decoded, strict=True):
             positions = order[first:stop]
             yield ImageBatch(
                 self._normalise(images.to(self._device, non_blocking=True)),

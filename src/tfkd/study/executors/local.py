@@ -9,9 +9,11 @@ import signal
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
+from tfkd._children import deaf_to_interrupts
 from tfkd.runs import Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer, Told
 from tfkd.study.plan import PlannedRun
@@ -55,12 +57,14 @@ class ThisProcess:
         """Do nothing: all was reported as it passed."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Place:
     """A process and the line to it: what it tells comes up; its end tells the process to end."""
 
     pool: ProcessPoolExecutor
     line: Connection
+    processes: list[BaseProcess] = field(default_factory=list)
+    told: bool = False
 
 
 class LocalProcesses:
@@ -90,7 +94,11 @@ class LocalProcesses:
         """End the processes: after the next step where runs are at work, as after Ctrl-C."""
         self._signals.close()
         for place in self._busy.values():
+            told = place.told or _has_told(place.line)
             place.line.close()
+            if not told:  # it is still loading its packages, and has nothing to lose
+                for process in place.processes:
+                    process.terminate()
         for place in [*self._busy.values(), *self._free]:
             place.pool.shutdown()
             place.line.close()
@@ -99,7 +107,10 @@ class LocalProcesses:
         """Train a run; the future has a `BrokenExecutor` if its process dies."""
         self._take_back()
         place = self._free.pop() if self._free else self._start()
-        future = place.pool.submit(_train, run)
+        before = multiprocessing.active_children()
+        with deaf_to_interrupts():  # the first to be submitted starts the process
+            future = place.pool.submit(_train, run)
+        place.processes += [own for own in multiprocessing.active_children() if own not in before]
         self._busy[future] = place
         return future
 
@@ -108,6 +119,7 @@ class LocalProcesses:
         for place in self._busy.values():
             with contextlib.suppress(EOFError, OSError):  # it died; its future says so
                 while place.line.poll():
+                    place.told = True
                     self._report(*place.line.recv())
 
     def _take_back(self) -> None:
@@ -125,6 +137,13 @@ class LocalProcesses:
         initial = (self._trainer, theirs, threads_of(self.jobs))
         pool = ProcessPoolExecutor(1, context, _initialise, initial)
         return _Place(pool, ours)
+
+
+def _has_told(line: Connection) -> bool:
+    try:
+        return line.poll()
+    except (EOFError, OSError):
+        return False
 
 
 _trainer: RunTrainer
