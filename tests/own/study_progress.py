@@ -1,6 +1,5 @@
 """What a study tells as it goes on, kept."""
 
-
 from tfkd.study.progress import SilentStudy
 
 

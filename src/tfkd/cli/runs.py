@@ -34,12 +34,13 @@ def train(
 
     with show_progress() if is_main_process() else nullcontext() as progress:
         with loading():
-            import tfkd.report.terminal.found  # noqa: F401
-            from tfkd.runs import RunDirectory
             from tfkd.runs.written import make_run
-            from tfkd.train import train_run
 
             settings, circumstances = make_run(written)
+            import tfkd.report.terminal.found  # noqa: F401
+            from tfkd.runs import RunDirectory
+            from tfkd.train import train_run
+
             teacher = getattr(settings.teacher, "model", None)
             check_models(student=settings.recipe.student, teacher=teacher)
         was_finished = not overwrite and RunDirectory(out).result() is not None

@@ -72,13 +72,14 @@ def compare(
 
     with show_study_progress() as progress:
         with loading():
-            import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.runs.recipes import defaults
             from tfkd.runs.written import circumstances_of, make_recipe
-            from tfkd.study.comparison import COMPARED, comparison
 
             circumstances = circumstances_of(written)
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
+            import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.study.comparison import COMPARED, comparison
+
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
             study = comparison(

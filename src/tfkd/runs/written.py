@@ -164,6 +164,10 @@ def make_recipe(
     """
     data = written.get("data", {}).get("name", "digits")
     name, root = name_and_root(data, circumstances.data_root)
+    if name == "digits" and root is not None:
+        raise ValueError(
+            f"Expected no `data_root` for digits, which come with scikit-learn, got {root}."
+        )
     written = {**written, "data": {**written.get("data", {}), "name": name}}
     recipe = changed(defaults(name).recipe, written)
     return recipe, msgspec.structs.replace(circumstances, data_root=root)

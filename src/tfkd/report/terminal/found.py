@@ -12,6 +12,8 @@ import torch
 from tfkd.data import ImageData
 from tfkd.data.identity import SPLITS
 from tfkd.data.settings import FOLDER
+from tfkd.models import model_names
+from tfkd.references import is_reference
 from tfkd.report.number_text import duration
 from tfkd.report.terminal.rows import NAMES, WIDTH, laid_out, listed
 from tfkd.runs import MethodSettings, Recipe, RunSettings
@@ -128,8 +130,11 @@ def start_rows(data: ImageData, recipe: Recipe) -> Iterator[Row]:
     elif recipe.pretrained:
         yield "start", "from timm's pretrained weights"
     elif recipe.data.name == FOLDER:
-        hint = ": --pretrained is usually much better" * (len(data.train) < FEW_PHOTOGRAPHS)
-        yield "start", f"from scratch on {number_of(len(data.train), 'image')}{hint}"
+        images = number_of(len(data.train), "image")
+        has_none = recipe.student in model_names() or is_reference(recipe.student)
+        other = "--student timm/resnet18 " if has_none else ""
+        hint = f": {other}--pretrained is usually much better"
+        yield "start", f"from scratch on {images}{hint * (len(data.train) < FEW_PHOTOGRAPHS)}"
 
 
 def _method(settings: RunSettings) -> str:
@@ -180,7 +185,7 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
         )
     images = len(data.test)
     if 0 < images < FEW_TEST_IMAGES:
-        yield "few", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+        yield "test", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
 
 
 def millions(count: int) -> str:
