@@ -43,6 +43,7 @@ def usage(command: Command) -> str:
             words.append(f"{name.upper()} ..." if own[name].is_list else name.upper())
         else:
             words.append(f"{command.called(name)} {metavar(own[name])}")
+    words += [f"[{name.upper()}]" for name in command.positional() if name not in command.needed()]
     return " ".join(words)
 
 
@@ -78,6 +79,8 @@ def help_of(option: Option) -> str:
             if isinstance(default, float)
             else f"{text}. Default: {default}"
         )
+    for alias in option.aliases:
+        text = f"{text}. Also --{alias}"
     return text.replace("%", "%%")
 
 

@@ -43,7 +43,9 @@ _FUNCTIONS: dict[str, Callable[..., nn.Module]] = {
         wide_plain_cnn,
     )
 }
-_TIMM = "timm/"
+TIMM = "timm/"
+"""Before a name: timm's network, where this package has another of that name."""
+
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -112,7 +114,7 @@ def create_model(
         if pretrained:
             raise ValueError(
                 f"Expected `pretrained` to be False for {name!r}: there are no weights for it. "
-                f"timm's networks have some, as in {_TIMM + 'resnet18'!r}."
+                f"timm's networks have some, as in {TIMM + 'resnet18'!r}."
             )
         return _called(name, _FUNCTIONS[name], named, sizes)
 
@@ -124,7 +126,7 @@ def create_model(
     check_model_name(name)
     import timm
 
-    timms, size = name.removeprefix(_TIMM), _size_of(name, image_size)
+    timms, size = name.removeprefix(TIMM), _size_of(name, image_size)
     sizes = {"num_classes": num_classes, "in_chans": in_channels, **size}
     if not pretrained:
         with _saying_the_size(name, {} if named else size):
@@ -198,14 +200,14 @@ def check_pretrained(name: str) -> None:
     if name in _FUNCTIONS or is_reference(name):
         create_model(name, num_classes=2, pretrained=True)
     check_model_name(name)
-    find_pretrained(name.removeprefix(_TIMM))
+    find_pretrained(name.removeprefix(TIMM))
 
 
 def _size_of(name: str, image_size: int | None) -> dict[str, Any]:
     """What timm is told of the size of images, for a network that is built for one."""
     import timm
 
-    configuration = timm.models.get_pretrained_cfg(name.removeprefix(_TIMM))
+    configuration = timm.models.get_pretrained_cfg(name.removeprefix(TIMM))
     fixed = configuration is not None and configuration.fixed_input_size
     return {"img_size": image_size} if fixed and image_size is not None else {}
 
@@ -239,17 +241,17 @@ def check_model_name(name: str, *, argument: str = "model") -> None:
         return
     with needs_extra(f"The model {name!r}, none of {', '.join(model_names())},"):
         import timm
-    timm_name = name.removeprefix(_TIMM)
+    timm_name = name.removeprefix(TIMM)
     architecture, dot, _ = timm_name.partition(".")
     tagged = timm.list_models(f"{architecture}.*", include_tags=True) if dot else [timm_name]
     if timm.is_model(timm_name) and timm_name in tagged:
         return
-    prefix = _TIMM if name.startswith(_TIMM) else ""
+    prefix = TIMM if name.startswith(TIMM) else ""
     timms = tagged if timm.is_model(architecture) and dot else timm.list_models()
     hint = did_you_mean(name, dict.fromkeys([*model_names(), *(f"{prefix}{own}" for own in timms)]))
     raise ValueError(
         f"Expected `{argument}` to be the name of a known model, got {name!r}."
-        f"{hint or ' See `tfkd.models.model_names()` and `timm.list_models()`.'}"
+        f"{hint or ' `tfkd models` lists them.'}"
     )
 
 

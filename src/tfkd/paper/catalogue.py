@@ -16,8 +16,8 @@ from tfkd.paper.published import TABLES
 from tfkd.paper.tables import figure_2_of_paper, table
 from tfkd.runs import Circumstances, defaults
 from tfkd.runs.written import changed, make_recipe
-from tfkd.study.estimate import data_shape
 from tfkd.study.plan import Study
+from tfkd.study.speed import data_shape
 
 ALL_METHODS = "all-methods"
 FIGURE_2 = "figure-2"

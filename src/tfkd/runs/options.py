@@ -47,6 +47,11 @@ class Option:
         return self.path[1] if self.path[0] == "recipe" and len(self.path) > 2 else self.path[0]
 
     @property
+    def aliases(self) -> list[str]:
+        """Other names of it."""
+        return [alias for alias, name in ALIASES.items() if name == self.name]
+
+    @property
     def may_be_none(self) -> bool:
         """Whether None is a value of it."""
         return NoneType in get_args(self.kind)
@@ -78,6 +83,9 @@ _NAMES = {
     ("teacher", "weights"): "teacher_weights",
     ("teacher", "cache"): "teacher_cache",
 }
+ALIASES = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}
+"""Short names that people know, and the options that they stand for."""
+
 # Said by other options: `--teacher` is a run, or beside `--teacher-weights` a model; `--optimizer`
 # is one of this package's, or one of timm's.
 _NOT_TYPED = {("teacher", "kind"), ("teacher", "model"), ("recipe", "optimizer", "algorithm")}
@@ -90,6 +98,7 @@ def options() -> dict[str, Option]:
     """Return every option by its name."""
     found: dict[str, Option] = {}
     for option in _leaves(StoredSettings, ()):
+        assert option.name not in ALIASES
         if option.path in _NOT_TYPED:
             continue
         if option.name in found and found[option.name].path != option.path:

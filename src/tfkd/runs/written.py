@@ -21,7 +21,7 @@ from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER, name_and_root
 from tfkd.runs.circumstances import PLACES, Circumstances
 from tfkd.runs.files import why
-from tfkd.runs.options import Option, option_at, options, value_of
+from tfkd.runs.options import ALIASES, Option, option_at, options, value_of
 from tfkd.runs.preparation import prepared, without_own
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
@@ -35,8 +35,9 @@ def nested(written: Mapping[str, Any]) -> Written:
     """Return what was written, every value at its place.
 
     Args:
-        written: names of options, or parts as they are nested, with underscores or hyphens; None
-            stands for what is left out, unless that is a value of its own.
+        written: names of options, `lr`, `wd` and `bs` among them, or parts as they are nested,
+            with underscores or hyphens; None stands for what is left out, unless that is a value of
+            its own.
 
     Raises:
         ValueError: for an unknown name, or a value that cannot be.
@@ -47,7 +48,7 @@ def nested(written: Mapping[str, Any]) -> Written:
     """
     result: Written = {}
     for name, value in written.items():
-        typed = str(name).replace("-", "_")
+        typed = _unabbreviated(name)
         option = options().get(typed)
         if isinstance(value, Mapping):
             path = (typed,) if option is None else option.path
@@ -55,6 +56,11 @@ def nested(written: Mapping[str, Any]) -> Written:
         else:
             _put(result, (typed,) if option is None else option.path, value)
     return _as_typed(result)
+
+
+def _unabbreviated(name: object) -> str:
+    typed = str(name).replace("-", "_")
+    return ALIASES.get(typed, typed)
 
 
 @cache
@@ -72,7 +78,7 @@ def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) ->
     if path not in _parts().values() and not (option is not None and option.is_mapping):
         raise _unknown(path)
     for name, value in values.items():
-        inner = (*path, str(name).replace("-", "_"))
+        inner = (*path, _unabbreviated(name))
         if isinstance(value, Mapping):
             _put_all(into, inner, value)
         else:
@@ -188,6 +194,10 @@ def make_recipe(
         name, root = FOLDER, places.root
     else:
         name, root = name_and_root(data, places.root)
+    if name == "digits" and root is not None:
+        raise ValueError(
+            f"Expected no `data_root` for digits, which come with scikit-learn, got {root}."
+        )
     written = {**written, "data": {**written.get("data", {}), "name": name}}
     recipe = prepared(changed(defaults(name).recipe, written))
     if recipe.weights is not None:  # wherever the run is trained

@@ -8,8 +8,9 @@ from tfkd.data import DataIdentity, ImageData, Source, identify, load_source, sp
 from tfkd.data.settings import DataSettings
 from tfkd.runs import Circumstances
 from tfkd.study.directory import run_directory, write_study
-from tfkd.study.execute import StudyProgress, execute
+from tfkd.study.execute import default_jobs, execute
 from tfkd.study.plan import PlannedRun, Study
+from tfkd.study.progress import StudyBeginning, StudyProgress
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.event_writer import check_event_writer
@@ -58,7 +59,10 @@ def run_study(
     if circumstances.tensorboard:
         check_event_writer()
     runs = study.runs(root)
-    check_runs(study, runs, root, circumstances, other_data=other_data)
+    progress.doing("reading the data")
+    data = check_runs(study, runs, root, circumstances, other_data=other_data)
+    side_by_side = default_jobs() if jobs is None else jobs
+    progress.found(StudyBeginning(study, root, data, circumstances, side_by_side))
     write_study(study, root)
     try:
         execute(
@@ -83,7 +87,7 @@ def check_runs(
     circumstances: Circumstances,
     *,
     other_data: bool = False,
-) -> None:
+) -> dict[DataSettings, ImageData]:
     """Check all that may be wrong with runs, with the true data and networks, and write nothing.
 
     Args:
@@ -92,6 +96,9 @@ def check_runs(
         root: the study's directory.
         circumstances: in which every run is made.
         other_data: let runs go on though data are not those that they were begun with.
+
+    Returns:
+        The data by their settings, as the first seed splits them.
 
     Raises:
         FileNotFoundError: if a data set is not there.
@@ -123,3 +130,4 @@ def check_runs(
             students.add(network)
             check_student(arm.recipe, data)
         check_batch_size(arm.recipe, data)
+    return {settings: data for (settings, seed), (data, _) in splits.items() if seed == 0}

@@ -34,7 +34,7 @@ from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
 from tfkd.train.memory import check_memory
-from tfkd.train.progress import Progress
+from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
@@ -76,6 +76,7 @@ class Training:
         self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
+        progress.doing("reading the data")
         data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
         identity, start_digest = identify(data), digest_of_start(settings)
         teacher_digest = digest_of_teacher(settings)
@@ -87,9 +88,8 @@ class Training:
         check_memory(settings.recipe, data)
         if circumstances.tensorboard:
             check_event_writer()
+        progress.doing(f"making {settings.recipe.student}")
         self.student = make_student(settings, data, accelerator)
-        if self.student.remark is not None:
-            progress.remark(self.student.remark)
         share = smallest_share(
             self.student.network,
             settings.recipe,
@@ -97,6 +97,10 @@ class Training:
             processes=accelerator.num_processes,
             device=accelerator.device,
         )
+        parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
+        progress.found(Beginning(data, settings, circumstances, parameters))
+        if self.student.remark is not None:
+            progress.remark(self.student.remark)
         self.lesson = make_lesson(
             settings,
             data,
@@ -149,6 +153,7 @@ class Training:
         """Train the epochs that are left, measure, and write the result."""
         settings, state = self.settings, self.state
         self.signals.wait()
+        self.signals.tell = self.progress.doing
         self.progress.start(settings.recipe.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
             self.run.tensorboard_folder,
@@ -174,6 +179,7 @@ class Training:
         seconds = state.epoch_seconds
         validation_accuracy = validation_nll = None
         if self.lesson.validation is not None:
+            self.progress.doing("measuring the validation split")
             logits, labels = self._predict(self.lesson.validation, "validation")
             validation_accuracy = accuracy(logits, labels)
             validation_nll = negative_log_likelihood(logits, labels)
@@ -209,6 +215,7 @@ class Training:
                 state.batches_done = self.plan.batches if done == self.plan.trained else done
                 state.epoch_seconds = time.perf_counter() - started
                 self._between_steps()
+                self.progress.batch(done, state.totals.mean_loss)
         state.batches_done = self.plan.batches
 
     def _learning_rate(self, step: int) -> float:
@@ -298,6 +305,7 @@ class Training:
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
         workers = self.circumstances.workers
+        self.progress.doing("measuring the test split")
         loader = measuring_loader(data, data.test, accelerator, workers=workers)
         test = self._predict(loader, "test")
         result = result_of(

@@ -80,7 +80,7 @@ def train_teacher_first(
         check_settings(student, taught)
         if student.result() is not None:
             return taught
-    data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
+    data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
     check_student(settings.recipe, data)
     settings.method.check(data.num_classes)
     epoch = taught.teacher.epoch
