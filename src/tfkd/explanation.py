@@ -67,7 +67,7 @@ class Explanation:
             )
         else:
             epsilon = f"epsilon {self.equivalent_label_smoothing:.4f}"
-            how = "exactly" if self.exact else "shares its optimum, not its gradient elsewhere"
+            how = "exactly" if self.exact else "the same optimum, not the same gradient"
             rows.append(("as label smoothing", f"{epsilon}, {how}"))
         if self.scale == 1.0:
             rows.append(("under SGD", "learning rate and weight decay as set"))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 from PIL import Image
 
 import tfkd
+import tfkd.models
+from tfkd._extras import pip_line
 from tfkd.cli import main
 from tfkd.cli.command import Group
 from tfkd.cli.commands import COMMANDS
@@ -22,7 +22,6 @@ from tfkd.method_table import DIALECTS, METHODS
 from tfkd.runs import RunDirectory
 from tfkd.study.comparison import COMPARED
 
-TFKD = [sys.executable, "-m", "tfkd.cli"]
 EVERY_COMMAND = {
     f"{name} {inner}".strip(): own
     for name, command in COMMANDS.items()
@@ -114,7 +113,14 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--epohs", "3"], "no --epohs. Did you mean --epochs?"),
         (["train", "--out", "{}", "--epoch", "3"], "no --epoch. Did you mean --epochs?"),
         (["train", "--out", "{}", "--learning", "3"], "no --learning. Did you mean --learning-r"),
-        (["train", "--out", "{}", "--lr", "3"], "no --lr. Did you mean --learning-rate?"),
+        (["train", "--out", "{}", "--lr", "x"], "--learning-rate to be a number, got 'x'"),
+        (["train", "--out", "{}", "--ga", "3"], "no --ga. Did you mean --gradient-accumulation?"),
+        (["train", "--out", "{}", "--learning-rate", "-1e-3"], "positive and finite, got -0.001"),
+        (["train", "--out", "{}", "--data-root", "{}"], "no --data-root for digits"),
+        (["train", "--out", "{}", "--student", "zzz"], "`tfkd models` lists them"),
+        (["train", "--out", "{}", "--folds", "1"], "--folds of at least 2, got 1"),
+        (["compare", "--out", "{}", "--folds", "5", "--seeds", "6"], "a multiple of the 5 --folds"),
+        (["models", "zzz"], "none has"),
         (["train", "--out", "{}", "--epochs", "1.5"], "--epochs to be a whole number, got '1.5'"),
         (["train", "--out", "{}", "--epochs"], "one argument for --epochs"),
         (["train", "--out", "{}", "--batch_size", "x"], "--batch-size to be"),
@@ -123,8 +129,8 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "--method among"),
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "Did you mean tf_kd_reg?"),
         (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
-        (["train", "--out", "{}", "--optimizer", "magic"], "of sgd, adamw, got 'magic'"),
-        (["train", "--out", "{}", "--optimizer", "adam"], "Did you mean adamw?"),
+        (["train", "--out", "{}", "--optimizer", "magic"], "lion, muon or adan, got 'magic'"),
+        (["train", "--out", "{}", "--optimizer", "adamww"], "Did you mean adamw?"),
         (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),
         (["train", "--out", "{}", "--schedule", "step"], "--milestones for the schedule step"),
         (["train", "--out", "{}", "--milestones", "3,4"], "no --milestones for the schedule cos"),
@@ -153,7 +159,8 @@ def test_help_loads_no_torch_whoever_asks():
         (["compare", "--out", "{}", "--teacher", "small_cnn"], "--teacher other than"),
         (["compare", "--out", "{}", "--seeds", "0"], "--seeds from 1 to"),
         (["compare", "--out", "{}", "--alpha", "0"], "no --alpha"),
-        (["predict", "{}"], "FILES"),
+        (["predict", "{}"], "Expected FILES, got none"),
+        (["predict"], "Expected RUN and FILES, got none"),
         (["explain", "--classes", "1"], "--classes of at least 2"),
         (["explain", "--alpha", "1.5"], "--alpha in [0, 1], got 1.5"),
         (["explain", "--method", "tf_kd_self", "--picture", "{}/p.png"], "every sample"),
@@ -205,7 +212,7 @@ def test_a_missing_extra_is_answered_with_its_pip_line(tmp_path):
         assert done.returncode == 1
         assert done.stderr.startswith("tfkd: error: ")
         assert package in done.stderr
-        assert done.stderr.endswith('pip install "tfkd[cli]"\n')
+        assert done.stderr.endswith(f"{pip_line('cli')}\n")
 
 
 def test_version(capsys):
@@ -378,7 +385,10 @@ def test_a_study_from_its_cost_to_its_page(tmp_path, capsys):
     arguments = ["study", "run", "table-9", "--data", "digits", "--out", out, "--seeds", "2"]
     arguments += ["--train-size", "60", "--epochs", "1", "--controls", "none", "--jobs", "1"]
     assert main([*arguments, "--dry-run"]) == 0
-    assert "side by side, from a measured step" in capsys.readouterr().out
+    planned = capsys.readouterr().out
+    assert "\nruns          10 runs: 5 arms, 2 seeds; 10 epochs left\n" in planned
+    assert "2 seeds cannot show any difference" in planned
+    assert all(len(line) <= 80 for line in planned.splitlines())
     assert not (tmp_path / "study").exists()
     assert main(["study", "status", out]) == 1
     assert "Expected a study in" in capsys.readouterr().err
@@ -426,19 +436,39 @@ def test_only_the_main_process_prints(run, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    arguments = ["--out", str(tmp_path / "run"), "--epochs", "100000"]
-    process = subprocess.Popen(
-        [*TFKD, "train", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    assert "epoch 1/100000" in process.stderr.readline()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in error
-    assert error.rstrip().endswith("the same command goes on where it stopped.")
+def test_the_same_comparison_with_other_methods_adds_them(tmp_path, capsys):
+    out = tmp_path / "study"
+    words = ["compare", "--out", str(out), "--seeds", "1", "--jobs", "1", "--train-size", "60"]
+    words += ["--epochs", "1"]
+    assert main([*words, "--methods", "label_smoothing"]) == 0
+    capsys.readouterr()
+    more = [*words, "--methods", "tf_kd_reg"]
+    assert main([*more, "--dry-run"]) == 0
+    planned = capsys.readouterr().out
+    assert "runs          3 runs: 3 arms, 1 seed, 2 of them finished; 1 epoch left" in planned
+    assert "Finished before, and compared as well: small_cnn label_smoothing." in planned
+    assert main(more) == 0
+    said = capsys.readouterr()
+    assert "1 runs to do" in said.err
+    assert "Tf-KD_reg" in said.out
+    assert "label" in said.out
+    lines = (out / "compare.jsonl").read_text().splitlines()
+    assert {json.loads(line)["method"] for line in lines} == {
+        "cross_entropy",
+        "label_smoothing",
+        "tf_kd_reg",
+    }
+
+
+def test_models_are_listed_by_a_part_of_their_name(capsys):
+    assert main(["models"]) == 0
+    own = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in own[1:-1]} == set(tfkd.models.model_names())
+    assert main(["models", "test_vit2"]) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    network = tfkd.models.create_model("timm/test_vit2", num_classes=1000)
+    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert line.split() == ["timm/test_vit2", f"{millions:.2f}", "M", "160", "r160_in1k"]
 
 
 @pytest.mark.parametrize(

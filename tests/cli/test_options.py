@@ -13,7 +13,7 @@ import pytest
 from tfkd.cli import main
 from tfkd.cli.commands import COMMANDS
 from tfkd.cli.parser import UsageError, parse
-from tfkd.runs import Circumstances, RunTeacher, WeightsTeacher, files, make_run
+from tfkd.runs import AdamW, Circumstances, RunTeacher, WeightsTeacher, files, make_run
 from tfkd.runs.contents import StoredSettings
 from tfkd.runs.options import options
 from tfkd.runs.plain_yaml import to_yaml
@@ -39,6 +39,9 @@ VALUES = {
     "mean": ("0.4,0.5,0.6", (0.4, 0.5, 0.6), {}),
     "std": ("0.25", (0.25,), {}),
     "student": ("plain_cnn", "plain_cnn", {}),
+    "model_option": ("depth=3", {"depth": 3}, {}),
+    "weights": ("/w.pth", "/w.pth", {}),
+    "freeze": ("backbone", "backbone", {}),
     "pretrained": ("true", True, {"student": "resnet34"}),
     "epochs": ("7", 7, {}),
     "batch_size": ("32", 32, {}),
@@ -49,6 +52,11 @@ VALUES = {
     "optimizer": ("adamw", "adamw", {}),
     "learning_rate": ("1e-3", 0.001, {}),
     "weight_decay": (".0", 0.0, {}),
+    "layer_decay": ("0.75", 0.75, {}),
+    "decay_norms_and_biases": ("false", False, {}),
+    "class_weights": ("balanced", "balanced", {}),
+    "clip_gradients": ("1", 1.0, {}),
+    "weight_average": ("0.99", 0.99, {}),
     "momentum": ("0.8", 0.8, {}),
     "nesterov": ("true", True, {}),
     "schedule": ("one-cycle", "one-cycle", {}),
@@ -160,7 +168,8 @@ def test_what_a_run_was_is_overruled_part_by_part(tmp_path):
     assert run.method.numbers == {"alpha": 0.1, "scale": 1.0}
     assert made(*again, "--method", "tf_kd_reg").method.numbers["alpha"] == 0.3
     run = made(*again, "--optimizer", "adamw")
-    assert run.recipe.optimizer.weight_decay == 0.1
+    # Learning rate and weight decay are those of the optimiser that they were chosen for.
+    assert run.recipe.optimizer == AdamW()
     run = made(*again, "--schedule", "constant", "--warmup-epochs", "0")
     assert run.recipe.schedule.warmup_epochs == 0.0
     assert made(*again, "--milestones", "7").recipe.schedule.gamma == 0.3

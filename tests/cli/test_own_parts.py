@@ -214,4 +214,4 @@ def test_a_module_that_lacks_something_itself_says_what(toy, tmp_path):
     done = tfkd(toy, "train", "--out", tmp_path / "out", "--method", "toy.broken:x")
     assert done.returncode != 0
     assert "something_that_is_not_there" in done.stderr
-    assert "tfkd[cli]" not in done.stderr
+    assert "[cli]" not in done.stderr

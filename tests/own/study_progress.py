@@ -1,7 +1,9 @@
 """What a study tells as it goes on, kept."""
 
+from tfkd.study.progress import SilentStudy
 
-class Recording:
+
+class Recording(SilentStudy):
     def __init__(self):
         self.done, self.epochs = [], []
 

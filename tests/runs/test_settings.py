@@ -203,7 +203,7 @@ def test_only_what_can_be_said_can_be_said():
         (lambda: MethodSettings("tf_kd_reg", numbers={"alpha": "x"}), "`alpha` to be a number"),
         (lambda: Cosine(warmup_epochs=None), "`warmup_epochs` to be a number, got NoneType"),
         (lambda: Recipe(epochs=2.0), "`epochs` to be an int, got float"),
-        (lambda: Recipe(optimizer="adamw"), "`optimizer` to be SGD or AdamW, got str"),
+        (lambda: Recipe(optimizer="adamw"), "`optimizer` to be SGD or AdamW or Timm.*, got str"),
         (lambda: Recipe(pretrained=1), "`pretrained` to be a bool, got int"),
         (lambda: DataSettings(3), "`name` to be a str, got int"),
         (lambda: DataSettings("digits", "3"), "`train_size` to be an int, got str"),

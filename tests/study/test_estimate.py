@@ -5,10 +5,12 @@ from msgspec.structs import replace
 
 from tfkd.data import DataSettings
 from tfkd.runs import Circumstances, MethodSettings, Recipe
-from tfkd.study.estimate import data_shape, estimate
+from tfkd.study.estimate import estimate
 from tfkd.study.plan import Arm, Study
+from tfkd.study.speed import data_shape
 from tfkd.study.status import study_status
 from tfkd.train import train_run
+from tfkd.train.progress import Silent
 
 BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=3, batch_size=30)
 PLAIN = Arm("a/plain", MethodSettings(), BASE)
@@ -72,13 +74,7 @@ def test_status_of_a_study(tmp_path):
     class StopError(Exception):
         pass
 
-    class Stopping:
-        def start(self, epochs, steps, done):
-            pass
-
-        def step(self):
-            pass
-
+    class Stopping(Silent):
         def epoch(self, record):
             if record.epoch == 3:
                 raise StopError

@@ -30,6 +30,7 @@ from tfkd.runs import (
 from tfkd.runs.lock import LOCK_FILE
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
+from tfkd.study.progress import SilentStudy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -46,7 +47,7 @@ def plan(root, seeds=5):
     return [*runs, PlannedRun("taught", "x", taught, after="plain-0")]
 
 
-class Log:
+class Log(SilentStudy):
     """Writes what happens to a file that several processes share.
 
     Halts at its epoch number `halt`; and at its first until so many processes have had one.
@@ -72,15 +73,12 @@ class Log:
         self._write(os.getpid(), "finished", run.name)
 
 
-class Hook:
+class Hook(SilentStudy):
     """Calls `act` with the number of the epoch, or of the run, that was reported."""
 
     def __init__(self, *, epoch=None, finished=None):
         self.epochs, self.done = [], []
         self._epoch, self._finished = epoch, finished
-
-    def start(self, runs, epochs):
-        pass
 
     def epoch(self, name, record):
         self.epochs.append((name, record.epoch))

@@ -43,6 +43,7 @@ def usage(command: Command) -> str:
             words.append(f"{name.upper()} ..." if own[name].is_list else name.upper())
         else:
             words.append(f"{command.called(name)} {metavar(own[name])}")
+    words += [f"[{name.upper()}]" for name in command.positional() if name not in command.needed()]
     return " ".join(words)
 
 
@@ -51,6 +52,8 @@ def metavar(option: Option) -> str:
     kinds = (option.kind, *get_args(option.kind))
     if option.is_flag:
         return ""
+    if option.is_mapping:
+        return "NAME=VALUE"
     if values_of(option.kind):
         return "{" + ",".join(values_of(option.kind)) + "}"
     if any(get_origin(kind) is tuple for kind in kinds):
@@ -76,6 +79,8 @@ def help_of(option: Option) -> str:
             if isinstance(default, float)
             else f"{text}. Default: {default}"
         )
+    for alias in option.aliases:
+        text = f"{text}. Also --{alias}"
     return text.replace("%", "%%")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,8 @@ from tfkd.cli.help import Help, first_line, help_of, metavar, usage
 from tfkd.references import is_reference
 from tfkd.runs.options import Option, options, value_of
 from tfkd.runs.written import Written, merged, nested, read_written
+
+_NEGATIVE = re.compile(r"-\.?[0-9]")
 
 
 class UsageError(Exception):
@@ -27,9 +30,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
+        missing = message.partition("arguments are required: ")[2]
+        if missing:
+            raise UsageError(f"Expected {' and '.join(missing.split(', '))}, got none. {self._see}")
         argument, _, said = message.removeprefix("argument ").partition(": ")
         text = f"{said} for {argument}" if message.startswith("argument ") else message
-        raise UsageError(f"{text[0].upper()}{text[1:]}. See {self.prog} --help.")
+        raise UsageError(f"{text[0].upper()}{text[1:]}. {self._see}")
+
+    @property
+    def _see(self) -> str:
+        return f"See {self.prog} --help."
 
 
 def find_command(argv: Sequence[str], group: Group) -> tuple[list[str], Command | Group]:
@@ -97,9 +107,10 @@ def command_parser(prog: str, command: Command) -> Parser:
         action="store_true",
         help="print these options as such a file, and do nothing else",
     )
+    needed = command.needed()
     for name, option in command.own().items():
         if name in command.positional():
-            several = "+" if option.is_list else None
+            several = "+" if option.is_list else None if name in needed else "?"
             parser.add_argument(name, metavar=name.upper(), nargs=several, help=help_of(option))
         else:
             _add_option(parser, option)
@@ -116,9 +127,12 @@ def _add_option(group: Any, option: Option) -> None:
     group.add_argument(
         f"--{hyphened(option.name)}",
         dest=option.name,
+        action="append" if option.is_mapping else "store",
         metavar=metavar(option),
         help=help_of(option),
     )
+    for alias in option.aliases:
+        group.add_argument(f"--{alias}", dest=option.name, help=argparse.SUPPRESS)
 
 
 def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
@@ -177,11 +191,14 @@ def _arguments(
     }
     for name in command.needed():
         if name not in arguments and needs_all:
-            raise ValueError(f"Expected {command.called(name)}, got none.")
+            meant = own[name].help.partition(",")[0].rstrip(".")
+            raise ValueError(f"Expected {command.called(name)}, got none: {meant}.")
     taken = [option.path for option in command.of_a_run().values()]
+    if ("recipe", "optimizer", "name") in taken:
+        taken.append(("recipe", "optimizer", "algorithm"))
     for path, value in _leaves(written):
         own_number = ("method", "name") in taken and path[:2] == ("method", "numbers")
-        if path not in taken and not own_number:
+        if path not in taken and path[:-1] not in taken and not own_number:
             raise ValueError(f"Expected no {'.'.join(path)} for this command, got {value!r}.")
     if command.takes_a_run:
         arguments["written"] = written
@@ -229,16 +246,27 @@ def _unknown(prog: str, word: str, names: Iterable[str]) -> ValueError:
 
 
 def _with_truths(argv: Sequence[str], flags: set[str]) -> Iterator[str]:
-    """Write options with hyphens, and `=true` behind a flag that stands alone."""
+    """Write options with hyphens, `=true` behind a flag that stands alone, `=` before a number.
+
+    The last is for numbers below 0, which argparse would take for options.
+    """
+    taken = False
     for place, token in enumerate(argv):
         if token == "--":
             yield from argv[place:]
             return
+        if taken:
+            taken = False
+            continue
         name, equals, value = token.partition("=")
+        after = [*argv, ""][place + 1]
         if not token.startswith("--"):
             yield token
+        elif not equals and _NEGATIVE.match(after):
+            taken = True
+            yield f"{hyphened(name)}={after}"
         elif name[2:].replace("-", "_") not in flags or equals:
             yield f"{hyphened(name)}{equals}{value}"
         else:
-            alone = [*argv, ""][place + 1] not in ("true", "false")
+            alone = after not in ("true", "false")
             yield f"{hyphened(name)}{'=true' if alone else ''}"

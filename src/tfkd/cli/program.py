@@ -9,15 +9,18 @@ import warnings
 from collections.abc import Sequence
 from traceback import print_exc, walk_tb
 
+from tfkd._extras import pip_line
+
 try:
     from tfkd.cli.command import Command, Group
     from tfkd.cli.commands import COMMANDS
+    from tfkd.cli.interrupt import loading
     from tfkd.cli.parser import UsageError, find_command, list_commands, parse
     from tfkd.cli.runs import is_main_process, train
     from tfkd.cli.studies import compare, run_named_study
 except ModuleNotFoundError as missing:
     raise SystemExit(
-        f'tfkd: error: the commands need the package {missing.name}: pip install "tfkd[cli]"'
+        f"tfkd: error: the commands need the package {missing.name}: {pip_line('cli')}"
     ) from None
 
 DESCRIPTION = """\
@@ -34,11 +37,10 @@ distillation, and compare them.
 Before any command, or behind it, --debug shows where an error came from."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130, 143 stopped."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+def run(argv: Sequence[str]) -> int:
+    """Run a command and return the exit code, as `tfkd.cli.main` does."""
+    debug = "--debug" in argv
+    arguments = [argument for argument in argv if argument != "--debug"]
     with warnings.catch_warnings():
         if not debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
@@ -56,6 +58,9 @@ def _run(arguments: list[str], debug: bool) -> int:
             return list_commands(prog, command, rest)
         options = parse(prog, command, rest)
         resumes = command.function in (compare, train, run_named_study)
+        if not resumes:  # those load it themselves, with something to look at
+            with loading():
+                import torch  # noqa: F401
         code = command.function(**options)
         sys.stdout.flush()
     except (SystemExit, KeyboardInterrupt) as end:
@@ -96,7 +101,7 @@ def _describe(error: Exception) -> str:
         package, importer = str(error.name).partition(".")[0], _importer(error)
         if importer.partition(".")[0] != "tfkd":
             return f"{importer} needs the package {package}"
-        return f'this needs the package {package}: pip install "tfkd[cli]"'
+        return f"this needs the package {package}: {pip_line('cli')}"
     if type(error).__module__.startswith("tfkd") or isinstance(
         error, (UsageError, ValueError, TypeError, OSError, FloatingPointError, ImportError)
     ):

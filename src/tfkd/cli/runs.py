@@ -7,9 +7,11 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd.cli.interrupt import loading
 from tfkd.runs.written import Written
 
 if TYPE_CHECKING:
@@ -26,8 +28,9 @@ def train(
 ) -> None:
     """Train one model with one method.
 
-    The same command again goes on where it was interrupted. Start it with torchrun for several
-    GPUs. Defaults that depend on the data are listed by `tfkd compare --help`.
+    The same command again goes on where it was interrupted. A teacher that is named as a network,
+    as timm/resnet50, is trained first. Start it with torchrun for several GPUs. Defaults that
+    depend on the data are listed by `tfkd compare --help`.
 
     Args:
         written: options of a run.
@@ -35,23 +38,33 @@ def train(
         overwrite: train anew what was trained there before.
         other_data: go on though the data are not those that the run was begun with.
     """
-    from tfkd.runs.written import make_run
-
-    settings, circumstances = make_run(written)
-    check_models(student=settings.recipe.student, teacher=getattr(settings.teacher, "model", None))
-    from tfkd.report.terminal.lines import print_metrics
     from tfkd.report.terminal.run_progress import show_progress
-    from tfkd.runs import RunDirectory
-    from tfkd.train import train_run
-    from tfkd.train.teacher_remark import remark_on_teacher
 
-    if not is_main_process():
-        train_run(out, settings, circumstances, overwrite=overwrite, other_data=other_data)
-        return
-    was_finished = not overwrite and RunDirectory(out).result() is not None
-    if not was_finished and (remark := remark_on_teacher(settings)) is not None:
-        print(f"Note: {remark}")
-    with show_progress() as progress:
+    with show_progress() if is_main_process() else nullcontext() as progress:
+        with loading():
+            from tfkd.runs.written import make_run
+
+            settings, circumstances = make_run(written)
+            import tfkd.report.terminal.found  # noqa: F401
+            from tfkd.runs import RunDirectory
+            from tfkd.train import train_run
+            from tfkd.train.teacher_first import train_teacher_first
+            from tfkd.train.teacher_remark import remark_on_teacher
+
+            teacher = getattr(settings.teacher, "model", None)
+            check_models(student=settings.recipe.student, teacher=teacher)
+        settings = train_teacher_first(
+            out,
+            settings,
+            circumstances,
+            progress=progress,
+            overwrite=overwrite,
+            other_data=other_data,
+        )
+        was_finished = not overwrite and RunDirectory(out).result() is not None
+        remark = None if was_finished else remark_on_teacher(settings)
+        if progress is not None and remark is not None:
+            progress.remark(remark)
         result = train_run(
             out,
             settings,
@@ -60,6 +73,10 @@ def train(
             overwrite=overwrite,
             other_data=other_data,
         )
+    if progress is None:
+        return
+    from tfkd.report.terminal.lines import print_metrics
+
     print("The run was finished before." if was_finished else "The run is finished.")
     print_metrics(result.test, title=f"test split, {result.samples.test} images")
     print(f"Weights, settings and metrics are in {out}.")

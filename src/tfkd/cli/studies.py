@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd.cli.interrupt import loading
 from tfkd.cli.report import say_left_out
 from tfkd.cli.runs import check_models
 from tfkd.runs.written import Written
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from tfkd.runs import Circumstances
     from tfkd.study.plan import Study
+    from tfkd.study.progress import StudyProgress
+
+USUAL_SEEDS = 3
 
 
 def compare(
@@ -23,8 +29,9 @@ def compare(
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
     teacher_cache: str = "none",
-    seeds: int = 3,
+    seeds: int | None = None,
     jobs: int | None = None,
+    dry_run: bool = False,
     other_data: bool = False,
 ) -> None:
     """Train every method with several seeds and compare each with plain cross-entropy.
@@ -44,7 +51,8 @@ def compare(
 
       All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
       size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
-      folder: 1e-4), warm-up of 1 epoch (imagenet: none).
+      folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
+      (imagenet: none).
 
     Args:
         written: options of a run.
@@ -55,26 +63,37 @@ def compare(
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
-        seeds: number of seeds, at least 1.
+        seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        dry_run: only say how many runs and epochs it has, how long they would take here, and what
+            so many seeds can show.
         other_data: go on though the data are not those that runs were begun with.
     """
-    from tfkd.runs.recipes import defaults
-    from tfkd.runs.written import circumstances_of, make_recipe
-    from tfkd.study.comparison import COMPARED, comparison
+    from tfkd.report.terminal.study_progress import show_study_progress
 
-    recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances_of(written))
-    teacher = teacher or defaults(recipe.data.name).teacher
-    check_models(student=recipe.student, teacher=teacher)
-    study = comparison(
-        recipe,
-        teacher=teacher,
-        methods=methods or COMPARED,
-        seeds=seeds,
-        teacher_cache=teacher_cache,
-    )
-    out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
-    _run_study(study, out, circumstances, jobs=jobs, other_data=other_data)
+    with show_study_progress() as progress:
+        with loading():
+            from tfkd.runs.recipes import defaults
+            from tfkd.runs.written import circumstances_of, make_recipe
+
+            circumstances = circumstances_of(written)
+            recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
+            import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.study.comparison import COMPARED, comparison
+
+            teacher = teacher or defaults(recipe.data.name).teacher
+            check_models(student=recipe.student, teacher=teacher)
+            study = comparison(
+                recipe,
+                teacher=teacher,
+                methods=methods or COMPARED,
+                seeds=_seeds(seeds, recipe.data.folds),
+                teacher_cache=teacher_cache,
+            )
+        out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
+        job = _Job(study, out, circumstances, jobs, other_data=other_data)
+        show_results = job.plan() if dry_run else job.run(progress)
+    show_results()
 
 
 def _name(data: str, circumstances: Circumstances) -> str:
@@ -85,38 +104,78 @@ def _name(data: str, circumstances: Circumstances) -> str:
     return places.name if data == FOLDER and places is not None else data
 
 
-def _run_study(
-    study: Study,
-    out: Path,
-    circumstances: Circumstances,
-    *,
-    jobs: int | None,
-    executor: str = "local",
-    other_data: bool = False,
-) -> None:
-    """Run a study, print its table and say where everything is."""
-    from tfkd.report.terminal.study_progress import show_study_progress
-    from tfkd.report.terminal.study_table import print_rows
-    from tfkd.study.run import run_study
-    from tfkd.study.summary import summarise_study
+def _seeds(seeds: int | None, folds: int | None) -> int:
+    """How many seeds there are; with folds each seed tests one of them."""
+    if seeds is None:
+        return folds or USUAL_SEEDS
+    if folds is not None and seeds % folds:
+        raise ValueError(
+            f"Expected `seeds` to be a multiple of the {folds} `folds`, each of which one seed "
+            f"tests, got {seeds}."
+        )
+    return seeds
 
-    with show_study_progress() as progress:
+
+@dataclass(frozen=True)
+class _Job:
+    """A study that is run, or only planned."""
+
+    study: Study
+    out: Path
+    circumstances: Circumstances
+    jobs: int | None
+    executor: str = "local"
+    other_data: bool = False
+    remarks: tuple[str, ...] = ()
+
+    def run(self, progress: StudyProgress) -> Callable[[], None]:
+        """Run it; what is returned prints its table and says where everything is."""
+        from tfkd.study.joined import joined
+        from tfkd.study.run import run_study
+
+        study, remarks = joined(self.study, self.out)
+        for remark in (*self.remarks, *remarks):
+            progress.remark(remark)
         records = run_study(
             study,
-            out,
-            jobs=jobs,
-            circumstances=circumstances,
+            self.out,
+            jobs=self.jobs,
+            circumstances=self.circumstances,
             progress=progress,
-            executor=executor,
-            other_data=other_data,
+            executor=self.executor,
+            other_data=self.other_data,
         )
-    print_rows(summarise_study(study, records), _console())
-    left_out = len(study.runs(out)) - len(records)
-    if left_out:
-        runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"
-        print(f"{runs} left out, for a reason that tfkd report {out} names.")
-    print(f"All numbers: {out / study.name}.jsonl and .csv")
-    print(f"A page with pictures: tfkd report {out}")
+
+        def show() -> None:
+            from tfkd.report.terminal.study_table import print_rows
+            from tfkd.study.summary import summarise_study
+
+            print_rows(summarise_study(study, records), _console())
+            left_out = len(study.runs(self.out)) - len(records)
+            if left_out:
+                runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"
+                print(f"{runs} left out, for a reason that tfkd report {self.out} names.")
+            print(f"All numbers: {self.out / study.name}.jsonl and .csv")
+            print(f"A page with pictures: tfkd report {self.out}")
+
+        return show
+
+    def plan(self) -> Callable[[], None]:
+        """Measure what it would cost; what is returned prints that."""
+        from tfkd.report.terminal.study_lines import print_estimate
+        from tfkd.study.estimate import estimate
+        from tfkd.study.execute import default_jobs
+        from tfkd.study.joined import joined
+
+        study, remarks = joined(self.study, self.out)
+        cost = estimate(
+            study,
+            self.out,
+            jobs=default_jobs() if self.jobs is None else self.jobs,
+            data_root=self.circumstances.places,
+            workers=self.circumstances.workers,
+        )
+        return lambda: print_estimate(study, cost, [*self.remarks, *remarks])
 
 
 def _console() -> Console:
@@ -142,7 +201,7 @@ def run_named_study(
     dialect: Literal["released", "paper", "tfkd"] = "released",
     teacher: str | None = None,
     teacher_cache: str = "none",
-    seeds: int = 3,
+    seeds: int | None = None,
     controls: tuple[str, ...] = ("scaled", "smoothed"),
     out: Path | None = None,
     jobs: int | None = None,
@@ -167,7 +226,7 @@ def run_named_study(
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
-        seeds: number of seeds, at least 1.
+        seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
         controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
             none: cross-entropy times the method's loss scale; label smoothing at its equivalent
             epsilon; scaled with weight decay times the scale; balanced with the learning rate
@@ -176,35 +235,40 @@ def run_named_study(
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
             one for each GPU, else for each core.
         executor: processes of this machine, or a Ray cluster with a common file system.
-        dry_run: only say how many runs and epochs it has, and how long they would take here.
+        dry_run: only say how many runs and epochs it has, how long they would take here, and what
+            so many seeds can show.
         other_data: go on though the data are not those that runs were begun with.
     """
-    from tfkd.paper.catalogue import make_study
-    from tfkd.runs.written import circumstances_of
+    from tfkd.report.terminal.study_progress import show_study_progress
 
-    check_models(student=written.get("recipe", {}).get("student"), teacher=teacher)
-    study, circumstances = make_study(
-        name,
-        data=data,
-        dialect=dialect,
-        teacher=teacher,
-        seeds=seeds,
-        controls=() if controls == ("none",) else controls,
-        recipe=written.get("recipe", {}),
-        circumstances=circumstances_of(written),
-        teacher_cache=teacher_cache,
-    )
-    ending = "" if name == "all-methods" else f"-{dialect}"
-    out = out or Path("runs") / f"{_name(study.arms[0].recipe.data.name, circumstances)}{ending}"
-    if not dry_run:
-        _run_study(study, out, circumstances, jobs=jobs, executor=executor, other_data=other_data)
-        return
-    from tfkd.report.terminal.study_lines import print_estimate
-    from tfkd.study.estimate import estimate
-    from tfkd.study.execute import default_jobs
+    with show_study_progress() as progress:
+        with loading():
+            import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.paper.catalogue import make_study
+            from tfkd.runs.written import circumstances_of
+            from tfkd.study.controls import say_what_is_left_out
 
-    jobs = default_jobs() if jobs is None else jobs
-    print_estimate(study, estimate(study, out, jobs=jobs, data_root=circumstances.places))
+            recipe = written.get("recipe", {})
+            controls = () if controls == ("none",) else controls
+            check_models(student=recipe.get("student"), teacher=teacher)
+            study, circumstances = make_study(
+                name,
+                data=data,
+                dialect=dialect,
+                teacher=teacher,
+                seeds=_seeds(seeds, recipe.get("data", {}).get("folds")),
+                controls=controls,
+                recipe=recipe,
+                circumstances=circumstances_of(written),
+                teacher_cache=teacher_cache,
+            )
+        ending = "" if name == "all-methods" else f"-{dialect}"
+        data_name = _name(study.arms[0].recipe.data.name, circumstances)
+        out = out or Path("runs") / f"{data_name}{ending}"
+        remarks = tuple(say_what_is_left_out(study, controls))
+        job = _Job(study, out, circumstances, jobs, executor, other_data, remarks)
+        show_results = job.plan() if dry_run else job.run(progress)
+    show_results()
 
 
 def status_of_studies(directory: Path) -> int:

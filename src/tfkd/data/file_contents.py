@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfkd.data.places import cache_folder
+from tfkd.data.reading import counted
 
 READERS = 16
 """Threads that read; what takes time is waiting for the disk."""
@@ -48,7 +49,8 @@ def content_digests(root: Path, paths: Sequence[str]) -> list[bytes]:
                 if known.get(mark[0], (None, None, b""))[:2] != mark[1:]
             ]
             digests = pool.map(lambda pair: bytes.fromhex(digest_of_file(pair[1])), new)
-            read = {mark[0]: digest for (mark, _), digest in zip(new, digests, strict=True)}
+            told = counted("reading", digests, len(new))
+            read = {mark[0]: digest for (mark, _), digest in zip(new, told, strict=True)}
             begun = time.time_ns()
             rows = [
                 (*mark, read[mark[0]]) for mark, _ in new if begun - mark[2] > YOUNG_NANOSECONDS

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from tfkd._extras import pip_line
+
 
 @contextmanager
 def needs_extra(what: str) -> Iterator[None]:
@@ -25,5 +27,5 @@ def needs_extra(what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         raise ModuleNotFoundError(
-            f'{what} needs the package {package}: pip install "tfkd[cli]"', name=package
+            f"{what} needs the package {package}: {pip_line('cli')}", name=package
         ) from error

@@ -16,8 +16,8 @@ from tfkd.paper.published import TABLES
 from tfkd.paper.tables import figure_2_of_paper, table
 from tfkd.runs import Circumstances, defaults
 from tfkd.runs.written import changed, make_recipe
-from tfkd.study.estimate import data_shape
 from tfkd.study.plan import Study
+from tfkd.study.speed import data_shape
 
 ALL_METHODS = "all-methods"
 FIGURE_2 = "figure-2"
@@ -87,8 +87,10 @@ def make_study(
     if data is None and name == ALL_METHODS:
         data = "fashion-mnist"
     if data is None:
-        if "student" in written or teacher is not None:
-            raise ValueError(f"Expected `data` beside `student` or `teacher`: {name} has its own.")
+        own = [part for part in ("student", "weights", "model_option") if written.get(part)]
+        if own or teacher is not None:
+            which = own[0] if own else "teacher"
+            raise ValueError(f"Expected `data` beside `{which}`: {name} has its own networks.")
         study = PAPER[name](dialect=dialect, seeds=seeds, controls=controls)
         study = study.with_recipes(lambda own: changed(own, written))
         return replace(study, teacher_cache=teacher_cache), circumstances

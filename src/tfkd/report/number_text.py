@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from tfkd.study.statistics.differences import Summary
+if TYPE_CHECKING:
+    from tfkd.study.statistics.differences import Summary
 
 
 def true_minus(text: str) -> str:
@@ -42,6 +44,7 @@ def mean_and_sd(summary: Summary, digits: int, *, between: str = " ± ") -> str:
     """Write mean ± sd; of one seed the mean alone.
 
     Example:
+        >>> from tfkd.study.statistics.differences import Summary
         >>> mean_and_sd(Summary(3, 71.0, 0.5), 2), mean_and_sd(Summary(1, 71.0, math.nan), 1)
         ('71.00 ± 0.50', '71.0')
     """

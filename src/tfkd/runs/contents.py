@@ -252,6 +252,16 @@ class TaughtBy(Struct, frozen=True):
     sha256: str
 
 
+class StartedFrom(Struct, frozen=True):
+    """start.json.
+
+    Attributes:
+        sha256: of the file of weights that the student started from.
+    """
+
+    sha256: str
+
+
 class Failure(Struct, frozen=True):
     """failure.json: what reproduces a loss that was not finite, and ended a run.
 

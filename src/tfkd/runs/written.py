@@ -21,7 +21,7 @@ from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER, name_and_root
 from tfkd.runs.circumstances import PLACES, Circumstances
 from tfkd.runs.files import why
-from tfkd.runs.options import option_at, options, value_of
+from tfkd.runs.options import ALIASES, Option, option_at, options, value_of
 from tfkd.runs.preparation import prepared, without_own
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
@@ -35,8 +35,9 @@ def nested(written: Mapping[str, Any]) -> Written:
     """Return what was written, every value at its place.
 
     Args:
-        written: names of options, or parts as they are nested, with underscores or hyphens; None
-            stands for what is left out, unless that is a value of its own.
+        written: names of options, `lr`, `wd` and `bs` among them, or parts as they are nested,
+            with underscores or hyphens; None stands for what is left out, unless that is a value of
+            its own.
 
     Raises:
         ValueError: for an unknown name, or a value that cannot be.
@@ -47,13 +48,19 @@ def nested(written: Mapping[str, Any]) -> Written:
     """
     result: Written = {}
     for name, value in written.items():
-        typed = str(name).replace("-", "_")
+        typed = _unabbreviated(name)
         option = options().get(typed)
         if isinstance(value, Mapping):
-            _put_all(result, _parts().get(typed, (typed,)), value)
+            path = (typed,) if option is None else option.path
+            _put_all(result, _parts().get(typed, path), value)
         else:
             _put(result, (typed,) if option is None else option.path, value)
     return _as_typed(result)
+
+
+def _unabbreviated(name: object) -> str:
+    typed = str(name).replace("-", "_")
+    return ALIASES.get(typed, typed)
 
 
 @cache
@@ -67,10 +74,11 @@ def _parts() -> dict[str, tuple[str, ...]]:
 
 
 def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
-    if path not in _parts().values():
+    option = option_at(path)
+    if path not in _parts().values() and not (option is not None and option.is_mapping):
         raise _unknown(path)
     for name, value in values.items():
-        inner = (*path, str(name).replace("-", "_"))
+        inner = (*path, _unabbreviated(name))
         if isinstance(value, Mapping):
             _put_all(into, inner, value)
         else:
@@ -83,6 +91,9 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         option = option_at((*path, "run" if path == ("teacher",) else "name"))
     if option is None:
         raise _unknown(path)
+    if option.is_mapping and value is not None:
+        _put_all(into, path, _pairs(option, value))
+        return
     path = option.path
     if value is None and not option.may_be_none:
         return
@@ -95,13 +106,29 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         )
 
 
+def _pairs(option: Option, value: object) -> dict[str, str]:
+    """What is written as NAME=VALUE, once or several times."""
+    found: dict[str, str] = {}
+    for word in value if isinstance(value, (list, tuple)) else [value]:
+        name, equals, said = str(word).partition("=")
+        if not equals or not name or not said:
+            raise ValueError(f"Expected NAME=VALUE for `{option.name}`, got {word!r}.")
+        if found.setdefault(name, said) != said:
+            raise ValueError(f"Expected one value of `{name}`, got {found[name]} and {said}.")
+    return found
+
+
 def _unknown(path: tuple[str, ...]) -> ValueError:
     hint = did_you_mean(path[-1], options())
     return ValueError(f"Expected a name of an option, got {'.'.join(path)[:200]!r}.{hint}")
 
 
 def _as_typed(written: Written) -> Written:
-    """The same, with a teacher that is stored by its kind as it is typed."""
+    """The same, with a teacher that is stored by its kind as it is typed, and timm's optimisers."""
+    optimizer = written.get("recipe", {}).get("optimizer", {})
+    name = optimizer.get("name", "timm")
+    if name not in _variants()["optimizer"]:
+        optimizer |= {"name": "timm", "algorithm": name}
     teacher = written.get("teacher")
     if teacher is not None and "kind" in teacher:
         check_choice("kind", teacher.pop("kind"), ("run", "weights"))
@@ -167,16 +194,24 @@ def make_recipe(
         name, root = FOLDER, places.root
     else:
         name, root = name_and_root(data, places.root)
+    if name == "digits" and root is not None:
+        raise ValueError(
+            f"Expected no `data_root` for digits, which come with scikit-learn, got {root}."
+        )
     written = {**written, "data": {**written.get("data", {}), "name": name}}
     recipe = prepared(changed(defaults(name).recipe, written))
+    if recipe.weights is not None:  # wherever the run is trained
+        weights = str(Path(recipe.weights).expanduser().absolute())
+        recipe = msgspec.structs.replace(recipe, weights=weights)
     return recipe, circumstances.with_places(replace(places, root=root).absolute())
 
 
 def changed(recipe: Recipe, written: Mapping[str, Any]) -> Recipe:
     """Return a recipe with what was written changed.
 
-    Another optimiser or schedule keeps the numbers that it has in common with the one before. With
-    other `epochs` the milestones of the schedule move in proportion, unless they are given.
+    Another optimiser or schedule keeps the numbers that it has in common with the one before, but
+    for learning rate and weight decay, which are an optimiser's own. With other `epochs` the
+    milestones of the schedule move in proportion, unless they are given.
 
     Args:
         recipe: that is changed.
@@ -235,11 +270,29 @@ def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
     known = ("name", *variants[name].__struct_fields__)
     for field in written:
         if field not in known:
-            raise ValueError(f"Expected no `{field}` for the {part} {name}, got {written[field]}.")
+            called = {**before, **written}.get("algorithm", name) if name == "timm" else name
+            raise ValueError(
+                f"Expected no `{field}` for the {part} {called}, got {written[field]}."
+            )
     kept = {field: value for field, value in before.items() if field in known}
+    if part == "optimizer":
+        kept = _without_own_numbers(kept, written)
+    if name == "timm" and "algorithm" not in {**kept, **written}:
+        raise ValueError("Expected the name of an optimiser of timm for `optimizer`, got timm.")
     if name == "step" and "milestones" not in {**kept, **written}:
         raise ValueError("Expected `milestones` for the schedule step, got none.")
     return {**kept, **written}
+
+
+def _without_own_numbers(before: Mapping[str, Any], written: Mapping[str, Any]) -> Written:
+    """What another optimiser keeps: no learning rate and weight decay of the one before."""
+    if all(written.get(part, before.get(part)) == before.get(part) for part in _WHICH):
+        return dict(before)
+    return {name: value for name, value in before.items() if name not in _ITS_OWN}
+
+
+_WHICH = ("name", "algorithm")
+_ITS_OWN = ("algorithm", "learning_rate", "weight_decay")
 
 
 def _teacher(written: Mapping[str, Any]) -> Written:
@@ -283,7 +336,10 @@ def merged(first: Written, second: Written) -> Written:
         name = other.get(part, {}).get("name")
         if part in recipe and name in variants:
             kept = ("name", *variants[name].__struct_fields__)
-            first["recipe"][part] = {n: v for n, v in recipe[part].items() if n in kept}
+            said = {n: v for n, v in recipe[part].items() if n in kept}
+            if part == "optimizer" and "name" in said:
+                said = _without_own_numbers(said, other[part])
+            first["recipe"][part] = said
     method, another = (said.get("method", {}).get("name") for said in (first, second))
     if method != another and None not in (method, another):
         first["method"].pop("numbers", None)
@@ -312,7 +368,8 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
 def read_written(file: Path) -> Written:
     """Read what somebody wrote down in a YAML or JSON file.
 
-    Of a run's settings.json, the teacher lies where that run found it.
+    Of a run's settings.json, the teacher and the weights that it started from lie where that run
+    found them.
 
     Args:
         file: as `tfkd.runs.plain_yaml.read_plain_yaml` takes it.
@@ -324,9 +381,11 @@ def read_written(file: Path) -> Written:
     from tfkd.runs.plain_yaml import read_plain_yaml  # only here, for a quick start
 
     written = read_plain_yaml(file)
-    teacher = written.get("teacher")
-    if "circumstances" in written and isinstance(teacher, dict):
-        for place in ("run", "weights"):
-            if isinstance(teacher.get(place), str):
-                teacher[place] = os.path.normpath(file.parent / teacher[place])
+    places = {"teacher": ("run", "weights"), "recipe": ("weights",)}
+    for part, names in places.items() if "circumstances" in written else ():
+        values = written.get(part)
+        if isinstance(values, dict):
+            for name in names:
+                if isinstance(values.get(name), str):
+                    values[name] = os.path.normpath(file.parent / values[name])
     return written

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from tfkd.method_table import BASELINE, METHODS, find_method
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
@@ -58,7 +56,7 @@ def comparison(
             Arm(
                 name,
                 MethodSettings(method),
-                replace(base, student=student),
+                base.for_student(student),
                 teacher=None if taught_by is None else f"{taught_by}/{BASELINE}",
                 teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
                 baseline=None if method == BASELINE else baseline,

@@ -10,7 +10,7 @@ from torch import nn
 import tfkd
 from tfkd.method_table import BASELINE
 from tfkd.runs import MethodSettings, Step
-from tfkd.study.plan import CONTROLS, Arm
+from tfkd.study.plan import CONTROLS, Arm, Study
 
 SAME = 0.15
 """One control serves all arms whose scale, or equivalent ε, lies within this share of it ..."""
@@ -81,6 +81,33 @@ def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) ->
                 served = (*control.control_of, claim.name)
                 result[control.name] = replace(control, control_of=served)
     return tuple(result.values())
+
+
+def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
+    """Return a sentence on the controls that were asked for and are cross-entropy itself.
+
+    Args:
+        study: with its controls.
+        names: of the controls that were asked for.
+    """
+    sentences = []
+    for name in names:
+        served = {arm for own in study.arms if own.control == name for arm in own.control_of}
+        smoothed = [own for own in study.arms if own.method.name == "label_smoothing"]
+        served |= {arm for own in smoothed if name == "smoothed" for arm in own.control_of}
+        without = [
+            arm.name.replace("/", " ")
+            for arm in study.arms
+            if arm.baseline is not None
+            and arm.control is None
+            and arm.name not in served
+            and not (name == "smoothed" and arm in smoothed)
+        ]
+        if without:
+            sentences.append(
+                f"No control {name} of {', '.join(without)}: it would be cross-entropy itself."
+            )
+    return sentences
 
 
 def _control(name: str, claim: Arm, baseline: Arm, num_classes: int) -> Arm | None:

@@ -1,48 +1,23 @@
-"""What a study will cost, from a step of each network measured on this machine."""
+"""What runs will cost, from what a step and the reading of an image take on this machine."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 import torch
 
-from tfkd.data import DataSettings, Places, load_data
-from tfkd.models import create_model
+from tfkd.data import DataSettings, ImageData, Places
+from tfkd.runs import Recipe, RunDirectory, RunSettings
 from tfkd.study.directory import run_directory
-from tfkd.study.plan import Study
+from tfkd.study.executors.local import threads_of
+from tfkd.study.plan import PlannedRun, Study
+from tfkd.study.speed import DataShape, data_shape, measure_reading, measure_step, shape_of
 
-# Training images, test images, classes, channels and side in pixels of the data sets as published,
-# so that a study can be planned before its data are there.
-PUBLISHED_SIZES = {
-    "cifar10": (50_000, 10_000, 10, 3, 32),
-    "cifar100": (50_000, 10_000, 100, 3, 32),
-    "tiny-imagenet": (100_000, 10_000, 200, 3, 64),
-    "imagenet": (1_281_167, 50_000, 1000, 3, 224),
-    "fashion-mnist": (60_000, 10_000, 10, 1, 28),
-}
-MEASURED_STEPS = 3
-CPU_BATCH = 8
-"""On a CPU the time of a step is measured with so few images and taken as proportional."""
-
-
-@dataclass(frozen=True)
-class DataShape:
-    """Numbers of images and classes, channels and side in pixels of a data set as it is split."""
-
-    train: int
-    validation: int
-    test: int
-    classes: int
-    channels: int
-    image_size: int
-
-
-Measure = Callable[[str, DataShape, int], tuple[float, float]]
-"""Seconds for each image of a training step and of a forward pass of a network, in such batches."""
+Measure = Callable[[Recipe, DataShape], tuple[float, float]]
+"""Seconds for each image of a training step and of a forward pass of a recipe's student."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +26,11 @@ class Estimate:
 
     Attributes:
         runs: runs of the plan.
-        finished: runs that are finished.
+        finished: runs of it that are finished.
         epochs: epochs of the runs that are not finished.
         jobs: runs side by side.
-        seconds: time of those, so many side by side.
+        seconds: time of those, so many side by side; infinite if it could not be measured.
+        by_run: seconds of each run that is not finished.
     """
 
     runs: int
@@ -62,35 +38,72 @@ class Estimate:
     epochs: int
     jobs: int
     seconds: float
+    by_run: Mapping[str, float] = field(default_factory=dict)
 
 
-def data_shape(settings: DataSettings, *, root: str | Places | None = None) -> DataShape:
-    """Return the numbers of a data set, from the data or, where they are missing, as published.
+class Costs:
+    """What networks and data cost, each measured once.
 
     Args:
-        settings: which data set, and how it is split.
-        root: where it lies; None: the usual places.
-
-    Raises:
-        FileNotFoundError: if the data are missing and are none of the published ones.
+        data: that are loaded already.
+        data_root: where others lie; None: the usual places.
+        workers: processes that decode image files beside the training.
+        measure: how long a network takes; None: `measure_step`, on this machine.
     """
-    try:
-        data = load_data(settings, root=root)
-    except FileNotFoundError:
-        if settings.name not in PUBLISHED_SIZES:
-            raise
-        official, test, classes, channels, size = PUBLISHED_SIZES[settings.name]
-        validation = round(official * settings.validation_fraction)
-        train = settings.train_size or official - validation
-        return DataShape(train, validation, test, classes, channels, settings.image_size or size)
-    return DataShape(
-        len(data.train),
-        len(data.validation),
-        len(data.test),
-        data.num_classes,
-        data.channels,
-        data.image_size,
-    )
+
+    def __init__(
+        self,
+        data: Mapping[DataSettings, ImageData],
+        *,
+        data_root: str | Places | None,
+        workers: int,
+        measure: Measure | None,
+    ) -> None:
+        self._data, self._root, self._workers = data, data_root, workers
+        self._measure = measure or _measured
+        self._shapes: dict[DataSettings, DataShape] = {}
+        self._reading: dict[DataSettings, float] = {}
+        self._steps: dict[object, tuple[float, float]] = {}
+
+    def shape(self, settings: DataSettings) -> DataShape:
+        """Return the numbers of a data set; seeds split alike."""
+        if settings not in self._shapes:
+            known = self._data.get(settings)
+            self._shapes[settings] = (
+                data_shape(settings, root=self._root) if known is None else shape_of(known)
+            )
+        return self._shapes[settings]
+
+    def step(self, recipe: Recipe) -> tuple[float, float]:
+        """Return the seconds for each image of a training step and of a forward pass."""
+        shape = self.shape(recipe.data)
+        options = tuple(sorted(recipe.model_option.items()))
+        key = (recipe.student, options, shape, recipe.batch_size, recipe.mixed_precision)
+        if key not in self._steps:
+            self._steps[key] = self._measure(recipe, shape)
+        return self._steps[key]
+
+    def epoch(self, recipe: Recipe) -> float:
+        """Return the seconds of an epoch and its validation, without a teacher."""
+        shape, (trained, predicted) = self.shape(recipe.data), self.step(recipe)
+        seconds = shape.train * self._with_reading(trained, recipe.data)
+        return seconds + shape.validation * self._with_reading(predicted, recipe.data)
+
+    def test(self, recipe: Recipe) -> float:
+        """Return the seconds of the test."""
+        predicted = self._with_reading(self.step(recipe)[1], recipe.data)
+        return self.shape(recipe.data).test * predicted
+
+    def teaching(self, recipe: Recipe) -> float:
+        """Return the seconds in which a teacher is asked once about every training image."""
+        return self.shape(recipe.data).train * self.step(recipe)[1]
+
+    def _with_reading(self, seconds: float, settings: DataSettings) -> float:
+        if settings not in self._reading:
+            known = self._data.get(settings)
+            self._reading[settings] = 0.0 if known is None else measure_reading(known)
+        reading = self._reading[settings]
+        return max(seconds, reading / self._workers) if self._workers else seconds + reading
 
 
 def estimate(
@@ -99,113 +112,96 @@ def estimate(
     *,
     jobs: int = 1,
     data_root: str | Places | None = None,
+    workers: int = 0,
+    data: Mapping[DataSettings, ImageData] | None = None,
     measure: Measure | None = None,
 ) -> Estimate:
     """Measure a step of every network of a study and add up what is left.
 
     Args:
         study: the plan.
-        root: its directory; finished runs there are not counted again, begun ones are.
+        root: its directory; runs of the plan that are finished there are not counted again, begun
+            ones are.
         jobs: runs side by side; steps are measured with the threads that each would have.
         data_root: where the data lie; None: the usual places.
+        workers: processes that decode image files for each run.
+        data: those that are loaded already.
         measure: how long a network takes; None: `measure_step`, on this machine.
 
     Returns:
-        The time is that of training, validation, test and the teacher's forward passes, once for
-        each view of a cache that runs share; reading
-        files and starting processes are not in it, and that teachers come first neither.
+        The time is that of reading, training, validation, test and the teacher's forward passes,
+        once for each view of a cache that runs share. That processes start is not in it, and that
+        teachers come first neither.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(max(before // jobs, 1))
-    shapes: dict[DataSettings, DataShape] = {}
-    costs: dict[tuple[str, DataShape, int], tuple[float, float]] = {}
-    runs, finished, epochs, seconds = study.runs(root), 0, 0, 0.0
+    costs = Costs(data or {}, data_root=data_root, workers=workers, measure=measure)
+    runs, finished, epochs = study.runs(root), 0, 0
     arms = {arm.name: arm for arm in study.arms}
+    by_run: dict[str, float] = {}
     cached: set[object] = set()
-
-    def cost(student: str, shape: DataShape, batch: int) -> tuple[float, float]:
-        key = (student, shape, batch)
-        if key not in costs:
-            costs[key] = (measure or measure_step)(student, shape, batch)
-        return costs[key]
-
+    if jobs > 1:
+        torch.set_num_threads(threads_of(jobs))
     try:
         for run in runs:
-            if run_directory(root, run.name).result() is not None:
+            if is_finished(run, root):
                 finished += 1
                 continue
             arm = arms[run.arm]
-            # Seeds split alike: one look at the data serves them all.
-            if arm.recipe.data not in shapes:
-                shapes[arm.recipe.data] = data_shape(arm.recipe.data, root=data_root)
-            shape = shapes[arm.recipe.data]
-            batch = min(arm.recipe.batch_size, shape.train)
-            trained, predicted = cost(arm.recipe.student, shape, batch)
-            epochs += arm.recipe.epochs
-            one_epoch = shape.train * trained + shape.validation * predicted
-            seconds += arm.recipe.epochs * one_epoch + shape.test * predicted
-            if arm.teacher is None or run.settings.teacher is None:
+            recipe = arm.recipe
+            epochs += recipe.epochs
+            by_run[run.name] = recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+            if arm.teacher is None:
                 continue
-            passes = arm.recipe.epochs
+            passes = recipe.epochs
             if study.teacher_cache != "none":
                 # An upper bound: without augmentation there is one view.
-                passes = min(passes, arm.recipe.data.views or passes)
-                key = (
-                    run.settings.teacher,
-                    arm.recipe.data,
-                    passes,
-                    arm.recipe.mixed_precision,
-                )
+                passes = min(passes, recipe.data.views or passes)
+                key = (run.settings.teacher, recipe.data, passes, recipe.mixed_precision)
                 if key in cached:
                     continue
                 cached.add(key)
-            seconds += (
-                passes * shape.train * cost(arms[arm.teacher].recipe.student, shape, batch)[1]
-            )
+            by_run[run.name] += passes * costs.teaching(arms[arm.teacher].recipe)
     finally:
         torch.set_num_threads(before)
-    return Estimate(len(runs), finished, epochs, jobs, seconds / jobs)
+    return Estimate(len(runs), finished, epochs, jobs, sum(by_run.values()) / jobs, by_run)
 
 
-def measure_step(name: str, shape: DataShape, batch: int) -> tuple[float, float]:
-    """Return the seconds for each image of a training step and of a forward pass."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
-        batch = min(batch, CPU_BATCH)
-    generator = torch.Generator().manual_seed(0)
-    size = (batch, shape.channels, shape.image_size, shape.image_size)
-    images = torch.randn(size, generator=generator).to(device, memory_format=torch.channels_last)
-    labels = torch.randint(shape.classes, (batch,), generator=generator).to(device)
-    model = create_model(
-        name,
-        num_classes=shape.classes,
-        in_channels=shape.channels,
-        image_size=shape.image_size,
-    )
-    model = model.to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+def estimate_run(settings: RunSettings, data: ImageData, *, workers: int) -> float:
+    """Return the seconds that a run takes here; infinite if it could not be measured."""
+    recipe = settings.recipe
+    costs = Costs({recipe.data: data}, data_root=None, workers=workers, measure=None)
+    seconds = recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+    if (teacher := _teacher_of(settings)) is None:
+        return seconds
+    passes = recipe.epochs
+    if settings.teacher is not None and settings.teacher.cache != "none":
+        passes = min(passes, recipe.data.views or passes)
+    return seconds + passes * costs.teaching(recipe.for_student(teacher))
 
-    def train() -> None:
-        optimizer.zero_grad()
-        loss: torch.Tensor = torch.nn.functional.cross_entropy(model(images), labels)
-        torch.autograd.backward(loss)
-        optimizer.step()
 
-    @torch.no_grad()
-    def predict() -> None:
-        model(images)
+def _teacher_of(settings: RunSettings) -> str | None:
+    """Name of the network that teaches; None if none does, or it is not known yet."""
+    teacher = settings.teacher
+    if teacher is None:
+        return None
+    try:
+        own = getattr(teacher, "model", None)
+        return own or RunDirectory(teacher.run).settings().recipe.student  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        return None
 
-    times = []
-    for step in (train, predict):
-        taken = []
-        for _ in range(1 + MEASURED_STEPS):
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            started = time.perf_counter()
-            step()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            taken.append(time.perf_counter() - started)
-        times.append(median(taken[1:]) / batch)
-        model.eval()
-    return times[0], times[1]
+
+def is_finished(run: PlannedRun, root: Path) -> bool:
+    """Return whether a run of the plan is finished; one of other settings is none of the plan."""
+    directory = run_directory(root, run.name)
+    try:
+        return directory.result() is not None and run.is_of(directory.settings())
+    except (OSError, ValueError):  # damaged
+        return False
+
+
+def _measured(recipe: Recipe, shape: DataShape) -> tuple[float, float]:
+    try:
+        return measure_step(recipe, shape)
+    except (RuntimeError, ValueError, TypeError):  # too large for a machine that is busy, say
+        return math.inf, math.inf

@@ -8,30 +8,19 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from tfkd.runs import Circumstances, EpochRecord, Result
+from tfkd.runs import Circumstances, Result
 from tfkd.runs.lock import RunBusyError
 from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import LocalProcesses, ThisProcess, cores
 from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun
+from tfkd.study.progress import StudyProgress, Telling
 from tfkd.train.continuation import check_settings
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 BUSY_SECONDS = 1.0
 """How long a run that another process trains is left alone."""
-
-
-class StudyProgress(Protocol):
-    """What a study calls as it goes on."""
-
-    def start(self, runs: int, epochs: int) -> None:
-        """Begin: so many runs, of so many epochs together, are left."""
-
-    def epoch(self, name: str, record: EpochRecord) -> None:
-        """One more epoch of a run is done."""
-
-    def finished(self, run: PlannedRun, result: Result) -> None:
-        """One more run is done, here or by another process that shares the study."""
 
 
 class RunsFailedError(RuntimeError):
@@ -49,7 +38,7 @@ class Executor(Protocol):
         """Train a run."""
 
     def poll(self) -> None:
-        """Report the epochs since the last call."""
+        """Report what runs told since the last call."""
 
 
 def default_jobs() -> int:
@@ -99,11 +88,16 @@ def execute(
             left.append(run)
         else:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
-    with _executor(executor, trainer, progress.epoch, jobs, len(left)) as place:
+    with _executor(executor, trainer, Telling(progress), jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
-        failures = _train_all(left, root, place, progress)
+        try:
+            failures = _train_all(left, root, place, progress)
+        except (KeyboardInterrupt, SystemExit):
+            progress.doing("stopping")
+            raise
     if failures:
         lines = [f"  {name}: {message}" for name, message in failures.items()]
         raise RunsFailedError("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines]))

@@ -16,6 +16,12 @@ from tfkd.runs.written import moved
 MOST_SEEDS = 10_000
 """Runs of an arm; a larger number in a plan is a mistake."""
 
+FOLDS_SHARE = (
+    "Folds share most of their training images: differences over them scatter less than they "
+    "should, and the intervals are too narrow (Bengio and Grandvalet, 2004, JMLR 5)."
+)
+"""What holds of every cross-validation."""
+
 CONTROLS = {
     "scaled": "cross-entropy × s",
     "smoothed": "label smoothing at the equivalent ε",
@@ -99,6 +105,10 @@ class PlannedRun(Struct, frozen=True):
     settings: RunSettings
     save_epochs: tuple[int, ...] = ()
     after: str | None = None
+
+    def is_of(self, settings: RunSettings) -> bool:
+        """Return whether settings are its own, wherever files of others lie."""
+        return _without_place(settings) == _without_place(self.settings)
 
 
 class Study(Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,6 +213,27 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
         return replace(self, arms=tuple(map(changed, self.arms)))
+
+
+def _without_place(settings: RunSettings) -> RunSettings:
+    recipe, teacher = settings.recipe, settings.teacher
+    if recipe.weights is not None:
+        recipe = replace(recipe, weights="")
+    if teacher is not None:
+        teacher = teacher.moved(lambda _: "")
+    return replace(settings, recipe=recipe, teacher=teacher)
+
+
+def repeats(count: int, folds: int | None) -> str:
+    """Return how often an arm is trained, in words.
+
+    Example:
+        >>> repeats(1, None), repeats(3, None), repeats(5, 5), repeats(10, 5)
+        ('1 seed', '3 seeds', '5 folds', '2 times 5 folds')
+    """
+    if folds is None:
+        return f"{count} seed{'' if count == 1 else 's'}"
+    return f"{count // folds} times {folds} folds" if count > folds else f"{count} folds"
 
 
 def teachers_first(arms: tuple[Arm, ...]) -> list[Arm]:

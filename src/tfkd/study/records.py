@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from tfkd.data import DataIdentity
 from tfkd.data.identity import how_they_differ
@@ -125,15 +125,8 @@ def collect(
 
 def _check_planned(directory: RunDirectory, run: PlannedRun) -> None:
     """Check that a run is the plan's; where its teacher lies does not matter."""
-    there = directory.settings()
-    if _without_place(there) != _without_place(run.settings):
+    if not run.is_of(directory.settings()):
         raise ValueError("Expected a run of the settings in the plan, got one of others.")
-
-
-def _without_place(settings: RunSettings) -> RunSettings:
-    if settings.teacher is None:
-        return settings
-    return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
 
 
 def _record(

@@ -8,15 +8,17 @@ from tfkd.data import DataIdentity, ImageData, Source, identify, load_source, sp
 from tfkd.data.settings import DataSettings
 from tfkd.runs import Circumstances
 from tfkd.study.directory import run_directory, write_study
-from tfkd.study.execute import StudyProgress, execute
+from tfkd.study.execute import default_jobs, execute
 from tfkd.study.plan import PlannedRun, Study
+from tfkd.study.progress import StudyBeginning, StudyProgress
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.event_writer import check_event_writer
 from tfkd.train.memory import check_memory
 from tfkd.train.smallest_share import check_batch_size
-from tfkd.train.student import check_student
+from tfkd.train.student import check_student, what_a_student_is
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 
 def run_study(
@@ -57,7 +59,10 @@ def run_study(
     if circumstances.tensorboard:
         check_event_writer()
     runs = study.runs(root)
-    check_runs(study, runs, root, circumstances, other_data=other_data)
+    progress.doing("reading the data")
+    data = check_runs(study, runs, root, circumstances, other_data=other_data)
+    side_by_side = default_jobs() if jobs is None else jobs
+    progress.found(StudyBeginning(study, root, data, circumstances, side_by_side))
     write_study(study, root)
     try:
         execute(
@@ -82,7 +87,7 @@ def check_runs(
     circumstances: Circumstances,
     *,
     other_data: bool = False,
-) -> None:
+) -> dict[DataSettings, ImageData]:
     """Check all that may be wrong with runs, with the true data and networks, and write nothing.
 
     Args:
@@ -91,6 +96,9 @@ def check_runs(
         root: the study's directory.
         circumstances: in which every run is made.
         other_data: let runs go on though data are not those that they were begun with.
+
+    Returns:
+        The data by their settings, as the first seed splits them.
 
     Raises:
         FileNotFoundError: if a data set is not there.
@@ -110,14 +118,16 @@ def check_runs(
         check_data(directory, splits[settings, seed][1], other_data=other_data)
         if directory.result() is not None:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             kept = Circumstances(save_epochs=run.save_epochs)
             check_snapshots(directory, kept)
-    students: set[tuple[str, DataSettings]] = set()
+    students: set[object] = set()
     for arm in study.arms:
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
         check_memory(arm.recipe, data)
-        if (arm.recipe.student, arm.recipe.data) not in students:
-            students.add((arm.recipe.student, arm.recipe.data))
+        if (network := what_a_student_is(arm.recipe)) not in students:
+            students.add(network)
             check_student(arm.recipe, data)
         check_batch_size(arm.recipe, data)
+    return {settings: data for (settings, seed), (data, _) in splits.items() if seed == 0}

@@ -34,7 +34,7 @@ from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
 from tfkd.train.memory import check_memory
-from tfkd.train.progress import Progress
+from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
@@ -43,6 +43,7 @@ from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
 from tfkd.train.teacher_network import check_teacher, digest_of_teacher
+from tfkd.train.weights.start import check_start, digest_of_start
 
 
 class Training:
@@ -75,15 +76,19 @@ class Training:
         self.accelerator, self.progress, self.signals = accelerator, progress, signals
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
+        progress.doing("reading the data")
         data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
-        identity, teacher_digest = identify(data), digest_of_teacher(settings)
+        identity, start_digest = identify(data), digest_of_start(settings)
+        teacher_digest = digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
+            check_start(run, settings)
         settings.method.check(data.num_classes)
         check_memory(settings.recipe, data)
         if circumstances.tensorboard:
             check_event_writer()
+        progress.doing(f"making {settings.recipe.student}")
         self.student = make_student(settings, data, accelerator)
         share = smallest_share(
             self.student.network,
@@ -92,6 +97,10 @@ class Training:
             processes=accelerator.num_processes,
             device=accelerator.device,
         )
+        parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
+        progress.found(Beginning(data, settings, circumstances, parameters))
+        if self.student.remark is not None:
+            progress.remark(self.student.remark)
         self.lesson = make_lesson(
             settings,
             data,
@@ -131,12 +140,20 @@ class Training:
             if not goes_on:
                 remove_run(run)  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
-            run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
+            run.claim(
+                settings,
+                circumstances,
+                identity,
+                environment,
+                teacher_digest=teacher_digest,
+                start_digest=start_digest,
+            )
 
     def finish(self) -> Result:
         """Train the epochs that are left, measure, and write the result."""
         settings, state = self.settings, self.state
         self.signals.wait()
+        self.signals.tell = self.progress.doing
         self.progress.start(settings.recipe.epochs, self.plan.batches, state.epochs_done)
         with event_writer(
             self.run.tensorboard_folder,
@@ -162,6 +179,7 @@ class Training:
         seconds = state.epoch_seconds
         validation_accuracy = validation_nll = None
         if self.lesson.validation is not None:
+            self.progress.doing("measuring the validation split")
             logits, labels = self._predict(self.lesson.validation, "validation")
             validation_accuracy = accuracy(logits, labels)
             validation_nll = negative_log_likelihood(logits, labels)
@@ -181,7 +199,7 @@ class Training:
         """Train the batches of the epoch that are left."""
         state, stepper, epoch = self.state, self.stepper, self.state.epochs_done
         started = time.perf_counter() - state.epoch_seconds
-        self.student.model.train()
+        self.student.train()
         remaining = self.lesson.train.batches(epoch, skip=state.batches_done)
         for place in self.plan.places(state.batches_done):
             batch = next(remaining)
@@ -191,12 +209,13 @@ class Training:
             state.totals.add(loss, logits, batch.labels)
             self.progress.step()
             if place.ends:
-                stepper.end()
+                stepper.end(number=epoch * self.plan.steps + place.step + 1)
                 done = place.batch + 1
                 # Behind the last step all are done, also a batch that is too small to be trained.
                 state.batches_done = self.plan.batches if done == self.plan.trained else done
                 state.epoch_seconds = time.perf_counter() - started
                 self._between_steps()
+                self.progress.batch(done, state.totals.mean_loss)
         state.batches_done = self.plan.batches
 
     def _learning_rate(self, step: int) -> float:
@@ -269,7 +288,7 @@ class Training:
 
     def _predict(self, loader: Loader, split: str) -> tuple[Tensor, Tensor]:
         """Return logits and labels of a split; end the run if those are none that metrics take."""
-        network, accelerator = self.student.network, self.accelerator
+        network, accelerator = self.student.measured, self.accelerator
         logits, labels = predict(network, loader, accelerator, between=self._between_steps)
         if not bool(logits.amax(1).isfinite().all()):
             what = f"A logit of the {split} split is not finite after the step"
@@ -277,7 +296,7 @@ class Training:
         return logits, labels
 
     def _save_weights(self, epoch: int | None) -> None:
-        weights = sharding.whole(self.student.network.state_dict())
+        weights = sharding.whole(self.student.measured.state_dict())
         if self.accelerator.is_main_process:
             save_tensors(self.run.weights_file(epoch), weights)
 
@@ -286,6 +305,7 @@ class Training:
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
         workers = self.circumstances.workers
+        self.progress.doing("measuring the test split")
         loader = measuring_loader(data, data.test, accelerator, workers=workers)
         test = self._predict(loader, "test")
         result = result_of(

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from tfkd.data import ImageData
-from tfkd.models import create_model
 from tfkd.runs import Recipe
 
 
@@ -65,8 +64,10 @@ def check_batch_size(recipe: Recipe, data: ImageData) -> None:
     """
     if recipe.batch_size == 1:
         with torch.random.fork_rng(devices=[]):
-            network = create_model(
-                recipe.student, num_classes=data.num_classes, in_channels=data.channels
+            network = recipe.build_student(
+                num_classes=data.num_classes,
+                in_channels=data.channels,
+                image_size=data.image_size,
             )
         smallest_share(network, recipe, data, processes=1, device=torch.device("cpu"))
 

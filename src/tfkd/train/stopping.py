@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -34,12 +34,16 @@ class Signals:
     Args:
         twice: whether a second Ctrl-C ends the process at once.
         launcher: the process with which this one ends; None: none.
+
+    Attributes:
+        tell: called when a signal begins to wait; it must not print.
     """
 
     def __init__(self, *, twice: bool, launcher: int | None = None) -> None:
         self.number = 0
         self._waits = False
         self._twice = twice
+        self.tell: Callable[[str], None] = lambda what: None
         self._launcher = launcher
 
     def wait(self) -> None:
@@ -61,6 +65,7 @@ class Signals:
         if self._twice and number == self.number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
+        self.tell("stopping after this step")
 
 
 @contextlib.contextmanager

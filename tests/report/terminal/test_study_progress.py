@@ -49,7 +49,7 @@ def test_lines_say_what_is_done(monkeypatch):
 
 def test_lines_say_now_and_then_how_long_it_takes(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("tfkd.report.terminal.study_progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     out = console(terminal=False)
     progress = StudyLines(out)
     progress.start(2, 8)
@@ -63,8 +63,8 @@ def test_lines_say_now_and_then_how_long_it_takes(monkeypatch):
         progress.epoch(name, record(epoch))
     # Two epochs are left, and each has taken half a minute.
     assert out.file.getvalue().splitlines()[1:] == [
-        "epoch 4 of 8 together, about 2 minutes left; a/seed-3 is at epoch 4",
-        "epoch 6 of 8 together, about 1 minutes left; b/seed-3 is at epoch 2",
+        "a seed 3: epoch 4; 4 of 8 epochs, 1:00 elapsed, 2:00 left",
+        "b seed 3: epoch 2; 6 of 8 epochs, 2:00 elapsed, 1:00 left",
     ]
 
 

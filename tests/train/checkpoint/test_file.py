@@ -25,6 +25,7 @@ VALUES = {
     "epoch_seconds": 0.0,
     "seconds": 1.5,
     "history": [],
+    "average": None,
 }
 OFTEN = Circumstances(save_epochs=(1,), checkpoint_seconds=0.0)
 

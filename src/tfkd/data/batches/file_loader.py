@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from tfkd._children import deaf_to_interrupts
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
 from tfkd.data.batches.per_sample import EpochKeys, Erasing, Key, policy_steps
@@ -66,7 +68,9 @@ class FileLoader(Loader):
         keys = EpochKeys(view, self._indices[order], self._plan.occurrences(places))
         self._keys.start(keys, skip)
         shares = self._plan.shares(skip)
-        for (first, stop, size), images in zip(shares, self._loader, strict=True):
+        with deaf_to_interrupts() if self._loader.num_workers else nullcontext():
+            decoded = iter(self._loader)
+        for (first, stop, size), images in zip(shares, decoded, strict=True):
             positions = order[first:stop]
             images = self._normalise(images.to(self._device, non_blocking=True))
             yield ImageBatch(

@@ -35,7 +35,7 @@ def what_was_found(run: RunOnPage) -> Section:
 
 def start(recipe: Recipe) -> str:
     """Return with which weights a run begins, in words."""
-    if getattr(recipe, "weights", None) is not None:
+    if recipe.weights is not None:
         return "from the weights of a file"
     return "from pretrained weights" if recipe.pretrained else "from scratch"
 

@@ -3,83 +3,211 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfkd.runs import EpochRecord
-from tfkd.train.progress import Progress
+from tfkd.data.reading import told_of_reading
+from tfkd.report.terminal.clock import Clock
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tfkd.runs import EpochRecord
+    from tfkd.train.progress import Beginning, Progress
+
+SECONDS_BETWEEN_LINES = 60.0
+"""Of an epoch that takes long, so often a line."""
+
+SECONDS_BETWEEN_LOOKS = 0.1
+"""A bar is not moved more often."""
 
 
 class Lines:
-    """One plain line an epoch, for where there is no terminal."""
+    """Plain lines, for where there is no terminal: one an epoch, of long epochs one a minute."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def doing(self, what: str) -> None:
+        """Say nothing: a log has time."""
+
+    def reading(self, doing: str, done: int, total: int) -> None:
+        """Say, now and then, how many files have been read."""
+        if self._is_time():
+            self._print(f"{doing} {done:,} of {total:,} files")
+
+    def found(self, beginning: Beginning) -> None:
+        """Print what was found."""
+        from tfkd.report.terminal.found import found_for_run
+
+        for line in found_for_run(beginning):
+            self._print(line)
+
+    def remark(self, text: str) -> None:
+        """Print it."""
+        self._print(text)
 
     def teacher(self, done: int, total: int) -> None:
-        """Say when the teacher begins, and when it has been asked."""
-        if done in (0, total):
-            line = f"outputs of the teacher: {done} of {total} stored"
-            print(line, file=sys.stderr, flush=True)
+        """Say when the teacher begins, now and then, and when it has been asked."""
+        if done in (0, total) or self._is_time():
+            self._print(f"outputs of the teacher: {done:,} of {total:,} stored")
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
-        self._epochs = epochs
+        self._epochs, self._steps, self._epoch = epochs, steps, done
+        self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
+        self._begun = False
         if done:
-            print(f"resuming after epoch {done} of {epochs}", file=sys.stderr, flush=True)
+            self._print(f"resuming after epoch {done} of {epochs}")
 
     def step(self) -> None:
         """One more batch."""
 
+    def batch(self, done: int, loss: float | None) -> None:
+        """Print the first batch, and now and then another."""
+        self._reach(self._epoch * self._steps + done)
+        if not self._begun or self._is_time():
+            self._begun = True
+            self._print(
+                f"{place(self._epoch, self._epochs, done, self._steps, loss)}  {self._time}"
+            )
+
     def epoch(self, record: EpochRecord) -> None:
         """Print the epoch."""
-        line = f"epoch {record.epoch}/{self._epochs}  {epoch_line(record)}"
+        self._epoch = record.epoch
+        self._reach(record.epoch * self._steps)
+        self._print(f"epoch {record.epoch}/{self._epochs}  {epoch_line(record)}  {self._time}")
+
+    def _reach(self, at: int) -> None:
+        self._clock.add(at - self._at)
+        self._at = at
+
+    @property
+    def _time(self) -> str:
+        return self._clock.text()
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._last >= SECONDS_BETWEEN_LINES
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
         print(line, file=sys.stderr, flush=True)
 
 
 class Bar:
-    """A bar of the terminal, with the metrics of the last epoch behind it."""
+    """A bar of the terminal, above which finished epochs scroll by."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
-        self._teaching: Any = None
+        self._task = bar.add_task("starting", total=None, clock=Clock())
+        self._epochs = 0
+        self._looked = 0.0
+
+    def doing(self, what: str) -> None:
+        """Show it."""
+        if self._epochs:
+            self._show(f"{self._of_epochs()}  {what}")
+        else:
+            self._show(what, total=None)
+
+    def reading(self, doing: str, done: int, total: int) -> None:
+        """Show how many files have been read."""
+        if not self._epochs:
+            self._show(f"{doing} {done:,} of {total:,} files", total=total, completed=done)
+
+    def found(self, beginning: Beginning) -> None:
+        """Print what was found."""
+        self.doing("measuring a step")
+        from tfkd.report.terminal.found import found_for_run
+
+        for line in found_for_run(beginning):
+            self.remark(line)
+
+    def remark(self, text: str) -> None:
+        """Print it above the bar."""
+        self._bar.console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def teacher(self, done: int, total: int) -> None:
-        """Advance a bar of its own."""
-        if self._teaching is None:
-            self._teaching = self._bar.add_task("outputs of the teacher", total=total)
-        self._bar.update(self._teaching, completed=done)
+        """Show how much of the teacher is stored."""
+        if done in (0, total) or self._is_time():
+            text = f"outputs of the teacher {done:,}/{total:,}"
+            self._show(text, total=total, completed=done)
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
-        self._steps = steps
-        self._task = self._bar.add_task("training", total=epochs * steps, completed=done * steps)
+        self._epochs, self._steps, self._epoch = epochs, steps, done
+        self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
+        text = place(done, epochs, 0, steps, None)
+        self._show(text, total=epochs * steps, completed=done * steps, clock=self._clock)
 
     def step(self) -> None:
-        """Advance."""
-        self._bar.advance(self._task)
+        """One more batch."""
+
+    def batch(self, done: int, loss: float | None) -> None:
+        """Show where it is."""
+        if self._is_time():
+            at = self._epoch * self._steps + done
+            self._reach(at)
+            text = place(self._epoch, self._epochs, done, self._steps, loss)
+            self._show(text, completed=at)
 
     def epoch(self, record: EpochRecord) -> None:
-        """Show the metrics."""
-        self._bar.update(
-            self._task,
-            completed=record.epoch * self._steps,  # though the epoch was begun by another
-            description=f"epoch {record.epoch}  {epoch_line(record)}",
-        )
+        """Print the metrics above the bar."""
+        self._epoch = record.epoch
+        self._reach(record.epoch * self._steps)
+        self.remark(f"epoch {record.epoch}/{self._epochs}  {epoch_line(record)}")
+        # Completed though the epoch was begun by another.
+        self._show(self._of_epochs(), completed=record.epoch * self._steps)
+
+    def _reach(self, at: int) -> None:
+        self._clock.add(at - self._at)
+        self._at = at
+
+    def _of_epochs(self) -> str:
+        return f"epoch {min(self._epoch + 1, self._epochs)}/{self._epochs}"
+
+    def _is_time(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked < SECONDS_BETWEEN_LOOKS:
+            return False
+        self._looked = now
+        return True
+
+    def _show(self, text: str, **fields: Any) -> None:
+        self._bar.update(self._task, description=text, **fields)
 
 
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Report on standard error: a bar where it is a terminal, plain lines where it is not."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
+def show_progress(console: Console | None = None) -> Iterator[Progress]:
+    """Report on a console: a bar where it is a terminal, plain lines where it is not.
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Lines()
+    Args:
+        console: where to. Default: standard error.
+    """
+    if console is None and not sys.stderr.isatty():
+        lines = Lines()
+        with told_of_reading(lines.reading):
+            yield lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with RichProgress(*columns, console=console) as bar:
-        yield Bar(bar)
+    from tfkd.report.terminal.bars import make_bar
+
+    with make_bar(console) as rich_bar:
+        bar = Bar(rich_bar)
+        with told_of_reading(bar.reading):
+            yield bar
+
+
+def place(epochs_done: int, epochs: int, batch: int, batches: int, loss: float | None) -> str:
+    """Return where a training is, in a few words.
+
+    Example:
+        >>> place(2, 20, 120, 938, 0.43)
+        'epoch 3/20  batch 120/938  loss 0.4300'
+    """
+    said = "" if loss is None else f"  loss {loss:.4f}"
+    return f"epoch {epochs_done + 1}/{epochs}  batch {batch}/{batches}{said}"
 
 
 def epoch_line(record: EpochRecord) -> str:

@@ -28,17 +28,19 @@ def print_studies(entries: list[Entry], console: Console) -> None:
     console.print(table)
 
 
-def print_estimate(study: Study, cost: Estimate) -> None:
-    """Print what is left of a study, and how long it would take here."""
-    arms = len(study.arms)
-    print(
-        f"{study.name}: {cost.runs} runs ({arms} arms, {study.seeds} "
-        f"seed{'s' if study.seeds > 1 else ''}), {cost.finished} of them finished."
-    )
-    print(
-        f"Left: {cost.epochs} epochs, about {duration(cost.seconds)} on this machine with "
-        f"{cost.jobs} run{'s' if cost.jobs > 1 else ''} side by side, from a measured step."
-    )
+def print_estimate(study: Study, cost: Estimate, remarks: list[str]) -> None:
+    """Print what is left of a study, how long it would take here, and what it can show.
+
+    Args:
+        study: the plan.
+        cost: of it.
+        remarks: sentences about what lies in its directory.
+    """
+    from tfkd.report.terminal.planned import planned
+    from tfkd.report.terminal.rows import laid_out
+
+    rows = [("study", study.name), *planned(study, cost), *(("note", text) for text in remarks)]
+    print("\n".join(laid_out(rows)))
 
 
 def print_status(study: Study, arms: list[ArmStatus], console: Console) -> None:

@@ -1,138 +1,268 @@
-"""A study's progress on the terminal: a bar, or plain lines where there is no terminal."""
+"""A study's progress on the terminal: bars, or plain lines where there is no terminal."""
 
 from __future__ import annotations
 
+import math
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tfkd.runs import EpochRecord, Result
-from tfkd.study.execute import StudyProgress
-from tfkd.study.plan import PlannedRun
+from tfkd.data.reading import told_of_reading
+from tfkd.report.terminal.clock import Clock
+from tfkd.report.terminal.run_progress import SECONDS_BETWEEN_LINES, place
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tfkd.runs import EpochRecord, Result
+    from tfkd.study.estimate import Estimate
+    from tfkd.study.plan import PlannedRun
+    from tfkd.study.progress import Moment, StudyBeginning, StudyProgress
 
-class _Epochs:
-    """How many epochs lie behind; a run may resume, go back, or be finished by another process."""
 
-    def __init__(self) -> None:
-        self._behind: dict[str, int] = {}
-        self.trained = 0
+class Behind:
+    """How many epochs lie behind, of all runs together, and how long the others will take.
 
-    def reach(self, name: str, epoch: int) -> None:
-        """Count a run's epochs up to this one; only this one was trained just now."""
-        self._behind[name] = epoch
-        self.trained += 1
+    A run may resume, go back, or be finished by another process: only what is trained while
+    somebody looks says how long the rest takes.
 
-    def finish(self, name: str, epochs: int) -> None:
-        """Count all epochs of a run."""
-        self._behind[name] = epochs
+    Args:
+        epochs: of all runs that are left.
+        cost: what they are thought to take; None: an epoch of each is taken for as long.
+    """
+
+    def __init__(self, epochs: int, cost: Estimate | None = None) -> None:
+        self._seconds: Mapping[str, float] = {}
+        expected = None
+        if cost is not None and cost.epochs > 0 and 0.0 < cost.seconds < math.inf:
+            self._seconds, expected = cost.by_run, cost.seconds
+        self._epochs: dict[str, float] = {}
+        total = sum(self._seconds.values()) if self._seconds else epochs
+        self.clock = Clock(total, expected=expected)
+
+    def reach(self, run: str, epochs: float, of: int) -> None:
+        """Count the epochs of a run, of so many; only those since the last time were trained.
+
+        Of a run that was not heard of before only the last one was, if it is whole.
+        """
+        before = self._epochs.get(run)
+        trained = float(epochs == int(epochs)) if before is None else min(epochs - before, 1.0)
+        trained = min(max(trained, 0.0), epochs)
+        cost = self._seconds.get(run, float(of)) / of
+        self.clock.skip((epochs - (before or 0.0) - trained) * cost)
+        self.clock.add(trained * cost)
+        self._epochs[run] = epochs
+
+    def finish(self, run: str, epochs: int) -> None:
+        """Count all epochs of a run, whoever trained them."""
+        left = epochs - self._epochs.get(run, 0.0)
+        self.clock.skip(left * self._seconds.get(run, float(epochs)) / epochs)
+        self._epochs[run] = epochs
 
     @property
-    def behind(self) -> int:
+    def epochs(self) -> float:
         """Epochs that lie behind, of all runs together."""
-        return sum(self._behind.values())
+        return sum(self._epochs.values())
 
 
 class StudyLines:
-    """One plain line for each finished run, and for one at work at most one a minute."""
-
-    seconds_between_lines = 60.0
+    """One plain line for each finished run, and for those at work at most one a minute."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._cost: Estimate | None = None
+        self._last = time.monotonic()
+        self._of: dict[str, int] = {}
+
+    def doing(self, what: str) -> None:
+        """Say nothing: a log has time."""
+
+    def reading(self, doing: str, done: int, total: int) -> None:
+        """Say, now and then, how many files have been read."""
+        if self._is_time():
+            self._print(f"{doing} {done:,} of {total:,} files")
+
+    def found(self, beginning: StudyBeginning) -> None:
+        """Print what was found, and what will be done."""
+        from tfkd.report.terminal.planned import found_for_study
+
+        self._of = epochs_of(beginning)
+        lines, self._cost = found_for_study(beginning)
+        for line in lines:
+            self._print(line)
+
+    def remark(self, text: str) -> None:
+        """Print it."""
+        self._print(text)
 
     def start(self, runs: int, epochs: int) -> None:
         """Say how much is left."""
-        self._runs, self._total, self._done, self._epochs = runs, epochs, 0, _Epochs()
-        self._started = self._last = time.monotonic()
+        self._runs, self._total, self._done = runs, epochs, 0
+        self._behind = Behind(epochs, self._cost)
         self._print(f"{runs} runs to do, {epochs} epochs together")
+
+    def at(self, name: str, moment: Moment) -> None:
+        """Say where it is, now and then."""
+        self._reach(name, moment)
+        if self._is_time():
+            self._print(f"{in_words(name)}: {where(moment, self._of.get(name))}; {self._all}")
 
     def epoch(self, name: str, record: EpochRecord) -> None:
         """Say how far it is, now and then."""
-        self._epochs.reach(name, record.epoch)
-        now = time.monotonic()
-        if now - self._last >= self.seconds_between_lines:
-            self._last = now
-            behind, each = self._epochs.behind, (now - self._started) / self._epochs.trained
-            minutes = each * (self._total - behind) / 60
-            self._print(
-                f"epoch {behind} of {self._total} together, about {minutes:.0f} "
-                f"minutes left; {name} is at epoch {record.epoch}"
-            )
+        self._behind.reach(name, record.epoch, self._of.get(name, record.epoch))
+        if self._is_time():
+            self._print(f"{in_words(name)}: epoch {record.epoch}; {self._all}")
 
     def finished(self, run: PlannedRun, result: Result) -> None:
         """Say what came of a run."""
         self._done += 1
-        self._epochs.finish(run.name, run.settings.recipe.epochs)
-        self._last = time.monotonic()
+        self._behind.finish(run.name, run.settings.recipe.epochs)
         self._print(f"[{self._done}/{self._runs}] {describe(run, result)}")
 
+    def _reach(self, name: str, moment: Moment) -> None:
+        if moment.epoch and moment.batches and name in self._of:
+            epochs = moment.epoch - 1 + moment.batch / moment.batches
+            self._behind.clock.begin()
+            self._behind.reach(name, epochs, self._of[name])
+
+    @property
+    def _all(self) -> str:
+        return f"{self._behind.epochs:.0f} of {self._total} epochs, {self._behind.clock.text()}"
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._last >= SECONDS_BETWEEN_LINES
+
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        self._last = time.monotonic()
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class StudyBar:
-    """A bar over the epochs of all runs; finished runs scroll by above it."""
+    """A bar over the epochs of all runs, and a line for each at work; finished ones scroll by."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
+        self._task = bar.add_task("starting", total=None, clock=Clock())
+        self._cost: Estimate | None = None
+        self._of: dict[str, int] = {}
+        self._started = False
+        self._at_work: dict[str, Any] = {}
+
+    def doing(self, what: str) -> None:
+        """Show it."""
+        self._bar.update(self._task, description=what, total=None)
+
+    def reading(self, doing: str, done: int, total: int) -> None:
+        """Show how many files have been read."""
+        if not self._started:
+            text = f"{doing} {done:,} of {total:,} files"
+            self._bar.update(self._task, description=text, total=total, completed=done)
+
+    def found(self, beginning: StudyBeginning) -> None:
+        """Print what was found, and what will be done."""
+        self.doing("measuring a step")
+        from tfkd.report.terminal.planned import found_for_study
+
+        self._of = epochs_of(beginning)
+        lines, self._cost = found_for_study(beginning)
+        for line in lines:
+            self.remark(line)
+
+    def remark(self, text: str) -> None:
+        """Print it above the bars."""
+        self._bar.console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def start(self, runs: int, epochs: int) -> None:
         """Begin."""
-        self._task = self._bar.add_task(f"0 of {runs} runs", total=epochs)
-        self._runs, self._done, self._epochs = runs, 0, _Epochs()
+        self._runs, self._done, self._started = runs, 0, True
+        self._behind = Behind(epochs, self._cost)
+        text, clock = f"0 of {runs} runs", self._behind.clock
+        self._bar.update(self._task, description=text, total=epochs, completed=0, clock=clock)
+
+    def at(self, name: str, moment: Moment) -> None:
+        """Show where it is."""
+        if moment.epoch and moment.batches and name in self._of:
+            epochs = moment.epoch - 1 + moment.batch / moment.batches
+            self._behind.clock.begin()
+            self._behind.reach(name, epochs, self._of[name])
+            self._bar.update(self._task, completed=self._behind.epochs)
+        self._show(name, where(moment, self._of.get(name)))
 
     def epoch(self, name: str, record: EpochRecord) -> None:
         """Advance."""
-        self._epochs.reach(name, record.epoch)
-        self._bar.update(self._task, completed=self._epochs.behind)
+        self._behind.reach(name, record.epoch, self._of.get(name, record.epoch))
+        self._bar.update(self._task, completed=self._behind.epochs)
 
     def finished(self, run: PlannedRun, result: Result) -> None:
         """Say what came of a run."""
         self._done += 1
-        self._epochs.finish(run.name, run.settings.recipe.epochs)
+        self._behind.finish(run.name, run.settings.recipe.epochs)
         self._bar.update(
             self._task,
-            completed=self._epochs.behind,
+            completed=self._behind.epochs,
             description=f"{self._done} of {self._runs} runs",
         )
-        self._bar.console.print(describe(run, result), highlight=False, markup=False)
+        if run.name in self._at_work:
+            self._bar.remove_task(self._at_work.pop(run.name))
+        self.remark(describe(run, result))
+
+    def _show(self, name: str, text: str) -> None:
+        line = f"{in_words(name)}: {text}"
+        if name in self._at_work:
+            self._bar.update(self._at_work[name], description=line)
+        else:
+            self._at_work[name] = self._bar.add_task(line, total=None, clock=None)
 
 
 @contextmanager
 def show_study_progress(console: Console | None = None) -> Iterator[StudyProgress]:
-    """Report on a console: a bar where it is a terminal, plain lines where it is not.
+    """Report on a console: bars where it is a terminal, plain lines where it is not.
 
     Args:
         console: where to. Default: standard error.
     """
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     if console is None:
         console = Console(stderr=True)
-    if not console.is_terminal:
-        yield StudyLines(console)
+    if not (console.is_terminal if console.file is not sys.stderr else sys.stderr.isatty()):
+        lines = StudyLines(console)
+        with told_of_reading(lines.reading):
+            yield lines
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        yield StudyBar(bar)
+    from tfkd.report.terminal.bars import make_bar
+
+    with make_bar(console) as rich_bar:
+        bar = StudyBar(rich_bar)
+        with told_of_reading(bar.reading):
+            yield bar
+
+
+def epochs_of(beginning: StudyBeginning) -> dict[str, int]:
+    """Return how many epochs each run of a study has."""
+    study = beginning.study
+    return {run.name: run.settings.recipe.epochs for run in study.runs(beginning.root)}
+
+
+def in_words(name: str) -> str:
+    """Return what people call a run.
+
+    Example:
+        >>> in_words("small_cnn/tf_kd_reg/seed-0")
+        'small_cnn tf_kd_reg seed 0'
+    """
+    arm, _, seed = name.rpartition("/seed-")
+    return f"{arm} seed {seed}".replace("/", " ") if arm else name.replace("/", " ")
+
+
+def where(moment: Moment, epochs: int | None) -> str:
+    """Return where a run is, in a few words."""
+    if moment.doing:
+        return moment.doing
+    of = moment.epoch if epochs is None else epochs
+    return place(moment.epoch - 1, of, moment.batch, moment.batches, moment.loss)
 
 
 def describe(run: PlannedRun, result: Result) -> str:

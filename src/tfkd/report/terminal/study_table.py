@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
 from tfkd.study.conclusions import conclude, conclude_claims
+from tfkd.study.plan import FOLDS_SHARE, repeats
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
@@ -29,14 +30,16 @@ def print_rows(rows: list[Row], console: Console) -> None:
         _print_table(student, [row for row in rows if row.student == student], console)
         console.print()
     console.print(conclude(conclude_claims(rows)), highlight=False)
+    if any(row.arm.recipe.data.folds is not None for row in rows):
+        console.print(FOLDS_SHARE, highlight=False)
 
 
 def _print_table(student: str, rows: list[Row], console: Console) -> None:
     from rich.table import Table
 
-    seeds = max(row.n for row in rows)
+    times = repeats(max(row.n for row in rows), rows[0].arm.recipe.data.folds)
     table = Table(
-        title=f"student {student}, mean ± sd of {seeds} seed{'s' if seeds > 1 else ''}",
+        title=f"student {student}, mean ± sd of {times}",
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),

@@ -9,11 +9,13 @@ import signal
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
-from tfkd.runs import EpochRecord, Result
-from tfkd.study.executors.run_trainer import Report, RunTrainer
+from tfkd._children import deaf_to_interrupts
+from tfkd.runs import Result
+from tfkd.study.executors.run_trainer import Report, RunTrainer, Told
 from tfkd.study.plan import PlannedRun
 from tfkd.train.stopping import raised_sigterm
 
@@ -26,6 +28,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux alone
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_of(jobs: int) -> int:
+    """Return how many threads each of so many runs side by side has."""
+    return int(os.environ.get("OMP_NUM_THREADS") or max(cores() // jobs, 1))
 
 
 class ThisProcess:
@@ -47,15 +54,17 @@ class ThisProcess:
         return future
 
     def poll(self) -> None:
-        """Do nothing: epochs were reported as they passed."""
+        """Do nothing: all was reported as it passed."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Place:
-    """A process and the line to it: epochs come up, and its end tells the process to end."""
+    """A process and the line to it: what it tells comes up; its end tells the process to end."""
 
     pool: ProcessPoolExecutor
     line: Connection
+    processes: list[BaseProcess] = field(default_factory=list)
+    told: bool = False
 
 
 class LocalProcesses:
@@ -65,7 +74,7 @@ class LocalProcesses:
 
     Args:
         trainer: of the runs.
-        report: told of every epoch.
+        report: told of every epoch, and where runs are.
         jobs: processes.
     """
 
@@ -85,7 +94,11 @@ class LocalProcesses:
         """End the processes: after the next step where runs are at work, as after Ctrl-C."""
         self._signals.close()
         for place in self._busy.values():
+            told = place.told or _has_told(place.line)
             place.line.close()
+            if not told:  # it is still loading its packages, and has nothing to lose
+                for process in place.processes:
+                    process.terminate()
         for place in [*self._busy.values(), *self._free]:
             place.pool.shutdown()
             place.line.close()
@@ -94,15 +107,19 @@ class LocalProcesses:
         """Train a run; the future has a `BrokenExecutor` if its process dies."""
         self._take_back()
         place = self._free.pop() if self._free else self._start()
-        future = place.pool.submit(_train, run)
+        before = multiprocessing.active_children()
+        with deaf_to_interrupts():  # the first to be submitted starts the process
+            future = place.pool.submit(_train, run)
+        place.processes += [own for own in multiprocessing.active_children() if own not in before]
         self._busy[future] = place
         return future
 
     def poll(self) -> None:
-        """Report the epochs since the last call."""
+        """Report what runs told since the last call."""
         for place in self._busy.values():
             with contextlib.suppress(EOFError, OSError):  # it died; its future says so
                 while place.line.poll():
+                    place.told = True
                     self._report(*place.line.recv())
 
     def _take_back(self) -> None:
@@ -117,9 +134,16 @@ class LocalProcesses:
     def _start(self) -> _Place:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = int(os.environ.get("OMP_NUM_THREADS") or max(cores() // self.jobs, 1))
-        pool = ProcessPoolExecutor(1, context, _initialise, (self._trainer, theirs, threads))
+        initial = (self._trainer, theirs, threads_of(self.jobs))
+        pool = ProcessPoolExecutor(1, context, _initialise, initial)
         return _Place(pool, ours)
+
+
+def _has_told(line: Connection) -> bool:
+    try:
+        return line.poll()
+    except (EOFError, OSError):
+        return False
 
 
 _trainer: RunTrainer
@@ -154,6 +178,6 @@ def _train(run: PlannedRun) -> Result:
         os._exit(128 + signal.SIGTERM)
 
 
-def _send(name: str, record: EpochRecord) -> None:
+def _send(name: str, told: Told) -> None:
     with contextlib.suppress(OSError):  # the study has closed the line; the run will hear of it
-        _line.send((name, record))
+        _line.send((name, told))

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from tfkd._extras import pip_line
 from tfkd.runs import Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun
@@ -21,7 +22,7 @@ class RayTasks:
 
     Args:
         trainer: of the runs.
-        report: told of every epoch.
+        report: told of every epoch, and where runs are.
         jobs: runs handed over at once. None: one for each GPU, or for each core where there is no
             GPU.
 
@@ -37,7 +38,7 @@ class RayTasks:
             from ray.util.queue import Empty, Queue
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                'The `executor` ray needs the package ray: pip install "tfkd[ray]"', name="ray"
+                f"The `executor` ray needs the package ray: {pip_line('ray')}", name="ray"
             ) from error
 
         self._ray = ray
@@ -49,10 +50,10 @@ class RayTasks:
         self.jobs = jobs or gpus or cpus
         threads = min(max(cpus // self.jobs, 1), largest)
         self._empty = Empty
-        self._epochs = Queue(actor_options={"num_cpus": 0})
+        self._lines = Queue(actor_options={"num_cpus": 0})
         options = {"num_cpus": threads, "num_gpus": 1 if gpus else 0, "max_retries": 1}
         self._task = ray.remote(_train).options(**options)
-        self._arguments = (trainer, self._epochs, Path.cwd(), threads)
+        self._arguments = (trainer, self._lines, Path.cwd(), threads)
         self._references: dict[Future[Result], Any] = {}
 
     def __enter__(self) -> RayTasks:
@@ -66,7 +67,7 @@ class RayTasks:
         if self._mine:
             self._ray.shutdown()
         else:
-            self._epochs.shutdown(force=True)
+            self._lines.shutdown(force=True)
 
     def submit(self, run: PlannedRun) -> Future[Result]:
         """Train a run; where its process dies, Ray tries it once more."""
@@ -78,10 +79,10 @@ class RayTasks:
         return future
 
     def poll(self) -> None:
-        """Report the epochs since the last call."""
+        """Report what runs told since the last call."""
         with contextlib.suppress(self._empty):
             while True:
-                self._report(*self._epochs.get_nowait())
+                self._report(*self._lines.get_nowait())
 
 
 def _resources(nodes: list[dict[str, Any]]) -> tuple[int, int, int]:
@@ -99,14 +100,14 @@ def _resources(nodes: list[dict[str, Any]]) -> tuple[int, int, int]:
     return sum(cpus), max(cpus), sum(int(resources["GPU"]) for resources in with_gpu)
 
 
-def _train(run: PlannedRun, trainer: RunTrainer, epochs: Any, start: Path, threads: int) -> Result:
+def _train(run: PlannedRun, trainer: RunTrainer, lines: Any, start: Path, threads: int) -> Result:
     """Train a run in a process of Ray."""
     import torch
 
     if start.is_dir():
         os.chdir(start)  # relative paths are meant from where the study was started
     torch.set_num_threads(threads)
-    return trainer.train(run, lambda name, record: epochs.put((name, record)))
+    return trainer.train(run, lambda name, told: lines.put((name, told)))
 
 
 def _pass_on(done: Future[Result], to: Future[Result]) -> None:

@@ -45,7 +45,7 @@ def sign_flip_p(
     """
     n, least = len(differences), abs(differences.sum()) - tolerance
     if n <= MOST_EXACT:
-        sums = _all_signs(n) @ differences
+        sums = all_signs(n) @ differences
         return int((np.abs(sums) >= least).sum()) / len(sums)
     as_extreme, rows = 0, numbers_at_once(n)
     for start in range(0, resamples, rows):
@@ -77,7 +77,7 @@ def numbers_at_once(n: int) -> int:
 
 
 @lru_cache
-def _all_signs(n: int) -> NDArray[np.float64]:
-    """All 2ⁿ choices of signs, `(2ⁿ, n)`."""
+def all_signs(n: int) -> NDArray[np.float64]:
+    """Return all 2ⁿ choices of signs, `(2ⁿ, n)`."""
     flipped = np.arange(2**n)[:, None] >> np.arange(n) & 1
     return (1.0 - 2.0 * flipped).astype(np.float64)

@@ -28,6 +28,7 @@ class Checkpoint(Struct):
         epoch_seconds: what that epoch took so far.
         seconds: what the epochs took that lie behind.
         history: their records.
+        average: state of the average of the weights; None: there is none.
     """
 
     model: dict[str, Any]
@@ -39,6 +40,7 @@ class Checkpoint(Struct):
     epoch_seconds: float
     seconds: float
     history: list[EpochRecord]
+    average: dict[str, Any] | None = None
 
 
 def write_checkpoint(file: Path, checkpoint: Checkpoint) -> None:

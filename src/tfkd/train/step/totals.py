@@ -54,6 +54,12 @@ class EpochTotals:
         self._folded_losses: list[Tensor] = []
         self._folded_hits: list[Tensor] = []
         self._unseen: list[Tensor] = []
+        self._seen, self._sum = 0, 0.0
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Mean over the batches of this process that were looked at; None: none was yet."""
+        return self._sum / self._seen if self._seen else None
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch of this process: its mean loss, logits `(n, K)` and labels `(n,)`."""
@@ -74,7 +80,8 @@ class EpochTotals:
         if not unseen or (len(unseen) < LOOK and unseen[0].device.type != "cpu"):
             return False
         self._unseen = []
-        losses = unseen if len(unseen) == 1 else torch.stack(unseen).tolist()
+        losses = [unseen[0].item()] if len(unseen) == 1 else torch.stack(unseen).tolist()
+        self._seen, self._sum = self._seen + len(losses), self._sum + sum(losses)
         return not all(math.isfinite(loss) for loss in losses)
 
     def gather(self) -> Totals:

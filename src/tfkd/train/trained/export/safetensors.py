@@ -89,7 +89,7 @@ def _arguments(trained: TrainedNetwork) -> dict[str, Any]:
 
 
 def _options(trained: TrainedNetwork) -> dict[str, Any]:
-    return dict(getattr(trained.recipe, "model_option", None) or {})
+    return dict(trained.recipe.model_option)
 
 
 def timm_name(trained: TrainedNetwork) -> str | None:

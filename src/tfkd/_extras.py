@@ -1,0 +1,52 @@
+"""The line that installs what is missing, from where this package was installed."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shlex import quote
+
+
+def pip_line(extra: str) -> str:
+    """Return the line that installs the packages of an extra.
+
+    From a checkout it names the checkout, for an index may have no or another package of this
+    name.
+
+    Args:
+        extra: as pyproject.toml calls it.
+
+    Example:
+        >>> pip_line("cli").startswith("pip install ")
+        True
+    """
+    checkout = Path(__file__).parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "src").is_dir():
+        return f"pip install -e {_quoted(_from_here(checkout), extra)}"
+    url = _installed_from()
+    if url.startswith("file://") and not url.endswith((".whl", ".tar.gz")):
+        return f"pip install {_quoted(_from_here(Path(url.removeprefix('file://'))), extra)}"
+    return f'pip install "tfkd[{extra}]{f" @ {url}" if url else ""}"'
+
+
+def _quoted(place: str, extra: str) -> str:
+    text = f"{place}[{extra}]"
+    return f'"{text}"' if quote(place) == place else quote(text)
+
+
+def _from_here(folder: Path) -> str:
+    try:
+        return "." if folder.samefile(Path()) else str(folder)
+    except OSError:
+        return str(folder)
+
+
+def _installed_from() -> str:
+    """The address that was installed from; empty for an index."""
+    try:
+        found = json.loads(distribution("tfkd").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError, OSError):
+        return ""
+    url, vcs = str(found.get("url", "")), found.get("vcs_info", {}).get("vcs")
+    return f"{vcs}+{url}" if vcs else url

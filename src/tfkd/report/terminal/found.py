@@ -1,0 +1,180 @@
+"""What was found, and what a run will do: said before it is trained, in a few plain lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from tfkd.data import ImageData, LeftOut
+from tfkd.data.identity import SPLITS
+from tfkd.data.settings import FOLDER
+from tfkd.models import model_names
+from tfkd.references import is_reference
+from tfkd.report.number_text import duration
+from tfkd.report.terminal.rows import NAMES, WIDTH, laid_out, listed
+from tfkd.runs import MethodSettings, Recipe, RunSettings
+from tfkd.runs.settings import variant
+from tfkd.study.estimate import estimate_run
+from tfkd.train.progress import Beginning
+
+UNEVEN = 3
+"""So many times the smallest class, the largest makes a data set uneven."""
+
+FEW_TEST_IMAGES = 200
+"""With fewer, an image of the test split is more than half a point."""
+
+FEW_PHOTOGRAPHS = 50_000
+"""With fewer, pretrained weights usually do much better than a start from scratch."""
+
+LEFT = WIDTH - NAMES
+Row = tuple[str, str]
+
+
+def found_for_run(beginning: Beginning) -> list[str]:
+    """Return what is said before a run: its data, its network, what it does, and for how long."""
+    data, settings = beginning.data, beginning.settings
+    recipe = settings.recipe
+    seconds = estimate_run(settings, data, workers=beginning.circumstances.workers)
+    rows = [
+        *data_rows(data),
+        ("network", f"{recipe.student}, {millions(beginning.parameters)} parameters"),
+        *start_rows(data, recipe),
+        ("method", _method(settings)),
+        ("training", training_words(recipe)),
+        ("time", time_words(seconds)),
+        *worth_knowing(data, recipe),
+    ]
+    return laid_out(rows)
+
+
+def data_rows(data: ImageData) -> Iterator[Row]:
+    """Yield what was found of the data, and how images are shown."""
+    counts = _counts(data)
+    by_count = sorted(range(data.num_classes), key=lambda label: counts[label])
+    few, many = by_count[0], by_count[-1]
+    sizes = f"{counts[few]:,} images each"
+    if counts[few] != counts[many]:
+        sizes = (
+            f"from {counts[few]:,} ({data.classes[few]}) to {counts[many]:,} "
+            f"({data.classes[many]}) images"
+        )
+    yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
+    yield "classes", listed(data.classes, LEFT)
+    splits = {name: getattr(data, name) for name in SPLITS}
+    yield (
+        "images",
+        ", ".join(
+            f"{len(split):,} {name}" + (f" ({data.origins[name]})" if name in data.origins else "")
+            for name, split in splits.items()
+        ),
+    )
+    if data.left_out:
+        total = sum(part.count for part in data.left_out)
+        yield "left out", f"{number_of(total, 'file')}: {'; '.join(map(_left_out, data.left_out))}"
+    for remark in data.remarks:
+        yield "note", remark
+    yield "shown as", _shown(data)
+    yield "augmentation", _augmentation(data)
+
+
+def _counts(data: ImageData) -> list[int]:
+    """Images of each class, of all splits together."""
+    total = torch.zeros(data.num_classes, dtype=torch.int64)
+    for name in SPLITS:
+        total += torch.bincount(getattr(data, name).labels, minlength=data.num_classes)
+    return [int(count) for count in total]
+
+
+def _left_out(part: LeftOut) -> str:
+    examples = f" ({', '.join(part.examples[:2])})" if part.examples else ""
+    return f"{part.count:,} {part.reason}{examples}"
+
+
+def _shown(data: ImageData) -> str:
+    size = f"{data.image_size} × {data.image_size}, {'grey' if data.channels == 1 else 'RGB'}"
+    how = ""
+    if data.fit != "square":
+        cut = f"crop {data.crop_fraction:g}" if data.fit == "centre-crop" else data.fit
+        how = f", {cut}, {data.interpolation}"
+    mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))
+    return f"{size}{how}, mean {mean}, sd {std}"
+
+
+def _augmentation(data: ImageData) -> str:
+    words = data.augmentation.words
+    return f"{words}; classes equally often" if data.sampler == "balanced" else words
+
+
+def start_rows(data: ImageData, recipe: Recipe) -> Iterator[Row]:
+    """Yield what the weights start from; of known data sets everybody knows it."""
+    if recipe.weights is not None:
+        yield "start", f"from the weights in {Path(recipe.weights).name}"
+    elif recipe.pretrained:
+        yield "start", "from timm's pretrained weights"
+    elif recipe.data.name == FOLDER:
+        images = number_of(len(data.train), "image")
+        has_none = recipe.student in model_names() or is_reference(recipe.student)
+        other = "--student timm/resnet18 " if has_none else ""
+        hint = f": {other}--pretrained is usually much better"
+        yield "start", f"from scratch on {images}{hint * (len(data.train) < FEW_PHOTOGRAPHS)}"
+
+
+def _method(settings: RunSettings) -> str:
+    teacher = settings.teacher
+    place = None if teacher is None else getattr(teacher, "weights", None) or teacher.run  # type: ignore[union-attr]
+    taught = "" if place is None else f"; taught by {place}"
+    return f"{_numbers(settings.method)}{taught}"
+
+
+def _numbers(method: MethodSettings) -> str:
+    numbers = {name: value for name, value in method.numbers.items() if (name, value) != _NO_SCALE}
+    dialect = "" if method.dialect == "tfkd" else f" ({method.dialect})"
+    said = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+    return f"{method.row.title}{dialect}{': ' if said else ''}{said}"
+
+
+_NO_SCALE = ("scale", 1.0)
+
+
+def training_words(recipe: Recipe) -> str:
+    """Return epochs, batches, optimiser and learning rate."""
+    optimizer = recipe.optimizer
+    steps = f"{number_of(recipe.epochs, 'epoch')}, batches of {recipe.batch_size}"
+    rate = f"learning rate {optimizer.learning_rate:g}, {variant(recipe.schedule)}"
+    return f"{steps}; {variant(optimizer)}, {rate}"
+
+
+def time_words(seconds: float) -> str:
+    """Return a time on this machine."""
+    device = (
+        "a GPU" if torch.cuda.is_available() else f"{number_of(torch.get_num_threads(), 'core')}"
+    )
+    return f"about {duration(seconds)} here on {device}" if seconds < math.inf else "not known"
+
+
+def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
+    """Yield what makes numbers of these data hard to read."""
+    counts = _counts(data)
+    balanced = recipe.class_weights != "none" or data.sampler == "balanced"
+    if max(counts) >= UNEVEN * min(counts) and not balanced:
+        yield (
+            "uneven",
+            f"{max(counts):,} : {min(counts):,}: see --class-weights balanced and --sampler "
+            "balanced",
+        )
+    images = len(data.test)
+    if 0 < images < FEW_TEST_IMAGES:
+        yield "test", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+
+
+def millions(count: int) -> str:
+    """Return a large number in words."""
+    return f"{count / 1e6:.3g} million" if count >= 1e5 else f"{count:,}"
+
+
+def number_of(count: int, name: str) -> str:
+    """Return how many there are of what."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"

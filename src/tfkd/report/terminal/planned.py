@@ -1,0 +1,119 @@
+"""What a study will do, how long it takes, and what it can show: said before its first run."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from tfkd.data import ImageData
+from tfkd.report.terminal.found import (
+    Row,
+    data_rows,
+    millions,
+    number_of,
+    start_rows,
+    time_words,
+    training_words,
+    worth_knowing,
+)
+from tfkd.report.terminal.rows import laid_out
+from tfkd.runs import Recipe
+from tfkd.study.conclusions import LEVEL
+from tfkd.study.estimate import Estimate, estimate
+from tfkd.study.plan import FOLDS_SHARE, Study, repeats
+from tfkd.study.progress import StudyBeginning
+from tfkd.study.statistics.power import least_seeds, spreads_found
+from tfkd.study.summary import is_control
+
+
+def found_for_study(beginning: StudyBeginning) -> tuple[list[str], Estimate]:
+    """Return what is said before a study, and what it will cost."""
+    study, first = beginning.study, beginning.study.arms[0].recipe
+    data = beginning.data[first.data]
+    cost = estimate(
+        study,
+        beginning.root,
+        jobs=beginning.jobs,
+        data=beginning.data,
+        data_root=beginning.circumstances.places,
+        workers=beginning.circumstances.workers,
+    )
+    networks = {arm.recipe.student: arm.recipe for arm in study.arms}
+    rows = [
+        *data_rows(data),
+        ("networks", ", ".join(_network(recipe, data) for recipe in networks.values())),
+        *start_rows(data, first),
+        ("training", training_words(first)),
+        *planned(study, cost),
+        *worth_knowing(data, first),
+    ]
+    return laid_out(rows), cost
+
+
+def planned(study: Study, cost: Estimate) -> list[Row]:
+    """Return how much a study is, how long it takes here, and what its seeds can show."""
+    arms, seeds = len(study.arms), study.seeds
+    finished = f", {cost.finished} of them finished" if cost.finished else ""
+    side = f" each, {cost.jobs} runs side by side" if cost.jobs > 1 else ""
+    folds = study.arms[0].recipe.data.folds
+    return [
+        (
+            "runs",
+            f"{number_of(cost.runs, 'run')}: {number_of(arms, 'arm')}, {repeats(seeds, folds)}"
+            f"{finished}; {number_of(cost.epochs, 'epoch')} left",
+        ),
+        ("time", f"{time_words(cost.seconds)}{side}"),
+        ("folds" if folds else "seeds", what_seeds_show(seeds, _comparisons(study), folds=folds)),
+        *([("note", FOLDS_SHARE)] if folds else []),
+    ]
+
+
+def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -> str:
+    r"""Say which differences so many seeds can show, by the test that the tables have.
+
+    Args:
+        seeds: of each arm.
+        comparisons: over which p is corrected, at least 1.
+        folds: of a cross-validation, of which each seed tests one.
+
+    Example:
+        >>> print(what_seeds_show(3, 1).replace("; with", "\nwith"))
+        3 seeds cannot show any difference at p ≤ .05; 6 is the least
+        with 8, one of 1.2 times the spread between seeds
+        >>> what_seeds_show(10, 1)
+        '10 seeds show a difference of 1.0 times the spread between seeds at p ≤ .05'
+    """
+    level, word = LEVEL / comparisons, "fold" if folds else "seed"
+    over = f" over {comparisons} comparisons" if comparisons > 1 else ""
+    target = f"at p ≤ {LEVEL:g}{over}".replace("0.", ".")
+    spread = f"times the spread between {word}s"
+    if math.isfinite(found := spreads_found(seeds, level)):
+        return f"{number_of(seeds, word)} show a difference of {found:.1f} {spread} {target}"
+    step = folds or 1
+    least = math.ceil(least_seeds(level) / step) * step
+    more = math.ceil((least + 1 + (folds is None)) / step) * step
+    return (
+        f"{number_of(seeds, word)} cannot show any difference {target}; {least} is the least; with "
+        f"{more}, one of {spreads_found(more, level):.1f} {spread}"
+    )
+
+
+def _comparisons(study: Study) -> int:
+    compared = [arm for arm in study.arms if arm.baseline is not None and not is_control(arm)]
+    return max(len(compared), 1)
+
+
+def _network(recipe: Recipe, data: ImageData) -> str:
+    """A network and its size; made without memory, where it can be."""
+    try:
+        with torch.random.fork_rng([]), torch.device("meta"):
+            network = recipe.build_student(
+                num_classes=data.num_classes,
+                in_channels=data.channels,
+                image_size=data.image_size,
+            )
+    except Exception:  # of one's own, which may need its numbers
+        return recipe.student
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return f"{recipe.student} ({millions(count)} parameters)"

@@ -1,0 +1,152 @@
+"""What is said before anything is trained."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from msgspec.structs import replace
+from PIL import Image
+from rich.cells import cell_len
+
+from tfkd.data import DataSettings, load_data
+from tfkd.report.terminal.found import found_for_run
+from tfkd.report.terminal.planned import found_for_study, what_seeds_show
+from tfkd.report.terminal.rows import WIDTH, laid_out, listed, printable
+from tfkd.runs import SGD, Circumstances, MethodSettings, Recipe, RunSettings
+from tfkd.study.plan import Arm, Study
+from tfkd.study.progress import StudyBeginning
+from tfkd.train.progress import Beginning
+
+COUNTS = {"cat": 20, "dog": 7, "ünïcode 兎": 5}
+
+
+@pytest.fixture
+def pets(tmp_path, chance):
+    array = np.random.default_rng(chance.getrandbits(32))
+    for name, count in COUNTS.items():
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            pixels = array.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    return tmp_path
+
+
+def rows(lines):
+    """Names and texts of lines, those that go on joined."""
+    found = {}
+    for line in lines:
+        name, text = line[:14].strip(), line[14:]
+        if name:
+            last = name
+            found[name] = text
+        else:
+            found[last] += f" {text}"
+    return found
+
+
+def test_a_folder_is_told_before_a_run(pets):
+    recipe = Recipe(
+        data=DataSettings("folder", image_size=16, validation_fraction=0.2),
+        epochs=3,
+        batch_size=8,
+        optimizer=SGD(learning_rate=0.05),
+    )
+    data = load_data(recipe.data, root=str(pets))
+    settings = RunSettings(recipe, MethodSettings("tf_kd_reg"))
+    before = torch.get_rng_state()
+    lines = found_for_run(Beginning(data, settings, Circumstances(), 13_587))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(lines) <= 15
+    assert all(cell_len(line) <= WIDTH for line in lines)
+    said = rows(lines)
+    assert said["data"] == f"{pets.name}: 3 classes, from 5 (ünïcode 兎) to 20 (cat) images"
+    assert said["classes"] == "cat, dog, ünïcode 兎"
+    sizes = [len(data.train), len(data.validation), len(data.test)]
+    assert sum(sizes) == sum(COUNTS.values())
+    assert said["images"] == "{} train, {} validation, {} test".format(*sizes)
+    assert said["shown as"].startswith("16 × 16, RGB, crop 0.875, bilinear, mean 0.485 ")
+    assert said["augmentation"] == "random resized crop, flip"
+    assert said["network"] == "small_cnn, 13,587 parameters"
+    assert said["start"].startswith(f"from scratch on {sizes[0]} images: --student timm/")
+    numbers = settings.method.numbers
+    assert said["method"] == (
+        f"Tf-KD_reg: alpha {numbers['alpha']:g}, temperature {numbers['temperature']:g}, "
+        f"confidence {numbers['confidence']:g}"
+    )
+    assert said["training"] == "3 epochs, batches of 8; sgd, learning rate 0.05, cosine"
+    assert said["time"].startswith("about ")
+    assert said["uneven"] == "20 : 5: see --class-weights balanced and --sampler balanced"
+    assert said["test"] == f"{sizes[2]} test images: one image is {100 / sizes[2]:.1f} points"
+
+
+def test_where_splits_came_from_and_what_was_left_out_is_told(pets):
+    recipe = Recipe(data=DataSettings("folder", image_size=16))
+    data = load_data(recipe.data, root=str(pets))
+    left_out = SimpleNamespace(reason="not images", count=3, examples=("a\x1b[2J.txt", "b.md"))
+    values = {**vars(data), "origins": {"train": "train/", "test": "val/"}, "left_out": (left_out,)}
+    told = SimpleNamespace(**values, num_classes=3, fit=data.fit)
+    lines = found_for_run(Beginning(told, RunSettings(recipe), Circumstances(), 1))
+    said = rows(lines)
+    assert "train (train/), " in said["images"]
+    assert said["images"].endswith("test (val/)")
+    assert said["left out"] == r"3 files: 3 not images (a\x1b[2J.txt, b.md)"
+
+
+def test_known_data_and_even_classes_are_told_without_advice():
+    recipe = Recipe(data=DataSettings("digits"), epochs=1)
+    data = load_data(recipe.data)
+    said = rows(found_for_run(Beginning(data, RunSettings(recipe), Circumstances(), 1)))
+    assert not {"start", "uneven", "test", "left out"} & set(said)
+
+
+def test_a_study_is_told_with_its_cost(tmp_path):
+    base = Recipe(data=DataSettings("digits", train_size=60), epochs=2)
+    arms = (
+        Arm("a/plain", MethodSettings(), base),
+        Arm("a/reg", MethodSettings("tf_kd_reg"), base, baseline="a/plain"),
+        Arm("b/plain", MethodSettings(), replace(base, student="wide_cnn"), baseline="a/plain"),
+    )
+    study = Study("test", "Why?", arms, seeds=4)
+    data = {base.data: load_data(base.data)}
+    beginning = StudyBeginning(study, tmp_path, data, Circumstances(), 1)
+    lines, cost = found_for_study(beginning)
+    assert all(cell_len(line) <= WIDTH for line in lines)
+    said = rows(lines)
+    assert said["runs"] == "12 runs: 3 arms, 4 seeds; 24 epochs left"
+    assert said["networks"].startswith("small_cnn (13,754 parameters), wide_cnn (")
+    assert said["seeds"] == what_seeds_show(4, 2)
+    assert set(cost.by_run) == {run.name for run in study.runs(tmp_path)}
+    assert sum(cost.by_run.values()) == pytest.approx(cost.seconds)
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 6, 18])
+@pytest.mark.parametrize("seeds", [1, 3, 5, 8, 12])
+def test_seeds_cannot_show_anything_exactly_where_no_p_is_small_enough(seeds, comparisons):
+    text = what_seeds_show(seeds, comparisons)
+    can = 2 / 2**seeds <= 0.05 / comparisons
+    assert ("cannot show any" in text) is not can
+    if not can:
+        least = math.ceil(1 - math.log2(0.05 / comparisons))
+        assert f"; {least} is the least; " in text
+    assert ("over" in text) is (comparisons > 1)
+
+
+def test_folds_are_counted_in_whole_cross_validations():
+    text = what_seeds_show(5, 1, folds=5)
+    assert "5 folds cannot" in text
+    assert "10 is the least; with 15, one of" in text
+
+
+def test_rows_fit_whatever_they_hold(chance):
+    letters = "ab cd 兎\t\x1b[31m/" + "x" * 5
+    for _ in range(100):
+        text = "".join(chance.choice(letters) for _ in range(chance.randrange(400)))
+        lines = laid_out([("name", text)])
+        assert 1 <= len(lines) <= 2
+        assert all(cell_len(line) <= WIDTH for line in lines)
+        assert all(line.isprintable() for line in lines)
+        assert printable(text).isprintable()
+        names = [f"n{chance.randrange(10**9)}" for _ in range(chance.randrange(1, 40))]
+        assert cell_len(listed(names, 30)) <= 30
