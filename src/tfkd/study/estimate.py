@@ -203,5 +203,5 @@ def is_finished(run: PlannedRun, root: Path) -> bool:
 def _measured(recipe: Recipe, shape: DataShape) -> tuple[float, float]:
     try:
         return measure_step(recipe, shape)
-    except (RuntimeError, ValueError, TypeError):  # too large for a machine that is busy, say
+    except (RuntimeError, ValueError, TypeError, AssertionError):  # too large for a machine that is busy, say
         return math.inf, math.inf
