@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
     Args:
         found: of `tfkd.train.evaluate_run`.
     """
-    yield printable(found.measured)
+    yield from textwrap.wrap(printable(found.measured), WIDTH, break_on_hyphens=False)
     accuracy, *others = metric_lines(found)
     yield accuracy
     supports = [score.support for score in found.classes if score.support]

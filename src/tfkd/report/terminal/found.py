@@ -63,14 +63,9 @@ def data_rows(data: ImageData) -> Iterator[Row]:
         )
     yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
     yield "classes", listed(data.classes, LEFT)
-    splits = {name: getattr(data, name) for name in SPLITS}
-    yield (
-        "images",
-        ", ".join(
-            f"{len(split):,} {name}" + (f" ({data.origins[name]})" if name in data.origins else "")
-            for name, split in splits.items()
-        ),
-    )
+    for name in SPLITS:
+        images = number_of(len(getattr(data, name)), "image")
+        yield name, f"{images}: {data.origins[name]}" if name in data.origins else images
     if data.left_out:
         total = sum(part.count for part in data.left_out)
         yield "left out", f"{number_of(total, 'file')}: {'; '.join(map(_left_out, data.left_out))}"
@@ -167,7 +162,7 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
         )
     images = len(data.test)
     if 0 < images < FEW_TEST_IMAGES:
-        yield "test", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+        yield "note", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
 
 
 def millions(count: int) -> str:
