@@ -6,6 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shlex import quote
+from urllib.parse import unquote
 
 
 def pip_line(extra: str) -> str:
@@ -26,8 +27,10 @@ def pip_line(extra: str) -> str:
         return f"pip install -e {_quoted(_from_here(checkout), extra)}"
     url = _installed_from()
     if url.startswith("file://") and not url.endswith((".whl", ".tar.gz")):
-        return f"pip install {_quoted(_from_here(Path(url.removeprefix('file://'))), extra)}"
-    return f'pip install "tfkd[{extra}]{f" @ {url}" if url else ""}"'
+        folder = Path(unquote(url.removeprefix("file://")))
+        return f"pip install {_quoted(_from_here(folder), extra)}"
+    where = f" @ {url}" if url else ""
+    return f'pip install "tfkd[{extra}]{where}"'
 
 
 def _quoted(place: str, extra: str) -> str:

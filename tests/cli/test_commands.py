@@ -21,6 +21,7 @@ from tfkd.data.settings import NAMES
 from tfkd.method_table import DIALECTS, METHODS
 from tfkd.runs import RunDirectory
 from tfkd.study.comparison import COMPARED
+from tfkd.train import train_run
 
 EVERY_COMMAND = {
     f"{name} {inner}".strip(): own
@@ -487,3 +488,15 @@ def test_explain_stays_the_function_whatever_is_imported_first(program):
     )
     done = subprocess.run([sys.executable, "-c", program + check], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_said_and_measured_beforehand_changes_no_number(tmp_path, capsys):
+    words = ["--epochs", "1", "--train-size", "60", "--augmentation", "default"]
+    assert main(["train", "--out", str(tmp_path / "told"), *words]) == 0
+    assert "time          about" in capsys.readouterr().err
+    settings = RunDirectory(tmp_path / "told").settings()
+    train_run(tmp_path / "silent", settings)
+    weights = [
+        (tmp_path / name / "weights.safetensors").read_bytes() for name in ("told", "silent")
+    ]
+    assert weights[0] == weights[1]

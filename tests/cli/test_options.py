@@ -169,7 +169,7 @@ def test_what_a_run_was_is_overruled_part_by_part(tmp_path):
     assert made(*again, "--method", "tf_kd_reg").method.numbers["alpha"] == 0.3
     run = made(*again, "--optimizer", "adamw")
     # Learning rate and weight decay are those of the optimiser that they were chosen for.
-    assert run.recipe.optimizer == AdamW()
+    assert run.recipe.optimizer == AdamW(decay_norms_and_biases=False)  # as of any folder
     run = made(*again, "--schedule", "constant", "--warmup-epochs", "0")
     assert run.recipe.schedule.warmup_epochs == 0.0
     assert made(*again, "--milestones", "7").recipe.schedule.gamma == 0.3
@@ -328,3 +328,31 @@ def test_a_run_is_handed_back(tmp_path, capsys):
     records = [json.loads((run / "result.json").read_text())["test"] for run in (one, two)]
     assert records[0] == records[1]
     capsys.readouterr()
+
+
+def test_short_names_that_people_know_are_understood_wherever_options_are(tmp_path, capsys):
+    file = tmp_path / "file.yaml"
+    file.write_text("lr: 0.3\nrecipe: {bs: 4, optimizer: {wd: 0.2}}\n")
+    for words in (
+        ["--lr", "0.3", "--bs=4", "--wd", "0.2"],
+        ["--config", str(file)],
+        ["--config", str(file), "--learning-rate", "0.3"],
+    ):
+        recipe = made("--out", "x", *words).recipe
+        optimizer = recipe.optimizer
+        assert (optimizer.learning_rate, optimizer.weight_decay, recipe.batch_size) == (0.3, 0.2, 4)
+    typed = made("--out", "x", "--config", str(file), "--lr", "0.4")
+    assert typed.recipe.optimizer.learning_rate == 0.4
+    file.write_text("lr: 0.3\nlearning_rate: 0.4\n")
+    assert main(["train", "--out", str(tmp_path / "x"), "--config", str(file)]) == 2
+    assert "one value of --learning-rate, got 0.3 and 0.4" in capsys.readouterr().err
+    assert main(["train", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for alias in ("--lr", "--wd", "--bs"):
+        assert f"Also {alias} " in text
+
+
+@pytest.mark.parametrize("words", [["--learning-rate", "-.5"], ["--seed", "-1"], ["--lr", "-1e-3"]])
+def test_a_number_below_0_is_a_value_and_no_option(words, tmp_path, capsys):
+    assert main(["train", "--out", str(tmp_path / "x"), *words]) == 2
+    assert f"got {float(words[1]):g}." in capsys.readouterr().err

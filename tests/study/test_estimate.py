@@ -1,13 +1,19 @@
 """What a study costs, and how far it is."""
 
-import pytest
-from msgspec.structs import replace
+import math
+import random
 
-from tfkd.data import DataSettings
+import numpy as np
+import pytest
+import torch
+from msgspec.structs import replace
+from PIL import Image
+
+from tfkd.data import DataSettings, load_data
 from tfkd.runs import Circumstances, MethodSettings, Recipe
-from tfkd.study.estimate import estimate
+from tfkd.study.estimate import estimate, is_finished
 from tfkd.study.plan import Arm, Study
-from tfkd.study.speed import data_shape
+from tfkd.study.speed import data_shape, measure_reading
 from tfkd.study.status import study_status
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
@@ -92,3 +98,56 @@ def test_status_of_a_study(tmp_path):
     # Stopped in its third epoch, after the checkpoint of the second.
     assert (long.finished, long.begun, long.epochs_done, long.epochs) == (0, 1, 2, 12)
     assert long.seconds > 0
+
+
+def test_a_run_of_other_settings_is_none_of_the_plan(tmp_path):
+    planned = STUDY.runs(tmp_path)[0]
+    other = replace(planned.settings, recipe=replace(BASE, epochs=1))
+    train_run(tmp_path / planned.name, other)
+    assert not is_finished(planned, tmp_path)
+    assert estimate(STUDY, tmp_path, measure=lambda *_: (1.0, 1.0)).finished == 0
+
+
+def test_measuring_leaves_random_numbers_and_threads_as_they_were(tmp_path):
+    def states():
+        return torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
+
+    threads, before = torch.get_num_threads(), states()
+    own = replace(BASE, student="own_parts:mlp")
+    study = Study("test", "Why?", (PLAIN, Arm("b/own", MethodSettings(), own)), seeds=1)
+    assert 0 < estimate(study, tmp_path, jobs=2).seconds < math.inf
+    assert torch.get_num_threads() == threads
+    for one, other in zip(before, states(), strict=True):
+        assert np.array_equal(one, other) if not isinstance(one, tuple) else one == other
+
+
+def test_what_cannot_be_measured_is_not_known(tmp_path):
+    arm = Arm("a/x", MethodSettings(), replace(BASE, student="timm/test_vit"))  # takes no 8 pixels
+    assert estimate(Study("t", "?", (arm,), 1), tmp_path).seconds == math.inf
+
+
+def test_reading_is_in_it_and_is_shared_by_workers(tmp_path, monkeypatch):
+    data = load_data(BASE.data)
+    monkeypatch.setattr("tfkd.study.estimate.measure_reading", lambda _: 3.0)
+    images = 3 * (len(data.train) + len(data.validation)) + len(data.test)
+    study = Study("t", "?", (PLAIN,), 1)
+    for workers, each in ((0, 1.0 + 3.0), (2, 1.5), (4, 1.0)):
+        found = estimate(
+            study,
+            tmp_path,
+            data={BASE.data: data},
+            workers=workers,
+            measure=lambda *_: (1.0, 1.0),
+        )
+        assert found.seconds == pytest.approx(images * each)
+
+
+def test_reading_of_files_is_measured(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / name / f"{number}.png")
+    settings = DataSettings("folder", image_size=16)
+    data = load_data(settings, root=str(tmp_path))
+    assert 0.0 < measure_reading(data) < 1.0
+    assert measure_reading(load_data(DataSettings("digits"))) == 0.0

@@ -203,5 +203,6 @@ def is_finished(run: PlannedRun, root: Path) -> bool:
 def _measured(recipe: Recipe, shape: DataShape) -> tuple[float, float]:
     try:
         return measure_step(recipe, shape)
-    except (RuntimeError, ValueError, TypeError):  # too large for a machine that is busy, say
+    # Memory that is full, or images that it does not take, which the run will say.
+    except (RuntimeError, ValueError, TypeError, AssertionError):
         return math.inf, math.inf

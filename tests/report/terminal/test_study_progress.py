@@ -1,14 +1,31 @@
 """What a study says on the terminal while it runs."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from tfkd.report.terminal.study_progress import StudyLines, show_study_progress
-from tfkd.runs import EpochRecord, Metrics, Recipe, Result, RunSettings
+from tfkd.report.terminal.study_progress import (
+    Behind,
+    StudyLines,
+    epochs_of,
+    show_study_progress,
+)
+from tfkd.runs import (
+    Circumstances,
+    EpochRecord,
+    MethodSettings,
+    Metrics,
+    Recipe,
+    Result,
+    RunSettings,
+)
 from tfkd.runs.contents import Samples, TrainMetrics
-from tfkd.study.plan import PlannedRun
+from tfkd.study.estimate import Estimate
+from tfkd.study.plan import Arm, PlannedRun, Study
+from tfkd.study.progress import Moment, StudyBeginning
 
 SETTINGS = RunSettings(Recipe(epochs=4), seed=3)
 RUN = PlannedRun("a/seed-3", "small_cnn/label_smoothing", SETTINGS)
@@ -81,3 +98,41 @@ def test_the_bar_counts_epochs_however_a_run_came_to_its_end(epochs):
     text = out.file.getvalue()
     assert LINE in text
     assert "1 of 2 runs" in text
+
+
+def test_bars_show_which_run_is_where():
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    study = Study("s", "?", (Arm("small_cnn/label_smoothing", MethodSettings(), SETTINGS.recipe),))
+    name = "small_cnn/label_smoothing/seed-0"
+    with show_study_progress(out) as progress:
+        progress._of = epochs_of(StudyBeginning(study, Path(), {}, Circumstances(), 2))
+        progress.start(3, 12)
+        progress.at(name, Moment("reading the data"))
+        progress.at("b" * 90, Moment("reading the data"))
+        progress._bar.refresh()
+        progress.at(name, Moment("", 3, 5, 10, 0.5))
+        progress._bar.refresh()
+        total = progress._bar.tasks[0]
+        assert (total.completed, total.total) == (2.5, 12)
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.file.getvalue()))
+    assert max(map(len, lines)) <= 80
+    assert "  small_cnn label_smoothing seed 0: reading the data" in lines
+    assert "  small_cnn label_smoothing seed 0: epoch 3/4  batch 5/10  loss 0.5000" in lines
+
+
+def test_the_time_that_is_left_is_that_of_the_work(monkeypatch):
+    """Runs cost what was estimated, and what others trained or went before takes no time."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    cost = Estimate(3, 0, 12, 1, 70.0, {"cheap": 10.0, "dear": 40.0, "other": 20.0})
+    behind = Behind(12, cost)
+    assert behind.clock.text() == "0:00 elapsed, 1:10 left"
+    clock[0] = 50.0  # until processes have started
+    behind.clock.begin()
+    behind.reach("dear", 2.0 + 0.5, 4)  # resumed in the third epoch
+    clock[0] += 10.0
+    behind.reach("dear", 3.5, 4)  # an epoch costs 10 of the estimate, and took 10 seconds
+    assert behind.clock.text() == "1:00 elapsed, 0:35 left"
+    behind.finish("other", 4)
+    assert behind.clock.text() == "1:00 elapsed, 0:15 left"
+    assert behind.epochs == 7.5

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tfkd.study.statistics.power import detectable_difference, seeds_needed
+from tfkd.study.statistics.power import (
+    detectable_difference,
+    least_seeds,
+    seeds_needed,
+    spreads_found,
+)
+from tfkd.study.statistics.sign_flip import sign_flip_p, smallest_p
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 40])
@@ -83,3 +89,30 @@ def test_wrong_input_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_six_seeds_find_that_all_of_them_have_one_sign() -> None:
+    """Their p is 2/64 then, and 4/64 at least otherwise."""
+    found = spreads_found(6)
+    power = stats.norm.cdf(found) ** 6 + stats.norm.cdf(-found) ** 6
+    assert power == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(("n", "level"), [(8, 0.05), (10, 0.05 / 6), (14, 0.05)])
+def test_spreads_found_are_found_in_four_of_five_studies(n: int, level: float) -> None:
+    generator = np.random.default_rng(1)
+    studies = 400
+    found = 0
+    for _ in range(studies):
+        differences = generator.standard_normal(n) + spreads_found(n, level)
+        p = sign_flip_p(differences, tolerance=1e-9, resamples=1, generator=generator)
+        found += p <= level
+    assert found / studies == pytest.approx(0.8, abs=0.08)  # four standard errors
+
+
+@pytest.mark.parametrize("level", [0.5, 0.05, 0.0083, 1e-4])
+def test_the_least_seeds_are_the_first_that_reach_a_level(level: float) -> None:
+    n = least_seeds(level)
+    assert smallest_p(n) <= level < smallest_p(n - 1)
+    assert math.isinf(spreads_found(n - 1, level))
+    assert math.isfinite(spreads_found(n, level))
