@@ -356,3 +356,19 @@ def test_short_names_that_people_know_are_understood_wherever_options_are(tmp_pa
 def test_a_number_below_0_is_a_value_and_no_option(words, tmp_path, capsys):
     assert main(["train", "--out", str(tmp_path / "x"), *words]) == 2
     assert f"got {float(words[1]):g}." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--tensorboard"], True),
+        (["--tensorboard", "yes"], True),
+        (["--tensorboard", "no"], False),
+        (["--tensorboard", "off", "--seed", "1"], False),
+        (["--tensorboard=no"], False),
+        (["--tensorboard", "--seed", "1"], True),
+    ],
+)
+def test_a_flag_stands_alone_or_says_yes_or_no(words, value):
+    arguments = parse("tfkd train", COMMANDS["train"], ["--out", "x", *words])
+    assert make_run(arguments["written"])[1].tensorboard is value

@@ -97,6 +97,22 @@ def test_a_network_without_that_need_trains_on_batches_of_one(tmp_path):
     assert train_run(tmp_path / "run", RunSettings(recipe)).samples.train == 12
 
 
+def test_frozen_norms_take_one_image(tmp_path):
+    # All of its norms are in what is frozen.
+    recipe = Recipe(
+        data=DataSettings("digits", train_size=12),
+        student="timm/test_resnet",
+        freeze="backbone",
+        epochs=1,
+        batch_size=1,
+    )
+    study = Study("small", "?", (Arm("a", MethodSettings(), recipe),), seeds=1)
+    check_runs(study, study.runs(tmp_path), tmp_path, Circumstances())
+    assert train_run(tmp_path / "run", RunSettings(recipe)).epochs == 1
+    with pytest.raises(ValueError, match="`batch_size` of at least 2, got 1"):
+        train_run(tmp_path / "all", RunSettings(replace(recipe, freeze="none")))
+
+
 def test_a_study_with_batches_of_one_is_refused_beforehand(tmp_path):
     recipe = replace(RECIPE, student="plain_cnn", batch_size=1)
     study = Study("small", "?", (Arm("a", MethodSettings(), recipe),), seeds=1)

@@ -268,5 +268,5 @@ def _with_truths(argv: Sequence[str], flags: set[str]) -> Iterator[str]:
         elif name[2:].replace("-", "_") not in flags or equals:
             yield f"{hyphened(name)}{equals}{value}"
         else:
-            alone = after not in ("true", "false")
+            alone = after not in ("true", "false", "yes", "no", "on", "off")
             yield f"{hyphened(name)}{'=true' if alone else ''}"

@@ -96,6 +96,7 @@ class Training:
             data,
             processes=accelerator.num_processes,
             device=accelerator.device,
+            still=self.student.still,
         )
         parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
         progress.found(Beginning(data, settings, circumstances, parameters))

@@ -6,15 +6,24 @@ value, which has no deviation to be divided by.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from tfkd.data import ImageData
 from tfkd.runs import Recipe
+from tfkd.train.freezing import freeze
 
 
 def smallest_share(
-    network: nn.Module, recipe: Recipe, data: ImageData, *, processes: int, device: torch.device
+    network: nn.Module,
+    recipe: Recipe,
+    data: ImageData,
+    *,
+    processes: int,
+    device: torch.device,
+    still: Sequence[nn.Module] = (),
 ) -> int:
     """Return how many images each process needs of a batch that is trained on, 1 or 2.
 
@@ -26,6 +35,7 @@ def smallest_share(
         data: that it is trained on.
         processes: how many share a batch.
         device: of this process.
+        still: norms that are frozen, and so normalise with what they know.
 
     Raises:
         ValueError: if every batch, or all of the data, is too small.
@@ -40,7 +50,7 @@ def smallest_share(
     last = 0 if processes == 1 else samples % size  # a last image alone is never trained on
     if 1 not in (size // processes, last // processes):
         return 1
-    if _trains_on_one(network, data, device):
+    if _trains_on_one(network, data, device, still):
         return 1
     if size // processes < 2:
         each = "" if processes == 1 else f", 2 images for each of {processes} processes"
@@ -69,15 +79,22 @@ def check_batch_size(recipe: Recipe, data: ImageData) -> None:
                 in_channels=data.channels,
                 image_size=data.image_size,
             )
-        smallest_share(network, recipe, data, processes=1, device=torch.device("cpu"))
+        modules = dict(network.named_modules())
+        still = [modules[name] for name in freeze(network, recipe.freeze, name=recipe.student)]
+        cpu = torch.device("cpu")
+        smallest_share(network, recipe, data, processes=1, device=cpu, still=still)
 
 
-def _trains_on_one(network: nn.Module, data: ImageData, device: torch.device) -> bool:
+def _trains_on_one(
+    network: nn.Module, data: ImageData, device: torch.device, still: Sequence[nn.Module]
+) -> bool:
     """Whether the network takes a single image in training; nothing of it is changed."""
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
     modes = [(module, module.training) for module in network.modules()]
     image = torch.zeros(1, data.channels, data.image_size, data.image_size, device=device)
     network.train()
+    for norm in still:
+        norm.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng():
             network(image)
