@@ -186,9 +186,10 @@ def steps(folder, settings):
     from tfkd.train.seeds import weights_seed
 
     torch.manual_seed(weights_seed(0))
-    before = create_model("timm/test_vit", num_classes=10, in_channels=1).state_dict()
+    before = create_model("timm/test_vit", num_classes=10, in_channels=1, image_size=32)
+    initial = before.state_dict()
     train_run(folder, settings)
-    return {n: own - before[n] for n, own in load_file(folder / "weights.safetensors").items()}
+    return {n: own - initial[n] for n, own in load_file(folder / "weights.safetensors").items()}
 
 
 def test_a_step_is_as_long_as_the_layer_says_and_the_gradients_are_clipped(tmp_path):

@@ -9,13 +9,13 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tfkd.train.predict import predict_files
 
 from tfkd.data import load_data, make_loader
 from tfkd.runs import RunDirectory, RunTeacher, make_run
 from tfkd.runs.settings import WeightsTeacher
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.teacher_network import load_teacher
+from tfkd.train.trained.predict import predict_files
 
 SAID = {
     "student": "timm/test_vit",

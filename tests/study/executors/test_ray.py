@@ -31,7 +31,7 @@ def test_a_study_runs_on_ray(tmp_path, monkeypatch):
         PlannedRun("bad", "x", bad),
     ]
     progress = Recording()
-    message = r"1 of 3 runs failed:\n  bad: ValueError: [^\n]*more than 1 value per channel[^\n]*$"
+    message = r"1 of 3 runs failed:\n  bad: ValueError: Expected `batch_size` of at least 2, got 1: [^\n]*$"
     with pytest.raises(RunsFailedError, match=message):
         execute(runs, root, jobs=2, progress=progress, executor="ray")
     assert progress.started == (3, 6)
@@ -45,7 +45,7 @@ def test_a_study_runs_on_ray(tmp_path, monkeypatch):
 
 def test_a_missing_ray_is_answered_with_what_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install "tfkd\[ray\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'pip install (-e )?"(tfkd|\.)\[ray\]"'):
         execute(
             [PlannedRun("plain", "x", RunSettings(BASE))],
             tmp_path,
