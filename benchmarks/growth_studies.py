@@ -35,6 +35,7 @@ from tfkd.runs import (
     RunSettings,
     files,
 )
+from tfkd.runs.checksums import write_checksums
 from tfkd.runs.contents import Samples, StoredSettings, TrainMetrics
 from tfkd.runs.environment import describe_environment
 from tfkd.study.directory import read_studies, write_study
@@ -111,6 +112,7 @@ def write_runs(study: Study, root: Path) -> None:
             file.write_bytes(files.to_json(value))
         directory.test_file.write_bytes(predictions)
         directory.metrics_file.write_bytes(msgspec.json.Encoder().encode_lines(history))
+        write_checksums(directory.path, sorted(directory.path.iterdir()), {})
 
 
 def measure(records: Records, num_arms: int, seeds: int, repeats: int) -> None:

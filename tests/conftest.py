@@ -140,6 +140,18 @@ def before_opening():
     _OPENED.clear()
 
 
+@pytest.fixture(scope="session")
+def sealed():
+    """Writes the checksums of a run anew, as whoever changes its files on purpose may."""
+    from tfkd.runs.checksums import CHECKSUMS_FILE, write_checksums
+
+    def sealed(folder):
+        whole = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.name != CHECKSUMS_FILE]
+        write_checksums(folder, whole, {})
+
+    return sealed
+
+
 @pytest.fixture
 def full_disk():
     """Within it no file grows beyond so many bytes: the system's own limit, so a true error."""

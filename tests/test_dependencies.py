@@ -72,7 +72,11 @@ def test_the_library_imports_what_its_dependencies_are():
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("src", ["cli", "ray"]), ("tests", ["dev"]), ("benchmarks", ["dev", "bench"])],
+    [
+        ("src", ["cli", "export", "heif", "ray"]),
+        ("tests", ["dev"]),
+        ("benchmarks", ["dev", "bench"]),
+    ],
 )
 def test_what_is_imported_is_declared(folder, extras):
     found = imported(python(folder))

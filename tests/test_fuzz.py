@@ -25,8 +25,10 @@ from scipy.io import savemat
 
 from tfkd.cli.commands import COMMANDS
 from tfkd.cli.parser import UsageError, parse
-from tfkd.data import DataSettings
+from tfkd.data import DataSettings, Places
 from tfkd.data.image_files import check_images, read_rgb
+from tfkd.data.image_files.reading import prepare_decoders
+from tfkd.data.sources.folder import load_folder
 from tfkd.data.sources.imagenet import load_imagenet
 from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
 from tfkd.models import create_model
@@ -37,6 +39,7 @@ from tfkd.runs import (
     RunDirectory,
     RunSettings,
 )
+from tfkd.runs.checksums import write_checksums
 from tfkd.runs.tensors import load_weights
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Published, Study
@@ -55,7 +58,9 @@ MOST_GROWTH = 1_500_000
 """KiB by which this process may grow over all cases of a reader; torch and Pillow have caches."""
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "tif": "TIFF", "webp": "WEBP"}
-FORMATS |= {"bmp": "BMP", "ppm": "PPM"}
+FORMATS |= {"bmp": "BMP", "ppm": "PPM", "tga": "TGA", "jp2": "JPEG2000", "avif": "AVIF"}
+FORMATS |= {"ico": "ICO", "icns": "ICNS", "pcx": "PCX", "qoi": "QOI", "sgi": "SGI", "dds": "DDS"}
+FORMATS |= {"heic": "HEIF"}
 
 
 class Evil:
@@ -150,20 +155,32 @@ def readers(tmp_path_factory):
     return found
 
 
+def resealed(run):
+    """The result of a run whose checksums are of what is there."""
+    write_checksums(run.path, [run.result_file], {})
+    return run.result()
+
+
 def _of_runs(root):
     data = DataSettings("digits", train_size=60, validation_fraction=0.1)
     recipe = Recipe(data=data, epochs=1, batch_size=60)
     settings = RunSettings(recipe)
     run = RunDirectory(root / "run")
     train_run(run.path, settings, Circumstances(save_epochs=(1,)))
-    (run.path / "SHA256SUMS").rename(root / "sums")
+    # Without a result it is not finished, and read without checksums; they would tell.
+    summed, other = RunDirectory(root / "summed"), RunDirectory(root / "other")
+    for finished in (summed, other):
+        finished.path.mkdir()
+        finished.result_file.write_bytes(run.result_file.read_bytes())
+    run.result_file.unlink()
+    (run.path / "SHA256SUMS").rename(summed.path / "SHA256SUMS")
     run.teacher_file.write_text(json.dumps({"sha256": "0" * 64}))
     model = create_model("small_cnn", num_classes=10, in_channels=1)
     found = {
         "settings.json": (run.settings_file, changed_json, run.settings),
         "data.json": (run.data_file, changed_json, run.data),
         "environment.json": (run.environment_file, changed_json, run.environment),
-        "result.json": (run.result_file, changed_json, run.result),
+        "result.json": (other.result_file, changed_json, lambda: resealed(other)),
         "teacher.json": (run.teacher_file, changed_json, run.taught_by),
         "metrics.jsonl": (run.metrics_file, changed_lines, run.history),
         "test.safetensors": (run.test_file, changed_bytes, run.test_logits),
@@ -173,11 +190,6 @@ def _of_runs(root):
             lambda: load_weights(model, run.weights_file()),
         ),
     }
-    summed = RunDirectory(root / "summed")
-    summed.path.mkdir()
-    for name in ("result.json",):
-        (summed.path / name).write_bytes((run.path / name).read_bytes())
-    (root / "sums").rename(summed.path / "SHA256SUMS")
     found["SHA256SUMS"] = (summed.path / "SHA256SUMS", changed_bytes, summed.result)
 
     checkpoint, signed = root / "checkpoint.pt", root / "signed.pt"
@@ -299,6 +311,15 @@ def _of_data(root):
     savemat(kit / "meta.mat", {"synsets": synsets[:, None]})
     truth = kit / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text("2\n")
+    table = root / "labels.csv"
+    table.write_text(
+        "path,label,split\n"
+        "tiny/train/n01/0.JPEG,one,train\n"
+        "tiny/train/n02/0.JPEG,two,train\n"
+        "tiny/val/images/val_0.JPEG,one,test\n"
+    )
+    places = Places(labels=str(table))
+    found[table.name] = (table, changed_bytes, lambda: load_folder(places))
     found[f"imagenet {truth.name}"] = (truth, changed_bytes, lambda: load_imagenet(str(imagenet)))
     return found
 
@@ -315,6 +336,7 @@ def _of_images(root):
         return read
 
     found = {}
+    prepare_decoders()
     for suffix, kind in FORMATS.items():
         path = root / f"image.{suffix}"
         image.save(path, kind)

@@ -205,6 +205,37 @@ def test_aurc_of_one_confidence_is_the_error_rate() -> None:
     assert metrics.area_under_risk_coverage(logits, labels) == pytest.approx(3 / 8, abs=1e-15)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 0, 4, 1, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_confidences_of_the_same_logits_in_another_order_are_equal(
+    order: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    # One logit of 6.81 at p, and an error where p < 2, as votes and caches of the first class are.
+    predicted = torch.arange(2000) % 5
+    logits = 6.81 * torch.nn.functional.one_hot(predicted, 5).to(dtype)
+    labels = torch.where(predicted < 2, predicted + 1, predicted)
+    renamed = torch.tensor(order).argsort()[labels]
+    assert metrics.area_under_risk_coverage(logits[:, list(order)], renamed) == pytest.approx(0.4)
+
+
+def test_neither_aurc_nor_ece_depends_on_the_names_of_the_classes() -> None:
+    generator = torch.Generator().manual_seed(17)
+    logits = torch.randn(40, 7, generator=generator).repeat(6, 1)
+    labels = torch.randint(7, (240,), generator=generator)
+    values = set()
+    for _ in range(5):
+        # Each row in an order of its own.
+        orders = torch.rand(240, 7, generator=generator).argsort(dim=1)
+        renamed = (orders == labels[:, None]).long().argmax(dim=1)
+        values.add(
+            (
+                metrics.area_under_risk_coverage(logits.gather(1, orders), renamed),
+                metrics.expected_calibration_error(logits.gather(1, orders), renamed),
+            )
+        )
+    assert len(values) == 1
+
+
 def test_aurc_is_best_with_the_errors_last() -> None:
     confidences = [Fraction(9, 10), Fraction(8, 10), Fraction(7, 10), Fraction(6, 10)]
     last, first = [True, True, True, False], [False, True, True, True]

@@ -38,7 +38,7 @@ def _kinds(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return {
         name: hints[name]
         for name in struct.__struct_fields__
-        if get_origin(hints[name]) is not Literal
+        if not any(get_origin(part) is Literal for part in (hints[name], *get_args(hints[name])))
     }
 
 

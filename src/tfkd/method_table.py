@@ -15,7 +15,7 @@ from tfkd._checks import check_fraction, check_number, check_positive, did_you_m
 from tfkd.references import OwnPartError, from_reference, function_from_reference, is_reference
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from tfkd.loss import DistillationLoss
     from tfkd.teachers import Teacher
@@ -125,7 +125,7 @@ class Method:
         found: dict[str, float | None] = {}
         parameters = inspect.signature(self.composition(dialect)).parameters
         for name, parameter in parameters.items():
-            if name == "num_classes" or parameter.kind is parameter.POSITIONAL_ONLY:
+            if name in ("num_classes", "weight") or parameter.kind is parameter.POSITIONAL_ONLY:
                 continue
             if parameter.kind is parameter.VAR_KEYWORD:
                 if dialect == "tfkd":  # those of other dialects have a scale of their own
@@ -135,6 +135,15 @@ class Method:
                 found[name] = None if default is parameter.empty else default
         return found
 
+    def check_takes_weight(self, dialect: str = "tfkd") -> None:
+        """Raise `ValueError` unless the loss takes `weight`, of the classes."""
+        parameters = inspect.signature(self.composition(dialect)).parameters
+        kinds = [parameter.kind for parameter in parameters.values()]
+        if "weight" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise ValueError(
+                f"Expected `class_weights` none for {self.name}, whose loss takes no `weight`."
+            )
+
     def build(
         self,
         dialect: str,
@@ -142,6 +151,7 @@ class Method:
         *,
         num_classes: int,
         teacher: nn.Module | Teacher | None = None,
+        weight: Tensor | None = None,
     ) -> DistillationLoss:
         """Return the loss.
 
@@ -150,6 +160,7 @@ class Method:
             numbers: all that it takes.
             num_classes: the number of classes K, at least 2.
             teacher: the network that teaches, or a `Teacher` of it, for a method that has one.
+            weight: (K,), of the classes; None: all count alike.
 
         Raises:
             ValueError: for a teacher that is missing, or a number out of its range.
@@ -158,6 +169,9 @@ class Method:
         arguments: dict[str, Any] = dict(numbers)
         if "num_classes" in inspect.signature(composition).parameters:
             arguments["num_classes"] = num_classes
+        if weight is not None:
+            self.check_takes_weight(dialect)
+            arguments["weight"] = weight
         if not self.has_teacher:
             criterion: DistillationLoss = composition(**arguments)
         elif teacher is None:

@@ -132,10 +132,10 @@ def area_under_risk_coverage(logits: Tensor, labels: Tensor) -> float:
     """Area under the risk-coverage curve (AURC), with the largest probability as confidence.
 
     The mean, over the coverages 1/N, 2/N … 1, of the error rate among the most confident samples.
-    Samples whose confidence is the same float64 stand in random order, and the result is the
-    expectation over it: with n₀ samples and e₀ errors above a block of m samples with e errors,
-    the risk at n₀ + j samples is (e₀ + e·j/m)/(n₀ + j). So the order of the samples is of no
-    account.
+    Samples of equal confidence, be it of another class, stand in random order, and the result is
+    the expectation over it: with n₀ samples and e₀ errors above a block of m samples with e errors,
+    the risk at n₀ + j samples is (e₀ + e·j/m)/(n₀ + j). So neither the order of the samples nor
+    that of the classes is of account.
 
     Args:
         logits: `(N, K)`, floating point.
@@ -271,8 +271,10 @@ class _Batch:
 
     @cached_property
     def confidence(self) -> Tensor:
-        """The largest probability, `(N,)`."""
-        return self.probs.amax(dim=1)
+        """The largest probability, `(N,)`; rows of the same logits in any order have the same."""
+        # A sum in another order is another float64, which would rank samples by their class.
+        ranked = self.logits.sort(dim=1, descending=True).values
+        return ranked.double().softmax(dim=1)[:, 0].contiguous()
 
     def read(self, *values: Tensor) -> list[float]:
         """Fetch the values and the verdict on the input together, the one wait for the device."""

@@ -13,7 +13,7 @@ import pytest
 from tfkd.cli import main
 from tfkd.cli.commands import COMMANDS
 from tfkd.cli.parser import UsageError, parse
-from tfkd.runs import Circumstances, RunTeacher, WeightsTeacher, files, make_run
+from tfkd.runs import AdamW, Circumstances, RunTeacher, WeightsTeacher, files, make_run
 from tfkd.runs.contents import StoredSettings
 from tfkd.runs.options import options
 from tfkd.runs.plain_yaml import to_yaml
@@ -32,7 +32,16 @@ VALUES = {
     "augmentation": ("none", "none", {}),
     "views": ("3", 3, {}),
     "folds": ("5", 5, {}),
+    "sampler": ("balanced", "balanced", {}),
+    "fit": ("squash", "squash", {}),
+    "crop_fraction": ("0.9", 0.9, {}),
+    "interpolation": ("bicubic", "bicubic", {}),
+    "mean": ("0.4,0.5,0.6", (0.4, 0.5, 0.6), {}),
+    "std": ("0.25", (0.25,), {}),
     "student": ("plain_cnn", "plain_cnn", {}),
+    "model_option": ("depth=3", {"depth": 3}, {}),
+    "weights": ("/w.pth", "/w.pth", {}),
+    "freeze": ("backbone", "backbone", {}),
     "pretrained": ("true", True, {"student": "resnet34"}),
     "epochs": ("7", 7, {}),
     "batch_size": ("32", 32, {}),
@@ -43,6 +52,11 @@ VALUES = {
     "optimizer": ("adamw", "adamw", {}),
     "learning_rate": ("1e-3", 0.001, {}),
     "weight_decay": (".0", 0.0, {}),
+    "layer_decay": ("0.75", 0.75, {}),
+    "decay_norms_and_biases": ("false", False, {}),
+    "class_weights": ("balanced", "balanced", {}),
+    "clip_gradients": ("1", 1.0, {}),
+    "weight_average": ("0.99", 0.99, {}),
     "momentum": ("0.8", 0.8, {}),
     "nesterov": ("true", True, {}),
     "schedule": ("one-cycle", "one-cycle", {}),
@@ -62,6 +76,10 @@ VALUES = {
     "teacher_weights": ("/w.safetensors", "/w.safetensors", {**TAUGHT, "teacher": "resnet18"}),
     "seed": ("5", 5, {}),
     "data_root": ("/big", "/big", {"data": "cifar10"}),
+    "train_dir": ("/pets/train", "/pets/train", {}),
+    "validation_dir": ("/pets/val", "/pets/val", {"data": "/pets"}),
+    "test_dir": ("/pets/test", "/pets/test", {"train_dir": "/pets/train"}),
+    "labels": ("/pets/labels.csv", "/pets/labels.csv", {"data": "/pets"}),
     "save_epochs": ("1,3", (1, 3), {}),
     "tensorboard": ("true", True, {}),
     "workers": ("2", 2, {}),
@@ -150,7 +168,8 @@ def test_what_a_run_was_is_overruled_part_by_part(tmp_path):
     assert run.method.numbers == {"alpha": 0.1, "scale": 1.0}
     assert made(*again, "--method", "tf_kd_reg").method.numbers["alpha"] == 0.3
     run = made(*again, "--optimizer", "adamw")
-    assert run.recipe.optimizer.weight_decay == 0.1
+    # Learning rate and weight decay are those of the optimiser that they were chosen for.
+    assert run.recipe.optimizer == AdamW(decay_norms_and_biases=False)  # as of any folder
     run = made(*again, "--schedule", "constant", "--warmup-epochs", "0")
     assert run.recipe.schedule.warmup_epochs == 0.0
     assert made(*again, "--milestones", "7").recipe.schedule.gamma == 0.3
@@ -337,3 +356,19 @@ def test_short_names_that_people_know_are_understood_wherever_options_are(tmp_pa
 def test_a_number_below_0_is_a_value_and_no_option(words, tmp_path, capsys):
     assert main(["train", "--out", str(tmp_path / "x"), *words]) == 2
     assert f"got {float(words[1]):g}." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--tensorboard"], True),
+        (["--tensorboard", "yes"], True),
+        (["--tensorboard", "no"], False),
+        (["--tensorboard", "off", "--seed", "1"], False),
+        (["--tensorboard=no"], False),
+        (["--tensorboard", "--seed", "1"], True),
+    ],
+)
+def test_a_flag_stands_alone_or_says_yes_or_no(words, value):
+    arguments = parse("tfkd train", COMMANDS["train"], ["--out", "x", *words])
+    assert make_run(arguments["written"])[1].tensorboard is value

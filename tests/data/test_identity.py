@@ -120,6 +120,7 @@ def test_pixels_in_memory_are_seen_to_the_last_bit() -> None:
         ({"classes": ("0", "a\x1b[2J")}, "control characters"),
         ({"image_size": 0}, "`image_size` from 1"),
         ({"image_size": 1 << 20}, "`image_size` from 1"),
+        ({"image_size": 16384}, "`image_size` from 1 to 4096, got 16384"),
         ({"mean": ()}, "1 numbers of `mean`, got 0"),
         ({"mean": (float("nan"),)}, "`mean` of pixels"),
         ({"std": (1e-320,)}, "`std` above 0"),

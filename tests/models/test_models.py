@@ -273,6 +273,7 @@ def test_pretrained_weights_of_timm_execute_nothing(tmp_path, monkeypatch):
         torch.load(tmp_path / "weights.bin", weights_only=False)
 
     monkeypatch.setattr(timm, "create_model", unpickling)
+    monkeypatch.setattr("tfkd.models.create.find_pretrained", lambda name: {})
     with pytest.raises(pickle.UnpicklingError, match=r"[Ww]eights.only"):
         tfkd.models.create_model("timm/resnet18", num_classes=2, pretrained=True)
     assert not (tmp_path / "executed").exists()

@@ -8,6 +8,7 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
+import tfkd
 from tfkd.data import Augmentation, Source
 from tfkd.data.images import MemoryImages
 from tfkd.data.sources.digits import load_digits
@@ -106,3 +107,39 @@ class OnlyInTraining(nn.Module):
 
 def only_in_training(*, num_classes, in_channels) -> nn.Module:
     return OnlyInTraining(num_classes)
+
+
+class _Softmax(nn.Module):
+    """A layer with a parameter behind what answers for the classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, logits):
+        return (logits * self.scale).log_softmax(1)
+
+
+def ends_with_softmax(*, num_classes, in_channels) -> nn.Module:
+    """A network of images of 32 × 32 pixels whose last layer is not linear."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, num_classes), _Softmax())
+
+
+def uneven_digits(root) -> Source:
+    """45 digits: nine of class 0, and four of each other."""
+    source = load_digits()
+    labels = source.train.labels
+    kept = [labels.eq(k).nonzero()[: 9 if k == 0 else 4] for k in range(10)]
+    indices = torch.cat(kept).flatten()
+    train = MemoryImages(source.train.pixels[indices], labels[indices])
+    return dataclasses.replace(source, train=train)
+
+
+def no_weights() -> tfkd.DistillationLoss:
+    """Plain cross-entropy, of classes that count alike."""
+    return tfkd.cross_entropy()
+
+
+def weights(*, weight=None) -> tfkd.DistillationLoss:
+    """Plain cross-entropy, of classes that count as they are told."""
+    return tfkd.cross_entropy(weight=weight)

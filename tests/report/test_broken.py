@@ -22,13 +22,11 @@ def places(value):
             yield from places(value[key])
 
 
-def broken_reports(study, root, folder, chance, cases, capsys):
+def broken_reports(study, root, folder, chance, cases, capsys, sealed):
     """Return how many reports were written and how many refused."""
     codes = []
     shutil.copytree(root, folder)
     write_study(study, folder)
-    for file in folder.rglob("SHA256SUMS"):
-        file.unlink()
     files = [*folder.glob("*.study.json")] * 10
     files += sorted(file for file in folder.rglob("seed-*/*") if file.name in NAMES)
     for number in range(cases):
@@ -40,6 +38,8 @@ def broken_reports(study, root, folder, chance, cases, capsys):
         holder[key] = copy.deepcopy(chance.choice(WEIRD))
         lines = [json.dumps(row) + "\n" for row in values] if "jsonl" in file.name else None
         file.write_text("".join(lines) if lines is not None else json.dumps(values))
+        if "study" not in file.name:
+            sealed(file.parent)
         out = folder.parent / "out"
         for command in (
             ["study", "status", str(folder)],
@@ -54,23 +54,25 @@ def broken_reports(study, root, folder, chance, cases, capsys):
                 assert (codes[-1], len(lines)) in ((0, 0), (2, 1)), (number, file, error)
             assert "--debug" not in error, (number, file, error)
         file.write_bytes(whole)
+        if "study" not in file.name:
+            sealed(file.parent)
     assert sorted(path.name for path in folder.parent.iterdir()) in (["out", "s"], ["s"])
     return codes.count(0) + codes.count(1), codes.count(2)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_one_changed_value_gives_a_page_or_one_line(small_study, chance, tmp_path, capsys):
+def test_one_changed_value_gives_a_page_or_one_line(small_study, sealed, chance, tmp_path, capsys):
     study, root, _ = small_study
-    written, refused = broken_reports(study, root, tmp_path / "s", chance, QUICK, capsys)
+    written, refused = broken_reports(study, root, tmp_path / "s", chance, QUICK, capsys, sealed)
     assert written + refused == 2 * QUICK
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.filterwarnings("ignore")
-def test_many_changed_values_give_pages_or_one_line(small_study, chance, tmp_path, capsys):
+def test_many_changed_values_give_pages_or_one_line(small_study, sealed, chance, tmp_path, capsys):
     study, root, _ = small_study
-    written, refused = broken_reports(study, root, tmp_path / "s", chance, LONG, capsys)
+    written, refused = broken_reports(study, root, tmp_path / "s", chance, LONG, capsys, sealed)
     with capsys.disabled():
         print(
             f"\n{LONG} studies with a changed value: {written} pages and tables, {refused} refused"

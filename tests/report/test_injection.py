@@ -12,12 +12,14 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
+from study_progress import Recording
 
 from tfkd.cli import main
 from tfkd.report.terminal.study_lines import print_status
 from tfkd.report.write import write_report
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.directory import read_studies, write_study
+from tfkd.study.execute import execute
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import collect, write_records
 from tfkd.study.spreadsheet import harmless
@@ -53,7 +55,7 @@ def renamed(value, old, new):
 
 
 @pytest.fixture(scope="module")
-def crafted(small_study, tmp_path_factory):
+def crafted(small_study, sealed, tmp_path_factory):
     """The small study, with evil in every place that holds text."""
     study, root, _ = small_study
     new = tmp_path_factory.mktemp("crafted")
@@ -70,7 +72,6 @@ def crafted(small_study, tmp_path_factory):
     study = msgspec.convert(plan, Study)
     write_study(study, new)
     for run in study.runs(new):
-        (new / run.name / "SHA256SUMS").unlink()
         for name, changes in (
             ("data.json", {"name": EVIL, "classes": [f"{n}{EVIL}" for n in range(10)]}),
             (
@@ -86,6 +87,7 @@ def crafted(small_study, tmp_path_factory):
         ):
             file = new / run.name / name
             file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+        sealed(new / run.name)
     return read_studies(new)[0], new, write_report(study, new, new)
 
 
@@ -197,13 +199,64 @@ def test_a_link_cannot_lead_out_either(small_study, tmp_path, place, capsys):
     assert sorted(outside.rglob("*")) == before
 
 
+FILES = ("settings.json", "result.json", "data.json", "SHA256SUMS", "test.safetensors")
+FOLDERS = ("tensorboard", "teacher-cache", "teacher-cache/0123456789abcdef")
+
+
+@pytest.mark.parametrize("name", [*FILES, *FOLDERS, "snapshots/epoch-1.safetensors", "plan"])
+def test_no_link_within_a_run_leads_out_of_its_study(small_study, tmp_path, name, capsys):
+    study, root, _ = small_study
+    outside, inside = tmp_path / "outside", tmp_path / "study"
+    shutil.copytree(root, inside)
+    write_study(study, inside)
+    linked = inside / "small_cnn/cross_entropy/seed-0" / name
+    if name == "plan":
+        linked = inside / "small.study.json"
+    if name in FOLDERS:
+        linked.mkdir(parents=True)
+    linked.rename(outside)
+    linked.symlink_to(outside)
+    for command in (["study", "status"], ["report"]):
+        assert main([*command, str(inside)]) == 2
+        assert f"{linked} within {inside}, but it leads to {outside}" in capsys.readouterr().err
+    if name != "plan":
+        with pytest.raises(ValueError, match="leads to"):
+            execute(study.runs(inside), inside, jobs=1, progress=Recording())
+    # Within the study it may lead anywhere.
+    linked.unlink()
+    outside.rename(inside / "elsewhere")
+    linked.symlink_to(inside / "elsewhere")
+    assert main(["study", "status", str(inside)]) == 0
+
+
+def test_what_killed_writers_of_a_study_left_is_removed(small_study, tmp_path, capsys):
+    study, root, _ = small_study
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    write_study(study, tmp_path)
+    names = ["study.json", "jsonl", "csv", "html", "md", "table.csv"]
+    left = {f".small.{name}.abcd_123.tmp" for name in names}
+    mine = {".notes.tmp", ".other.html.abcd_123.tmp", ".small.abcd_123.tmp", ".small.html.tmp"}
+
+    def hidden():
+        for name in left | mine:
+            (tmp_path / name).write_text("half")
+        return lambda: {file.name for file in tmp_path.glob(".*")}
+
+    found = hidden()
+    assert main(["report", str(tmp_path)]) == 0
+    assert found() == mine
+    found = hidden()
+    write_study(study, tmp_path)  # as whoever goes on with it does first
+    assert found() == mine
+
+
 def test_a_link_to_the_whole_study_is_followed(small_study, tmp_path):
     study, root, records = small_study
     (tmp_path / "link").symlink_to(root)
     assert collect(study, tmp_path / "link").records == records
 
 
-def test_the_teachers_name_comes_from_the_plan(small_study, tmp_path):
+def test_the_teachers_name_comes_from_the_plan(small_study, sealed, tmp_path):
     study, root, records = small_study
     shutil.copytree(root, tmp_path / "study")
     for file in (tmp_path / "study").rglob("settings.json"):
@@ -211,7 +264,7 @@ def test_the_teachers_name_comes_from_the_plan(small_study, tmp_path):
         if settings["teacher"]:
             settings["teacher"]["run"] = "../../elsewhere"
         file.write_text(json.dumps(settings))
-        file.with_name("SHA256SUMS").unlink()  # it would tell
+        sealed(file.parent)
     kept = list((tmp_path / "study").rglob("epoch-1.json"))
     assert len(kept) == 2
     assert collect(study, tmp_path / "study").records == records

@@ -181,14 +181,14 @@ def test_every_figure_has_words_and_its_numbers(small_study, report):
 
 
 def test_the_page_says_what_a_figure_leaves_out(small_study, tmp_path, monkeypatch):
-    study, root, records = small_study
+    study, root, _ = small_study
     monkeypatch.setattr(differences, "MOST_ARMS", 2)
-    html, _, _ = write_report(study, root, tmp_path / "out", records=records)
+    html, _, _ = write_report(study, root, tmp_path / "out")
     caption = " ".join(" ".join(Reader(html.read_text()).words).split())
     assert "Drawn are the first 2 of 4 arms of small_cnn" in caption
 
 
-def test_text_from_files_is_text(small_study, tmp_path):
+def test_text_from_files_is_text(small_study, sealed, tmp_path):
     study, root, _ = small_study
     evil = "<script>alert('$x_1$ |')</script>"
     copy = tmp_path / "copy"
@@ -197,7 +197,7 @@ def test_text_from_files_is_text(small_study, tmp_path):
         data = json.loads(file.read_text())
         data["classes"][0] = evil
         file.write_text(json.dumps(data))
-        file.with_name("SHA256SUMS").unlink()  # it would tell
+        sealed(file.parent)
     study = replace(study, question=f"Is it {evil}?", remarks=(evil,))
     html, markdown, _ = write_report(study, copy, tmp_path / "out")
     page = Reader(html.read_text())

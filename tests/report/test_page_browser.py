@@ -27,6 +27,7 @@ DARK = "--blink-settings=preferredColorScheme=0"
 MEASURE = """
 <script>
 const box = element => element.getBoundingClientRect();
+document.querySelectorAll('img').forEach(image => image.loading = 'eager');
 const inside = element => element.closest('.scroll') !== null;
 parent.postMessage(JSON.stringify({
   width: innerWidth,
@@ -42,6 +43,10 @@ parent.postMessage(JSON.stringify({
   smallest: Math.min(...[...document.querySelectorAll('svg text')].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * box(t.closest('svg')).width
       / t.closest('svg').viewBox.baseVal.width)),
+  pictures: {
+    all: document.images.length,
+    shown: [...document.images].filter(i => i.naturalWidth > 0 && box(i).width > 20).length,
+  },
   page: getComputedStyle(document.body).backgroundColor,
   ink: getComputedStyle(document.querySelector('svg text')).fill,
 }), '*');
@@ -95,6 +100,25 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(report, tmp_path):
     assert found["texts"] == []
     assert found["smallest"] >= 9.0
     assert all(width > 200 and height > 100 for width, height in found["svgs"])
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_the_page_of_a_run_fits_wide_and_narrow_screens(run_report, tmp_path, width):
+    found = measure(tmp_path, run_report[0], width)
+    assert found["width"] == width
+    assert found["content"] <= width
+    assert found["outside"] == []
+    assert found["texts"] == []
+    assert found["smallest"] >= 9.0
+    assert found["figures"] == [4, 1]
+    assert found["pictures"]["shown"] == found["pictures"]["all"] > 20
+    assert brightness(found["page"]) > 200 > 100 > brightness(found["ink"])
+
+
+def test_the_page_of_a_run_in_the_dark(run_report, tmp_path):
+    found = measure(tmp_path, run_report[0], 400, DARK)
+    assert brightness(found["page"]) < 60
+    assert brightness(found["ink"]) > 200
 
 
 def test_dark(report, tmp_path):

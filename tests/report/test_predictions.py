@@ -43,6 +43,13 @@ def test_risks_add_up_to_the_area(decimals):
     assert risk[-1] == pytest.approx(1.0 - metrics.accuracy(logits, labels))
 
 
+def test_risks_of_the_same_logits_in_another_order_are_equal():
+    predicted = torch.arange(1000) % 5
+    logits = 6.81 * torch.nn.functional.one_hot(predicted, 5).float()
+    labels = torch.where(predicted < 2, predicted + 1, predicted)
+    assert reduce_logits(logits, labels).risk == pytest.approx(np.full(COVERAGES, 0.4))
+
+
 def test_classes_add_up_to_the_accuracy_and_an_absent_class_has_none():
     logits, labels = sample(9000, 5)
     labels[labels == 3] = 2

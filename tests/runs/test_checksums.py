@@ -77,10 +77,20 @@ def test_damaged_checksums_are_named_too(run):
             run.result()
 
 
-def test_a_run_without_checksums_is_read(run):
+def test_a_finished_run_without_checksums_is_named_with_what_to_do(run):
     (run.path / "SHA256SUMS").unlink()
     for read in READERS.values():
-        read(run)
+        with pytest.raises(
+            ValueError, match=r"SHA256SUMS beside result.json.*delete the directory"
+        ):
+            read(run)
+
+
+def test_a_run_that_is_not_finished_needs_no_checksums(run):
+    (run.path / "SHA256SUMS").unlink()
+    run.result_file.unlink()
+    for name, read in READERS.items():
+        assert (read(run) is None) == (name == "result.json")
 
 
 def test_the_command_line_says_it_in_one_line(run, finished_run, capsys):
@@ -119,9 +129,9 @@ def test_deleting_what_it_says_mends_it(run, finished_run):
         ("result.json", "\udcff"),
     ],
 )
-def test_json_of_another_shape_is_named(run, name, text):
-    (run.path / "SHA256SUMS").unlink()
+def test_json_of_another_shape_is_named(run, sealed, name, text):
     (run.path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    sealed(run.path)
     with pytest.raises(
         ValueError, match=rf"{name} as this program writes it.*delete the directory"
     ):
@@ -143,12 +153,61 @@ def test_json_of_another_shape_is_named(run, name, text):
         {"digests": {"test": "0" * 64}},
     ],
 )
-def test_data_that_no_data_set_has_are_refused(run, changes):
-    (run.path / "SHA256SUMS").unlink()
+def test_data_that_no_data_set_has_are_refused(run, sealed, changes):
     values = json.loads(run.data_file.read_text()) | changes
     run.data_file.write_text(json.dumps(values))
+    sealed(run.path)
     with pytest.raises(ValueError, match=next(iter(changes))):
         run.data()
+
+
+NUMBERS = {
+    "result.json": [
+        ("seconds", 1e308),
+        ("seconds", -1.0),
+        ("epochs", 0),
+        ("epochs", 10**400),
+        ("parameters", 10**30),
+        ("test.nll", 1e308),
+        ("test.accuracy", 1.5),
+        ("test.ece", None),
+        ("validation.aurc", -0.5),
+        ("train.loss", float("inf")),
+        ("train.accuracy", float("nan")),
+        ("samples.train", -3),
+    ],
+    "metrics.jsonl": [
+        ("seconds", 1e308),
+        ("seconds", float("inf")),
+        ("epoch", 0),
+        ("train_accuracy", None),
+        ("train_accuracy", 2.0),
+        ("train_loss", float("nan")),
+        ("learning_rate", 1e300),
+        ("validation_nll", 1e300),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [(name, place, value) for name, cases in NUMBERS.items() for place, value in cases],
+)
+def test_numbers_that_no_run_comes_to_are_refused(run, sealed, name, place, value):
+    file = run.path / name
+    lines = file.read_text().splitlines() if name == "metrics.jsonl" else [file.read_text()]
+    values = json.loads(lines[-1])
+    *parts, last = place.split(".")
+    holder = values
+    for part in parts:
+        holder = holder[part]
+    holder[last] = value
+    file.write_text("\n".join([*lines[:-1], json.dumps(values)]))
+    sealed(run.path)
+    with pytest.raises(
+        ValueError, match=rf"{name} as this program writes it.*delete the directory"
+    ):
+        READERS[name](run)
 
 
 JSON = [name for name in READERS if name.endswith((".json", ".jsonl"))]
@@ -156,25 +215,15 @@ JSON = [name for name in READERS if name.endswith((".json", ".jsonl"))]
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", [*JSON, "SHA256SUMS"])
-@pytest.mark.parametrize("whole", [True, False], ids=["with checksums", "without"])
-def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(run, name, whole):
-    if name == "SHA256SUMS" and not whole:
-        return
-    if not whole:
-        (run.path / "SHA256SUMS").unlink()
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(run, name):
     (run.path / name).unlink()
     os.mkfifo(run.path / name)
-    if name == "SHA256SUMS":  # which is no file, and so says nothing
-        assert run.result() is not None
-        return
     with pytest.raises((ValueError, FileNotFoundError), match=rf"{run.path}"):
-        READERS[name](run)
+        READERS.get(name, READERS["result.json"])(run)
 
 
 @pytest.mark.parametrize("name", [*JSON, "SHA256SUMS"])
 def test_a_file_that_is_too_large_is_not_read(run, name):
-    if name != "SHA256SUMS":
-        (run.path / "SHA256SUMS").unlink()
     os.truncate(run.path / name, 20 << 30)  # of holes, which take no room
     with pytest.raises(ValueError, match=rf"at most \d+ bytes in .*{name}, got {20 << 30}"):
         READERS.get(name, READERS["result.json"])(run)

@@ -85,6 +85,21 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     files.remove_leftovers(tmp_path / "none", re.compile(r"checkpoint\.pt"))
 
 
+def test_who_finds_his_half_written_file_removed_writes_it_again(tmp_path, monkeypatch):
+    synced, times = os.fsync, []
+
+    def cleaned_up(descriptor):
+        synced(descriptor)
+        times.append(descriptor)
+        if len(times) < 3:
+            files.remove_leftovers(tmp_path, re.compile(r"x\.csv"))
+
+    monkeypatch.setattr(os, "fsync", cleaned_up)
+    files.write_text(tmp_path / "x.csv", "whole")
+    assert (tmp_path / "x.csv").read_text() == "whole"
+    assert (len(times), [file.name for file in tmp_path.iterdir()]) == (3, ["x.csv"])
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "\udcff", "1" * 5000, ""])
 def test_no_json_is_named(tmp_path, text):
     file = tmp_path / "x.json"

@@ -59,7 +59,7 @@ def test_texts_become_values(name, text, value):
         ("learning_rate", "high", "`learning_rate` to be a number, got 'high'"),
         ("nesterov", "maybe", "`nesterov` to be true or false, got 'maybe'"),
         ("milestones", "3,a", "`milestones` to be whole numbers with commas between them"),
-        ("optimizer", "adamv", "`optimizer` to be one of sgd, adamw, got 'adamv'. Did you mean"),
+        ("schedule", "stop", "`schedule` to be one of constant, step, .* Did you mean step"),
         ("mixed_precision", "fp32", "`mixed_precision` to be one of no, bf16, fp16, got 'fp32'"),
         ("teacher_epoch", "last", "`teacher_epoch` to be a whole number"),
     ],
@@ -71,5 +71,7 @@ def test_a_text_that_is_no_value_is_refused_by_name(name, text, message):
 
 def test_what_is_a_closed_set_says_so():
     assert values_of(options()["schedule"].kind) == ("constant", "step", "cosine", "one-cycle")
-    assert values_of(options()["augmentation"].kind) == ("default", "none")
+    assert values_of(options()["sampler"].kind) == ("shuffled", "balanced")
+    assert values_of(options()["fit"].kind) == ("centre-crop", "squash")
+    assert values_of(options()["augmentation"].kind) == ()
     assert values_of(options()["epochs"].kind) == ()

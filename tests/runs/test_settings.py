@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -99,6 +101,14 @@ def test_a_number_is_checked_with_the_true_number_of_classes():
         (lambda: Step(milestones=(3, 2)), "`milestones` to increase"),
         (lambda: Step(milestones=(3,), gamma=0.0), "`gamma` to be positive"),
         (lambda: RunSettings(seed=-1), "`seed` of at least 0"),
+        (
+            lambda: RunSettings(Recipe(optimizer=SGD(learning_rate=1e300))),
+            r"`learning_rate` of at most 1e\+30, got 1e\+300",
+        ),
+        (
+            lambda: RunSettings(Recipe(optimizer=AdamW(weight_decay=1e31))),
+            "`weight_decay` of at most",
+        ),
         (lambda: RunSettings(method=MethodSettings("tf_kd_self")), "a `teacher` for the method"),
         (lambda: RunSettings(teacher=RunTeacher(run="x")), "no `teacher` for the method cross_ent"),
         (lambda: RunTeacher(run="x", epoch=0), "`teacher_epoch` of at least 1"),
@@ -134,6 +144,40 @@ def test_settings_cannot_be_changed_but_copied():
     assert settings.seed == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda numbers: numbers.update(alpha=0.9),
+        lambda numbers: numbers.__setitem__("alpha", 0.9),
+        lambda numbers: numbers.__delitem__("alpha"),
+        lambda numbers: numbers.__ior__({"alpha": 0.9}),
+        lambda numbers: numbers.setdefault("beta", 0.9),
+        lambda numbers: numbers.pop("alpha"),
+        lambda numbers: numbers.popitem(),
+        lambda numbers: numbers.clear(),
+    ],
+)
+def test_the_numbers_of_a_method_cannot_be_changed_either(change):
+    settings = MethodSettings("label_smoothing", numbers={"alpha": 0.3})
+    before = hash(settings)
+    with pytest.raises(TypeError, match="settings to stay as they are"):
+        change(settings.numbers)
+    assert settings == MethodSettings("label_smoothing", numbers={"alpha": 0.3})
+    assert (
+        hash(settings) == before == hash(MethodSettings("label_smoothing", numbers={"alpha": 0.3}))
+    )
+    # Sent to another process, copied, written and read they are the same, and as fast.
+    others = (
+        pickle.loads(pickle.dumps(settings)),
+        copy.deepcopy(settings),
+        msgspec.json.decode(msgspec.json.encode(settings), type=MethodSettings),
+    )
+    for other in others:
+        assert other == settings
+        with pytest.raises(TypeError, match="settings to stay as they are"):
+            change(other.numbers)
+
+
 def test_only_what_can_be_said_can_be_said():
     # Each optimiser and schedule has the numbers that it uses.
     for kind, number in (
@@ -159,7 +203,7 @@ def test_only_what_can_be_said_can_be_said():
         (lambda: MethodSettings("tf_kd_reg", numbers={"alpha": "x"}), "`alpha` to be a number"),
         (lambda: Cosine(warmup_epochs=None), "`warmup_epochs` to be a number, got NoneType"),
         (lambda: Recipe(epochs=2.0), "`epochs` to be an int, got float"),
-        (lambda: Recipe(optimizer="adamw"), "`optimizer` to be SGD or AdamW, got str"),
+        (lambda: Recipe(optimizer="adamw"), "`optimizer` to be SGD or AdamW or Timm.*, got str"),
         (lambda: Recipe(pretrained=1), "`pretrained` to be a bool, got int"),
         (lambda: DataSettings(3), "`name` to be a str, got int"),
         (lambda: DataSettings("digits", "3"), "`train_size` to be an int, got str"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
+import timm.optim
 
 from tfkd.runs import (
     SGD,
@@ -17,12 +19,14 @@ from tfkd.runs import (
     OneCycle,
     RunTeacher,
     Step,
+    TimmOptimizer,
     WeightsTeacher,
     defaults,
     make_run,
 )
 from tfkd.runs.options import options
 from tfkd.runs.plain_yaml import read_plain_yaml, to_yaml
+from tfkd.runs.preparation import prepared
 from tfkd.runs.written import changed, merged, nested, read_written
 
 
@@ -39,13 +43,26 @@ def test_every_option_reaches_its_field():
     given = {
         "data": "cifar10",
         "data_root": "/somewhere",
+        "train_dir": "/train",
+        "validation_dir": "/validation",
+        "test_dir": "/test",
+        "labels": "/labels.csv",
         "train_size": 100,
         "validation_fraction": 0.2,
         "image_size": 16,
         "augmentation": "none",
         "views": 4,
+        "folds": 3,
+        "sampler": "balanced",
+        "fit": "squash",
+        "crop_fraction": 0.9,
+        "interpolation": "bicubic",
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.25,),
         "student": "timm/resnet18",
+        "model_option": {"drop_path_rate": 0.1},
         "pretrained": True,
+        "freeze": "2",
         "epochs": 7,
         "batch_size": 5,
         "gradient_accumulation": 2,
@@ -54,6 +71,8 @@ def test_every_option_reaches_its_field():
         "momentum": 0.8,
         "nesterov": True,
         "weight_decay": 0.01,
+        "layer_decay": 0.7,
+        "decay_norms_and_biases": False,
         "schedule": "step",
         "warmup_epochs": 2.0,
         "milestones": (3, 4),
@@ -61,6 +80,9 @@ def test_every_option_reaches_its_field():
         "mixed_precision": "bf16",
         "mixup": 0.3,
         "cutmix": 0.4,
+        "class_weights": "balanced",
+        "clip_gradients": 1.0,
+        "weight_average": 0.9,
         "method": "knowledge_distillation",
         "dialect": "released",
         "alpha": 0.3,
@@ -76,7 +98,7 @@ def test_every_option_reaches_its_field():
         "checkpoint_seconds": 3.0,
     }
     # Of other methods and teachers, below.
-    assert set(options()) == {*given, "confidence", "scale", "teacher_weights"}
+    assert set(options()) == {*given, "confidence", "scale", "teacher_weights", "weights"}
     settings, circumstances = make_run(given)
     values = msgspec.to_builtins(settings)
     values["circumstances"] = msgspec.to_builtins(circumstances)
@@ -85,6 +107,7 @@ def test_every_option_reaches_its_field():
         for part in options()[name].path:
             found = found[part]
         assert found == value, name
+    assert make_run({"weights": "/w.pth"})[0].recipe.weights == "/w.pth"
     numbers = {"confidence": 0.7, "scale": 2.0}
     assert make_run({"method": "tf_kd_reg", **numbers})[0].method == MethodSettings(
         "tf_kd_reg", numbers=numbers
@@ -118,7 +141,7 @@ def test_flat_names_parts_and_nested_settings_are_the_same():
         **{name: parts[name] for name in ("method", "teacher", "circumstances")},
     }
     found = make_run(flat)
-    assert found[0].recipe.optimizer == AdamW(learning_rate=0.01, weight_decay=5e-4)
+    assert found[0].recipe.optimizer == AdamW(learning_rate=0.01)
     assert found[0].teacher == RunTeacher(run="t")
     assert found[1] == Circumstances(workers=1)
     for other in (parts, whole, {**parts, "seed": 0}, {"recipe": whole["recipe"], **flat}):
@@ -129,7 +152,7 @@ def test_what_is_left_out_is_as_the_data_set_asks(tmp_path):
     assert make_run({})[0].recipe == defaults("digits").recipe
     assert make_run({"data": "cifar100"})[0].recipe == defaults("cifar100").recipe
     settings, circumstances = make_run({"data": str(tmp_path)})
-    assert settings.recipe == defaults("folder").recipe
+    assert settings.recipe == prepared(defaults("folder").recipe)
     assert settings.recipe.student == "timm/resnet18"
     assert circumstances.data_root == str(tmp_path)
 
@@ -157,14 +180,25 @@ def test_another_length_moves_the_milestones_unless_they_are_given():
     assert given.schedule == Step(milestones=(5,), gamma=0.2)
 
 
-def test_another_variant_keeps_the_numbers_that_it_has_in_common():
+def test_another_variant_keeps_the_numbers_that_it_has_in_common_but_no_learning_rate():
     recipe = changed(
         defaults("cifar100").recipe, {"optimizer": {"name": "sgd", "learning_rate": 0.3}}
     )
     assert recipe.optimizer == SGD(learning_rate=0.3)
     recipe = changed(recipe, {"schedule": {"name": "cosine"}, "optimizer": {"name": "adamw"}})
     assert recipe.schedule == Cosine()
-    assert recipe.optimizer == AdamW(learning_rate=0.3, weight_decay=5e-4)
+    assert recipe.optimizer == AdamW()  # neither learning rate nor weight decay of sgd
+    groups = {"layer_decay": 0.8, "decay_norms_and_biases": False}
+    recipe = changed(recipe, {"optimizer": {"learning_rate": 0.004, **groups}})
+    other = {"name": "timm", "algorithm": "lion", "weight_decay": 0.1}
+    recipe = changed(recipe, {"optimizer": other})
+    own = inspect.signature(timm.optim.Lion).parameters["lr"].default
+    found = TimmOptimizer("lion", learning_rate=own, weight_decay=0.1, **groups)
+    assert recipe.optimizer == found
+    assert changed(recipe, {"optimizer": {"algorithm": "lion"}}).optimizer == found
+    assert changed(recipe, {"optimizer": {"algorithm": "lamb"}}).optimizer == TimmOptimizer(
+        "lamb", **groups
+    )
     assert changed(recipe, {"schedule": {"name": "one-cycle"}}).schedule == OneCycle()
 
 
@@ -176,6 +210,23 @@ def test_another_variant_keeps_the_numbers_that_it_has_in_common():
         ({"momentum": 0.5, "optimizer": "adamw"}, "no `momentum` for the optimizer adamw"),
         ({"gamma": 0.5, "schedule": "cosine"}, "no `gamma` for the schedule cosine"),
         ({"gamma": 0.5}, "no `gamma` for the schedule cosine"),  # of digits
+        ({"optimizer": "lam"}, "`optimizer` to be one of sgd, .*, got 'lam'. Did you mean lamb?"),
+        ({"optimizer": "timm"}, "name of an optimiser of timm for `optimizer`, got timm"),
+        ({"optimizer": "adamw8bit"}, "Did you mean bnbadamw8bit?"),
+        ({"optimizer": "bnbadamw8bit"}, "needs the package bitsandbytes"),
+        ({"optimizer": "fusedlamb"}, "needs the package apex"),
+        ({"optimizer": "adahessian"}, "needs second derivatives"),
+        ({"optimizer": "kron"}, "could not be resumed exactly"),
+        ({"optimizer": "adafactor"}, "a `learning_rate` for the optimizer adafactor"),
+        ({"optimizer": "lamb", "momentum": 0.5}, "no `momentum` for the optimizer lamb"),
+        ({"layer_decay": 0.0}, r"`layer_decay` in \(0, 1\], got 0"),
+        ({"freeze": "head"}, "`freeze` to be none, backbone or a number of stages"),
+        ({"freeze": "0"}, "a number of stages of at least 1, got '0'"),
+        ({"weight_average": 1.0}, r"`weight_average` in \[0, 1\), got 1"),
+        ({"clip_gradients": -1.0}, "`clip_gradients` of at least 0"),
+        ({"class_weights": "even"}, "`class_weights` to be one of none, balanced, got 'even'"),
+        ({"weights": "a.pth", "pretrained": True}, "`weights` or `pretrained`, got both"),
+        ({"model_option": {"a": [[1]]}}, "`a` to be a number, true, false, text or several"),
         ({"schedule": "step"}, "`milestones` for the schedule step"),
         ({"schedule": {"name": "stop"}}, "`schedule` to be one of .* Did you mean step"),
         ({"epochs": "three"}, "`epochs` to be a whole number"),

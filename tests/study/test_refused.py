@@ -122,15 +122,44 @@ def test_a_run_of_other_settings_than_the_plans_is_left_out(tmp_path):
     ] * 2
 
 
-def test_a_damaged_run_is_named_and_costs_no_other(tmp_path, capsys):
-    assert main(["compare", "--out", str(tmp_path), *FAST, "--epochs", "1"]) == 0
-    result = tmp_path / "small_cnn/label_smoothing/seed-0/result.json"
-    values = json.loads(result.read_text())
-    result.write_text(json.dumps({**values, "seconds": float("inf")}))
-    result.with_name("SHA256SUMS").unlink()  # it would tell
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    root = tmp_path_factory.mktemp("compared")
+    assert main(["compare", "--out", str(root), *FAST, "--epochs", "1"]) == 0
+    return root
+
+
+DAMAGES = {
+    "result.json": lambda values: {**values, "seconds": 1e308},
+    "environment.json": lambda values: {**values, "threads": "many"},
+    "metrics.jsonl": lambda values: {**values, "train_accuracy": None},
+    "settings.json": lambda values: {**values, "seed": -1},
+    "data.json": lambda values: {**values, "std": [float("nan")]},
+    "SHA256SUMS": None,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_run_is_named_and_costs_no_other(name, compared, sealed, tmp_path, capsys):
+    shutil.copytree(compared, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "small_cnn/label_smoothing/seed-0" / name
+    if name == "SHA256SUMS":
+        file.unlink()
+    else:
+        file.write_text(json.dumps(DAMAGES[name](json.loads(file.read_text()))))
+        sealed(file.parent)
     capsys.readouterr()
     assert main(["report", str(tmp_path)]) == 1
-    output = capsys.readouterr()
-    assert "left out of compare: small_cnn/label_smoothing/seed-0" in output.err
+    left_out = capsys.readouterr().err
+    assert left_out.startswith("tfkd: left out of compare: small_cnn/label_smoothing/seed-0")
+    assert left_out.count("\n") == 1
+    assert str(file) in left_out
     assert "1 of 2 finished" in (tmp_path / "compare.md").read_text()
-    shutil.rmtree(tmp_path / "small_cnn")
+    (record,) = (tmp_path / "compare.jsonl").read_text().splitlines()
+    assert json.loads(record)["method"] == "cross_entropy"
+    # How far a study is, results say.
+    damaged = name in ("result.json", "SHA256SUMS")
+    assert main(["study", "status", str(tmp_path)]) == damaged
+    output = capsys.readouterr()
+    assert output.err == (left_out if damaged else "")
+    assert f"{2 - damaged} of 2 runs finished" in output.out

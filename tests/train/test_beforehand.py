@@ -1,10 +1,13 @@
 """All that may be wrong is found, with the true data and networks, before anything is written."""
 
+import sys
+
 import pytest
 import torch
 from msgspec.structs import replace
 from own_parts import changed
 from safetensors.torch import save_file
+from study_progress import Recording
 
 from tfkd.data import DataSettings
 from tfkd.models import create_model
@@ -16,6 +19,8 @@ from tfkd.runs import (
     RunTeacher,
     WeightsTeacher,
 )
+from tfkd.study.plan import Arm, Study
+from tfkd.study.run import run_study
 from tfkd.train import train_run
 
 DATA = DataSettings("digits", train_size=60)
@@ -37,8 +42,21 @@ WRONG = {
         r"`confidence`.*0\.05",
     ),
     "images that the network does not take": (
-        changed(data(image_size=384), student="timm/vit_tiny_patch16_224"),
-        "a `student` that takes images of 1 × 384 × 384, but timm/vit_tiny_patch16_224 does not",
+        changed(data(image_size=20), student="timm/test_vit"),
+        "a `student` that takes images of 1 × 20 × 20, but timm/test_vit does not",
+    ),
+    "images that the network cannot be built for": (
+        changed(data(image_size=8), student="timm/test_vit_relpos"),
+        "`image_size` that timm/test_vit_relpos can be built for, got 8",
+    ),
+    "images that are too large for a small network": (
+        changed(data(image_size=65), student="resnet18"),
+        "got 65: resnet18 is for images up to 64 pixels; timm/resnet18 is for photographs",
+    ),
+    "a cut of images of one size": (data(crop_fraction=0.9), "no `crop_fraction` for digits"),
+    "a mean of three channels": (
+        data(mean=(0.4, 0.5, 0.6)),
+        "`mean` to be a number for each channel, of which there are 1, or one for all, got 3",
     ),
     "images that one's own network does not take": (
         changed(PLAIN, student="own_parts:images_of_28"),
@@ -52,6 +70,10 @@ WRONG = {
     "a module that is not there": (changed(PLAIN, student="not_there:f"), "a module not_there"),
     "no network": (changed(PLAIN, student="own_parts:cropped_digits"), "cropped_digits"),
     "weights that a network has not": (changed(PLAIN, pretrained=True), "`pretrained`"),
+    "batches of one where batch norm has one value": (
+        changed(PLAIN, student="plain_cnn", batch_size=1),
+        "`batch_size` of at least 2, got 1: batch norm of plain_cnn",
+    ),
     "more images than there are": (data(train_size=5000), "`train_size` from 10 .* to 1081"),
     "fewer images than classes": (data(train_size=9), "`train_size` from 10"),
     "a validation split that leaves nothing": (
@@ -100,3 +122,16 @@ def test_data_that_are_not_there_leave_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match="cifar10 was not found"):
         train_run(tmp_path / "run", data(name="cifar10"), Circumstances(data_root=str(tmp_path)))
     assert not (tmp_path / "run").exists()
+
+
+def test_without_tensorboard_nothing_is_begun_that_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.delitem(sys.modules, "tensorboard", raising=False)
+    logged = Circumstances(tensorboard=True)
+    with pytest.raises(ModuleNotFoundError, match=r"`tensorboard` needs the package .*pip install"):
+        train_run(tmp_path / "run", PLAIN, logged)
+    study = Study("small", "?", (Arm("a", MethodSettings(), PLAIN.recipe),), seeds=1)
+    with pytest.raises(ModuleNotFoundError, match="`tensorboard` needs the package"):
+        run_study(study, tmp_path, progress=Recording(), circumstances=logged)
+    assert list(tmp_path.iterdir()) == []
+    assert train_run(tmp_path / "run", PLAIN).epochs == 2

@@ -17,7 +17,7 @@ from split_off import written
 
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.runs import AdamW, Circumstances, Recipe, RunDirectory, RunSettings, files
+from tfkd.runs import SGD, AdamW, Circumstances, Recipe, RunDirectory, RunSettings, files
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.seeds import weights_seed
 
@@ -36,8 +36,18 @@ PLAIN = RunSettings(
 )
 KEPT = Circumstances(save_epochs=(1,))
 ADAM = changed(PLAIN, optimizer=AdamW(learning_rate=0.01))
+TUNED = changed(
+    PLAIN,
+    optimizer=SGD(weight_decay=0.05, decay_norms_and_biases=False),
+    clip_gradients=0.05,
+    weight_average=0.9,
+)
 BATCH_NORM = RunSettings(
     Recipe(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
+)
+# Of 66 training images two are left for a last batch, one for each process.
+ONE_EACH = RunSettings(
+    Recipe(data=DataSettings("digits", train_size=66), student="plain_cnn", epochs=2, batch_size=32)
 )
 
 PROGRAM = """
@@ -115,6 +125,8 @@ def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     train_run(folder / "sgd", PLAIN, KEPT)
     train_run(folder / "adam", ADAM, KEPT)
+    train_run(folder / "tuned", TUNED, KEPT)
+    train_run(folder / "tuned-FSDP", changed(TUNED, weight_average=0.0), KEPT)
     return folder
 
 
@@ -127,7 +139,13 @@ def pair(request, tmp_path_factory):
         (folder / "adam", ADAM, KEPT, False),
         (folder / "interrupted", ADAM, KEPT, True),
         (folder / "batch-norm", BATCH_NORM, Circumstances(), False),
+        (folder / "one-each", ONE_EACH, Circumstances(), False),
     ]
+    if request.param == "FSDP":  # whose parts timm does not average
+        tuned = changed(TUNED, weight_average=0.0)
+        jobs.append((folder / "tuned-FSDP", tuned, KEPT, True))
+    else:
+        jobs.append((folder / "tuned", TUNED, KEPT, True))
     train_pair(folder, jobs, request.param)
     return folder
 
@@ -155,6 +173,22 @@ def test_two_processes_give_the_weights_and_metrics_of_one(optimizer, alone, pai
     assert torch.equal(*labels)
 
 
+def test_two_processes_clip_and_average_as_one_does(alone, pair):
+    """Of a pair that was interrupted, too."""
+    name = "tuned" if (pair / "tuned").exists() else "tuned-FSDP"
+    close(alone / name, pair / name)
+    close(alone / name, pair / name, weights="snapshots/epoch-1.safetensors")
+    first, plain = (load_file(alone / own / "weights.safetensors") for own in (name, "sgd"))
+    assert not torch.allclose(first["1.weight"], plain["1.weight"], atol=1e-2)
+
+
+def test_a_last_batch_of_one_image_for_each_process_is_left_out_where_it_must(pair):
+    run = RunDirectory(pair / "one-each")
+    assert run.result().samples.train == 66
+    shares = [record.train_accuracy * 64 for record in run.history()]
+    assert shares == pytest.approx([round(share) for share in shares], abs=1e-9)
+
+
 def test_an_interrupted_pair_ends_the_same(pair):
     one, other = (
         load_file(pair / name / "weights.safetensors") for name in ("adam", "interrupted")
@@ -164,7 +198,7 @@ def test_an_interrupted_pair_ends_the_same(pair):
 
 def test_one_process_reads_what_two_have_written(pair):
     path = pair / "batch-norm"
-    measured, result = evaluate_run(path), RunDirectory(path).result()
+    measured, result = evaluate_run(path).metrics, RunDirectory(path).result()
     assert structs.asdict(measured) == pytest.approx(structs.asdict(result.test), rel=1e-4)
 
 
@@ -173,7 +207,7 @@ import msgspec, torch
 from tfkd.train import evaluate_run
 
 torch.set_num_threads(1)
-print(msgspec.json.encode([evaluate_run(path) for path in paths]).decode())
+print(msgspec.json.encode([evaluate_run(path).metrics for path in paths]).decode())
 """
 
 

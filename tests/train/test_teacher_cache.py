@@ -67,7 +67,7 @@ def teacher(trained, tmp_path):
     """A teacher of one's own, without caches."""
     path = tmp_path / "teacher"
     path.mkdir()
-    for name in ("settings.json", "data.json", "weights.safetensors", "result.json"):
+    for name in ("settings.json", "data.json", "weights.safetensors"):
         (path / name).write_bytes((trained / name).read_bytes())
     return path
 
@@ -284,12 +284,19 @@ def test_label_mixing_is_refused_before_anything_is_done(teacher):
 def test_no_room_is_said_before_the_teacher_is_asked(teacher, tmp_path, monkeypatch):
     from collections import namedtuple
 
+    # Of 100 samples the logits of 10 classes, and of each index up to the largest its row.
+    data = load_data(DATA, seed=0)
+    needed = 100 * 10 * 4 + 8 * (int(data.train.indices.max()) + 1)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 10, 100 * 10 * 4 - 1))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 10, needed - 1))
     progress = Asked()
-    with pytest.raises(OSError, match=r"room for a teacher cache of 4e-06 GB"):
+    with pytest.raises(OSError, match=rf"room for a teacher cache of {needed / 1e9:.3g} GB"):
         train_run(tmp_path / "run", taught(teacher), progress=progress)
     assert progress.answers == []
+    monkeypatch.undo()
+    train_run(tmp_path / "run", taught(teacher))
+    (description,) = caches(teacher)
+    assert sum(file.stat().st_size for file in description.parent.glob("*.bin")) == needed
 
 
 def test_batches_shrink_until_they_fit_the_memory_of_an_accelerator():

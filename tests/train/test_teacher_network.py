@@ -11,6 +11,7 @@ from own_parts import changed
 from safetensors.torch import load_file, save_file
 
 from tfkd.cli import main
+from tfkd.data import load_data
 from tfkd.models import create_model
 from tfkd.runs import (
     Circumstances,
@@ -21,6 +22,7 @@ from tfkd.runs import (
 )
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
+from tfkd.train.teacher_network import load_teacher
 
 
 @pytest.fixture
@@ -100,14 +102,14 @@ def test_other_weights_are_refused_when_a_run_goes_on(settings, weights, tmp_pat
     assert train_run(run, settings).epochs == settings.recipe.epochs
 
 
-def test_a_teacher_that_was_trained_anew_is_noticed_too(settings, finished_run, tmp_path):
+def test_a_teacher_that_was_trained_anew_is_noticed_too(settings, finished_run, sealed, tmp_path):
     teacher = tmp_path / "teacher"
     train_run(teacher, finished_run[1])
     taught = changed(settings, teacher=RunTeacher(run=str(teacher)))
     interrupt(tmp_path / "run", taught)
     file = teacher / "weights.safetensors"
     change(file)
-    (teacher / "SHA256SUMS").unlink()
+    sealed(teacher)
     with pytest.raises(ValueError, match=rf"weights that taught the run .*{file}"):
         train_run(tmp_path / "run", taught)
 
@@ -157,6 +159,27 @@ def test_weights_that_are_none_are_named_before_anything_is_done(settings, weigh
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=rf"weights in {weights}"):
         train_run(tmp_path / "run", settings)
+
+
+def test_weights_of_a_teacher_come_in_every_form(settings, weights, finished_run, tmp_path):
+    data = load_data(settings.recipe.data, seed=0)
+    tensors = load_file(weights)
+    torch.save({"epoch": 3, "state_dict": {f"module.{n}": t for n, t in tensors.items()}},
+               tmp_path / "mine.pth.tar")  # fmt: skip
+    for place, expected in (
+        (tmp_path / "mine.pth.tar", tensors),
+        (finished_run.path, load_file(finished_run.path / "weights.safetensors")),
+    ):
+        teacher = WeightsTeacher(model="small_cnn", weights=str(place))
+        found = load_teacher(teacher, data).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    run = tmp_path / "run"
+    taught = changed(
+        settings, teacher=WeightsTeacher(model="small_cnn", weights=str(finished_run.path))
+    )
+    train_run(run, taught)
+    digest = hashlib.sha256((finished_run.path / "weights.safetensors").read_bytes()).hexdigest()
+    assert RunDirectory(run).taught_by() == digest
 
 
 def test_the_command_line_says_it_in_one_line(weights, tmp_path, capsys):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tfkd.cli.command import Command, Commands, Group
 from tfkd.cli.models import list_models
-from tfkd.cli.runs import evaluate, explain_loss, predict, train
-from tfkd.cli.studies import compare, list_studies, report, run_named_study, status_of_studies
+from tfkd.cli.report import report
+from tfkd.cli.runs import evaluate, explain_loss, export, predict, train
+from tfkd.cli.studies import compare, list_studies, run_named_study, status_of_studies
 
 RECIPE = {
     "data": "data",
@@ -41,5 +42,6 @@ COMMANDS: Commands = {
     "evaluate": Command(evaluate),
     "explain": Command(explain_loss, {"method": "method"}),
     "predict": Command(predict),
+    "export": Command(export),
     "models": Command(list_models),
 }

@@ -52,10 +52,13 @@ def metavar(option: Option) -> str:
     kinds = (option.kind, *get_args(option.kind))
     if option.is_flag:
         return ""
+    if option.is_mapping:
+        return "NAME=VALUE"
     if values_of(option.kind):
         return "{" + ",".join(values_of(option.kind)) + "}"
     if any(get_origin(kind) is tuple for kind in kinds):
-        return "N,..." if int in kinds else "A,..."
+        inner = {part for kind in kinds for part in get_args(kind)}
+        return "N,..." if int in inner else "X,..." if float in inner else "A,..."
     if Path in kinds:
         return "FILE" if "file" in option.help else "DIR"
     short = {int: "N", float: "X"}

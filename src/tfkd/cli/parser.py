@@ -127,6 +127,7 @@ def _add_option(group: Any, option: Option) -> None:
     group.add_argument(
         f"--{hyphened(option.name)}",
         dest=option.name,
+        action="append" if option.is_mapping else "store",
         metavar=metavar(option),
         help=help_of(option),
     )
@@ -193,9 +194,11 @@ def _arguments(
             meant = own[name].help.partition(",")[0].rstrip(".")
             raise ValueError(f"Expected {command.called(name)}, got none: {meant}.")
     taken = [option.path for option in command.of_a_run().values()]
+    if ("recipe", "optimizer", "name") in taken:
+        taken.append(("recipe", "optimizer", "algorithm"))
     for path, value in _leaves(written):
         own_number = ("method", "name") in taken and path[:2] == ("method", "numbers")
-        if path not in taken and not own_number:
+        if path not in taken and path[:-1] not in taken and not own_number:
             raise ValueError(f"Expected no {'.'.join(path)} for this command, got {value!r}.")
     if command.takes_a_run:
         arguments["written"] = written
@@ -265,5 +268,5 @@ def _with_truths(argv: Sequence[str], flags: set[str]) -> Iterator[str]:
         elif name[2:].replace("-", "_") not in flags or equals:
             yield f"{hyphened(name)}{equals}{value}"
         else:
-            alone = after not in ("true", "false")
+            alone = after not in ("true", "false", "yes", "no", "on", "off")
             yield f"{hyphened(name)}{'=true' if alone else ''}"

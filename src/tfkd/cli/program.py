@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import warnings
 from collections.abc import Sequence
@@ -61,6 +62,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             with loading():
                 import torch  # noqa: F401
         code = command.function(**options)
+        sys.stdout.flush()
     except (SystemExit, KeyboardInterrupt) as end:
         if type(end) is SystemExit:  # --help, --print-config
             return end.code if isinstance(end.code, int) else 0
@@ -71,6 +73,8 @@ def _run(arguments: list[str], debug: bool) -> int:
             print(f"\ntfkd: {how}{more}.", file=sys.stderr)
         return 130 if isinstance(end, KeyboardInterrupt) else 143
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 141  # as of a program that SIGPIPE ends
         if debug:
             print_exc()
         message = _describe(error)
@@ -79,6 +83,16 @@ def _run(arguments: list[str], debug: bool) -> int:
         print(f"tfkd: error: {message}", file=sys.stderr)
         return 2 if isinstance(error, (UsageError, ValueError, TypeError)) else 1
     return code if isinstance(code, int) else 0
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe that `head` or its like has closed; nothing more goes."""
+    waiting = select.poll()
+    waiting.register(sys.stdout.fileno(), select.POLLOUT)
+    if not any(events & select.POLLERR for _, events in waiting.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _describe(error: Exception) -> str:

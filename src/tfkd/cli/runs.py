@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfkd.cli.interrupt import loading
 from tfkd.runs.written import Written
+
+if TYPE_CHECKING:
+    from tfkd.data.image_files import LeftOut
+    from tfkd.train import Prediction
 
 
 def train(
@@ -21,8 +28,9 @@ def train(
 ) -> None:
     """Train one model with one method.
 
-    The same command again goes on where it was interrupted. Start it with torchrun for several
-    GPUs. Defaults that depend on the data are listed by `tfkd compare --help`.
+    The same command again goes on where it was interrupted. A teacher that is named as a network,
+    as timm/resnet50, is trained first. Start it with torchrun for several GPUs. Defaults that
+    depend on the data are listed by `tfkd compare --help`.
 
     Args:
         written: options of a run.
@@ -40,10 +48,23 @@ def train(
             import tfkd.report.terminal.found  # noqa: F401
             from tfkd.runs import RunDirectory
             from tfkd.train import train_run
+            from tfkd.train.teacher_first import train_teacher_first
+            from tfkd.train.teacher_remark import remark_on_teacher
 
             teacher = getattr(settings.teacher, "model", None)
             check_models(student=settings.recipe.student, teacher=teacher)
+        settings = train_teacher_first(
+            out,
+            settings,
+            circumstances,
+            progress=progress,
+            overwrite=overwrite,
+            other_data=other_data,
+        )
         was_finished = not overwrite and RunDirectory(out).result() is not None
+        remark = None if was_finished else remark_on_teacher(settings)
+        if progress is not None and remark is not None:
+            progress.remark(remark)
         result = train_run(
             out,
             settings,
@@ -65,25 +86,54 @@ def evaluate(
     run: Path,
     *,
     split: Literal["test", "validation", "train"] = "test",
+    on: Path | None = None,
     epoch: int | None = None,
     data: str | None = None,
     other_data: bool = False,
+    json: bool = False,
+    csv: Path | None = None,
+    workers: int = 0,
 ) -> None:
-    """Measure a trained model again.
+    """Measure a trained model again, and class by class.
 
     Args:
         run: directory of a finished run.
         split: part of the data; train is without augmentation.
+        on: measure it on every image of this folder by class, or of this CSV file of paths and
+            labels, whose classes are some of the run's; of one with a test part, on that.
         epoch: take the weights kept after this epoch, not the final ones.
         data: where the data lie, if not where the run found them.
-        other_data: measure it on other images of the same classes.
+        other_data: measure it on other images of the same classes, split as the run's.
+        json: print one JSON object, with all classes and the whole confusion.
+        csv: file to write the scores of all classes to, .csv; or - for standard output, alone.
+        workers: processes that decode image files; 0: this one.
     """
-    from tfkd.report.terminal.lines import print_metrics
+    check_csv(csv)
+    from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
+    from tfkd.runs.files import to_json, write_text
     from tfkd.train import evaluate_run
 
-    metrics = evaluate_run(run, split=split, epoch=epoch, data_root=data, other_data=other_data)
-    if is_main_process():
-        print_metrics(metrics, title=f"{split} split")
+    found = evaluate_run(
+        run,
+        split=split,
+        epoch=epoch,
+        data_root=data,
+        other_data=other_data,
+        on=on,
+        workers=workers,
+    )
+    if not is_main_process():
+        return
+    if csv is not None and str(csv) == "-":
+        print(class_csv(found), end="")
+        return
+    if csv is not None:
+        write_text(csv, class_csv(found))
+    if json:
+        print(to_json(found).decode(), end="")
+        return
+    for line in evaluation_lines(found):
+        print(line)
 
 
 def explain_loss(
@@ -124,28 +174,108 @@ def predict(
     top: int = 3,
     epoch: int | None = None,
     json: bool = False,
+    csv: Path | None = None,
+    workers: int = 0,
 ) -> int:
     """Classify image files with a trained model.
 
     Args:
         run: directory of a finished run.
-        files: image files.
-        top: how many classes to print for each, at least 1.
+        files: image files; folders, of which all images are meant; or - for names on standard
+            input, one a line.
+        top: how many classes to give for each, at least 1.
         epoch: take the weights kept after this epoch, not the final ones.
-        json: print one JSON object a line, with file and predictions.
+        json: print one JSON object a line, with file and predictions, or file and error.
+        csv: file to write a table to, .csv; or - for standard output.
+        workers: processes that decode the images; 0: this one.
     """
-    from tfkd.report.terminal.lines import print_prediction
-    from tfkd.train.predict import predict_files
+    check_csv(csv)
+    if json and csv is not None:
+        raise ValueError("Expected `json` or `csv`, got both.")
+    from tfkd.report.terminal.predictions import csv_lines, json_lines, table_lines
+    from tfkd.report.terminal.printable import printable
+    from tfkd.train import predict_files
+    from tfkd.train.trained.listing import files_meant
 
-    unreadable = []
-    for prediction in predict_files(run, files, top=top, epoch=epoch):
-        if prediction.error is None:
-            print_prediction(prediction, as_json=json)
+    def say_left_out(folder: Path, found: LeftOut) -> None:
+        more = " …" if found.count > len(found.examples) else ""
+        text = f"{found.reason}: {', '.join(found.examples)}{more}"
+        print(f"tfkd: in {printable(f'{folder} left out, {found.count}: {text}')}", file=sys.stderr)
+
+    named = files_meant(names(files), say_left_out)
+    found = predict_files(run, named, top=top, epoch=epoch, workers=workers)
+    asked = errors = 0
+
+    def answers() -> Iterator[Prediction]:
+        nonlocal asked, errors
+        for prediction in found:
+            asked += 1
+            if prediction.error is not None:
+                errors += 1
+                print(f"tfkd: error: {printable(prediction.error)}", file=sys.stderr)
+            yield prediction
+
+    with contextlib.ExitStack() as opened:
+        out = sys.stdout
+        if json:
+            lines = json_lines(answers())
+        elif csv is not None:
+            lines = csv_lines(answers(), top=top)
+            if str(csv) != "-":
+                out = opened.enter_context(csv.open("w", encoding="utf-8"))
         else:
-            unreadable.append(prediction)
-    for prediction in unreadable:
-        print(f"tfkd: error: {prediction.error}", file=sys.stderr)
-    return 1 if unreadable else 0
+            width = shutil.get_terminal_size().columns if out.isatty() else 80
+            lines = table_lines(answers(), width=width)
+        for line in lines:
+            print(line, file=out, flush=True)
+    if errors and asked > 1:
+        print(f"tfkd: {errors} of {asked} images have no answer.", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def export(
+    run: Path,
+    *,
+    out: Path,
+    format: Literal["safetensors", "torch-export", "onnx"] = "safetensors",
+    epoch: int | None = None,
+) -> None:
+    """Write a trained model for other programs, with how images are prepared for it.
+
+    What is written is loaded as they load it, and its logits are compared, before it is there.
+
+    Args:
+        run: directory of a finished run.
+        out: directory to make; it may be there, if it is empty.
+        format: safetensors: weights alone, for timm's networks as timm loads them; torch-export: a
+            program for plain torch; onnx: a graph for onnxruntime and others.
+        epoch: take the weights kept after this epoch, not the final ones.
+    """
+    from tfkd.train import export_run
+
+    done = export_run(run, format=format, out=out, epoch=epoch)
+    print(
+        f"{done.file}: checked, logits within {done.difference:.1g} of the run's (allowed "
+        f"{done.allowed:.1g})."
+    )
+    print(f"How it is loaded, and how images are prepared: {done.folder / 'README.txt'}")
+
+
+def names(files: list[Path]) -> Iterator[Path]:
+    """Yield what is named; in place of - what standard input names, one a line."""
+    for file in files:
+        if str(file) != "-":
+            yield file
+            continue
+        for line in sys.stdin.buffer:
+            if name := line.rstrip(b"\r\n"):
+                yield Path(os.fsdecode(name))
+
+
+def check_csv(file: Path | None) -> None:
+    """Check that what shall be written over is called a table, and is no image typed behind it."""
+    if file is not None and str(file) != "-" and file.suffix.lower() != ".csv":
+        raise ValueError(f"Expected `csv` to be a file .csv, or - for standard output, got {file}.")
 
 
 def check_models(**names: str | None) -> None:

@@ -1,8 +1,7 @@
-"""Commands on many runs: compare them, run a study of the paper, say how far it is, report."""
+"""Commands on many runs: compare them, run a study of the paper, say how far it is."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tfkd.cli.interrupt import loading
+from tfkd.cli.report import say_left_out
 from tfkd.cli.runs import check_models
 from tfkd.runs.written import Written
 
@@ -52,7 +52,8 @@ def compare(
 
       All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
       size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
-      folder: 1e-4), warm-up of 1 epoch (imagenet: none).
+      folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
+      (imagenet: none).
 
     Args:
         written: options of a run.
@@ -100,7 +101,8 @@ def _name(data: str, circumstances: Circumstances) -> str:
     """What directories of runs on these data are called."""
     from tfkd.data.settings import FOLDER
 
-    return Path(circumstances.data_root or "").name if data == FOLDER else data
+    places = circumstances.places
+    return places.name if data == FOLDER and places is not None else data
 
 
 def _seeds(seeds: int | None, folds: int | None) -> int:
@@ -150,6 +152,10 @@ class _Job:
             from tfkd.study.summary import summarise_study
 
             print_rows(summarise_study(study, records), _console())
+            left_out = len(study.runs(self.out)) - len(records)
+            if left_out:
+                runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"
+                print(f"{runs} left out, for a reason that tfkd report {self.out} names.")
             print(f"All numbers: {self.out / study.name}.jsonl and .csv")
             print(f"A page with pictures: tfkd report {self.out}")
 
@@ -166,7 +172,7 @@ class _Job:
         study, remarks = joined(self.study, self.out)
         settings, data = study.arms[0].recipe.data, {}
         with suppress(FileNotFoundError):  # a study may be planned before its data are there
-            data[settings] = load_data(settings, root=self.circumstances.data_root)
+            data[settings] = load_data(settings, root=self.circumstances.places)
         jobs = default_jobs() if self.jobs is None else self.jobs
         beginning = StudyBeginning(study, self.out, data, self.circumstances, jobs)
         lines = dry_run_of_study(beginning, [*self.remarks, *remarks])
@@ -266,7 +272,7 @@ def run_named_study(
     show_results()
 
 
-def status_of_studies(directory: Path) -> None:
+def status_of_studies(directory: Path) -> int:
     """Say how far the studies of a directory are.
 
     Args:
@@ -276,34 +282,11 @@ def status_of_studies(directory: Path) -> None:
     from tfkd.study.directory import read_studies
     from tfkd.study.status import study_status
 
-    for study in read_studies(directory):
-        print_status(study, study_status(study, directory), _console())
-
-
-def report(directory: Path, *, out: Path | None = None) -> int:
-    """Write a page about each study of a directory, from its runs alone.
-
-    The page, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv have the
-    tables, NAME.jsonl and NAME.csv every run.
-
-    Args:
-        directory: of studies, as `tfkd study run` and `tfkd compare` make it.
-        out: where to. Default: the directory itself.
-    """
-    from tfkd.report.write import write_report
-    from tfkd.study.directory import read_studies
-    from tfkd.study.records import collect, write_records
-
-    studies = read_studies(directory)
-    out = out or directory
-    out.mkdir(parents=True, exist_ok=True)
     damaged = False
-    for study in studies:
-        records, left_out = collect(study, directory)
-        for sentence in left_out:
-            print(f"tfkd: left out of {study.name}: {sentence}", file=sys.stderr)
+    for study in read_studies(directory):
+        arms = study_status(study, directory)
+        left_out = [sentence for arm in arms for sentence in arm.left_out]
+        say_left_out(study.name, left_out)
         damaged = damaged or bool(left_out)
-        written = write_report(study, directory, out, records=records)
-        written += write_records(study, records, out)
-        print("\n".join(str(file) for file in written))
+        print_status(study, arms, _console())
     return 1 if damaged else 0

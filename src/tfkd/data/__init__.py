@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from tfkd.data.batches.make_loader import make_loader
     from tfkd.data.identity import DataIdentity, identify
     from tfkd.data.image_data import ImageData
+    from tfkd.data.image_files import LeftOut
     from tfkd.data.images import Images, MemoryImages
     from tfkd.data.load import load_data, load_source, split_source
+    from tfkd.data.places import Places
     from tfkd.data.settings import DataSettings, name_and_root
     from tfkd.data.sources.source import Source
     from tfkd.data.splits import Split
@@ -23,8 +25,10 @@ __all__ = [
     "ImageBatch",
     "ImageData",
     "Images",
+    "LeftOut",
     "Loader",
     "MemoryImages",
+    "Places",
     "Source",
     "Split",
     "identify",
@@ -43,8 +47,10 @@ __getattr__ = lazy_names(
         "batches.make_loader": ("make_loader",),
         "identity": ("DataIdentity", "identify"),
         "image_data": ("ImageData",),
+        "image_files": ("LeftOut",),
         "images": ("Images", "MemoryImages"),
         "load": ("load_data", "load_source", "split_source"),
+        "places": ("Places",),
         "settings": ("DataSettings", "name_and_root"),
         "sources.source": ("Source",),
         "splits": ("Split",),

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from tfkd._checks import is_writable
+from tfkd.data.settings import LARGEST_CROP, LEAST_CROP, MOST_PIXELS, Interpolation
 
 if TYPE_CHECKING:
     from tfkd.data.image_data import ImageData
 
 SPLITS = ("train", "validation", "test")
-
-MOST_PIXELS = 1 << 14
-"""Height and width that a data set may state."""
 
 
 class DataIdentity(Struct, frozen=True, kw_only=True):
@@ -30,8 +28,11 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
         classes: names, in the order of the labels.
         channels: 1 for grey, 3 for RGB.
         image_size: height and width in pixels, as the network sees them.
-        fit: how an image comes to that size: `square`: it is resized to it; `centre-crop`: 224/256
-            of its shorter side is cut out.
+        fit: how an image comes to that size: `square`: it is resized to it; `centre-crop`: its
+            shorter side is resized to the size divided by `crop_fraction`, and the centre cut out;
+            `squash`: the same of both sides.
+        crop_fraction: share of the resized side that is cut out. Default: 224/256.
+        interpolation: with which images are resized. Default: bilinear.
         mean: per channel, of pixels in [0, 1]; what images are normalised with.
         std: per channel.
         samples: number of images by split.
@@ -45,11 +46,13 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...]
     channels: Literal[1, 3]
     image_size: int
-    fit: Literal["square", "centre-crop"]
+    fit: Literal["square", "centre-crop", "squash"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     samples: dict[str, int]
     digests: dict[str, str]
+    crop_fraction: float = 0.875
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -60,6 +63,11 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
         if not 1 <= self.image_size <= MOST_PIXELS:
             raise ValueError(
                 f"Expected `image_size` from 1 to {MOST_PIXELS}, got {self.image_size}."
+            )
+        if not LEAST_CROP <= self.crop_fraction <= LARGEST_CROP:
+            raise ValueError(
+                f"Expected `crop_fraction` from {LEAST_CROP} to {LARGEST_CROP}, got "
+                f"{self.crop_fraction}."
             )
         for name in ("samples", "digests"):
             if set(getattr(self, name)) != set(SPLITS):
@@ -79,6 +87,18 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
             raise ValueError(f"Expected `std` above 0, got {list(self.std)}.")
 
 
+_SEEN = (
+    "classes",
+    "channels",
+    "image_size",
+    "fit",
+    "crop_fraction",
+    "interpolation",
+    "mean",
+    "std",
+)
+
+
 def identify(data: ImageData) -> DataIdentity:
     """Return the identity of data, reading the contents of all their images.
 
@@ -96,6 +116,8 @@ def identify(data: ImageData) -> DataIdentity:
         std=data.std,
         samples={name: len(split) for name, split in splits.items()},
         digests={name: split.digest for name, split in splits.items()},
+        crop_fraction=data.crop_fraction,
+        interpolation=data.interpolation,
     )
 
 
@@ -108,7 +130,7 @@ def how_a_network_sees_them_differs(ours: DataIdentity, theirs: DataIdentity) ->
         >>> how_a_network_sees_them_differs(digits, digits) is None
         True
     """
-    for name in ("classes", "channels", "image_size", "fit", "mean", "std"):
+    for name in _SEEN:
         own, other = getattr(ours, name), getattr(theirs, name)
         if own != other:
             wanted, got = _where_they_differ(own, other)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tfkd.data.augmentation import Augmentation
+from tfkd.data.image_files import LeftOut
 from tfkd.data.images import MemoryImages
+from tfkd.data.settings import Interpolation
 from tfkd.data.splits import Split
 
 
@@ -27,6 +30,13 @@ class ImageData:
         augmentation: of training images.
         views: augmented views of each training image that take turns, epoch by epoch; None: a new
             one every epoch.
+        origins: in words, where each split comes from.
+        left_out: files that lie with the data set but are no part of it.
+        remarks: what else a person should know before training on it.
+        sampler: whether an epoch of training shows every image once, or of every class as many.
+        squash: whether image files are resized without regard to their shape.
+        crop_fraction: share of the resized side of an image file that is cut out.
+        interpolation: with which image files, and resized images in memory, are resized.
     """
 
     name: str
@@ -40,6 +50,13 @@ class ImageData:
     test: Split
     augmentation: Augmentation
     views: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    squash: bool = False
+    crop_fraction: float = 0.875
+    interpolation: Interpolation = "bilinear"
 
     @property
     def num_classes(self) -> int:
@@ -47,6 +64,8 @@ class ImageData:
         return len(self.classes)
 
     @property
-    def fit(self) -> Literal["square", "centre-crop"]:
+    def fit(self) -> Literal["square", "centre-crop", "squash"]:
         """How an image comes to the size that the network sees."""
-        return "square" if isinstance(self.train.official, MemoryImages) else "centre-crop"
+        if isinstance(self.train.official, MemoryImages):
+            return "square"
+        return "squash" if self.squash else "centre-crop"

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
@@ -75,16 +75,17 @@ class MemoryImages(Images):
         for part in torch.split(indices, 4096):
             yield self.pixels[part].numpy().data
 
-    def resized(self, size: int) -> MemoryImages:
-        """Return the images resized to (size, size): bilinear, antialiased."""
+    def resized(self, size: int, interpolation: str = "bilinear") -> MemoryImages:
+        """Return the images resized to (size, size), antialiased."""
         if self.pixels.shape[-2:] == (size, size):
             return self
+        from torchvision.transforms import InterpolationMode
         from torchvision.transforms.v2 import functional
 
-        untyped: Any = functional
+        untyped, mode = cast(Any, functional), InterpolationMode(interpolation)
         # By parts: resizing works in float32, four times the bytes of the whole data set.
         parts = [
-            untyped.resize(part, [size, size], antialias=True)
+            untyped.resize(part, [size, size], interpolation=mode, antialias=True)
             for part in torch.split(self.pixels, 1024)
         ]
         return MemoryImages(torch.cat(parts), self.labels)

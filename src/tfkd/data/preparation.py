@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from torch import Tensor
 
 from tfkd.data.identity import DataIdentity
 from tfkd.data.image_files import read_rgb
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from tfkd.data.image_data import ImageData
+
+USUAL_CROP = 224 / 256
+
+LONGEST = 8
+"""Of a photograph so many times longer than wide, what lies further out is in no central crop."""
+
+
+class SeenAs(NamedTuple):
+    """What of a data set says how an image comes to the size that a network sees."""
+
+    image_size: int
+    fit: Literal["square", "centre-crop", "squash"]
+    crop_fraction: float
+    interpolation: str
+
+
+def seen_as(data: DataIdentity | ImageData) -> SeenAs:
+    """Return how the images of a data set are seen."""
+    return SeenAs(data.image_size, data.fit, data.crop_fraction, data.interpolation)
 
 
 def read_pixels(file: Path, data: DataIdentity) -> Tensor:
@@ -24,18 +50,87 @@ def read_pixels(file: Path, data: DataIdentity) -> Tensor:
     Raises:
         ValueError: if the file cannot be read.
     """
-    from torchvision.transforms import v2
+    return to_pixels(read_rgb(file), data)
 
-    untyped: ModuleType = v2
-    image = read_rgb(file)
-    size = data.image_size
-    if data.fit == "square":
-        resize = [untyped.PILToTensor(), untyped.Resize((size, size), antialias=True)]
+
+def to_pixels(image: Image.Image, data: DataIdentity) -> Tensor:
+    """Return an 8-bit RGB image as the bytes that a network of this data set is shown.
+
+    Args:
+        image: in RGB.
+        data: which data.
+
+    Returns:
+        (channels, image_size, image_size) uint8.
+    """
+    seen = seen_as(data)
+    untyped, mode = _transforms(seen)
+    image = image.convert("L") if data.channels == 1 else image
+    pixels: Tensor
+    if seen.fit == "square":
+        pixels = untyped.functional.pil_to_tensor(image)
+        size = [seen.image_size, seen.image_size]
+        pixels = untyped.functional.resize(pixels, size, interpolation=mode, antialias=True)
     else:
-        resize = [
-            untyped.Resize(round(size * 256 / 224), antialias=True),
-            untyped.CenterCrop(size),
-            untyped.PILToTensor(),
-        ]
-    pixels: Tensor = untyped.Compose(resize)(image.convert("L") if data.channels == 1 else image)
+        pixels = untyped.functional.pil_to_tensor(fitted(image, seen))
     return pixels
+
+
+def fitted(image: Image.Image, seen: SeenAs, *, margin: int = 0) -> Image.Image:
+    """Return an image file's image at the size that a network sees, as timm's evaluation has it.
+
+    It is resized to the size divided by `crop_fraction`, rounded down: `centre-crop` its shorter
+    side, `squash` both; of that the centre is cut out, with black around it where that is larger.
+
+    Args:
+        image: of any size.
+        seen: how.
+        margin: pixels to leave on each side of the centre.
+    """
+    untyped, mode = _transforms(seen)
+    resized = math.floor(seen.image_size / seen.crop_fraction)
+    if seen.fit == "squash":
+        shape = [resized, resized]
+    else:
+        shape, image = [resized], _without_far_ends(image)
+    image = untyped.functional.resize(image, shape, interpolation=mode)
+    cut: Image.Image = untyped.functional.center_crop(image, [seen.image_size + 2 * margin] * 2)
+    return cut
+
+
+def usual_crop_fraction(size: int) -> float:
+    """Return the share of the shorter side that is cut out where nobody says another: 224/256.
+
+    Before the share could be said, the shorter side was rounded to the nearest pixel; this is the
+    share that gives the same.
+
+    Example:
+        >>> usual_crop_fraction(224), round(usual_crop_fraction(32), 4)
+        (0.875, 0.8649)
+    """
+    resized = round(size * 256 / 224)
+    if math.floor(size / USUAL_CROP) == resized:
+        return USUAL_CROP
+    fraction = size / resized
+    while math.floor(size / fraction) < resized:
+        fraction = math.nextafter(fraction, 0.0)
+    return fraction
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """The middle of a very long image, which is all that its centre is cut from.
+
+    As a whole, at the size of its shorter side it may be larger than the memory.
+    """
+    width, height = image.size
+    most = LONGEST * min(width, height)
+    if max(width, height) <= most:
+        return image
+    left, top = max(width - most, 0) // 2, max(height - most, 0) // 2
+    return image.crop((left, top, left + min(width, most), top + min(height, most)))
+
+
+def _transforms(seen: SeenAs) -> tuple[ModuleType, object]:
+    from torchvision.transforms import InterpolationMode, v2
+
+    return v2, InterpolationMode(seen.interpolation)

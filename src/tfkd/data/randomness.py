@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # One number per purpose, so that the streams of one (seed, epoch) share nothing.
-ORDER, AUGMENTATION, SPLIT = 1, 2, 3
+ORDER, AUGMENTATION, SPLIT, BALANCE, ERASING = 1, 2, 3, 4, 5
+TIES, FOLDS = 11, 12
 
 
 def uniforms(shape: tuple[int, ...], *key: int) -> NDArray[np.float64]:
@@ -38,6 +39,6 @@ def derive_seed(*key: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def sample_seed(seed: int, view: int, index: int) -> int:
-    """Return a 64-bit seed for one view of one sample."""
-    return derive_seed(seed, view, index)
+def sample_seed(seed: int, view: int, index: int, occurrence: int = 0) -> int:
+    """Return a 64-bit seed for one view of one sample, and one of its occurrences in an epoch."""
+    return derive_seed(seed, view, index, *([occurrence] if occurrence else []))

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from tfkd._checks import check_choice, check_integer, check_number, did_you_mean
 from tfkd._field_types import check_types
+from tfkd.data.augmentation import check_names
 from tfkd.references import is_reference
 
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
 """The known data sets."""
 
+MOST_PIXELS = 1 << 12
+"""Height and width of images as a network sees them."""
+
 FOLDER = "folder"
 """The name of every folder of images by class; which one is said by where it lies."""
+
+PHOTOGRAPHS = ("imagenet", FOLDER)
+"""Data whose images are of any size: a network says how it is shown them."""
+
+PHOTOGRAPH_SIZE = 224
+"""Height and width in pixels of these for a network that does not say it."""
+
+LEAST_CROP, LARGEST_CROP = 0.1, 2.0
+"""Shares of a side that a crop may be; of more than 1, what is missing is black."""
+
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 
 
 class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,15 +47,29 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             Default: digits.
         train_size: training images to keep beside the validation split. Default: all of them.
         validation_fraction: share of the official training images that is held out for validation,
-            in [0, 1). Default: 0.1.
-        image_size: height and width in pixels. Default: the data set's own; 224 for imagenet and
-            folders.
-        augmentation: the data set's own, or none.
+            in [0, 1); not said where the data have a validation split. Default: 0.1.
+        image_size: height and width in pixels, at most 4096. Default: the data set's own; for
+            imagenet and folders that of the network.
+        augmentation: how training images are changed: none, default (the data set's own), or with +
+            between them crop-flip, resized-crop, flip, trivial-augment, rand-augment and
+            random-erasing, also beside default. Default: default.
         views: augmented views of each training image, shown in turn: epoch e shows view e mod
             `views`. Default: a new one every epoch.
-        folds: take the test images from all images, a fold of so many at a time, at least 2: seed s
-            tests fold s mod `folds`, and so many seeds are a cross-validation. Default: none, the
-            test images being the data set's own.
+        sampler: images of an epoch: shuffled, every one once; or balanced, as many, of every class
+            equally many. Default: shuffled.
+        fit: of imagenet and folders, how a test image comes to its size: centre-crop, or squash,
+            which resizes it without regard to its shape. Default: the network's own; centre-crop.
+        crop_fraction: of imagenet and folders, share of a test image's resized side that is cut
+            out, 0.1 to 2. Default: the network's own; 0.875.
+        interpolation: with which images are resized: bilinear or bicubic. Default: the network's
+            own; bilinear.
+        mean: of the pixels in [0, 1], by channel or one for all, with which images are normalised.
+            Default: for imagenet and folders the network's own; the data set's.
+        std: likewise their standard deviation.
+        folds: divide the training images into so many folds, the same shares of each class: seed
+            s is tested on fold s modulo `folds` of the division drawn from s // `folds`, so that
+            as many seeds are one cross-validation. Images that are given for testing are left
+            alone. Default: the test split as it is.
 
     Raises:
         TypeError: for a size that is no int.
@@ -54,8 +84,14 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     train_size: int | None = None
     validation_fraction: float = 0.1
     image_size: int | None = None
-    augmentation: Literal["default", "none"] = "default"
+    augmentation: str = "default"
     views: int | None = None
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    fit: Literal["centre-crop", "squash"] | None = None
+    crop_fraction: float | None = None
+    interpolation: Interpolation | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     folds: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,10 +103,33 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is not None:
                 check_integer(name, value, minimum=1)
+        if self.image_size is not None and self.image_size > MOST_PIXELS:
+            raise ValueError(
+                f"Expected `image_size` from 1 to {MOST_PIXELS}, got {self.image_size}."
+            )
         if self.folds is not None:
             check_integer("folds", self.folds, minimum=2)
-        check_choice("augmentation", self.augmentation, ("default", "none"))
-        if os.sep in self.name:
+        force_setattr(self, "augmentation", check_names(self.augmentation))
+        check_choice("sampler", self.sampler, ("shuffled", "balanced"))
+        if self.fit is not None:
+            check_choice("fit", self.fit, ("centre-crop", "squash"))
+        if self.interpolation is not None:
+            check_choice("interpolation", self.interpolation, get_args(Interpolation))
+        if self.crop_fraction is not None and not LEAST_CROP <= self.crop_fraction <= LARGEST_CROP:
+            raise ValueError(
+                f"Expected `crop_fraction` from {LEAST_CROP} to {LARGEST_CROP}, got "
+                f"{self.crop_fraction}."
+            )
+        for name, least in (("mean", -1e3), ("std", 1e-6)):
+            values = getattr(self, name)
+            if values is not None and not (
+                values and all(least <= value <= 1e3 for value in values)
+            ):
+                raise ValueError(
+                    f"Expected `{name}` of pixels in [0, 1], a number for each channel, got "
+                    f"{list(values)}."
+                )
+        if is_path(self.name):
             raise ValueError(
                 f"Expected `data` to be {FOLDER!r}, its path being said apart as `root`, got "
                 f"{self.name!r}."
@@ -102,7 +161,17 @@ def name_and_root(data: str, root: str | None = None) -> tuple[str, str | None]:
     if data in NAMES or is_reference(data) or (data == FOLDER and root is not None):
         return data, absolute
     folder = Path(absolute or "") / Path(data).expanduser()
-    is_path = any(mark in data for mark in (os.sep, os.altsep or os.sep)) or data.startswith(".")
-    if root is None and not is_path and not data.startswith("~") and not folder.is_dir():
+    if root is None and not is_path(data) and not folder.is_dir():
         return data, None  # `DataSettings` says what is known
     return FOLDER, str(folder.absolute())
+
+
+def is_path(data: str) -> bool:
+    """Return whether what a person calls data can be nothing but a path.
+
+    Example:
+        >>> is_path("./pets"), is_path("~"), is_path("pets")
+        (True, True, False)
+    """
+    separators = (os.sep, os.altsep or os.sep)
+    return data.startswith((".", "~")) or any(mark in data for mark in separators)

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd.data.images import Images
-from tfkd.data.randomness import SPLIT, permutation
+from tfkd.data.randomness import FOLDS, SPLIT, TIES, permutation
+
+_Counts = NDArray[np.int64]
+
+SMALLEST_CLASS_VALIDATED = 4
+"""A class of so many samples has one in the validation split; of fewer, one is too much to lose."""
 
 
 @final
@@ -39,28 +44,56 @@ class Split:
 
 
 def split_training(
-    official: Images, *, validation_fraction: float, train_size: int | None, split_seed: int
+    official: Images,
+    *,
+    validation_fraction: float,
+    train_size: int | None,
+    split_seed: int,
+    among: Tensor | None = None,
+    first_class_first: bool = False,
 ) -> tuple[Split, Split]:
     """Return the training and the validation split of the official training samples.
 
     Each class is shuffled by the seed; its first samples are for validation, the next for
-    training. So the validation split does not depend on `train_size`.
+    training. So the validation split does not depend on `train_size`. Classes have their shares by
+    largest remainders, and of equal ones the seed chooses. Each class keeps a sample for training,
+    and each of at least 4 gives one to validation, where that takes no more than half of it.
 
     Args:
         official: the official training samples.
         validation_fraction: in [0, 1).
         train_size: samples to keep for training, at least one per class; None: all that are left.
         split_seed: of the choice.
+        among: (n,) int64, which of the samples there are to choose from; None: all.
+        first_class_first: among equal remainders take the first class, not one chosen by the seed.
 
     Returns:
         Disjoint splits, each in the order of the official one.
 
     Raises:
-        ValueError: if fewer samples are left than `train_size`, or fewer asked for than classes.
+        ValueError: if a class of at least 4 samples has none left, fewer samples are left than
+            `train_size`, or that is less than classes.
     """
-    labels = official.labels.numpy()
+    chosen = np.arange(len(official)) if among is None else among.numpy()
+    labels = official.labels.numpy()[chosen]
     present, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    held_out = _shares(counts, round(validation_fraction * len(labels)))
+    ties = (
+        np.arange(len(present))
+        if first_class_first
+        else permutation(len(present), split_seed, TIES)
+    )
+    wanted = round(validation_fraction * len(labels))
+    one_each = (counts >= SMALLEST_CLASS_VALIDATED).astype(np.int64)
+    asked = _shares(counts, wanted, least=np.zeros_like(counts), most=counts, ties=ties)
+    if ((asked == counts) & (one_each == 1)).any():  # of smaller ones, one is kept all the same
+        raise ValueError(
+            f"Expected training images of every class, but a `validation_fraction` of "
+            f"{validation_fraction} is {wanted} of {len(labels)} images, which leaves a class of "
+            f"{counts[(asked == counts) & (one_each == 1)][0]} none."
+        )
+    if 2 * one_each.sum() > wanted:
+        one_each[:] = 0
+    held_out = _shares(counts, wanted, least=one_each, most=counts - 1, ties=ties)
     left = counts - held_out
     if train_size is not None:
         if not len(present) <= train_size <= left.sum():
@@ -68,27 +101,67 @@ def split_training(
                 f"Expected `train_size` from {len(present)} (one per class) to {left.sum()} "
                 f"(what the validation split leaves), got {train_size}."
             )
-        left = _shares(left, train_size)
+        left = _shares(left, train_size, least=np.ones_like(left), most=left, ties=ties)
     order = permutation(len(labels), split_seed, SPLIT)
     train, validation = [], []
     for label in range(len(present)):
-        members = order[classes[order] == label]
+        members = chosen[order[classes[order] == label]]
         stop = held_out[label] + left[label]
         validation.append(members[: held_out[label]])
         train.append(members[held_out[label] : stop])
     return _split(official, train), _split(official, validation)
 
 
-def _split(official: Images, parts: list[NDArray[np.int64]]) -> Split:
+def fold_of(labels: Tensor, *, folds: int, seed: int) -> Tensor:
+    """Return which samples a seed is tested on: a fold of a division into equal, alike parts.
+
+    Seeds 0 to `folds` − 1 are tested on the folds of one division, the next as many on those of
+    another. A class is spread over the folds as evenly as can be, and so are all samples.
+
+    Args:
+        labels: (N,) int64, class of each sample.
+        folds: K, at least 2.
+        seed: of the run.
+
+    Returns:
+        (N,) bool.
+
+    Example:
+        >>> labels = torch.tensor([0, 0, 0, 1, 1, 1])
+        >>> parts = torch.stack([fold_of(labels, folds=3, seed=seed) for seed in range(3)])
+        >>> parts.sum(0).tolist(), [labels[part].tolist() for part in parts]
+        ([1, 1, 1, 1, 1, 1], [[0, 1], [0, 1], [0, 1]])
+    """
+    division, fold = divmod(seed, folds)
+    order = permutation(len(labels), division, FOLDS)
+    by_class = order[np.argsort(labels.numpy()[order], kind="stable")]
+    folds_of = np.empty(len(labels), dtype=np.int64)
+    folds_of[by_class] = np.arange(len(labels)) % folds  # dealt out class after class
+    return torch.from_numpy(folds_of == fold)
+
+
+def _split(official: Images, parts: list[_Counts]) -> Split:
     return Split(official, torch.from_numpy(np.sort(np.concatenate(parts))))
 
 
-def _shares(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
-    """Divide `total` in proportion to `counts`, by largest remainders (ties: first class)."""
+def _shares(
+    counts: _Counts, total: int, *, least: _Counts, most: _Counts, ties: _Counts
+) -> _Counts:
+    """Divide `total` in proportion to `counts`, by largest remainders and within bounds.
+
+    Of equal remainders the class of the lowest number in `ties` is first. Where the bounds leave no
+    room the sum is another.
+    """
     exact = counts * (total / counts.sum())
-    shares: NDArray[np.int64] = np.floor(exact + 1e-9).astype(
-        np.int64
-    )  # 0.1 · 70 is no less than 7
+    shares: _Counts = np.floor(exact + 1e-9).astype(np.int64)  # 0.1 · 70 is no less than 7
     missing = total - int(shares.sum())
-    shares[np.argsort(shares - exact, kind="stable")[:missing]] += 1
+    shares[np.lexsort((ties, shares - exact))[:missing]] += 1
+    shares = np.clip(shares, least, most)
+    for _ in range(abs(total - int(shares.sum()))):
+        step = 1 if shares.sum() < total else -1
+        possible = np.flatnonzero(shares < most if step > 0 else shares > least)
+        if len(possible) == 0:
+            break
+        want = step * (exact - shares)[possible]
+        shares[possible[np.lexsort((ties[possible], -want))[0]]] += step
     return shares

@@ -34,7 +34,8 @@ def distillation_loss(
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched; K classes, at least 2.
             Logits of minus infinity mask a class.
         labels: class indices `(N)`, `(N, d1, ...)` or `()`, int64; or probabilities of the shape
-            of `student_logits`, floating point.
+            of `student_logits`, floating point, taken as they are, as torch takes them: for
+            those that do not sum to 1, as several labels at once, this is no loss of theirs.
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
             every other: at least 0, which is uniform. The teacher is a constant: no gradient

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -15,6 +19,7 @@ from tfkd.models.densenet import densenet121
 from tfkd.models.inception import googlenet
 from tfkd.models.mobilenet import mobilenet_v2
 from tfkd.models.plain import plain_cnn, wide_plain_cnn
+from tfkd.models.pretrained import downloading, find_pretrained
 from tfkd.models.resnet import resnet18, resnet50, resnet101
 from tfkd.models.resnext import resnext29_8x64d
 from tfkd.models.shufflenet import shufflenet_v2
@@ -56,7 +61,13 @@ def model_names() -> list[str]:
 
 
 def create_model(
-    name: str, *, num_classes: int, in_channels: int = 3, pretrained: bool = False
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    pretrained: bool = False,
+    image_size: int | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> nn.Module:
     """Build the network called `name`.
 
@@ -72,14 +83,19 @@ def create_model(
         num_classes: number of classes K, at least 2.
         in_channels: channels of the images, at least 1.
         pretrained: whether to take timm's weights, which timm may have to download.
+        image_size: height and width of the images, for those of timm's networks that are built for
+            one size; None: their own.
+        options: of the network itself, as `drop_path_rate` of many of timm's.
 
     Returns:
         A network from images (N, in_channels, H, W) to logits (N, K).
 
     Raises:
         TypeError: if a size is not an int, or `name` not a str.
-        ValueError: if nobody knows the name, if a size is too small, or if weights are asked of
-            a network of this package, which has none.
+        ValueError: if nobody knows the name, if a size is too small, if weights are asked of a
+            network of this package, which has none, or if it cannot be built for `image_size`; for
+            an option that the network does not take.
+        ConnectionError: if timm's weights cannot be downloaded.
         ModuleNotFoundError: if the name is not this package's and timm is not installed.
 
     Example:
@@ -91,30 +107,123 @@ def create_model(
     if not isinstance(name, str):
         raise TypeError(f"Expected `model` to be a str, got {type(name).__name__}.")
     check_sizes(num_classes=num_classes, in_channels=in_channels)
+    named = dict(options or {})
+    sizes = {"num_classes": num_classes, "in_channels": in_channels}
+    _check_options(name, named)
     if name in _FUNCTIONS:
         if pretrained:
             raise ValueError(
                 f"Expected `pretrained` to be False for {name!r}: there are no weights for it. "
                 f"timm's networks have some, as in {TIMM + 'resnet18'!r}."
             )
-        return _FUNCTIONS[name](num_classes=num_classes, in_channels=in_channels)
+        return _called(name, _FUNCTIONS[name], named, sizes)
 
     if is_reference(name):
         if pretrained:
             raise ValueError(f"Expected `pretrained` to be False for {name}, a model of your own.")
-        return call_own(name, nn.Module, num_classes=num_classes, in_channels=in_channels)
+        return call_own(name, nn.Module, **sizes, **named)
 
     check_model_name(name)
     import timm
 
-    with _weights_only():
-        network: nn.Module = timm.create_model(
-            name.removeprefix(TIMM),
-            pretrained=pretrained,
-            num_classes=num_classes,
-            in_chans=in_channels,
-        )
-    return network
+    timms, size = name.removeprefix(TIMM), _size_of(name, image_size)
+    sizes = {"num_classes": num_classes, "in_chans": in_channels, **size}
+    if not pretrained:
+        with _saying_the_size(name, {} if named else size):
+            return _called(name, partial(timm.create_model, timms), named, sizes)
+    overlay = find_pretrained(timms)
+    with _weights_only(), downloading(timms):
+        create = partial(timm.create_model, timms, pretrained=True, pretrained_cfg_overlay=overlay)
+        return _called(name, create, named, sizes)
+
+
+_NOT_OPTIONS = {
+    "cache_dir",
+    "checkpoint_path",
+    "device",
+    "dtype",
+    "features_only",
+    "img_size",
+    "in_channels",
+    "in_chans",
+    "num_classes",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "pretrained_model_args",
+    "scriptable",
+}
+"""What is said elsewhere, or would fetch or make something else than a classifier."""
+
+
+def _check_options(name: str, options: Mapping[str, object]) -> None:
+    for option in options:
+        if option in _NOT_OPTIONS or not option.isidentifier():
+            raise ValueError(
+                f"Expected no {option[:80]!r} in `model_option`: no option of {name} itself."
+            )
+
+
+def _called(
+    name: str,
+    create: Callable[..., nn.Module],
+    options: dict[str, object],
+    sizes: dict[str, int],
+) -> nn.Module:
+    """Build a network; `ValueError` naming its options, if it does not take them."""
+    if not options:
+        return create(**sizes)
+    try:
+        return create(**sizes, **options)
+    except (TypeError, ValueError, AssertionError, KeyError, AttributeError, RuntimeError) as error:
+        said = ", ".join(f"{option}={value}" for option, value in options.items())
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is not None:
+            built = () if name in _FUNCTIONS else (type(create(**sizes)).__init__,)
+            known = [known for init in built for known in inspect.signature(init).parameters]
+            raise ValueError(
+                f"Expected options of {name} in `model_option`, got {unknown[1]}, which it does "
+                f"not take.{did_you_mean(unknown[1], known)}"
+            ) from error
+        raise ValueError(
+            f"Expected options of {name} in `model_option`, got {said}: {error}"
+        ) from error
+
+
+def check_pretrained(name: str) -> None:
+    """Check that timm's weights of a network are there, or can be had; nothing is downloaded.
+
+    Raises:
+        ValueError: if there are none.
+        ConnectionError: if they cannot be had.
+    """
+    if name in _FUNCTIONS or is_reference(name):
+        create_model(name, num_classes=2, pretrained=True)
+    check_model_name(name)
+    find_pretrained(name.removeprefix(TIMM))
+
+
+def _size_of(name: str, image_size: int | None) -> dict[str, Any]:
+    """What timm is told of the size of images, for a network that is built for one."""
+    import timm
+
+    configuration = timm.models.get_pretrained_cfg(name.removeprefix(TIMM))
+    fixed = configuration is not None and configuration.fixed_input_size
+    return {"img_size": image_size} if fixed and image_size is not None else {}
+
+
+@contextmanager
+def _saying_the_size(name: str, size: dict[str, Any]) -> Iterator[None]:
+    """Name a network, and the size that it cannot be built for."""
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError, ZeroDivisionError) as error:
+        if not size:
+            raise
+        raise ValueError(
+            f"Expected an `image_size` that {name} can be built for, got {size['img_size']}: "
+            f"{error}"
+        ) from error
 
 
 def check_model_name(name: str, *, argument: str = "model") -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from tfkd.method_table import BASELINE, DIALECTS
 from tfkd.paper.numbers import Numbers, method_settings
 from tfkd.runs import MethodSettings, Recipe
@@ -43,7 +41,7 @@ def all_methods(
     plain = {name: f"{name}/{BASELINE}" for name in (student, teacher)}
     arms = []
     for name in (student, teacher):
-        recipe = replace(base, student=name)
+        recipe = base.for_student(name)
         arms.append(Arm(plain[name], MethodSettings(), recipe))
         arms.append(
             Arm(

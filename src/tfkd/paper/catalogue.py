@@ -87,8 +87,10 @@ def make_study(
     if data is None and name == ALL_METHODS:
         data = "fashion-mnist"
     if data is None:
-        if "student" in written or teacher is not None:
-            raise ValueError(f"Expected `data` beside `student` or `teacher`: {name} has its own.")
+        own = [part for part in ("student", "weights", "model_option") if written.get(part)]
+        if own or teacher is not None:
+            which = own[0] if own else "teacher"
+            raise ValueError(f"Expected `data` beside `{which}`: {name} has its own networks.")
         study = PAPER[name](dialect=dialect, seeds=seeds, controls=controls)
         study = study.with_recipes(lambda own: changed(own, written))
         return replace(study, teacher_cache=teacher_cache), circumstances
@@ -97,7 +99,7 @@ def make_study(
     teacher = teacher or defaults(base.data.name).teacher
     if teacher == base.student:
         raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
-    num_classes = data_shape(base.data, root=circumstances.data_root).classes
+    num_classes = data_shape(base.data, root=circumstances.places).classes
     if name == ALL_METHODS:
         study = all_methods(
             base, teacher=teacher, num_classes=num_classes, seeds=seeds, controls=controls

@@ -33,7 +33,7 @@ def figure_2(
     plain = f"{base.student}/{BASELINE}"
     arms = [Arm(plain, MethodSettings(), base)]
     for teacher in teachers:
-        recipe = replace(base, student=teacher)
+        recipe = base.for_student(teacher)
         arms.append(Arm(f"{teacher}/{BASELINE}", MethodSettings(), recipe))
     prefix = "" if method.dialect == "tfkd" else f"{method.dialect}-"
     for teacher in teachers:

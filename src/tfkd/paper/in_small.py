@@ -90,7 +90,7 @@ def in_small(
         )
     check_choice("dialect", dialect, tuple(DIALECTS))
     student, teacher = networks
-    recipes = {name: replace(base, student=name) for name in networks}
+    recipes = {name: base.for_student(name) for name in networks}
     kept: dict[str, tuple[int, ...]] = {student: (), teacher: snapshots(base.epochs)}
     plain = {name: plain_arm(recipes[name], keep=kept[name]) for name in networks}
 

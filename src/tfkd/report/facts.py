@@ -10,7 +10,8 @@ from msgspec.structs import asdict
 
 from tfkd.report.number_text import duration
 from tfkd.report.study_data import RunData, StudyData
-from tfkd.runs import Step
+from tfkd.runs import Recipe, Step
+from tfkd.runs.contents import Environment
 from tfkd.runs.settings import variant
 
 
@@ -47,8 +48,8 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
             f"{duration(sum(seconds))} of training, {statistics.median(seconds):.3g} s a run "
             "in the median",
         ),
-        ("device", "; ".join(_distinct(runs, _device))),
-        ("versions", "; ".join(_distinct(runs, _versions))),
+        ("device", "; ".join(_distinct(runs, lambda run: device_in_words(run.environment)))),
+        ("versions", "; ".join(_distinct(runs, lambda run: versions_in_words(run.environment)))),
         ("commit", "; ".join(_distinct(runs, lambda run: run.environment.commit or "none"))),
     ]
 
@@ -82,26 +83,28 @@ def _recipes(data: StudyData) -> list[str]:
     for row in data.rows:
         if row.is_control:
             continue
-        recipe = row.arm.recipe
-        optimizer, schedule = recipe.optimizer, recipe.schedule
-        steps = ""
-        if isinstance(schedule, Step):
-            steps = (
-                f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
-            )
-        recipes[
-            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {variant(optimizer)} with "
-            f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
-            f"schedule {variant(schedule)}{steps}, augmentation {recipe.data.augmentation}, "
-            f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
-        ] += 1
+        recipes[recipe_in_words(row.arm.recipe)] += 1
     if len(recipes) == 1:
         return [f"{next(iter(recipes))}; controls change what their names say"]
     return [f"{text} ({count} arm{'s' if count > 1 else ''})" for text, count in recipes.items()]
 
 
-def _device(run: RunData) -> str:
-    environment = run.environment
+def recipe_in_words(recipe: Recipe) -> str:
+    """Return the numbers of a recipe that people ask for first."""
+    optimizer, schedule = recipe.optimizer, recipe.schedule
+    steps = ""
+    if isinstance(schedule, Step):
+        steps = f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
+    return (
+        f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {variant(optimizer)} with "
+        f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
+        f"schedule {variant(schedule)}{steps}, augmentation {recipe.data.augmentation}, "
+        f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
+    )
+
+
+def device_in_words(environment: Environment) -> str:
+    """Return on what a run was trained."""
     threads = environment.threads
     return (
         f"{environment.device} ({environment.device_name}), {environment.system}, "
@@ -110,6 +113,8 @@ def _device(run: RunData) -> str:
     )
 
 
-def _versions(run: RunData) -> str:
-    versions = run.environment.versions
-    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+def versions_in_words(environment: Environment) -> str:
+    """Return with which packages a run was trained."""
+    return ", ".join(
+        f"{name} {version}" for name, version in environment.versions.items() if version
+    )

@@ -52,6 +52,16 @@ def mean_and_sd(summary: Summary, digits: int, *, between: str = " ± ") -> str:
     return f"{without_plus(summary.mean, digits)}{spread}"
 
 
+def percent(share: float, digits: int = 1) -> str:
+    r"""Write a share in percent, with a space that no line is broken at.
+
+    Example:
+        >>> percent(0.8537), percent(0.8537, 2)
+        ('85.4\xa0%', '85.37\xa0%')
+    """
+    return f"{without_plus(100.0 * share, digits)}\N{NO-BREAK SPACE}%"
+
+
 def duration(seconds: float) -> str:
     """Write a time in the two largest of its units, rounded up.
 

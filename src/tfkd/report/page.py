@@ -9,6 +9,7 @@ from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.result_tables import full_table, result_tables
+from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
@@ -47,6 +48,7 @@ class Page:
         tables: of results, as text.
         all_numbers: of every arm.
         drawings: the figures.
+        labels: those that look wrong; None if the study has no folds.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
     """
@@ -63,8 +65,22 @@ class Page:
     tables: list[Table]
     all_numbers: Table
     drawings: list[Drawing]
+    labels: Section | None = None
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
+
+    kind = "report of a study"
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Name and title of each section."""
+        return [
+            ("run", "What was run"),
+            ("verdicts", "Verdicts"),
+            ("tables", "Tables"),
+            *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
+            *((drawing.name, drawing.title) for drawing in self.drawings),
+        ]
 
     @property
     def counts(self) -> list[tuple[str, int, str]]:
@@ -86,8 +102,13 @@ class Page:
         )
 
 
-def make_page(data: StudyData) -> Page:
-    """Return what there is to say of a study, finished or not."""
+def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
+    """Return what there is to say of a study, finished or not.
+
+    Args:
+        data: the study.
+        labels: of `labels_out_of_fold`, if it has folds.
+    """
     planned = len(data.study.arms) * data.study.seeds
     finished = len(data.all_runs)
     unfinished = (
@@ -117,4 +138,5 @@ def make_page(data: StudyData) -> Page:
         tables=result_tables(data),
         all_numbers=full_table(data),
         drawings=draw_all(data),
+        labels=labels,
     )

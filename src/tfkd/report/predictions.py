@@ -66,7 +66,9 @@ def reduce_logits(
     with _threads_for(logits):
         for part in torch.split(logits, SAMPLES_AT_ONCE):
             wide = part.double()
-            confidences.append(wide.softmax(dim=1).amax(dim=1))
+            # As in `tfkd.metrics`: the same logits in another order are the same confidence.
+            ordered = part.sort(dim=1, descending=True).values.double()
+            confidences.append(ordered.softmax(dim=1)[:, 0])
             for temperature in flattened:
                 ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
                 flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()

@@ -1,8 +1,8 @@
 """A report as HTML and as Markdown, by the same template.
 
-`templates/page.jinja` has what is said, in its order; `html.jinja` and `markdown.jinja` have how
-each part is written. Whatever they print is escaped, unless it was printed by one of their own
-macros, or is a picture.
+`templates/page.jinja` has what is said of a study, in its order, and `run_page.jinja` what is said
+of a run; `html.jinja` and `markdown.jinja` have how each part is written. Whatever they print is
+escaped, unless it was printed by one of their own macros, or is a picture.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfkd.report.markdown import escape, paragraph
-from tfkd.report.page import Page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def to_html(page: Page) -> str:
-    """Return the page as HTML that needs nothing else."""
-    return _environment().get_template("page.jinja").render(page=page, form="html.jinja")
+def to_html(page: object, template: str = "page.jinja") -> str:
+    """Return the page as HTML that needs nothing else.
+
+    Args:
+        page: what the template names.
+        template: what is said, in its order.
+    """
+    return _environment().get_template(template).render(page=page, form="html.jinja")
 
 
-def to_markdown(page: Page) -> str:
+def to_markdown(page: object, template: str = "page.jinja") -> str:
     """Return the page's words and tables as Markdown."""
     from markupsafe import Markup
 
@@ -31,7 +35,7 @@ def to_markdown(page: Page) -> str:
 
     environment = _environment(finalize=printed)
     environment.filters["paragraph"] = lambda text: Markup(paragraph(text))
-    return environment.get_template("page.jinja").render(page=page, form="markdown.jinja")
+    return environment.get_template(template).render(page=page, form="markdown.jinja")
 
 
 def _environment(**options: Any) -> Environment:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from tfkd.data import DataIdentity
 from tfkd.method_table import DIALECTS
 from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
-from tfkd.runs import EpochRecord
+from tfkd.runs import EpochRecord, Result, RunDirectory
 from tfkd.runs.contents import Environment, Samples
-from tfkd.study.directory import run_directory
 from tfkd.study.plan import Study
 from tfkd.study.records import Record, collect
 from tfkd.study.summary import Row, summarise_study
@@ -82,11 +81,15 @@ class StudyData:
         study: the plan.
         runs: the finished ones, by arm.
         rows: one for each arm with a finished run.
+        records: of the finished runs, in the order of the plan.
+        left_out: a sentence on each finished run that is damaged, or does not belong to the others.
     """
 
     study: Study
     runs: dict[str, list[RunData]]
     rows: list[Row]
+    records: list[Record] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @cached_property
     def all_runs(self) -> list[RunData]:
@@ -162,33 +165,30 @@ class StudyData:
         return groups
 
 
-def read_study(study: Study, root: Path, *, records: list[Record] | None = None) -> StudyData:
-    """Read the finished runs of a study.
+def read_study(study: Study, root: Path) -> StudyData:
+    """Read the finished runs of a study; one that is damaged is left out.
 
     Args:
         study: the plan.
         root: the study's directory.
-        records: of `tfkd.study.records.collect`, if they are at hand.
     """
-    records = collect(study, root).records if records is None else records
     teachers = {arm.teacher for arm in study.arms}
     runs: dict[str, list[RunData]] = {}
-    for record in records:
-        directory = run_directory(root, record.run)
-        result = directory.result()
-        assert result is not None  # there is a record of it
+
+    def read(record: Record, directory: RunDirectory, result: Result) -> None:
         temperatures = TEMPERATURES if record.arm in teachers else ()
         logits = directory.test_logits()
-        runs.setdefault(record.arm, []).append(
-            RunData(
-                record=record,
-                samples=result.samples,
-                data=directory.data(),
-                environment=directory.environment(),
-                history=directory.history(),
-                predictions=(
-                    None if logits is None else reduce_logits(*logits, temperatures=temperatures)
-                ),
-            )
+        found = RunData(
+            record=record,
+            samples=result.samples,
+            data=directory.data(),
+            environment=directory.environment(),
+            history=directory.history(),
+            predictions=(
+                None if logits is None else reduce_logits(*logits, temperatures=temperatures)
+            ),
         )
-    return StudyData(study, runs, summarise_study(study, records))
+        runs.setdefault(record.arm, []).append(found)
+
+    records, left_out = collect(study, root, also=read)
+    return StudyData(study, runs, summarise_study(study, records), records, left_out)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfkd.report.out_of_fold import labels_out_of_fold
 from tfkd.report.page import make_page
 from tfkd.report.render import to_html, to_markdown
-from tfkd.report.study_data import read_study
+from tfkd.report.study_data import StudyData, read_study
 from tfkd.runs import files
+from tfkd.study.directory import remove_leftovers
 from tfkd.study.plan import Study
-from tfkd.study.records import Record
 
 
 def write_report(
-    study: Study, root: Path, out: Path, *, records: list[Record] | None = None
+    study: Study,
+    root: Path,
+    out: Path,
+    *,
+    data: StudyData | None = None,
+    data_root: str | None = None,
 ) -> list[Path]:
     """Write the report of a study, finished or not, from its run directories alone.
 
@@ -21,14 +27,17 @@ def write_report(
         study: the plan.
         root: the study's directory.
         out: where to; made where it is missing.
-        records: of `tfkd.study.records.collect`, if they are at hand.
+        data: of `read_study`, if they are at hand.
+        data_root: where the images lie now; None: where the runs found them.
 
     Returns:
         The files: `NAME.html`, which needs no other file and no network; `NAME.md`; and
         `NAME.table.csv`, one row for each arm.
     """
-    page = make_page(read_study(study, root, records=records))
+    labels = labels_out_of_fold(study, root, data_root=data_root)
+    page = make_page(read_study(study, root) if data is None else data, labels=labels)
     out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(study, out)
     contents = {
         out / f"{study.name}.html": to_html(page),
         out / f"{study.name}.md": to_markdown(page),

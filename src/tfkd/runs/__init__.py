@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tfkd.runs.circumstances import Circumstances
     from tfkd.runs.contents import EpochRecord, Metrics, Result
     from tfkd.runs.directory import RunDirectory
-    from tfkd.runs.optimizers import SGD, AdamW
+    from tfkd.runs.optimizers import SGD, AdamW, TimmOptimizer
     from tfkd.runs.recipes import defaults
     from tfkd.runs.schedules import Constant, Cosine, OneCycle, Step
     from tfkd.runs.settings import (
@@ -36,6 +36,7 @@ __all__ = [
     "RunSettings",
     "RunTeacher",
     "Step",
+    "TimmOptimizer",
     "WeightsTeacher",
     "defaults",
     "make_run",
@@ -49,7 +50,7 @@ __getattr__ = lazy_names(
         "directory": ("RunDirectory",),
         "written": ("make_run",),
         "recipes": ("defaults",),
-        "optimizers": ("SGD", "AdamW"),
+        "optimizers": ("SGD", "AdamW", "TimmOptimizer"),
         "schedules": ("Constant", "Cosine", "OneCycle", "Step"),
         "settings": ("MethodSettings", "Recipe", "RunSettings", "RunTeacher", "WeightsTeacher"),
     },

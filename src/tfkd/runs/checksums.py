@@ -15,6 +15,8 @@ from tfkd.data.file_contents import digest_of_file
 from tfkd.runs import files
 
 CHECKSUMS_FILE = "SHA256SUMS"
+RESULT_FILE = "result.json"
+"""Written behind the checksums, and removed before them: where it is, they are."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
@@ -39,11 +41,12 @@ def verify(folder: Path, path: Path) -> None:
     """Check a file of a finished run against its checksum.
 
     Args:
-        folder: that may hold `SHA256SUMS`; runs of earlier versions have none, and pass.
+        folder: of a run; one that is not finished has no `SHA256SUMS`, and passes.
         path: of a file in it, which must be listed there.
 
     Raises:
-        ValueError: if they differ, naming the file and what to do.
+        ValueError: if they differ, or a finished run has no checksums, naming the file and what to
+            do.
     """
     if path.is_file():
         _check(folder, path, lambda: digest_of_file(path))
@@ -58,8 +61,13 @@ def read_verified(folder: Path, path: Path) -> bytes:
 
 def _check(folder: Path, path: Path, digest: Callable[[], str]) -> None:
     sums = folder / CHECKSUMS_FILE
-    if not sums.is_file():
-        return
+    if not sums.exists():
+        if not (folder / RESULT_FILE).exists():
+            return
+        raise ValueError(
+            f"Expected {sums} beside {RESULT_FILE}, found no such file: without it nobody can tell "
+            f"whether {path.name} is as it was written. {what_to_delete(folder)}"
+        )
     expected = _parse(files.read_bytes(sums), sums).get(path.relative_to(folder).as_posix())
     if digest() != expected:
         raise ValueError(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tfkd._checks import check_encodable, check_integer, check_number
 from tfkd._field_types import check_types
+from tfkd.data.places import Places
+
+PLACES = ("data_root", "train_dir", "validation_dir", "test_dir", "labels")
+"""What says where the data lie, in the order of `Places`."""
 
 
 class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -15,6 +21,10 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     Attributes:
         data_root: folder in which the data set lies. Default: the usual places.
+        train_dir: folder of training images by class, if `data` does not say or not lie so.
+        validation_dir: folder of validation images by class.
+        test_dir: folder of test images by class.
+        labels: CSV file of paths of images, which start from `data`, and their labels.
         save_epochs: epochs after which the weights are kept. Default: after the last one alone.
         tensorboard: write TensorBoard event files.
         workers: processes that decode image files. Default: 0, the training process
@@ -24,6 +34,10 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     data_root: str | None = None
+    train_dir: str | None = None
+    validation_dir: str | None = None
+    test_dir: str | None = None
+    labels: str | None = None
     save_epochs: tuple[int, ...] = ()
     tensorboard: bool = False
     workers: int = 0
@@ -31,8 +45,9 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.data_root is not None:
-            check_encodable("data_root", self.data_root)
+        for name in PLACES:
+            if getattr(self, name) is not None:
+                check_encodable(name, getattr(self, name))
         check_integer("workers", self.workers, minimum=0)
         if not 0.0 <= check_number("checkpoint_seconds", self.checkpoint_seconds) < math.inf:
             raise ValueError(
@@ -40,6 +55,18 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             )
         for epoch in self.save_epochs:
             check_integer("save_epochs", epoch, minimum=1)
+
+    @property
+    def places(self) -> Places | None:
+        """Where the data lie; None: the usual places."""
+        root, *others = (getattr(self, name) for name in PLACES)
+        places = Places(root, *others)
+        return places if places.is_said else None
+
+    def with_places(self, places: Places) -> Circumstances:
+        """Return the same with data that lie elsewhere."""
+        values = [getattr(places, field.name) for field in fields(places)]
+        return replace(self, **dict(zip(PLACES, values, strict=True)))
 
     def check_epochs(self, epochs: int) -> None:
         """Raise `ValueError` for a snapshot after more epochs than there are."""

@@ -1,11 +1,22 @@
-"""What the JSON files of a run hold."""
+"""What the JSON files of a run hold.
+
+A number that no run comes to is refused where it is read: means and sums over many runs would carry
+it on, or overflow.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, TeacherSettings
+
+LARGEST = 1e100
+"""Of a loss or a rate; float32 ends at 3.4e38, and the square of this is a float64."""
+MOST_SECONDS = 1e12
+MOST_COUNTED = 10**15
 
 
 class StoredSettings(RunSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,6 +123,19 @@ class Result(Struct, frozen=True, omit_defaults=True):
     parameters: int
     teacher_cache: CacheSummary | None = None
 
+    def __post_init__(self) -> None:
+        for split in ("test", "validation"):
+            if (metrics := getattr(self, split)) is not None:
+                for name, value, most in _bounds(metrics):
+                    _check_between(f"{split}.{name}", value, 0.0, most)
+        _check_between("train.loss", self.train.loss, -LARGEST, LARGEST)
+        _check_between("train.accuracy", self.train.accuracy, 0.0, 1.0)
+        _check_between("epochs", self.epochs, 1, MOST_COUNTED)
+        _check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
+        _check_between("parameters", self.parameters, 0, MOST_COUNTED)
+        for name in Samples.__struct_fields__:
+            _check_between(f"samples.{name}", getattr(self.samples, name), 0, MOST_COUNTED)
+
 
 class EpochRecord(Struct, frozen=True):
     """A line of metrics.jsonl.
@@ -133,6 +157,30 @@ class EpochRecord(Struct, frozen=True):
     validation_accuracy: float | None
     validation_nll: float | None
     seconds: float
+
+    def __post_init__(self) -> None:
+        _check_between("epoch", self.epoch, 1, MOST_COUNTED)
+        _check_between("learning_rate", self.learning_rate, -LARGEST, LARGEST)
+        _check_between("train_loss", self.train_loss, -LARGEST, LARGEST)
+        _check_between("train_accuracy", self.train_accuracy, 0.0, 1.0)
+        _check_between("validation_accuracy", self.validation_accuracy, 0.0, 1.0)
+        _check_between("validation_nll", self.validation_nll, 0.0, LARGEST)
+        _check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
+
+
+def _bounds(metrics: Metrics) -> Iterator[tuple[str, float, float]]:
+    """The metrics, each with its largest value."""
+    most = {"nll": LARGEST, "brier": 2.0}
+    for name in Metrics.__struct_fields__:
+        yield name, getattr(metrics, name), most.get(name, 1.0)
+
+
+def _check_between(name: str, value: float | None, low: float, high: float) -> None:
+    """Raise `ValueError` for a number out of its range; NaN is in none."""
+    # Rounded sums may pass the ends.
+    slack = 1e-9 if isinstance(high, float) else 0
+    if value is not None and not low - slack <= value <= high + slack:
+        raise ValueError(f"Expected `{name}` from {low:g} to {high:g}, got {value!r:.40}.")
 
 
 class Gpu(Struct, frozen=True):
@@ -199,6 +247,16 @@ class TaughtBy(Struct, frozen=True):
 
     Attributes:
         sha256: of the file of weights that teaches.
+    """
+
+    sha256: str
+
+
+class StartedFrom(Struct, frozen=True):
+    """start.json.
+
+    Attributes:
+        sha256: of the file of weights that the student started from.
     """
 
     sha256: str

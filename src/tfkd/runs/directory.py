@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from torch import Tensor, nn
 
 from tfkd.data import DataIdentity
-from tfkd.models import create_model
 from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
     CHECKSUMS_FILE,
+    RESULT_FILE,
     read_verified,
     verify,
     what_to_delete,
@@ -30,6 +30,7 @@ from tfkd.runs.contents import (
     Environment,
     EpochRecord,
     Result,
+    StartedFrom,
     StoredSettings,
     TaughtBy,
 )
@@ -46,9 +47,10 @@ S = TypeVar("S", bound=RunSettings)
 class RunDirectory:
     """A directory that holds one run.
 
-    settings.json            every setting; the teacher's files by their path from here
+    settings.json            every setting; the files of others by their path from here
     data.json                classes, size and normalisation of the images, digests of the splits
     teacher.json             SHA-256 of the file of weights that teaches, if a network does
+    start.json               SHA-256 of the file of weights that the student started from, if any
     environment.json         versions, commit, machine, determinism
     metrics.jsonl            one line an epoch
     result.json              written last: the run is finished
@@ -86,6 +88,11 @@ class RunDirectory:
         return self.path / "teacher.json"
 
     @property
+    def start_file(self) -> Path:
+        """Checksum of the weights that the student started from."""
+        return self.path / "start.json"
+
+    @property
     def environment_file(self) -> Path:
         """Versions, device, commit."""
         return self.path / "environment.json"
@@ -98,7 +105,7 @@ class RunDirectory:
     @property
     def result_file(self) -> Path:
         """The result; the run is finished where it exists."""
-        return self.path / "result.json"
+        return self.path / RESULT_FILE
 
     @property
     def checkpoint_file(self) -> Path:
@@ -145,6 +152,7 @@ class RunDirectory:
             self.path / CHECKSUMS_FILE,
             self.data_file,
             self.teacher_file,
+            self.start_file,
             self.environment_file,
             self.failure_file,
             self.test_file,
@@ -172,6 +180,7 @@ class RunDirectory:
         environment: Environment,
         *,
         teacher_digest: str | None = None,
+        start_digest: str | None = None,
     ) -> None:
         """Write what a run is, over what was there.
 
@@ -185,6 +194,7 @@ class RunDirectory:
             data: that it is trained on.
             environment: that it is trained in.
             teacher_digest: SHA-256 of the file of weights that teaches.
+            start_digest: SHA-256 of the file of weights that the student starts from.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / CHECKSUMS_FILE).unlink(missing_ok=True)  # of a run that was not quite finished
@@ -193,16 +203,19 @@ class RunDirectory:
         if not self.snapshots_folder.is_symlink():
             files.remove_leftovers(self.snapshots_folder, SNAPSHOT)
         self.failure_file.unlink(missing_ok=True)
-        stored = self._with_teacher(settings, lambda path: os.path.relpath(path, self.path))
+        stored = _moved(settings, lambda path: os.path.relpath(path, self.path))
         fields = {name: getattr(stored, name) for name in RunSettings.__struct_fields__}
-        if circumstances.data_root is not None:
-            root = Path(circumstances.data_root).expanduser().absolute()
-            circumstances = replace(circumstances, data_root=str(root))
+        if circumstances.places is not None:
+            circumstances = circumstances.with_places(circumstances.places.absolute())
         files.write_json(self.settings_file, StoredSettings(**fields, circumstances=circumstances))
-        if teacher_digest is None:
-            self.teacher_file.unlink(missing_ok=True)
-        else:
-            files.write_json(self.teacher_file, TaughtBy(teacher_digest))
+        for file, digest, kind in (
+            (self.teacher_file, teacher_digest, TaughtBy),
+            (self.start_file, start_digest, StartedFrom),
+        ):
+            if digest is None:
+                file.unlink(missing_ok=True)
+            else:
+                files.write_json(file, kind(digest))
         files.write_json(self.data_file, data)
         files.write_json(self.environment_file, environment)
 
@@ -223,19 +236,12 @@ class RunDirectory:
         if not self.settings_file.is_file():
             raise FileNotFoundError(f"Expected a run in {self.path}, found no settings.json there.")
         found = self._read(self.settings_file, StoredSettings)
-        return self._with_teacher(found, lambda path: os.path.normpath(self.path / path))
+        return _moved(found, lambda path: os.path.normpath(self.path / path))
 
     def settings(self) -> RunSettings:
         """Read what the run is; `FileNotFoundError` if this is none."""
         stored = self.stored()
         return RunSettings(stored.recipe, stored.method, stored.teacher, stored.seed)
-
-    @staticmethod
-    def _with_teacher(settings: S, change: Callable[[str], str]) -> S:
-        """The settings with the teacher at another place, so that a study may move as a whole."""
-        if settings.teacher is None:
-            return settings
-        return replace(settings, teacher=settings.teacher.moved(change))
 
     def result(self) -> Result | None:
         """Read the result; None if the run is not finished."""
@@ -250,6 +256,12 @@ class RunDirectory:
         if not self.teacher_file.exists():
             return None
         return self._read(self.teacher_file, TaughtBy).sha256
+
+    def started_from(self) -> str | None:
+        """Read the SHA-256 of the weights that the student started from; None if it had none."""
+        if not self.start_file.exists():
+            return None
+        return self._read(self.start_file, StartedFrom).sha256
 
     def environment(self) -> Environment:
         """Read what produced the run."""
@@ -293,6 +305,7 @@ class RunDirectory:
             self.settings_file,
             self.data_file,
             self.teacher_file,
+            self.start_file,
             self.environment_file,
             self.metrics_file,
             self.test_file,
@@ -334,18 +347,21 @@ class RunDirectory:
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():
+            kept = ", ".join(map(str, self.snapshots())) or "none"
+            finished = self.result_file.exists() and self.weights_file().is_file()
             raise FileNotFoundError(
-                f"Expected weights in {weights}, found none. Is the run finished? "
-                f"Snapshots it keeps: {', '.join(map(str, self.snapshots())) or 'none'}."
+                f"Expected weights in {weights}, found none. "
+                f"{'' if finished else 'Is the run finished? '}Snapshots it keeps: {kept}"
+                f"{'; the final weights need no epoch' if finished else ''}."
             )
         data = self.data()
         verify(self.path, weights)
         # On no device first: a name that asks for more memory than there is fails by its shapes.
         create = partial(
-            create_model,
-            settings.recipe.student,
+            settings.recipe.build_student,
             num_classes=len(data.classes),
             in_channels=data.channels,
+            image_size=data.image_size,
         )
         with torch.device("meta"):
             check_shapes(create(), weights)
@@ -356,3 +372,13 @@ class RunDirectory:
     def snapshots(self) -> list[int]:
         """Return the epochs after which weights are kept."""
         return sorted(epoch for _, epoch in self._kept())
+
+
+def _moved(settings: S, change: Callable[[str], str]) -> S:
+    """The settings with files of others at another place, so that a study may move as a whole."""
+    recipe, teacher = settings.recipe, settings.teacher
+    if recipe.weights is not None:
+        recipe = replace(recipe, weights=change(recipe.weights))
+    return replace(
+        settings, recipe=recipe, teacher=None if teacher is None else teacher.moved(change)
+    )

@@ -19,6 +19,9 @@ T = TypeVar("T")
 MOST_BYTES = 1 << 30
 """Of a file that is read at once; the logits of ImageNet's test split take 200 MB."""
 
+ATTEMPTS = 5
+"""To write a file whose temporary one others remove."""
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to a temporary file beside `path`, flush it to disk and rename it.
@@ -28,7 +31,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             there before is as it was.
     """
     try:
-        _replace(path, content)
+        for attempt in range(ATTEMPTS):
+            if _replace(path, content, last=attempt + 1 == ATTEMPTS):
+                break
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
@@ -37,7 +42,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, *, last: bool) -> bool:
+    """Write and rename; False if somebody took the temporary file for a leftover meanwhile."""
     descriptor, temporary = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -48,9 +54,14 @@ def _replace(path: Path, content: bytes) -> None:
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
+    except FileNotFoundError:
+        if last or not path.parent.is_dir():
+            raise
+        return False
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return True
 
 
 # As `tempfile.mkstemp` calls them.
@@ -58,7 +69,9 @@ _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
 
 
 def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
-    """Remove the temporary files of writers that were killed; only where nobody else writes.
+    """Remove the temporary files of writers that were killed.
+
+    Where somebody else is at writing, he finds his gone and writes it again.
 
     Args:
         folder: in which they lie; it need not exist.

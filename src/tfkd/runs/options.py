@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from msgspec import Struct
 from tfkd._checks import did_you_mean
 from tfkd.method_table import METHODS, NUMBERS
 from tfkd.runs.contents import StoredSettings
+from tfkd.runs.settings import ModelValue
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Option:
         return NoneType in get_args(self.kind)
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether it is said once for each of several names, as NAME=VALUE."""
+        return get_origin(self.kind) is dict
+
+    @property
     def is_list(self) -> bool:
         """Whether it is any number of values with spaces between them."""
         return get_origin(self.kind) is list
@@ -79,8 +86,11 @@ _NAMES = {
 ALIASES = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}
 """Short names that people know, and the options that they stand for."""
 
-# Said by other options: `--teacher` is a run, or beside `--teacher-weights` a model.
-_NOT_TYPED = {("teacher", "kind"), ("teacher", "model")}
+# Said by other options: `--teacher` is a run, or beside `--teacher-weights` a model; `--optimizer`
+# is one of this package's, or one of timm's.
+_NOT_TYPED = {("teacher", "kind"), ("teacher", "model"), ("recipe", "optimizer", "algorithm")}
+# Of a method, and of a network: what is in them has names of their own.
+_MAPPINGS = (("method", "numbers"), ("recipe", "model_option"))
 
 
 @cache
@@ -115,7 +125,9 @@ def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
                 text = f"{', '.join(METHODS)}; or module:function, of your own"
             yield _option(here, hint, text)
         elif tags[0] is not None:
-            yield _option((*here, structs[0].__struct_config__.tag_field), _one_of(tags), text)
+            # timm's optimisers are called by their own names.
+            one = str if here == ("recipe", "optimizer") else _one_of(tags)
+            yield _option((*here, structs[0].__struct_config__.tag_field), one, text)
         for part in structs:
             yield from _leaves(part, here)
 
@@ -159,8 +171,8 @@ def _by_path() -> dict[tuple[str, ...], Option]:
 
 def option_at(path: tuple[str, ...]) -> Option | None:
     """Return the option of a path; None if there is none. A method of one's own has its numbers."""
-    if len(path) == 3 and path[:2] == ("method", "numbers") and path not in _by_path():
-        return Option(path[-1], path, float, "")
+    if path[:-1] in _MAPPINGS and path not in _by_path():
+        return Option(path[-1], path, float if path[0] == "method" else ModelValue, "")
     return _by_path().get(path)
 
 
@@ -185,6 +197,8 @@ def value_of(option: Option, value: object) -> Any:
     """
     kind = _without_none(option.kind)
     is_text = isinstance(value, str)
+    if kind is ModelValue:
+        return _model_value(option, value)
     if kind is str and is_text:
         return value
     if option.may_be_none and value in ("none", "null", None):
@@ -206,6 +220,25 @@ def value_of(option: Option, value: object) -> Any:
         raise ValueError(
             f"Expected `{option.name}` to be {_called(kind)}, got {_shown(value)}.{hint}"
         ) from error
+
+
+def _model_value(option: Option, value: object) -> ModelValue:
+    """What an option of a network is set to: a number, true or false, several numbers, or text."""
+    meant = value
+    if isinstance(value, str):
+        for read in (float, msgspec.json.decode):
+            with contextlib.suppress(ValueError, msgspec.DecodeError):
+                meant = read(value)
+        if isinstance(meant, float) and "." not in value and meant.is_integer():
+            meant = int(meant)
+    try:
+        found: ModelValue = msgspec.convert(meant, ModelValue)
+    except msgspec.ValidationError as error:
+        raise ValueError(
+            f"Expected `{option.name}` to be a number, true, false, text or several numbers, got "
+            f"{_shown(value)}."
+        ) from error
+    return found
 
 
 def _path(kind: type, value: object) -> Path:
@@ -231,7 +264,8 @@ def _called(kind: Any) -> str:
         return f"one of {', '.join(values_of(kind))}"
     if get_origin(kind) in (tuple, list):
         inner = get_args(kind)[0]
-        return f"{'whole numbers' if inner is int else 'names'} with commas between them"
+        called = {int: "whole numbers", float: "numbers"}.get(inner, "names")
+        return f"{called} with commas between them"
     named = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
     return named.get(kind, "text")
 

@@ -39,12 +39,12 @@ _IMAGENET = Recipe(
     optimizer=SGD(learning_rate=0.1, weight_decay=1e-4),
     schedule=Step(milestones=(30, 60, 80), gamma=0.1, warmup_epochs=0.0),
 )
-# ImageNet's learning rate, scaled with the batch.
+# ImageNet's learning rate, scaled with the batch; norms and biases do not decay, as in timm.
 _FOLDER = Defaults(
     replace(
         _IMAGENET,
         batch_size=64,
-        optimizer=SGD(learning_rate=0.025, weight_decay=1e-4),
+        optimizer=SGD(learning_rate=0.025, weight_decay=1e-4, decay_norms_and_biases=False),
         schedule=Cosine(warmup_epochs=1.0),
     ),
     teacher="timm/resnet50",

@@ -19,16 +19,24 @@ from tfkd._checks import (
     check_integer,
 )
 from tfkd._field_types import check_types
+from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 from tfkd.runs.optimizers import SGD, Optimizer
 from tfkd.runs.schedules import Cosine, Schedule
 
+ModelValue = bool | int | float | str | tuple[int | float, ...]
+"""What an option of a network may be."""
+
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from tfkd.loss import DistillationLoss
     from tfkd.teachers import Teacher
+
+
+LARGEST_RATE = 1e30
+"""A learning rate or weight decay that float32, in which it counts, still holds."""
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,22 +46,38 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         data: the data set, its split and augmentation.
         student: network to train: one of this package or of timm, or module:function of your own.
             Default: by data.
+        model_option: an option of the network itself, as in drop_path_rate=0.1; may be said several
+            times. Default: none.
         pretrained: start from timm's pretrained weights.
+        weights: file of weights that the student starts from, .safetensors, .pth, .pt or .bin, or
+            the directory of a run; a head for other classes is replaced. Default: none.
+        freeze: what of the network is not trained: `none`; `backbone`, all but its classifier; or
+            its first so many stages, as timm numbers them, the stem first. Default: none.
         epochs: passes over the training images, at least 1. Default: by data.
         batch_size: images in a batch, over all processes together, at least 1. Default: by data.
         gradient_accumulation: batches to a step of the optimiser, at least 1. Default: 1.
-        optimizer: how the weights are changed. Default: sgd.
+        optimizer: how the weights are changed: sgd, adamw, or any of timm's optimisers, as lamb,
+            lion, muon, adan. Default: sgd.
         schedule: course of the learning rate. Default: by data.
         mixed_precision: number format of the forward pass. Default: no, which is float32.
         mixup: parameter of mixup's Beta distribution (arXiv 1710.09412), at least 0. Default: 0,
             which is off.
         cutmix: the same for CutMix (arXiv 1905.04899); with both, each batch takes one of them at
             random. Default: 0, which is off.
+        class_weights: `balanced`: images of a class count by training images / (classes × training
+            images of that class). Default: none.
+        clip_gradients: largest norm of the gradients of a step, which are scaled down to it.
+            Default: 0, which is off.
+        weight_average: decay, in [0, 1), of an average of the weights over the steps, which is
+            then what is measured and kept; it is warmed up. Default: 0, which is off.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
     student: str = "small_cnn"
+    model_option: dict[str, ModelValue] = field(default_factory=dict)
     pretrained: bool = False
+    weights: str | None = None
+    freeze: str = "none"
     epochs: int = 30
     batch_size: int = 128
     gradient_accumulation: int = 1
@@ -62,20 +86,71 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     mixup: float = 0.0
     cutmix: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    clip_gradients: float = 0.0
+    weight_average: float = 0.0
 
     def __post_init__(self) -> None:
         check_types(self)
         for name in ("epochs", "batch_size", "gradient_accumulation"):
             check_integer(name, getattr(self, name), minimum=1)
         check_choice("mixed_precision", self.mixed_precision, ("no", "bf16", "fp16"))
-        for name in ("mixup", "cutmix"):
+        for name in ("mixup", "cutmix", "clip_gradients"):
             check_at_least_0(name, getattr(self, name))
+        if not 0.0 <= self.weight_average < 1.0:
+            raise ValueError(f"Expected `weight_average` in [0, 1), got {self.weight_average}.")
+        check_choice("class_weights", self.class_weights, ("none", "balanced"))
+        if not re.fullmatch("none|backbone|[1-9][0-9]{0,5}", self.freeze):
+            raise ValueError(
+                "Expected `freeze` to be none, backbone or a number of stages of at least 1, got "
+                f"{self.freeze[:80]!r}."
+            )
+        if self.weights is not None:
+            check_encodable("weights", self.weights)
+            if self.pretrained:
+                raise ValueError("Expected `weights` or `pretrained`, got both.")
+
+    def __hash__(self) -> int:
+        values = (getattr(self, name) for name in self.__struct_fields__)
+        return hash(
+            tuple(tuple(sorted(own.items())) if isinstance(own, dict) else own for own in values)
+        )
+
+    def for_student(self, student: str) -> Recipe:
+        """Return the recipe for another network: what is one network's own is not another's."""
+        if student == self.student:
+            return self
+        return replace(self, student=student, weights=None, model_option={})
+
+    def build_student(
+        self, *, num_classes: int, in_channels: int, image_size: int, pretrained: bool = False
+    ) -> nn.Module:
+        """Return the student with weights as they are drawn, or timm's.
+
+        Args:
+            num_classes: the number of classes K, at least 2.
+            in_channels: channels of the images.
+            image_size: their height and width in pixels.
+            pretrained: whether to take timm's weights.
+        """
+        from tfkd.models import create_model
+
+        return create_model(
+            self.student,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            image_size=image_size,
+            pretrained=pretrained,
+            options=self.model_option,
+        )
 
 
 class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A method of the table, in one of its dialects, with its numbers.
 
     Numbers that are left out become the method's own defaults, so that no value stays implicit.
+    They are those of this method in this dialect: α of another is another α. So another name or
+    dialect is said in new settings, not by `replace`, which would carry the numbers over.
 
     Attributes:
         name: cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd, de_kd,
@@ -113,10 +188,7 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if chosen is None:
                 raise ValueError(f"Expected a value of `{number}` for {self._named}, got none.")
             complete[number] = check_method_number(number, chosen)
-        force_setattr(self, "numbers", complete)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.dialect, tuple(sorted(self.numbers.items()))))
+        force_setattr(self, "numbers", FrozenDict(complete))
 
     @property
     def _named(self) -> str:
@@ -142,18 +214,25 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
         self.build(num_classes=num_classes, teacher=nn.Identity())
 
     def build(
-        self, *, num_classes: int, teacher: nn.Module | Teacher | None = None
+        self,
+        *,
+        num_classes: int,
+        teacher: nn.Module | Teacher | None = None,
+        weight: Tensor | None = None,
     ) -> DistillationLoss:
         """Return the loss.
 
         Args:
             num_classes: the number of classes K, at least 2.
             teacher: the network that teaches, or a `Teacher` of it, for a method that has one.
+            weight: (K,), of the classes; None: all count alike.
 
         Raises:
             ValueError: for a number that is out of its range for so many classes.
         """
-        return self.row.build(self.dialect, self.numbers, num_classes=num_classes, teacher=teacher)
+        return self.row.build(
+            self.dialect, self.numbers, num_classes=num_classes, teacher=teacher, weight=weight
+        )
 
 
 class RunTeacher(
@@ -162,8 +241,9 @@ class RunTeacher(
     """A network that a run has trained; where that run lies is no part of what it teaches.
 
     Attributes:
-        run: directory of the run whose network teaches; with --teacher-weights, the name of that
-            network.
+        run: directory of the run whose network teaches; or timm/NAME, or another name of a network,
+            which is then trained first, alike, in a directory beside this run's; with
+            --teacher-weights, the name of that network.
         epoch: teach with the weights that were kept after this epoch. Default: the final ones.
         cache: ask the network that teaches once for every view of every image, and store its
             answers, as `float32` (exactly), `float16` or `top-K`, as in top-10; `none`: it is asked
@@ -193,7 +273,8 @@ class WeightsTeacher(
 
     Attributes:
         model: name of the network, as of a student.
-        weights: safetensors file with the weights of the network that teaches.
+        weights: file with the weights of the network that teaches, as of a student, or a run; its
+            classes must be the data's: fine-tune others first.
         cache: as of a run that teaches.
     """
 
@@ -233,10 +314,22 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_types(self)
         check_integer("seed", self.seed, minimum=0)
+        if self.recipe.class_weights != "none":
+            self.method.row.check_takes_weight(self.method.dialect)
+        for name in ("learning_rate", "weight_decay"):
+            if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
+                raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")
         if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
         if self.teacher is None:
             return
+        data = self.recipe.data
+        if "none" not in (self.teacher.cache, data.augmentation) and data.sampler == "balanced":
+            raise ValueError(
+                "Expected no `teacher_cache` with the `sampler` balanced, unless `augmentation` is "
+                f"none, got {self.teacher.cache}: an image that comes several times in an epoch is "
+                "another one each time."
+            )
         if not self.method.has_teacher:
             raise ValueError(
                 f"Expected no `teacher` for the method {self.method.name}, which no network "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from tfkd.runs import files
@@ -40,21 +41,10 @@ def check_shapes(model: nn.Module, file: Path) -> None:
         FileNotFoundError: if there is no such file.
         ValueError: naming the file, if it is damaged, or of other tensors than the network's.
     """
-    from safetensors import safe_open
-
     if not file.is_file():
         raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
-
-    def kinds(source: Any) -> dict[str, str]:
-        with safe_open(source, framework="pt") as content:
-            slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118
-            # Names of numbers: F64, BF16; of integers: I64, U8, BOOL.
-            return {
-                name: _kind(own.get_dtype().startswith(("F", "BF")), own.get_shape())
-                for name, own in slices.items()
-            }
-
-    wrong = list(_misfits(model, _read(kinds, file, file)))
+    found = {n: _kind(own.is_floating_point(), own.shape) for n, own in read_sizes(file).items()}
+    wrong = list(_misfits(model, found))
     if wrong:
         others = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
         raise ValueError(f"The weights in {file} do not fit the model: {wrong[0]}{others}.")
@@ -75,6 +65,30 @@ def _misfits(model: nn.Module, found: dict[str, str]) -> Iterator[str]:
 
 def _kind(floating: bool, shape: Sequence[int]) -> str:
     return f"{'numbers' if floating else 'integers'} {tuple(shape)}"
+
+
+def read_sizes(file: Path) -> dict[str, Tensor]:
+    """Read the header of a safetensors file alone.
+
+    Returns:
+        Tensors on the device `meta`, of float32 for every kind of numbers, of int64 for integers.
+    """
+    from safetensors import safe_open
+
+    def sizes(source: Any) -> dict[str, Tensor]:
+        with safe_open(source, framework="pt") as content:
+            slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118
+            # Names of numbers: F64, BF16; of integers: I64, U8, BOOL.
+            return {
+                name: torch.empty(
+                    own.get_shape(),
+                    dtype=torch.float32 if own.get_dtype().startswith(("F", "BF")) else torch.int64,
+                    device="meta",
+                )
+                for name, own in slices.items()
+            }
+
+    return _read(sizes, file, file)
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -16,10 +17,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from tfkd._checks import check_choice, did_you_mean
+from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER, name_and_root
-from tfkd.runs.circumstances import Circumstances
+from tfkd.runs.circumstances import PLACES, Circumstances
 from tfkd.runs.files import why
-from tfkd.runs.options import ALIASES, option_at, options, value_of
+from tfkd.runs.options import ALIASES, Option, option_at, options, value_of
+from tfkd.runs.preparation import prepared, without_own
 from tfkd.runs.recipes import defaults
 from tfkd.runs.schedules import Step
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings
@@ -48,7 +51,8 @@ def nested(written: Mapping[str, Any]) -> Written:
         typed = _unabbreviated(name)
         option = options().get(typed)
         if isinstance(value, Mapping):
-            _put_all(result, _parts().get(typed, (typed,)), value)
+            path = (typed,) if option is None else option.path
+            _put_all(result, _parts().get(typed, path), value)
         else:
             _put(result, (typed,) if option is None else option.path, value)
     return _as_typed(result)
@@ -70,7 +74,8 @@ def _parts() -> dict[str, tuple[str, ...]]:
 
 
 def _put_all(into: Written, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
-    if path not in _parts().values():
+    option = option_at(path)
+    if path not in _parts().values() and not (option is not None and option.is_mapping):
         raise _unknown(path)
     for name, value in values.items():
         inner = (*path, _unabbreviated(name))
@@ -86,6 +91,9 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         option = option_at((*path, "run" if path == ("teacher",) else "name"))
     if option is None:
         raise _unknown(path)
+    if option.is_mapping and value is not None:
+        _put_all(into, path, _pairs(option, value))
+        return
     path = option.path
     if value is None and not option.may_be_none:
         return
@@ -98,13 +106,29 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
         )
 
 
+def _pairs(option: Option, value: object) -> dict[str, str]:
+    """What is written as NAME=VALUE, once or several times."""
+    found: dict[str, str] = {}
+    for word in value if isinstance(value, (list, tuple)) else [value]:
+        name, equals, said = str(word).partition("=")
+        if not equals or not name or not said:
+            raise ValueError(f"Expected NAME=VALUE for `{option.name}`, got {word!r}.")
+        if found.setdefault(name, said) != said:
+            raise ValueError(f"Expected one value of `{name}`, got {found[name]} and {said}.")
+    return found
+
+
 def _unknown(path: tuple[str, ...]) -> ValueError:
     hint = did_you_mean(path[-1], options())
     return ValueError(f"Expected a name of an option, got {'.'.join(path)[:200]!r}.{hint}")
 
 
 def _as_typed(written: Written) -> Written:
-    """The same, with a teacher that is stored by its kind as it is typed."""
+    """The same, with a teacher that is stored by its kind as it is typed, and timm's optimisers."""
+    optimizer = written.get("recipe", {}).get("optimizer", {})
+    name = optimizer.get("name", "timm")
+    if name not in _variants()["optimizer"]:
+        optimizer |= {"name": "timm", "algorithm": name}
     teacher = written.get("teacher")
     if teacher is not None and "kind" in teacher:
         check_choice("kind", teacher.pop("kind"), ("run", "weights"))
@@ -155,6 +179,8 @@ def make_recipe(
 ) -> tuple[Recipe, Circumstances]:
     """Return a recipe that somebody wrote down, and the circumstances with the place of its data.
 
+    How photographs are shown is said in it, as `tfkd.runs.preparation.prepared` fills it in.
+
     Args:
         written: the part `recipe` of what `nested` returns.
         circumstances: that may say where the data lie.
@@ -162,22 +188,30 @@ def make_recipe(
     Raises:
         ValueError: for a value that cannot be.
     """
-    data = written.get("data", {}).get("name", "digits")
-    name, root = name_and_root(data, circumstances.data_root)
+    places = circumstances.places or Places()
+    data = written.get("data", {}).get("name", FOLDER if places.of_a_folder else "digits")
+    if data == FOLDER and places.of_a_folder:
+        name, root = FOLDER, places.root
+    else:
+        name, root = name_and_root(data, places.root)
     if name == "digits" and root is not None:
         raise ValueError(
             f"Expected no `data_root` for digits, which come with scikit-learn, got {root}."
         )
     written = {**written, "data": {**written.get("data", {}), "name": name}}
-    recipe = changed(defaults(name).recipe, written)
-    return recipe, msgspec.structs.replace(circumstances, data_root=root)
+    recipe = prepared(changed(defaults(name).recipe, written))
+    if recipe.weights is not None:  # wherever the run is trained
+        weights = str(Path(recipe.weights).expanduser().absolute())
+        recipe = msgspec.structs.replace(recipe, weights=weights)
+    return recipe, circumstances.with_places(replace(places, root=root).absolute())
 
 
 def changed(recipe: Recipe, written: Mapping[str, Any]) -> Recipe:
     """Return a recipe with what was written changed.
 
-    Another optimiser or schedule keeps the numbers that it has in common with the one before. With
-    other `epochs` the milestones of the schedule move in proportion, unless they are given.
+    Another optimiser or schedule keeps the numbers that it has in common with the one before, but
+    for learning rate and weight decay, which are an optimiser's own. With other `epochs` the
+    milestones of the schedule move in proportion, unless they are given.
 
     Args:
         recipe: that is changed.
@@ -236,11 +270,29 @@ def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
     known = ("name", *variants[name].__struct_fields__)
     for field in written:
         if field not in known:
-            raise ValueError(f"Expected no `{field}` for the {part} {name}, got {written[field]}.")
+            called = {**before, **written}.get("algorithm", name) if name == "timm" else name
+            raise ValueError(
+                f"Expected no `{field}` for the {part} {called}, got {written[field]}."
+            )
     kept = {field: value for field, value in before.items() if field in known}
+    if part == "optimizer":
+        kept = _without_own_numbers(kept, written)
+    if name == "timm" and "algorithm" not in {**kept, **written}:
+        raise ValueError("Expected the name of an optimiser of timm for `optimizer`, got timm.")
     if name == "step" and "milestones" not in {**kept, **written}:
         raise ValueError("Expected `milestones` for the schedule step, got none.")
     return {**kept, **written}
+
+
+def _without_own_numbers(before: Mapping[str, Any], written: Mapping[str, Any]) -> Written:
+    """What another optimiser keeps: no learning rate and weight decay of the one before."""
+    if all(written.get(part, before.get(part)) == before.get(part) for part in _WHICH):
+        return dict(before)
+    return {name: value for name, value in before.items() if name not in _ITS_OWN}
+
+
+_WHICH = ("name", "algorithm")
+_ITS_OWN = ("algorithm", "learning_rate", "weight_decay")
 
 
 def _teacher(written: Mapping[str, Any]) -> Written:
@@ -267,7 +319,8 @@ def merged(first: Written, second: Written) -> Written:
     """Return what two sources say together, of which the second has the last word.
 
     Where it names another optimiser, schedule, method or folder, what the first said of its own
-    goes as far as it does not suit that.
+    goes as far as it does not suit that; where it names another student or data set, how the first
+    student is shown photographs goes, as far as that student says it itself.
 
     Args:
         first: as `nested` returns it.
@@ -283,13 +336,26 @@ def merged(first: Written, second: Written) -> Written:
         name = other.get(part, {}).get("name")
         if part in recipe and name in variants:
             kept = ("name", *variants[name].__struct_fields__)
-            first["recipe"][part] = {n: v for n, v in recipe[part].items() if n in kept}
+            said = {n: v for n, v in recipe[part].items() if n in kept}
+            if part == "optimizer" and "name" in said:
+                said = _without_own_numbers(said, other[part])
+            first["recipe"][part] = said
     method, another = (said.get("method", {}).get("name") for said in (first, second))
     if method != another and None not in (method, another):
         first["method"].pop("numbers", None)
+    if _another(recipe, other, "student") or _another(
+        recipe.get("data", {}), other.get("data", {}), "name"
+    ):
+        first.setdefault("recipe", {})["data"] = without_own(recipe)
     if recipe.get("data", {}).get("name") == FOLDER and "name" in other.get("data", {}):
-        first.get("circumstances", {}).pop("data_root", None)
+        for place in PLACES:
+            first.get("circumstances", {}).pop(place, None)
     return _joined(first, second)
+
+
+def _another(first: Mapping[str, Any], second: Mapping[str, Any], name: str) -> bool:
+    """Whether both name something, and not the same."""
+    return None not in (first.get(name), second.get(name)) and first[name] != second[name]
 
 
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
@@ -302,7 +368,8 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Written:
 def read_written(file: Path) -> Written:
     """Read what somebody wrote down in a YAML or JSON file.
 
-    Of a run's settings.json, the teacher lies where that run found it.
+    Of a run's settings.json, the teacher and the weights that it started from lie where that run
+    found them.
 
     Args:
         file: as `tfkd.runs.plain_yaml.read_plain_yaml` takes it.
@@ -314,9 +381,11 @@ def read_written(file: Path) -> Written:
     from tfkd.runs.plain_yaml import read_plain_yaml  # only here, for a quick start
 
     written = read_plain_yaml(file)
-    teacher = written.get("teacher")
-    if "circumstances" in written and isinstance(teacher, dict):
-        for place in ("run", "weights"):
-            if isinstance(teacher.get(place), str):
-                teacher[place] = os.path.normpath(file.parent / teacher[place])
+    places = {"teacher": ("run", "weights"), "recipe": ("weights",)}
+    for part, names in places.items() if "circumstances" in written else ():
+        values = written.get(part)
+        if isinstance(values, dict):
+            for name in names:
+                if isinstance(values.get(name), str):
+                    values[name] = os.path.normpath(file.parent / values[name])
     return written

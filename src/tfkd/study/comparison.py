@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from tfkd.method_table import BASELINE, METHODS, find_method
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
@@ -25,6 +23,9 @@ def comparison(
     teacher_cache: str = "none",
 ) -> Study:
     """Plan a comparison of methods with their defaults.
+
+    Student and teacher see the same images, prepared as the student asks for them (as `base` says):
+    a teacher that is shown others than its student would teach something else.
 
     Args:
         base: data, student and recipe of every run.
@@ -55,7 +56,7 @@ def comparison(
             Arm(
                 name,
                 MethodSettings(method),
-                replace(base, student=student),
+                base.for_student(student),
                 teacher=None if taught_by is None else f"{taught_by}/{BASELINE}",
                 teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
                 baseline=None if method == BASELINE else baseline,

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from msgspec.structs import replace
 
-from tfkd.data import DataSettings, ImageData, load_data
+from tfkd.data import DataSettings, ImageData, Places, load_data
 from tfkd.runs import Recipe, RunDirectory, RunSettings
 from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import threads_of
@@ -57,7 +56,7 @@ class Costs:
         self,
         data: Mapping[DataSettings, ImageData],
         *,
-        data_root: str | None,
+        data_root: str | Places | None,
         workers: int,
         measure: Measure | None,
     ) -> None:
@@ -82,7 +81,8 @@ class Costs:
     def step(self, recipe: Recipe) -> tuple[float, float]:
         """Return the seconds for each image of a training step and of a forward pass."""
         shape = self.shape(recipe.data)
-        key = (recipe.student, shape, recipe.batch_size, recipe.mixed_precision)
+        options = tuple(sorted(recipe.model_option.items()))
+        key = (recipe.student, options, shape, recipe.batch_size, recipe.mixed_precision)
         if key not in self._steps:
             self._steps[key] = self._measure(recipe, shape)
         return self._steps[key]
@@ -115,7 +115,7 @@ def estimate(
     root: Path,
     *,
     jobs: int = 1,
-    data_root: str | None = None,
+    data_root: str | Places | None = None,
     workers: int = 0,
     data: Mapping[DataSettings, ImageData] | None = None,
     measure: Measure | None = None,
@@ -180,7 +180,7 @@ def estimate_run(settings: RunSettings, data: ImageData, *, workers: int) -> flo
     passes = recipe.epochs
     if settings.teacher is not None and settings.teacher.cache != "none":
         passes = min(passes, recipe.data.views or passes)
-    return seconds + passes * costs.teaching(replace(recipe, student=teacher))
+    return seconds + passes * costs.teaching(recipe.for_student(teacher))
 
 
 def _teacher_of(settings: RunSettings) -> str | None:

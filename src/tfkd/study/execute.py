@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,9 +14,10 @@ from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import LocalProcesses, ThisProcess, cores
 from tfkd.study.executors.run_trainer import Report, RunTrainer
 from tfkd.study.plan import PlannedRun
-from tfkd.study.progress import StudyProgress, tell
+from tfkd.study.progress import StudyProgress, Telling
 from tfkd.train.continuation import check_settings
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 BUSY_SECONDS = 1.0
 """How long a run that another process trains is left alone."""
@@ -88,9 +88,10 @@ def execute(
             left.append(run)
         else:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
-    with _executor(executor, trainer, partial(tell, progress), jobs, len(left)) as place:
+    with _executor(executor, trainer, Telling(progress), jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
         try:
             failures = _train_all(left, root, place, progress)

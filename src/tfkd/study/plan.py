@@ -107,7 +107,7 @@ class PlannedRun(Struct, frozen=True):
     after: str | None = None
 
     def is_of(self, settings: RunSettings) -> bool:
-        """Return whether settings are its own, wherever its teacher lies."""
+        """Return whether settings are its own, wherever files of others lie."""
         return _without_place(settings) == _without_place(self.settings)
 
 
@@ -216,9 +216,12 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _without_place(settings: RunSettings) -> RunSettings:
-    if settings.teacher is None:
-        return settings
-    return replace(settings, teacher=settings.teacher.moved(lambda _: ""))
+    recipe, teacher = settings.recipe, settings.teacher
+    if recipe.weights is not None:
+        recipe = replace(recipe, weights="")
+    if teacher is not None:
+        teacher = teacher.moved(lambda _: "")
+    return replace(settings, recipe=recipe, teacher=teacher)
 
 
 def repeats(count: int, folds: int | None) -> str:

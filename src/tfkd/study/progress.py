@@ -100,17 +100,23 @@ class SilentStudy:
         """One more run."""
 
 
-def tell(progress: StudyProgress, name: str, what: EpochRecord | Moment | str) -> None:
-    """Tell what came from where a run is trained.
+class Telling:
+    """Tells what comes from where runs are trained; a remark that several make is told once.
 
     Args:
         progress: that is told.
-        name: of the run.
-        what: an epoch that is done, where the run is, or a remark.
     """
-    if isinstance(what, Moment):
-        progress.at(name, what)
-    elif isinstance(what, str):
-        progress.remark(what)
-    else:
-        progress.epoch(name, what)
+
+    def __init__(self, progress: StudyProgress) -> None:
+        self._progress = progress
+        self._remarks: set[str] = set()
+
+    def __call__(self, name: str, what: EpochRecord | Moment | str) -> None:
+        """Tell of a run: an epoch that is done, where it is, or a remark."""
+        if isinstance(what, Moment):
+            self._progress.at(name, what)
+        elif isinstance(what, EpochRecord):
+            self._progress.epoch(name, what)
+        elif what not in self._remarks:
+            self._remarks.add(what)
+            self._progress.remark(what)

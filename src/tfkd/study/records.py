@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,12 +88,18 @@ class Collected(NamedTuple):
     left_out: list[str]
 
 
-def collect(study: Study, root: Path) -> Collected:
+def collect(
+    study: Study,
+    root: Path,
+    *,
+    also: Callable[[Record, RunDirectory, Result], None] = lambda record, directory, result: None,
+) -> Collected:
     """Return the records of the runs that are finished, in the order of the plan.
 
     Args:
         study: the plan.
         root: the study's directory.
+        also: called with each; a run of which it raises `ValueError` or `OSError` is left out.
     """
     arms = {arm.name: arm for arm in study.arms}
     records, left_out = [], []
@@ -108,8 +115,10 @@ def collect(study: Study, root: Path) -> Collected:
             first = data.setdefault((run.settings.recipe.data, run.settings.seed), own)
             if (differing := how_they_differ(first, own)) is not None:
                 raise ValueError(f"Expected the data of the runs before it, {differing}.")
-            records.append(_record(study, arms, run, result, root))
-        except (ValueError, FileNotFoundError) as error:
+            record = _record(study, arms, run, result, root)
+            also(record, directory, result)
+            records.append(record)
+        except (ValueError, OSError) as error:
             left_out.append(f"{run.name}: {error}")
     return Collected(records, left_out)
 
@@ -194,7 +203,7 @@ def snapshot_accuracy(directory: RunDirectory, epoch: int) -> float:
                 return kept.metrics.accuracy
         except ValueError:
             pass
-    metrics = evaluate_run(directory.path, epoch=epoch)
+    metrics = evaluate_run(directory.path, epoch=epoch).metrics
     files.write_json(file, _Kept(metrics, _digest(metrics)))
     return metrics.accuracy
 

@@ -13,8 +13,12 @@ from tfkd.study.plan import PlannedRun, Study
 from tfkd.study.progress import StudyBeginning, StudyProgress
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
-from tfkd.train.student import check_student
+from tfkd.train.event_writer import check_event_writer
+from tfkd.train.memory import check_memory
+from tfkd.train.smallest_share import check_batch_size
+from tfkd.train.student import check_student, what_a_student_is
 from tfkd.train.teacher_network import check_teacher
+from tfkd.train.weights.start import check_start
 
 
 def run_study(
@@ -52,6 +56,8 @@ def run_study(
         RunsFailedError: if runs failed; the others are finished.
     """
     circumstances = circumstances or Circumstances()
+    if circumstances.tensorboard:
+        check_event_writer()
     runs = study.runs(root)
     progress.doing("reading the data")
     data = check_runs(study, runs, root, circumstances, other_data=other_data)
@@ -103,24 +109,25 @@ def check_runs(
     for run in runs:
         settings, seed = run.settings.recipe.data, run.settings.seed
         if settings not in sources:
-            sources[settings] = load_source(settings, root=circumstances.data_root)
+            sources[settings] = load_source(settings, root=circumstances.places)
         if (settings, seed) not in splits:
-            data = split_source(
-                sources[settings], settings, seed=seed, root=circumstances.data_root
-            )
+            data = split_source(sources[settings], settings, seed=seed, root=circumstances.places)
             splits[settings, seed] = data, identify(data)
         directory = run_directory(root, run.name)
         check_settings(directory, run.settings)
         check_data(directory, splits[settings, seed][1], other_data=other_data)
         if directory.result() is not None:
             check_teacher(directory, run.settings)
+            check_start(directory, run.settings)
             kept = Circumstances(save_epochs=run.save_epochs)
             check_snapshots(directory, kept)
-    students: set[tuple[str, DataSettings]] = set()
+    students: set[object] = set()
     for arm in study.arms:
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
-        if (arm.recipe.student, arm.recipe.data) not in students:
-            students.add((arm.recipe.student, arm.recipe.data))
+        check_memory(arm.recipe, data)
+        if (network := what_a_student_is(arm.recipe)) not in students:
+            students.add(network)
             check_student(arm.recipe, data)
+        check_batch_size(arm.recipe, data)
     return {settings: data for (settings, seed), (data, _) in splits.items() if seed == 0}

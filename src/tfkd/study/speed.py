@@ -16,8 +16,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from tfkd.data import DataSettings, ImageData, MemoryImages, load_data, make_loader
-from tfkd.models import create_model
+from tfkd.data import DataSettings, ImageData, MemoryImages, Places, load_data, make_loader
 from tfkd.runs import Recipe
 
 # Training images, test images, classes, channels and side in pixels of the data sets as published,
@@ -65,7 +64,7 @@ def shape_of(data: ImageData) -> DataShape:
     )
 
 
-def data_shape(settings: DataSettings, *, root: str | None = None) -> DataShape:
+def data_shape(settings: DataSettings, *, root: str | Places | None = None) -> DataShape:
     """Return the numbers of a data set, from the data or, where they are missing, as published.
 
     Args:
@@ -130,7 +129,9 @@ def _steps(
     recipe: Recipe, shape: DataShape, device: torch.device
 ) -> Callable[[int], tuple[_Step, _Step]]:
     """From a size of batches to a training step and a forward pass."""
-    model = create_model(recipe.student, num_classes=shape.classes, in_channels=shape.channels)
+    model = recipe.build_student(
+        num_classes=shape.classes, in_channels=shape.channels, image_size=shape.image_size
+    )
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(recipe.mixed_precision)

@@ -1,6 +1,38 @@
-"""How a run comes about."""
+"""How a run comes about, and what its network is used for."""
 
-from tfkd.train.evaluate import evaluate_run
-from tfkd.train.run import train_run
+from typing import TYPE_CHECKING
 
-__all__ = ["evaluate_run", "train_run"]
+from tfkd._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from tfkd.train.run import train_run
+    from tfkd.train.trained.evaluate import evaluate_run
+    from tfkd.train.trained.evaluation import Evaluation
+    from tfkd.train.trained.export.export import export_run
+    from tfkd.train.trained.network import TrainedNetwork, load
+    from tfkd.train.trained.predict import predict_files
+    from tfkd.train.trained.prediction import Prediction
+
+__all__ = [
+    "Evaluation",
+    "Prediction",
+    "TrainedNetwork",
+    "evaluate_run",
+    "export_run",
+    "load",
+    "predict_files",
+    "train_run",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "run": ("train_run",),
+        "trained.evaluate": ("evaluate_run",),
+        "trained.evaluation": ("Evaluation",),
+        "trained.export.export": ("export_run",),
+        "trained.network": ("TrainedNetwork", "load"),
+        "trained.predict": ("predict_files",),
+        "trained.prediction": ("Prediction",),
+    },
+)

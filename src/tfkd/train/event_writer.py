@@ -8,7 +8,14 @@ from pathlib import Path
 
 from msgspec import structs
 
+from tfkd.models._extra import needs_extra
 from tfkd.runs import EpochRecord
+
+
+def check_event_writer() -> None:
+    """Raise `ModuleNotFoundError` with the line that mends it if TensorBoard is not installed."""
+    with needs_extra("`tensorboard`"):
+        import torch.utils.tensorboard  # noqa: F401
 
 
 @contextlib.contextmanager
@@ -25,6 +32,7 @@ def event_writer(
     if not active:
         yield lambda record: None
         return
+    check_event_writer()
     from torch.utils.tensorboard import SummaryWriter
 
     writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)

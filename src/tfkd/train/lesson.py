@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from tfkd.data import ImageData, Loader, make_loader
-from tfkd.runs.settings import RunSettings
-from tfkd.train.evaluate import measuring_loader
+from tfkd.runs.settings import Recipe, RunSettings
+from tfkd.train.logits import measuring_loader
 from tfkd.train.progress import Progress
 from tfkd.train.teacher_cache import cached_teacher
 from tfkd.train.teacher_network import load_teacher
@@ -84,8 +84,31 @@ def make_lesson(
     if settings.teacher is not None:
         network = load_teacher(settings.teacher, data, other_data=other_data)
         teacher = _teacher(network, settings, data, accelerator, workers, progress)
-    criterion = settings.method.build(num_classes=data.num_classes, teacher=teacher)
+    criterion = settings.method.build(
+        num_classes=data.num_classes, teacher=teacher, weight=class_weights(settings.recipe, data)
+    )
     return Lesson(data, train, validation, teacher, criterion.to(accelerator.device))
+
+
+def class_weights(recipe: Recipe, data: ImageData) -> Tensor | None:
+    """Return the weights of the classes in the loss, (K,); None: all count alike.
+
+    Balanced, class k of n_k of n training images weighs n / (K · n_k), as
+    `sklearn.utils.class_weight.compute_class_weight` has it.
+
+    Raises:
+        ValueError: naming a class without a training image.
+    """
+    if recipe.class_weights == "none":
+        return None
+    counts = data.train.labels.bincount(minlength=data.num_classes)
+    if bool((counts == 0).any()):
+        missing = data.classes[int(counts.argmin())]
+        raise ValueError(
+            f"Expected training images of every class for `class_weights` balanced, got none of "
+            f"{missing}."
+        )
+    return (counts.sum() / (data.num_classes * counts.double())).float()
 
 
 def _teacher(

@@ -28,12 +28,14 @@ from tfkd.train.checkpoint.file import write_checkpoint
 from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
-from tfkd.train.evaluate import measuring_loader
-from tfkd.train.event_writer import event_writer
+from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.lesson import make_lesson
+from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
+from tfkd.train.memory import check_memory
 from tfkd.train.progress import Beginning, Progress
+from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.stepper import Stepper
@@ -41,6 +43,7 @@ from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
 from tfkd.train.teacher_network import check_teacher, digest_of_teacher
+from tfkd.train.weights.start import check_start, digest_of_start
 
 
 class Training:
@@ -74,16 +77,31 @@ class Training:
         torch.backends.cudnn.deterministic = True
         # All that may be wrong is found before anything is written.
         progress.doing("reading the data")
-        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.data_root)
-        identity, teacher_digest = identify(data), digest_of_teacher(settings)
+        data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
+        identity, start_digest = identify(data), digest_of_start(settings)
+        teacher_digest = digest_of_teacher(settings)
         if not overwrite:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
+            check_start(run, settings)
         settings.method.check(data.num_classes)
+        check_memory(settings.recipe, data)
+        if circumstances.tensorboard:
+            check_event_writer()
         progress.doing(f"making {settings.recipe.student}")
         self.student = make_student(settings, data, accelerator)
+        share = smallest_share(
+            self.student.network,
+            settings.recipe,
+            data,
+            processes=accelerator.num_processes,
+            device=accelerator.device,
+            still=self.student.still,
+        )
         parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
         progress.found(Beginning(data, settings, circumstances, parameters))
+        if self.student.remark is not None:
+            progress.remark(self.student.remark)
         self.lesson = make_lesson(
             settings,
             data,
@@ -98,6 +116,7 @@ class Training:
             batch_size=settings.recipe.batch_size,
             accumulation=settings.recipe.gradient_accumulation,
             processes=accelerator.num_processes,
+            smallest_share=share,
         )
         self.stepper = Stepper(
             self.student,
@@ -122,7 +141,14 @@ class Training:
             if not goes_on:
                 remove_run(run)  # what was trained there anew, or is left of what failed
             environment = describe_environment(accelerator.device, accelerator.num_processes)
-            run.claim(settings, circumstances, identity, environment, teacher_digest=teacher_digest)
+            run.claim(
+                settings,
+                circumstances,
+                identity,
+                environment,
+                teacher_digest=teacher_digest,
+                start_digest=start_digest,
+            )
 
     def finish(self) -> Result:
         """Train the epochs that are left, measure, and write the result."""
@@ -174,7 +200,7 @@ class Training:
         """Train the batches of the epoch that are left."""
         state, stepper, epoch = self.state, self.stepper, self.state.epochs_done
         started = time.perf_counter() - state.epoch_seconds
-        self.student.model.train()
+        self.student.train()
         remaining = self.lesson.train.batches(epoch, skip=state.batches_done)
         for place in self.plan.places(state.batches_done):
             batch = next(remaining)
@@ -184,7 +210,7 @@ class Training:
             state.totals.add(loss, logits, batch.labels)
             self.progress.step()
             if place.ends:
-                stepper.end()
+                stepper.end(number=epoch * self.plan.steps + place.step + 1)
                 done = place.batch + 1
                 # Behind the last step all are done, also a batch that is too small to be trained.
                 state.batches_done = self.plan.batches if done == self.plan.trained else done
@@ -263,7 +289,7 @@ class Training:
 
     def _predict(self, loader: Loader, split: str) -> tuple[Tensor, Tensor]:
         """Return logits and labels of a split; end the run if those are none that metrics take."""
-        network, accelerator = self.student.network, self.accelerator
+        network, accelerator = self.student.measured, self.accelerator
         logits, labels = predict(network, loader, accelerator, between=self._between_steps)
         if not bool(logits.amax(1).isfinite().all()):
             what = f"A logit of the {split} split is not finite after the step"
@@ -271,7 +297,7 @@ class Training:
         return logits, labels
 
     def _save_weights(self, epoch: int | None) -> None:
-        weights = sharding.whole(self.student.network.state_dict())
+        weights = sharding.whole(self.student.measured.state_dict())
         if self.accelerator.is_main_process:
             save_tensors(self.run.weights_file(epoch), weights)
 

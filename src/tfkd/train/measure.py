@@ -14,8 +14,8 @@ from tfkd.metrics import all_metrics
 from tfkd.runs.contents import CacheSummary, Metrics, Result, Samples, TrainMetrics
 from tfkd.teachers import CachedTeacher
 from tfkd.train.checkpoint.state import TrainingState
-from tfkd.train.evaluate import predict_split
 from tfkd.train.lesson import Lesson
+from tfkd.train.logits import predict_split
 
 
 def predict(

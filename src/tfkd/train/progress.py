@@ -37,7 +37,7 @@ class Progress(Protocol):
         """Before training: what was found, and what will be done."""
 
     def remark(self, text: str) -> None:
-        """Say a sentence that a person should read."""
+        """Before training: a sentence that whoever started the run should read."""
 
     def teacher(self, done: int, total: int) -> None:
         """Before training: so many outputs of the teacher are stored, of so many."""

@@ -16,6 +16,7 @@ from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.stopping import launcher, noted_signals
 from tfkd.train.teacher_network import check_apart, check_teacher
+from tfkd.train.weights.start import check_start
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -128,9 +129,10 @@ def _finished(
     if result is None:
         return None
     check_teacher(run, settings)
+    check_start(run, settings)
     check_snapshots(run, circumstances)
     with contextlib.suppress(FileNotFoundError):  # without the data nobody can tell
-        root = circumstances.data_root or run.stored().circumstances.data_root
+        root = circumstances.places or run.stored().circumstances.places
         data = load_data(settings.recipe.data, seed=settings.seed, root=root)
         check_data(run, identify(data), other_data=other_data)
     run.clear_finished()

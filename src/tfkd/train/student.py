@@ -7,12 +7,20 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from msgspec.structs import replace
 from torch import nn
 
 from tfkd.data import ImageData
-from tfkd.models import create_model, model_names
-from tfkd.runs import SGD, AdamW, Recipe, RunSettings
+from tfkd.models.create import check_pretrained
+from tfkd.models.preparation import check_image_size
+from tfkd.runs import Recipe, RunSettings
+from tfkd.runs.optimizers import Optimizer
+from tfkd.train.average import WeightAverage
+from tfkd.train.freezing import freeze
+from tfkd.train.optimizer import make_optimizer, parameter_groups
 from tfkd.train.seeds import weights_seed
+from tfkd.train.weights.file import weights_file
+from tfkd.train.weights.fit import load_start
 
 
 @dataclass(frozen=True)
@@ -20,50 +28,115 @@ class Student:
     """A network that is trained.
 
     Attributes:
-        network: itself; its weights are those of the run.
+        network: itself.
         model: the same as Accelerate has prepared it, which is what is called in training.
         optimizer: Accelerate's, around torch's.
+        settings: of the optimiser.
+        parameters: names of the parameters that the optimiser changes, in its order.
+        still: norms of what is frozen, whose averages are not to move.
+        average: of its weights over the steps; None: none is taken.
+        remark: what has to be said of what it started from; None: nothing.
     """
 
     network: nn.Module
     model: nn.Module
     optimizer: Any
+    settings: Optimizer
+    parameters: tuple[str, ...]
+    still: tuple[nn.Module, ...] = ()
+    average: WeightAverage | None = None
+    remark: str | None = None
+
+    @property
+    def measured(self) -> nn.Module:
+        """The network whose weights are those of the run: the average, if one is taken."""
+        return self.network if self.average is None else self.average.network
+
+    def train(self) -> None:
+        """Go into training mode, but for what is frozen."""
+        self.model.train()
+        for norm in self.still:
+            norm.eval()
 
 
 def make_student(settings: RunSettings, data: ImageData, accelerator: Accelerator) -> Student:
-    """Build the student of a run, with its initial weights."""
+    """Build the student of a run, with its initial weights.
+
+    Raises:
+        ValueError: if it does not fit the data, or settings do not fit it.
+    """
+    recipe = settings.recipe
     torch.manual_seed(weights_seed(settings.seed))
-    network = create_model(
-        settings.recipe.student,
-        num_classes=data.num_classes,
-        in_channels=data.channels,
-        pretrained=settings.recipe.pretrained,
-    )
-    _check_images(network, settings.recipe.student, data)
+    network, remark = _with_weights(recipe, data)
+    norms = freeze(network, recipe.freeze, name=recipe.student)
+    _check_average(recipe, sharded=bool(accelerator.is_fsdp2))
     network = laid_out(
         network,
         device=accelerator.device,
         processes=accelerator.num_processes,
         sharded=bool(accelerator.is_fsdp2),
     )
-    model, optimizer = accelerator.prepare(network, _optimizer(network, settings.recipe.optimizer))
-    return Student(network, model, optimizer)
+    groups = parameter_groups(network, recipe.optimizer, name=recipe.student)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    parameters = tuple(names[id(own)] for group in groups for own in group["params"])
+    model, optimizer = accelerator.prepare(network, make_optimizer(groups, recipe.optimizer))
+    average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
+    modules = dict(network.named_modules())
+    still = tuple(modules[name] for name in norms)
+    return Student(network, model, optimizer, recipe.optimizer, parameters, still, average, remark)
 
 
 def check_student(recipe: Recipe, data: ImageData) -> None:
-    """Check that a recipe's network takes images of these data; nothing is downloaded.
+    """Check that a recipe's network takes images of these data, and its settings fit it.
+
+    Nothing is downloaded: of timm's weights it is seen whether they can be had.
 
     Raises:
+        FileNotFoundError: if the weights that it starts from are not there.
+        ConnectionError: if timm's weights are not there, and cannot be downloaded.
         ValueError: if nobody knows the network, or it does not take them.
     """
-    network = create_model(recipe.student, num_classes=data.num_classes, in_channels=data.channels)
-    if recipe.pretrained and recipe.student in model_names():
-        create_model(recipe.student, num_classes=data.num_classes, pretrained=True)
+    if recipe.pretrained:
+        check_pretrained(recipe.student)
+    network, _ = _with_weights(replace(recipe, pretrained=False), data)
+    freeze(network, recipe.freeze, name=recipe.student)
+    parameter_groups(network, recipe.optimizer, name=recipe.student)
+
+
+def what_a_student_is(recipe: Recipe) -> object:
+    """Return what of a recipe `check_student` looks at, to be compared."""
+    optimizer = recipe.optimizer
+    options = tuple(sorted(recipe.model_option.items()))
+    weights = (recipe.pretrained, recipe.weights, recipe.freeze)
+    return (recipe.student, options, weights, optimizer.layer_decay, recipe.data)
+
+
+def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | None]:
+    """The network of a recipe with what it starts from, and a remark about it."""
+    network = recipe.build_student(
+        num_classes=data.num_classes,
+        in_channels=data.channels,
+        image_size=data.image_size,
+        pretrained=recipe.pretrained,
+    )
     _check_images(network, recipe.student, data)
+    if recipe.weights is None:
+        return network, None
+    remark = load_start(network, weights_file(recipe.weights), name=recipe.student)
+    return network, remark
+
+
+def _check_average(recipe: Recipe, *, sharded: bool) -> None:
+    if recipe.weight_average and sharded:
+        raise ValueError(
+            f"Expected no `weight_average` with FSDP, got {recipe.weight_average}: timm averages "
+            "whole networks."
+        )
 
 
 def _check_images(network: nn.Module, name: str, data: ImageData) -> None:
     """Check, with an empty image, that a network takes images of these data."""
+    check_image_size(name, data.image_size)
     size = (1, data.channels, data.image_size, data.image_size)
     was_training = network.training
     network.eval()
@@ -102,17 +175,3 @@ def laid_out(
         # torch's own would drop the activation that many of timm's batch norms have within them.
         network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     return network
-
-
-def _optimizer(network: nn.Module, settings: SGD | AdamW) -> torch.optim.Optimizer:
-    if isinstance(settings, AdamW):
-        return torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.nesterov,
-        weight_decay=settings.weight_decay,
-    )

@@ -22,6 +22,7 @@ from tfkd.runs.settings import RunSettings, RunTeacher, TeacherSettings
 from tfkd.teachers import CachedTeacher
 from tfkd.teachers.cache.description import DESCRIPTION
 from tfkd.teachers.cache.forms import StoredForm
+from tfkd.train.memory import at_once
 from tfkd.train.progress import Progress
 from tfkd.train.stopping import Signals, end, launcher
 
@@ -98,6 +99,7 @@ def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> 
         # Which pixels a file gives, and what is drawn for its crops, is theirs to say.
         packages = ("torchvision", "pillow")
         identity["decoding"] = ", ".join(f"{name} {package_version(name)}" for name in packages)
+        identity["seen"] = f"{data.fit} {data.crop_fraction}, {data.interpolation}"
     return identity
 
 
@@ -141,13 +143,18 @@ def _record(
     assert settings.teacher is not None
     form = settings.teacher.cache
     views, samples = number_of_views(settings, data), len(data.train)
-    _check_room(path.parent, views * samples * StoredForm(form).bytes_per_sample(data.num_classes))
+    needed = StoredForm(form).bytes_of_cache(
+        data.num_classes, samples=samples, views=views, largest=int(data.train.indices.max())
+    )
+    _check_room(path.parent, needed)
 
     def batches(batch_size: int) -> Iterator[tuple[Tensor, Tensor, int]]:
         loader = make_loader(
             data,
             data.train,
-            batch_size=batch_size,
+            batch_size=at_once(data, batch_size)
+            if accelerator.device.type == "cpu"
+            else batch_size,
             train=False,
             augment=True,
             seed=settings.seed,

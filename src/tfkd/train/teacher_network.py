@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from torch import nn
 
 from tfkd.data import ImageData, identify
@@ -12,20 +13,25 @@ from tfkd.data.identity import how_a_network_sees_them_differs
 from tfkd.models import create_model
 from tfkd.runs import RunDirectory, RunSettings, RunTeacher
 from tfkd.runs.settings import TeacherSettings
-from tfkd.runs.tensors import load_weights
+from tfkd.train.renormalised import Renormalised
+from tfkd.train.weights.file import weights_file
+from tfkd.train.weights.fit import load_whole
+from tfkd.train.weights.start import start_file
 
 
 def teacher_weights(teacher: TeacherSettings) -> Path:
     """Return the file of weights that teaches."""
     if isinstance(teacher, RunTeacher):
         return RunDirectory(teacher.run).weights_file(teacher.epoch)
-    return Path(teacher.weights)
+    return weights_file(teacher.weights)
 
 
 def load_teacher(
     settings: TeacherSettings, data: ImageData, *, other_data: bool = False
 ) -> nn.Module:
     """Load the network that teaches, and check that it fits the data.
+
+    A run whose images are normalised otherwise is given the student's as its own.
 
     Args:
         settings: of the teacher.
@@ -39,14 +45,20 @@ def load_teacher(
     """
     if not isinstance(settings, RunTeacher):
         model = create_model(
-            settings.model, num_classes=data.num_classes, in_channels=data.channels
+            settings.model,
+            num_classes=data.num_classes,
+            in_channels=data.channels,
+            image_size=data.image_size,
         )
-        load_weights(model, Path(settings.weights))
+        load_whole(model, weights_file(settings.weights), name=settings.model)
         return model
     run = RunDirectory(settings.run)
     model = run.load_model(settings.epoch)
     ours, theirs = identify(data), run.data()
-    differing = how_a_network_sees_them_differs(ours, theirs)
+    normalised = theirs
+    if ours.channels == theirs.channels:
+        normalised = replace(theirs, mean=ours.mean, std=ours.std)
+    differing = how_a_network_sees_them_differs(ours, normalised)
     if differing is not None:
         raise ValueError(f"Expected a `teacher` with the student's {differing} in {run.path}.")
     if ours.digests["test"] != theirs.digests["test"] and not other_data:
@@ -55,23 +67,28 @@ def load_teacher(
             "may have been trained on what the student is tested on. To go on all the same: "
             "--other-data."
         )
+    if (ours.mean, ours.std) != (theirs.mean, theirs.std):
+        return Renormalised(model, given=ours, own=theirs).eval()
     return model
 
 
 def check_apart(run: RunDirectory, settings: RunSettings) -> None:
-    """Check that a run is not to be written over the network that teaches it.
+    """Check that a run is not to be written over a network that it takes from elsewhere.
 
     Raises:
-        ValueError: naming the teacher's file.
+        ValueError: naming the file of the teacher, or of what the student starts from.
     """
-    if settings.teacher is None:
-        return
-    weights = teacher_weights(settings.teacher)
-    if weights.resolve().parent in (run.path.resolve(), run.snapshots_folder.resolve()):
-        raise ValueError(
-            f"Expected a `teacher` in another directory than the run that it teaches, {run.path}, "
-            f"got {weights}."
-        )
+    taken = {"weights": start_file(settings)}
+    if settings.teacher is not None:
+        taken["teacher"] = teacher_weights(settings.teacher)
+    folders = (run.path.resolve(), run.snapshots_folder.resolve())
+    for name, file in taken.items():
+        if file is not None and file.resolve().parent in folders:
+            relation = "it teaches" if name == "teacher" else "starts from it"
+            raise ValueError(
+                f"Expected a `{name}` in another directory than the run that {relation}, "
+                f"{run.path}, got {file}."
+            )
 
 
 def digest_of_teacher(settings: RunSettings) -> str | None:

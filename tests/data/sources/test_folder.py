@@ -37,22 +37,6 @@ def test_a_fifth_of_each_class_is_for_testing_whatever_the_seed(image_folder: Pa
         ]
 
 
-@pytest.mark.parametrize("part", ["test", "val"])
-def test_a_given_test_part_is_taken(image_folder: Path, part: str) -> None:
-    parent = image_folder.parent / "parts"
-    shutil.copytree(image_folder, parent / "train")
-    shutil.copytree(image_folder / "dog", parent / part / "dog")
-    with pytest.raises(ValueError, match=r"'cat'"):
-        _load(parent)
-    shutil.copytree(image_folder / "cat", parent / part / "cat")
-    data = _load(parent)
-    assert (len(data.train) + len(data.validation), len(data.test)) == (25, 25)
-    assert all(path.startswith(f"{part}/") for path in _paths(data, "test"))
-    shutil.copytree(image_folder / "cat", parent / part / "bird")
-    with pytest.raises(ValueError, match=r"'bird'"):
-        _load(parent)
-
-
 def test_root_is_where_a_relative_path_starts(image_folder: Path) -> None:
     name, root = name_and_root("pets", str(image_folder.parent))
     data = load_data(DataSettings(name), root=root)
@@ -77,7 +61,7 @@ def test_one_class_alone_is_refused(image_folder: Path) -> None:
 
 def test_an_empty_class_is_named(image_folder: Path) -> None:
     (image_folder / "eel").mkdir()
-    with pytest.raises(ValueError, match=r"'eel'.*got 0"):
+    with pytest.raises(ValueError, match=r"each class in .* got 0 of 'eel'"):
         _load(image_folder)
 
 
@@ -102,16 +86,26 @@ def test_a_class_that_cannot_be_written_down_is_refused(image_folder: Path, name
     assert str(caught.value).isprintable()
 
 
-def test_a_class_that_validation_would_take_whole_is_named(
-    image_folder: Path, write_image: Writer
-) -> None:
+def test_no_class_gives_its_last_image_away(image_folder: Path, write_image: Writer) -> None:
     for number in range(2):
         write_image(image_folder / "eel" / f"{number}.png", (number, 0, 0))
-    assert _load(image_folder, validation_fraction=0.1).num_classes == 3
-    with pytest.raises(ValueError, match="none of the class 'eel' is left"):
-        _load(image_folder, validation_fraction=0.6)
-    with pytest.raises(ValueError, match="none of the class 'eel' is left"):
-        _load(image_folder, validation_fraction=0.0, train_size=3)
+    for settings in ({"validation_fraction": 0.8}, {"validation_fraction": 0.0, "train_size": 3}):
+        data = _load(image_folder, **settings)
+        assert set(data.train.labels.tolist()) == {0, 1, 2}
+    with pytest.raises(ValueError, match=r"training images of every class, .* 20 of 21 images"):
+        _load(image_folder, validation_fraction=0.95)
+    remarks = " ".join(_load(image_folder).remarks)
+    assert "too small for a validation image" in remarks
+    assert "eel (1)" in remarks
+
+
+def test_classes_of_one_image_are_named_with_all_others_of_the_kind(
+    image_folder: Path, write_image: Writer
+) -> None:
+    for name in ("eel", "fox"):
+        write_image(image_folder / name / "1.png", 0)
+    with pytest.raises(ValueError, match=r"at least 2 images.* got 1 of 'eel', 'fox'"):
+        _load(image_folder)
 
 
 def test_greyscale_and_alpha_among_colour_make_one_data_set(
@@ -125,13 +119,6 @@ def test_greyscale_and_alpha_among_colour_make_one_data_set(
     (batch,) = loader.batches(0)
     assert data.channels == 3
     assert batch.images.shape == (len(data.train), 3, 8, 8)
-
-
-def test_train_without_test_is_refused(image_folder: Path) -> None:
-    parent = image_folder.parent / "parts"
-    shutil.copytree(image_folder, parent / "train")
-    with pytest.raises(ValueError, match=r"test.*beside train"):
-        _load(parent)
 
 
 def test_a_class_may_be_called_train(image_folder: Path) -> None:

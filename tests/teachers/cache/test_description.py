@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 
 import pytest
@@ -66,6 +67,12 @@ def test_what_was_written_is_read(cache):
     sign(cache, json.loads((cache / "cache.json").read_text()))
     cached = tfkd.CachedTeacher(cache)
     assert (cached.samples, cached.views, cached.form) == (N, VIEWS, "top-2")
+
+
+def test_a_description_of_holes_is_not_read(cache):
+    os.truncate(cache / "cache.json", 20 << 30)
+    with pytest.raises(ValueError, match=rf"cache.json, but: it has {20 << 30} bytes"):
+        tfkd.CachedTeacher(cache)
 
 
 def test_what_no_writer_says_is_refused(cache):

@@ -137,15 +137,24 @@ def test_a_lock_that_outlived_its_writer_is_no_hindrance(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == FILES
 
 
-def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [(50_000, "values.bin"), (130_000, "positions.bin"), (500, "cache.json")],
+)
+def test_a_full_disk_leaves_nothing_and_names_the_file(size, name, tmp_path):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    batches = [(torch.randn(2000, 3), torch.arange(2000), view) for view in range(3)]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    # 20 bytes of each sample and view, and 8 of each index and view.
+    spread = {"values.bin": 1, "positions.bin": 10, "cache.json": 1}[name]
+    samples = 2 if name == "cache.json" else 2000
+    indices = spread * torch.arange(samples)
+    torch.manual_seed(0)
+    batches = [(torch.randn(samples, 3), indices, view) for view in range(3)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        with pytest.raises(OSError, match="large"):
+        with pytest.raises(OSError, match=rf"Expected to write {tmp_path / name}, but: File too"):
             tfkd.CachedTeacher.record(tmp_path, nn.Linear(3, K), batches)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
-    assert tfkd.CachedTeacher.record(tmp_path, nn.Linear(3, K), batches).samples == 2000
+    assert tfkd.CachedTeacher.record(tmp_path, nn.Linear(3, K), batches).samples == samples

@@ -25,6 +25,7 @@ VALUES = {
     "epoch_seconds": 0.0,
     "seconds": 1.5,
     "history": [],
+    "average": None,
 }
 OFTEN = Circumstances(save_epochs=(1,), checkpoint_seconds=0.0)
 
@@ -81,6 +82,13 @@ def test_damage_anywhere_is_noticed_and_says_what_to_delete(tmp_path):
         file.write_bytes(bad)
         with pytest.raises(ValueError, match=r"checkpoint\.pt.*Delete this file to start the run"):
             read_checkpoint(file)
+
+
+def test_a_file_of_holes_is_told_by_its_first_line(tmp_path):
+    (tmp_path / "checkpoint.pt").touch()
+    os.truncate(tmp_path / "checkpoint.pt", 20 << 30)  # to read it all would take a while
+    with pytest.raises(ValueError, match="its first line is none of a checkpoint"):
+        read_checkpoint(tmp_path / "checkpoint.pt")
 
 
 class Evil:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd.data.augmentation import Augmentation
-from tfkd.data.randomness import AUGMENTATION, uniforms
+from tfkd.data.randomness import AUGMENTATION, sample_seed, uniforms
 
 
 class Draws(NamedTuple):
@@ -41,7 +42,13 @@ class Draws(NamedTuple):
 
 
 def draw(
-    augmentation: Augmentation, indices: Tensor, *, seed: int, view: int, official_size: int
+    augmentation: Augmentation,
+    indices: Tensor,
+    *,
+    seed: int,
+    view: int,
+    official_size: int,
+    occurrences: NDArray[np.int64] | None = None,
 ) -> Draws:
     """Return the draws of one view for the samples `indices` of an official split.
 
@@ -51,12 +58,17 @@ def draw(
         seed: of the run.
         view: from 0; the epoch, unless a number of views take turns.
         official_size: number of samples of the official split.
+        occurrences: (n,) how often each sample came before in the epoch; None: never.
 
     Returns:
         Draws on the CPU, in the order of `indices`.
     """
     # Always four columns, so that switching one augmentation off leaves the others' draws alone.
     table = uniforms((official_size, 4), seed, view, AUGMENTATION)[indices.numpy()]
+    for place, occurrence in enumerate(() if occurrences is None else occurrences.tolist()):
+        if occurrence:
+            own = sample_seed(seed, view, int(indices[place]), occurrence)
+            table[place] = uniforms((4,), own, AUGMENTATION)
     places = 2 * augmentation.crop_padding + 1
     corner = np.floor(table[:, :2] * places).astype(np.int64)
     mirrored = (table[:, 2] < 0.5) & augmentation.flip
@@ -85,7 +97,7 @@ def augment(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
     Returns:
         (n, C, H, W) of the same dtype.
     """
-    if augmentation in (Augmentation(), Augmentation(resized_crop=True)):
+    if not (augmentation.crop_padding or augmentation.flip or augmentation.rotation):
         return images
     n, channels, height, width = images.shape
     # In float32, which is exact for whole numbers below 2^24 and faster than int64.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -14,17 +15,16 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tfkd._children import deaf_to_interrupts
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
+from tfkd.data.batches.per_sample import EpochKeys, Erasing, Key, policy_steps
 from tfkd.data.image_data import ImageData
 from tfkd.data.image_files import read_rgb
 from tfkd.data.images import ImageFiles
+from tfkd.data.preparation import SeenAs, fitted, seen_as
 from tfkd.data.randomness import sample_seed
 from tfkd.data.splits import Split
 
 if TYPE_CHECKING:
     from PIL import Image
-
-# (view, index): a worker that lives through many epochs learns the view with each sample.
-_Key = tuple[int, int]
 
 
 @final
@@ -43,18 +43,15 @@ class FileLoader(Loader):
         super().__init__(plan)
         if not isinstance(split.official, ImageFiles):
             raise TypeError(f"Expected image files, got {type(split.official).__name__}.")
+        augmentation = data.augmentation if plan.augment else Augmentation()
+        self._erasing = Erasing(augmentation, seed=plan.seed)
         self._normalise = normalise
         self._device = device
         self._labels = split.labels
         self._indices = split.indices
-        self._keys = _Keys(plan, split.indices)
+        self._keys = _Keys(plan)
         self._loader: DataLoader[Tensor] = DataLoader(
-            _Decoded(
-                split.official,
-                data.augmentation if plan.augment else Augmentation(),
-                size=data.image_size,
-                seed=plan.seed,
-            ),
+            _Decoded(split.official, augmentation, seen_as(data), seed=plan.seed),
             batch_sampler=self._keys,
             collate_fn=_Stack(data.image_size),
             num_workers=workers,
@@ -66,16 +63,18 @@ class FileLoader(Loader):
         )
 
     def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
-        order = torch.from_numpy(self._plan.order(epoch))
-        view = self._plan.view(epoch)
-        self._keys.start(view, skip, order)
+        places, view = self._plan.order(epoch), self._plan.view(epoch)
+        order = torch.from_numpy(places)
+        keys = EpochKeys(view, self._indices[order], self._plan.occurrences(places))
+        self._keys.start(keys, skip)
         shares = self._plan.shares(skip)
         with deaf_to_interrupts() if self._loader.num_workers else nullcontext():
             decoded = iter(self._loader)
         for (first, stop, size), images in zip(shares, decoded, strict=True):
             positions = order[first:stop]
+            images = self._normalise(images.to(self._device, non_blocking=True))
             yield ImageBatch(
-                self._normalise(images.to(self._device, non_blocking=True)),
+                self._erasing(images, keys, first, stop),
                 self._labels[positions].to(self._device),
                 self._indices[positions].to(self._device),
                 size,
@@ -87,26 +86,25 @@ def _context() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-class _Keys(Sampler[list[_Key]]):
+class _Keys(Sampler[list[Key]]):
     """Which samples each batch of the current epoch is made of."""
 
-    def __init__(self, plan: EpochPlan, indices: Tensor) -> None:
+    def __init__(self, plan: EpochPlan) -> None:
         self._plan = plan
-        self._indices = indices
-        self._current: tuple[int, int, Tensor] | None = None
+        self._current: tuple[EpochKeys, int] | None = None
 
-    def start(self, view: int, skip: int, order: Tensor) -> None:
-        self._current = (view, skip, order)
+    def start(self, keys: EpochKeys, skip: int) -> None:
+        self._current = (keys, skip)
 
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __iter__(self) -> Iterator[list[_Key]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         if self._current is None:
             return
-        view, skip, order = self._current
+        keys, skip = self._current
         for first, stop, _ in self._plan.shares(skip):
-            yield [(view, index) for index in self._indices[order[first:stop]].tolist()]
+            yield keys.part(first, stop)
 
 
 class _Stack:
@@ -124,33 +122,40 @@ class _Stack:
 class _Decoded(Dataset[Tensor]):
     """Image files as (3, size, size) uint8, augmented or cut from the centre."""
 
-    def __init__(self, files: ImageFiles, augmentation: Augmentation, *, size: int, seed: int):
+    def __init__(self, files: ImageFiles, augmentation: Augmentation, seen: SeenAs, *, seed: int):
         self._root = files.root
         self._paths = files.paths
         self._augmentation = augmentation
-        self._size = size
+        self._seen = seen
         self._seed = seed
 
-    def __getitem__(self, key: _Key) -> Tensor:
-        view, index = key
+    def __getitem__(self, key: Key) -> Tensor:
+        _, index, _ = key
         image = read_rgb(self._root / self._paths[index])
         if self._augmentation == Augmentation():
             return self._transformed(image)
         with torch.random.fork_rng(devices=[]):
             # The CPU's generator alone: `torch.manual_seed` would reseed the accelerator too.
-            torch.default_generator.manual_seed(sample_seed(self._seed, view, index))
+            torch.default_generator.manual_seed(sample_seed(self._seed, *key))
             return self._transformed(image)
 
     def _transformed(self, image: Image.Image) -> Tensor:
+        pixels: Tensor = self._steps(image)
+        return pixels
+
+    @cached_property
+    def _steps(self) -> Any:
         from torchvision.transforms import v2
 
         untyped: Any = v2
-        if self._augmentation.resized_crop:
-            steps = [untyped.RandomResizedCrop(self._size, antialias=True)]
+        size, augmentation = self._seen.image_size, self._augmentation
+        if augmentation.resized_crop:
+            mode = untyped.InterpolationMode(self._seen.interpolation)
+            steps = [untyped.RandomResizedCrop(size, interpolation=mode, antialias=True)]
         else:
-            shorter = round(self._size * 256 / 224)
-            steps = [untyped.Resize(shorter, antialias=True), untyped.CenterCrop(self._size)]
-        if self._augmentation.flip:
-            steps.append(untyped.RandomHorizontalFlip())
-        pixels: Tensor = untyped.Compose([*steps, untyped.PILToTensor()])(image)
-        return pixels
+            margin = augmentation.crop_padding
+            steps = [untyped.Lambda(partial(fitted, seen=self._seen, margin=margin))]
+            steps += [untyped.RandomCrop(size)] if margin else []
+        steps += [untyped.RandomHorizontalFlip()] if augmentation.flip else []
+        steps += [untyped.RandomRotation(augmentation.rotation)] if augmentation.rotation else []
+        return untyped.Compose([*steps, *policy_steps(augmentation), untyped.PILToTensor()])

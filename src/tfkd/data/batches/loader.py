@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd._checks import check_integer
+from tfkd.data.batches.sampler import balanced_order, occurrences
 from tfkd.data.image_data import ImageData
 from tfkd.data.randomness import ORDER, permutation
 
@@ -48,6 +49,8 @@ class EpochPlan:
         world_size: number of processes.
         augment: whether images are augmented.
         views: augmented views of each sample that take turns; None: a new one every epoch.
+        balanced: (samples,) their classes, of which training shows equally many samples each; None:
+            it shows every sample once.
     """
 
     samples: int
@@ -58,6 +61,7 @@ class EpochPlan:
     world_size: int
     augment: bool = False
     views: int | None = None
+    balanced: NDArray[np.int64] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         whole, rest = divmod(self.samples, self.batch_size)
@@ -65,10 +69,17 @@ class EpochPlan:
         return whole + (rest > (1 if self.train else 0))
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the positions of all samples in the order of the epoch."""
+        """Return the positions of the samples in the order of the epoch."""
+        if self.train and self.balanced is not None:
+            return balanced_order(self.balanced, seed=self.seed, epoch=epoch)
         if self.train:
             return permutation(self.samples, self.seed, epoch, ORDER)
         return np.arange(self.samples, dtype=np.int64)
+
+    def occurrences(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each place of an order how often its sample has come before."""
+        repeats = self.train and self.balanced is not None
+        return occurrences(order) if repeats else np.zeros(len(order), dtype=np.int64)
 
     def view(self, epoch: int) -> int:
         """Return which view of the samples an epoch shows; augmentation is drawn for each."""

@@ -32,7 +32,8 @@ def make_loader(
 
     The order of an epoch is a function of (seed, epoch), the augmentation of a sample one of
     (seed, view, its index), where the view is the epoch, modulo `data.views` if that is given:
-    neither depends on the batch size, the processes or the workers.
+    neither depends on the batch size, the processes or the workers. With the balanced sampler,
+    where a sample may come several times in an epoch, it is another augmentation each time.
 
     Args:
         data: the data set that the split is of.
@@ -71,14 +72,22 @@ def make_loader(
         raise ValueError(f"Expected `rank` below the `world_size` of {world_size}, got {rank}.")
     augment = (train if augment is None else augment) and data.augmentation != Augmentation()
     plan = EpochPlan(
-        len(split), batch_size, train, seed, rank, world_size, augment=augment, views=data.views
+        len(split),
+        batch_size,
+        train,
+        seed,
+        rank,
+        world_size,
+        augment=augment,
+        views=data.views,
+        balanced=split.labels.numpy() if data.sampler == "balanced" else None,
     )
     if train and len(plan) == 0:
         raise ValueError(f"Expected at least 2 training samples, got {len(split)}.")
     device = torch.device(device)
     normalise = Normalise(data, device, channels_last)
     if isinstance(split.official, MemoryImages):
-        return MemoryLoader(plan, split, data.augmentation, normalise, device)
+        return MemoryLoader(plan, data, split, normalise, device)
     if isinstance(split.official, ImageFiles):
         return FileLoader(plan, data, split, normalise, device, workers)
     raise TypeError(f"Expected images in memory or files, got {type(split.official).__name__}.")

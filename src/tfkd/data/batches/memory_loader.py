@@ -1,16 +1,23 @@
-"""Batches of images that are held in memory, augmented in whole batches on the device."""
+"""Batches of images that are held in memory.
+
+Crop with padding, flip and rotation are done in whole batches on the device, random erasing is too,
+but drawn image by image; resized crops and policies are torchvision's, image by image on the CPU.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import final
+from typing import Any, final
 
 import torch
 
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.augment import augment, draw
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
+from tfkd.data.batches.per_sample import EpochKeys, Erasing, each_changed, policy_steps
+from tfkd.data.image_data import ImageData
 from tfkd.data.images import MemoryImages
+from tfkd.data.randomness import sample_seed
 from tfkd.data.splits import Split
 
 
@@ -21,8 +28,8 @@ class MemoryLoader(Loader):
     def __init__(
         self,
         plan: EpochPlan,
+        data: ImageData,
         split: Split,
-        augmentation: Augmentation,
         normalise: Normalise,
         device: torch.device,
     ) -> None:
@@ -30,7 +37,9 @@ class MemoryLoader(Loader):
         if not isinstance(split.official, MemoryImages):
             raise TypeError(f"Expected images in memory, got {type(split.official).__name__}.")
         self._official_size = len(split.official)
-        self._augmentation = augmentation if plan.augment else Augmentation()
+        self._augmentation = data.augmentation if plan.augment else Augmentation()
+        self._steps = _steps(self._augmentation, data)
+        self._erasing = Erasing(self._augmentation, seed=plan.seed)
         self._normalise = normalise
         self._device = device
         self._cpu_indices = split.indices
@@ -43,14 +52,17 @@ class MemoryLoader(Loader):
 
     def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
         augmented, view = self._plan.augment, self._plan.view(epoch)
-        order = torch.from_numpy(self._plan.order(epoch))
+        places = self._plan.order(epoch)
+        order = torch.from_numpy(places)
+        keys = EpochKeys(view, self._cpu_indices[order], self._plan.occurrences(places))
         if augmented:
             draws = draw(
                 self._augmentation,
-                self._cpu_indices[order],
+                keys.indices,
                 seed=self._plan.seed,
                 view=view,
                 official_size=self._official_size,
+                occurrences=keys.occurrences,
             )
             draws = draws.to(self._device)
         order = order.to(self._device)
@@ -60,4 +72,22 @@ class MemoryLoader(Loader):
             images = self._pixels[indices if self._shared else positions]
             if augmented:
                 images = augment(images, self._augmentation, draws.part(first, stop))
-            yield ImageBatch(self._normalise(images), self._labels[positions], indices, size, view)
+            if self._steps is not None:
+                seeds = (sample_seed(self._plan.seed, *key) for key in keys.part(first, stop))
+                images = each_changed(images.cpu(), self._steps, seeds).to(self._device)
+            images = self._erasing(self._normalise(images), keys, first, stop)
+            yield ImageBatch(images, self._labels[positions], indices, size, view)
+
+
+def _steps(augmentation: Augmentation, data: ImageData) -> Any:
+    """What torchvision draws for each image, on the CPU; None if it is nothing."""
+    if not augmentation.resized_crop and augmentation.policy is None:
+        return None
+    from torchvision.transforms import v2
+
+    untyped: Any = v2
+    mode = untyped.InterpolationMode(data.interpolation)
+    steps = policy_steps(augmentation)
+    if augmentation.resized_crop:
+        steps.insert(0, untyped.RandomResizedCrop(data.image_size, interpolation=mode))
+    return untyped.Compose(steps)

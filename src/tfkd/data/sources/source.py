@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkd.data.augmentation import Augmentation
+from tfkd.data.image_files import LeftOut
 from tfkd.data.images import Images
 from tfkd.data.places import usual_places
 
@@ -24,6 +25,12 @@ class Source:
         std: per channel.
         image_size: height and width in pixels, of the images or of the crops taken from them.
         augmentation: the usual one of the data set.
+        validation: the validation samples, if the data set has a split of its own for that.
+        whole: the training and the test samples together, if the test split is not given but was
+            taken out of the training samples.
+        origins: in words, where each split comes from.
+        left_out: files that are no part of it.
+        remarks: what else a person should know before training on it.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +40,11 @@ class Source:
     std: tuple[float, ...]
     image_size: int
     augmentation: Augmentation
+    validation: Images | None = None
+    whole: Images | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def locate(

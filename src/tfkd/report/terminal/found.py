@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from tfkd.data import ImageData
+from tfkd.data import ImageData, LeftOut
 from tfkd.data.identity import SPLITS
 from tfkd.data.settings import FOLDER
 from tfkd.models import model_names
@@ -64,20 +63,13 @@ def data_rows(data: ImageData) -> Iterator[Row]:
         )
     yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
     yield "classes", listed(data.classes, LEFT)
-    splits = {name: getattr(data, name) for name in SPLITS}
-    origins = getattr(data, "origins", {})
-    yield (
-        "images",
-        ", ".join(
-            f"{len(split):,} {name}" + (f" ({origins[name]})" if name in origins else "")
-            for name, split in splits.items()
-        ),
-    )
-    left_out = getattr(data, "left_out", ())
-    if left_out:
-        total = sum(part.count for part in left_out)
-        yield "left out", f"{number_of(total, 'file')}: {'; '.join(map(_left_out, left_out))}"
-    for remark in getattr(data, "remarks", ()):
+    for name in SPLITS:
+        images = number_of(len(getattr(data, name)), "image")
+        yield name, f"{images}: {data.origins[name]}" if name in data.origins else images
+    if data.left_out:
+        total = sum(part.count for part in data.left_out)
+        yield "left out", f"{number_of(total, 'file')}: {'; '.join(map(_left_out, data.left_out))}"
+    for remark in data.remarks:
         yield "note", remark
     yield "shown as", _shown(data)
     yield "augmentation", _augmentation(data)
@@ -91,7 +83,7 @@ def _counts(data: ImageData) -> list[int]:
     return [int(count) for count in total]
 
 
-def _left_out(part: Any) -> str:
+def _left_out(part: LeftOut) -> str:
     examples = f" ({', '.join(part.examples[:2])})" if part.examples else ""
     return f"{part.count:,} {part.reason}{examples}"
 
@@ -100,33 +92,21 @@ def _shown(data: ImageData) -> str:
     size = f"{data.image_size} × {data.image_size}, {'grey' if data.channels == 1 else 'RGB'}"
     how = ""
     if data.fit != "square":
-        crop = getattr(data, "crop_fraction", 0.875)
-        cut = f"crop {crop:g}" if data.fit == "centre-crop" else data.fit
-        how = f", {cut}, {getattr(data, 'interpolation', 'bilinear')}"
+        cut = f"crop {data.crop_fraction:g}" if data.fit == "centre-crop" else data.fit
+        how = f", {cut}, {data.interpolation}"
     mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))
     return f"{size}{how}, mean {mean}, sd {std}"
 
 
 def _augmentation(data: ImageData) -> str:
-    augmentation = data.augmentation
-    words: str | None = getattr(augmentation, "words", None)
-    if words is None:
-        parts = {
-            f"random crop within {augmentation.crop_padding} pixels": augmentation.crop_padding,
-            "random resized crop": augmentation.resized_crop,
-            "flip": augmentation.flip,
-            f"rotation up to {augmentation.rotation:g}°": augmentation.rotation,
-        }
-        words = ", ".join(text for text, there in parts.items() if there) or "none"
-    balanced = getattr(data, "sampler", "shuffled") == "balanced"
-    return f"{words}; classes equally often" if balanced else words
+    words = data.augmentation.words
+    return f"{words}; classes equally often" if data.sampler == "balanced" else words
 
 
 def start_rows(data: ImageData, recipe: Recipe) -> Iterator[Row]:
     """Yield what the weights start from; of known data sets everybody knows it."""
-    weights = getattr(recipe, "weights", None)
-    if weights is not None:
-        yield "start", f"from the weights in {Path(weights).name}"
+    if recipe.weights is not None:
+        yield "start", f"from the weights in {Path(recipe.weights).name}"
     elif recipe.pretrained:
         yield "start", "from timm's pretrained weights"
     elif recipe.data.name == FOLDER:
@@ -173,10 +153,7 @@ def time_words(seconds: float) -> str:
 def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
     """Yield what makes numbers of these data hard to read."""
     counts = _counts(data)
-    balanced = (
-        getattr(recipe, "class_weights", "none") != "none"
-        or getattr(data, "sampler", "shuffled") == "balanced"
-    )
+    balanced = recipe.class_weights != "none" or data.sampler == "balanced"
     if max(counts) >= UNEVEN * min(counts) and not balanced:
         yield (
             "uneven",
@@ -185,7 +162,7 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
         )
     images = len(data.test)
     if 0 < images < FEW_TEST_IMAGES:
-        yield "test", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+        yield "note", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
 
 
 def millions(count: int) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tfkd.runs import Metrics
-
-if TYPE_CHECKING:
-    from tfkd.train.predict import Prediction
 
 # Name, as printed, factor and decimals.
 _METRICS = {
@@ -38,19 +34,12 @@ def print_metrics(metrics: Metrics, *, title: str) -> None:
           AURC        0.30 %
     """
     print(title)
+    for line in metric_lines(metrics):
+        print(line)
+
+
+def metric_lines(metrics: Metrics) -> Iterator[str]:
+    """Yield the metrics, one a line, aligned at the decimal point."""
     for key, (name, unit, factor, decimals) in _METRICS.items():
-        # Aligned at the decimal point.
         number = f"{factor * getattr(metrics, key):{decimals + 5}.{decimals}f}"
-        print(f"  {name:<8} {number} {unit}".rstrip())
-
-
-def print_prediction(prediction: Prediction, *, as_json: bool = False) -> None:
-    """Print the classes of an image and their probabilities, in one line."""
-    if as_json:
-        classes = [{"label": c, "probability": p} for c, p in prediction.classes]
-        print(json.dumps({"file": str(prediction.file), "predictions": classes}))
-        return
-    classes_text = "  ".join(f"{name} {100 * p:.1f} %" for name, p in prediction.classes)
-    # A file's name may have bytes that are no text.
-    file = str(prediction.file).encode(errors="backslashreplace").decode()
-    print(f"{file}  {classes_text}")
+        yield f"  {name:<8} {number} {unit}".rstrip()

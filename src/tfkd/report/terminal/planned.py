@@ -18,6 +18,7 @@ from tfkd.report.terminal.found import (
     worth_knowing,
 )
 from tfkd.report.terminal.rows import laid_out
+from tfkd.runs import Recipe
 from tfkd.study.conclusions import LEVEL
 from tfkd.study.estimate import Estimate, estimate
 from tfkd.study.plan import FOLDS_SHARE, Study, repeats
@@ -51,16 +52,16 @@ def _rows(beginning: StudyBeginning) -> tuple[list[Row], Estimate]:
         beginning.root,
         jobs=beginning.jobs,
         data=beginning.data,
-        data_root=beginning.circumstances.data_root,
+        data_root=beginning.circumstances.places,
         workers=beginning.circumstances.workers,
     )
     data = beginning.data.get(first.data)
     if data is None:
         return planned(study, cost), cost
-    networks = dict.fromkeys(arm.recipe.student for arm in study.arms)
+    networks = {arm.recipe.student: arm.recipe for arm in study.arms}
     return [
         *data_rows(data),
-        ("networks", ", ".join(_network(name, data) for name in networks)),
+        ("networks", ", ".join(_network(recipe, data) for recipe in networks.values())),
         *start_rows(data, first),
         ("training", training_words(first)),
         *planned(study, cost),
@@ -121,14 +122,16 @@ def _comparisons(study: Study) -> int:
     return max(len(compared), 1)
 
 
-def _network(name: str, data: ImageData) -> str:
+def _network(recipe: Recipe, data: ImageData) -> str:
     """A network and its size; made without memory, where it can be."""
-    from tfkd.models import create_model
-
     try:
         with torch.random.fork_rng([]), torch.device("meta"):
-            network = create_model(name, num_classes=data.num_classes, in_channels=data.channels)
+            network = recipe.build_student(
+                num_classes=data.num_classes,
+                in_channels=data.channels,
+                image_size=data.image_size,
+            )
     except Exception:  # of one's own, which may need its numbers
-        return name
+        return recipe.student
     count = sum(parameter.numel() for parameter in network.parameters())
-    return f"{name} ({millions(count)} parameters)"
+    return f"{recipe.student} ({millions(count)} parameters)"

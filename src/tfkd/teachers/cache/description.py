@@ -18,6 +18,8 @@ from tfkd.teachers.cache.forms import TEMPERATURES, StoredForm
 
 DESCRIPTION = "cache.json"
 VERSION = 2
+MOST_BYTES = 1 << 24
+"""Of a description; a usual one has two thousand."""
 LARGEST_INDEX = 2**31 - 1
 """Sample indices number a data set from 0: a larger one is something else."""
 MOST_DIMENSIONS = 63
@@ -146,6 +148,8 @@ def read_description(path: Path) -> Description:
             "finished, or is somewhere else."
         )
     try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has {file.stat().st_size} bytes, more than any")
         values = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ValueError(f"it holds no mapping, but {type(values).__name__}")

@@ -137,13 +137,15 @@ class CacheWriter:
         flat = column.detach().cpu().reshape(-1)
         buffer = bytearray(flat.numel() * flat.element_size())
         torch.frombuffer(buffer, dtype=flat.dtype).copy_(flat)
-        self._open[name].write(buffer)
+        with _named(column_file(self._path, name)):
+            self._open[name].write(buffer)
         self._digests[name].update(buffer)
 
     def finish(self, identity: dict[str, str]) -> None:
         """Write where each sample lies, and the description.
 
         Raises:
+            OSError: naming the file, if the disk is full.
             ValueError: for no sample, one that came twice in a view, or views of other samples.
         """
         if self._shape is None:
@@ -151,28 +153,28 @@ class CacheWriter:
         positions = _positions(torch.cat(self._indices), torch.cat(self._views))
         for row in positions:  # a view at a time, of which there may be many
             self._append("positions", row.view(1, -1))
-        for file in self._open.values():
-            file.flush()
-            os.fsync(file.fileno())
+        for name, file in self._open.items():
+            with _named(column_file(self._path, name)):
+                file.flush()
+                os.fsync(file.fileno())
         for name, digest in self._digests.items():
             self._columns[name]["sha256"] = digest.hexdigest()
-        write_description(
-            self._path,
-            Description(
-                form=self._form.name,
-                byte_order=sys.byteorder,
-                shape=self._shape,
-                rows=self._rows,
-                views=len(positions),
-                columns=self._columns,
-                total_variation={
-                    f"{temperature:g}": {"largest": largest, "mean": total / self._rows}
-                    for temperature, (largest, total) in self._errors.items()
-                },
-                seconds=time.monotonic() - self._started,
-                identity=dict(identity),
-            ),
+        description = Description(
+            form=self._form.name,
+            byte_order=sys.byteorder,
+            shape=self._shape,
+            rows=self._rows,
+            views=len(positions),
+            columns=self._columns,
+            total_variation={
+                f"{temperature:g}": {"largest": largest, "mean": total / self._rows}
+                for temperature, (largest, total) in self._errors.items()
+            },
+            seconds=time.monotonic() - self._started,
+            identity=dict(identity),
         )
+        with _named(self._path / DESCRIPTION):
+            write_description(self._path, description)
 
 
 def _positions(indices: Tensor, views: Tensor) -> Tensor:
@@ -226,6 +228,19 @@ def map_columns(path: Path, description: Description) -> dict[str, Tensor]:
             )
         mapped[name] = torch.from_file(str(file), shared=False, size=count, dtype=dtype).view(shape)
     return mapped
+
+
+@contextlib.contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Name the file in an error of the system, as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Expected to write {file}, but: {error.strerror or error}. Nothing of this teacher "
+            "cache is kept",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -54,6 +54,14 @@ class StoredForm:
             return num_classes * (4 if self.name == "float32" else 2)
         return 2 * (self.kept + 1) + self.kept * _class_dtype(num_classes).itemsize
 
+    def bytes_of_cache(self, num_classes: int, *, samples: int, views: int, largest: int) -> int:
+        """Return what the columns of a cache take, of samples with indices up to `largest`.
+
+        Beside the logits there is the row of each index in each view.
+        """
+        logits = samples * self.bytes_per_sample(num_classes)
+        return views * (logits + (largest + 1) * torch.int64.itemsize)
+
     def layout(self, shape: tuple[int, ...]) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
         """Return dtype and shape of a row of each column, for outputs of a shape `(K, ...)`.
 

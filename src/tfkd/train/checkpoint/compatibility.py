@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from tfkd.train.checkpoint.file import Checkpoint
+from tfkd.train.checkpoint.kept import check_kept, check_tensor, kept_of_parameters
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.totals import Totals
 from tfkd.train.student import Student
 
-# What the optimisers keep of each parameter; all but the first of AdamW's in its shape.
-_KEPT = {torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}}
-_SETTINGS = ("momentum", "nesterov", "weight_decay")
+_SETTINGS = ("momentum", "nesterov", "weight_decay", "betas", "lr_scale")
 
 
 def check_fits(
@@ -39,8 +38,12 @@ def check_fits(
         ValueError: with what was expected, and what came.
     """
     _check_model(checkpoint.model, student.network.state_dict())
-    parameters = dict(student.network.named_parameters())
-    _check_optimizer(checkpoint.optimizer, student.optimizer.optimizer, parameters)
+    average = None if student.average is None else student.average.network.state_dict()
+    if average is None or checkpoint.average is None:
+        _check_names("average", checkpoint.average or {}, average or {})
+    else:
+        _check_model(checkpoint.average, average)
+    _check_optimizer(checkpoint.optimizer, student)
     _check_names("scaler", checkpoint.scaler or {}, scaler or {})
     _check_progress(checkpoint, plan, epochs)
 
@@ -48,37 +51,32 @@ def check_fits(
 def _check_model(found: dict[str, Any], expected: Mapping[str, Tensor]) -> None:
     _check_names("network", found, expected)
     for name, tensor in expected.items():
-        _check_tensor(name, found[name], tensor.shape, tensor.dtype)
+        check_tensor(name, found[name], tensor.shape, tensor.dtype)
 
 
-def _check_optimizer(
-    found: dict[str, Any], optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
-) -> None:
-    expected = optimizer.state_dict()
+def _check_optimizer(found: dict[str, Any], student: Student) -> None:
+    expected = student.optimizer.optimizer.state_dict()
     _check_names("optimiser", found, expected)
     numbers, wanted = (
         [group["params"] for group in state["param_groups"]] for state in (found, expected)
     )
     if numbers != wanted:
         raise ValueError(
-            f"expected an optimiser of {len(parameters)} parameters, got {sum(map(len, numbers))}"
+            f"expected an optimiser of {len(student.parameters)} parameters, got "
+            f"{sum(map(len, numbers))}"
         )
-    theirs, ours = found["param_groups"][0], expected["param_groups"][0]
-    for name in _SETTINGS:
-        if theirs.get(name) != ours.get(name):
-            raise ValueError(
-                f"expected an optimiser with {name} {ours.get(name)}, got {theirs.get(name)}"
-            )
-    kept = next(names for kind, names in _KEPT.items() if isinstance(optimizer, kind))
-    names = list(parameters)
+    for theirs, ours in zip(found["param_groups"], expected["param_groups"], strict=True):
+        for name in _SETTINGS:
+            if theirs.get(name) != ours.get(name):
+                raise ValueError(
+                    f"expected an optimiser with {name} {ours.get(name)}, got {theirs.get(name)}"
+                )
+    kept = kept_of_parameters(student)
     for number, values in found["state"].items():
-        name, parameter = names[number], parameters[names[number]]
-        _check_names(f"optimiser of `{name}`", values, dict.fromkeys(kept))
+        name = student.parameters[number]
+        _check_names(f"optimiser of `{name}`", values, kept[name])
         for key, value in values.items():
-            if key == "step":
-                _check_tensor(f"{key} of {name}", value, torch.Size(), torch.float32)
-            elif value is not None:  # as SGD without momentum has it
-                _check_tensor(f"{key} of {name}", value, parameter.shape, parameter.dtype)
+            check_kept(f"{key} of {name}", value, kept[name][key])
 
 
 def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None:
@@ -97,9 +95,9 @@ def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None
     _check_names("epoch", checkpoint.totals, dict.fromkeys(Totals._fields))
     totals = Totals(**checkpoint.totals)
     if batches == plan.batches:  # it depends on the processes whether they trained the last
-        _check_tensor("losses", totals.losses, totals.losses.shape[:1], torch.float64)
+        check_tensor("losses", totals.losses, totals.losses.shape[:1], torch.float64)
         return
-    _check_tensor("losses", totals.losses, torch.Size([batches]), torch.float64)
+    check_tensor("losses", totals.losses, torch.Size([batches]), torch.float64)
     if totals.samples != batches * plan.batch_size:
         raise ValueError(
             f"expected {batches * plan.batch_size} samples in {batches} batches, got "
@@ -114,12 +112,3 @@ def _check_names(what: str, found: Mapping[str, Any], expected: Mapping[str, Any
     for name in found:
         if name not in expected:
             raise ValueError(f"expected no `{name}` in the {what}, got one")
-
-
-def _check_tensor(name: str, found: Any, shape: torch.Size, dtype: torch.dtype) -> None:
-    wanted = f"{dtype} {tuple(shape)}"
-    got = type(found).__name__
-    if isinstance(found, Tensor):
-        got = f"{found.dtype} {tuple(found.shape)}"
-    if got != wanted:
-        raise ValueError(f"expected `{name}` as {wanted}, got {got}")

@@ -28,6 +28,7 @@ class Checkpoint(Struct):
         epoch_seconds: what that epoch took so far.
         seconds: what the epochs took that lie behind.
         history: their records.
+        average: state of the average of the weights; None: there is none.
     """
 
     model: dict[str, Any]
@@ -39,6 +40,7 @@ class Checkpoint(Struct):
     epoch_seconds: float
     seconds: float
     history: list[EpochRecord]
+    average: dict[str, Any] | None = None
 
 
 def write_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
@@ -85,6 +87,8 @@ def _check_line(content: BinaryIO) -> None:
     """
     line = content.readline(len(_checkpoint_line("0" * 64)))
     start, digest = content.tell(), hashlib.sha256()
+    if not line.startswith(_checkpoint_line("")[:-1]):
+        raise ValueError("its first line is none of a checkpoint")
     while block := content.read(1 << 20):
         digest.update(block)
     if line != _checkpoint_line(digest.hexdigest()):

@@ -26,7 +26,7 @@ def checkpoint_of(
         totals: of the epoch that is being trained, over all processes.
         accelerator: of the run.
     """
-    scaler = accelerator.scaler
+    scaler, average = accelerator.scaler, student.average
     return Checkpoint(
         model=sharding.whole(student.network.state_dict()),
         optimizer=sharding.whole(student.optimizer.optimizer.state_dict()),
@@ -37,6 +37,7 @@ def checkpoint_of(
         epoch_seconds=state.epoch_seconds,
         seconds=state.seconds,
         history=state.history,
+        average=None if average is None else average.network.state_dict(),
     )
 
 
@@ -66,6 +67,8 @@ def resume(
             "this file to start the run anew."
         ) from error
     sharding.load_model(student.network, checkpoint.model)
+    if student.average is not None and checkpoint.average is not None:
+        student.average.network.load_state_dict(checkpoint.average)
     sharding.load_optimizer(student.optimizer.optimizer, checkpoint.optimizer)
     if scaler is not None:
         scaler.load_state_dict(checkpoint.scaler)

@@ -35,6 +35,7 @@ class StepPlan:
         batch_size: samples of a batch, over all processes.
         accumulation: batches to a step.
         processes: how many share a batch.
+        smallest_share: images that each of them needs of a batch.
 
     Example:
         >>> plan = StepPlan(samples=70, batches=4, batch_size=20, accumulation=3, processes=1)
@@ -47,6 +48,7 @@ class StepPlan:
     batch_size: int
     accumulation: int
     processes: int
+    smallest_share: int = 1
 
     @property
     def steps(self) -> int:
@@ -58,7 +60,8 @@ class StepPlan:
         """Batches that are trained: not the last, if it has too few samples for every process."""
         last_size = min(self.samples, self.batches * self.batch_size)
         last_size -= (self.batches - 1) * self.batch_size
-        return self.batches if last_size >= self.processes else self.batches - 1
+        enough = last_size >= self.processes * self.smallest_share
+        return self.batches if enough else self.batches - 1
 
     def places(self, done: int = 0) -> Iterator[Place]:
         """Yield the batches that are trained, but for the first `done`."""

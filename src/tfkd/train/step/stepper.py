@@ -45,7 +45,7 @@ class Stepper:
     def begin(self, learning_rate: float, *, epoch: int, step: int) -> None:
         """Begin a step of an epoch."""
         for parameters in self._student.optimizer.optimizer.param_groups:
-            parameters["lr"] = learning_rate
+            parameters["lr"] = learning_rate * parameters.get("lr_scale", 1.0)
         rank = self._accelerator.process_index
         self._seed(step_seed(self._settings.seed, epoch=epoch, step=step, rank=rank))
 
@@ -60,15 +60,24 @@ class Stepper:
             self._backward(loss if share == 1.0 else loss * share)
         return logits, loss
 
-    def end(self) -> None:
-        """Change the weights."""
-        optimizer = self._student.optimizer
+    def end(self, *, number: int) -> None:
+        """Change the weights, and take them into their average.
+
+        Args:
+            number: of the step in the run, from 1.
+        """
+        student, optimizer = self._student, self._student.optimizer
+        largest = self._settings.recipe.clip_gradients
+        if largest > 0.0:  # of all batches and processes; Accelerate takes the scale of fp16 off
+            self._accelerator.clip_grad_norm_(student.model.parameters(), largest)
         if self._accelerator.scaler is not None:
             optimizer.step()
         else:
             # Accelerate's wrapper looks for an optional package at every step.
             optimizer.optimizer.step()
         optimizer.optimizer.zero_grad()
+        if student.average is not None:
+            student.average.update(student.network, step=number)
 
     def _seed(self, seed: int) -> None:
         """Seed the generators that the network draws from, and no others."""

@@ -13,7 +13,8 @@ from tfkd.data import DataSettings, identify, load_data, make_loader
 from tfkd.data.preparation import read_pixels
 from tfkd.runs import RunDirectory, make_run
 from tfkd.train import train_run
-from tfkd.train.predict import BATCH, predict_files
+from tfkd.train.trained.network import BATCH
+from tfkd.train.trained.predict import predict_files
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,95 @@
+"""What is found of images of one's own, before anything is split off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from tfkd._checks import is_writable
+from tfkd.data.image_files import Tally
+from tfkd.data.images import ImageFiles
+
+
+@dataclass
+class Samples:
+    """Image files and their classes.
+
+    Attributes:
+        root: the folder that the paths start from.
+        paths: relative to it, with forward slashes.
+        labels: class of each.
+        origin: what people call the place.
+        start: the folder of the classes, relative to `root`.
+    """
+
+    root: Path
+    paths: list[str]
+    labels: list[int]
+    origin: str
+    start: str = ""
+
+    def images(self) -> ImageFiles:
+        """Return them as the images of an official split."""
+        return ImageFiles(self.root, self.paths, torch.tensor(self.labels, dtype=torch.int64))
+
+    def chosen(self, chosen: set[int], origin: str) -> tuple[Samples, Samples]:
+        """Return those that are not chosen by their place, and those that are, called `origin`."""
+        parts = [
+            [place for place in range(len(self.paths)) if (place in chosen) is wanted]
+            for wanted in (False, True)
+        ]
+        rest, taken = (
+            Samples(
+                self.root,
+                [self.paths[place] for place in part],
+                [self.labels[place] for place in part],
+                self.origin,
+                self.start,
+            )
+            for part in parts
+        )
+        taken.origin = origin
+        return rest, taken
+
+
+@dataclass
+class Found:
+    """What is found.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        samples: by split; at least of `train`.
+        tally: of what is left out.
+        remarks: what else a person should know.
+    """
+
+    classes: tuple[str, ...]
+    samples: dict[str, Samples]
+    tally: Tally
+    remarks: list[str] = field(default_factory=list)
+
+
+def check_class_names(classes: list[str], place: Path) -> None:
+    """Raise `ValueError` for fewer than two classes, or a name that cannot be written down."""
+    if len(classes) < 2:
+        found = f"only {classes[0]!r}" if classes else "none"
+        raise ValueError(f"Expected at least 2 classes in {place}, got {found}.")
+    for name in classes:
+        if not is_writable(name):
+            raise ValueError(
+                "Expected names of classes in UTF-8 without control characters, got "
+                f"{name!a} in {place}."
+            )
+
+
+def named(names: list[str], most: int = 10) -> str:
+    """Return names as a sentence has them, of many the first few.
+
+    Example:
+        >>> named(["a", "b", "c"], most=2)
+        "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

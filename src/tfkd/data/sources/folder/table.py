@@ -1,0 +1,141 @@
+"""A table of paths and labels, as rows and the columns that matter."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+# The first that is there is taken. Names are compared in small letters, `_` for spaces and hyphens.
+_PATHS = (
+    *("path", "paths", "filepath", "filepaths", "file_path", "file_paths", "image_path"),
+    *("image_paths", "img_path", "file", "files", "filename", "filenames", "file_name"),
+    *("file_names", "image_file", "image_filename", "image", "images", "image_name", "img"),
+    *("img_name", "image_id", "imageid", "img_id", "id_code", "id"),
+)
+_LABELS = (
+    *("label", "labels", "class", "classes", "class_name", "classname", "category", "categories"),
+    *("category_name", "label_name", "target", "species", "breed", "diagnosis", "class_id"),
+    *("label_id", "category_id", "class_index", "y"),
+)
+_SPLITS = ("split", "splits", "data_split", "data_set", "dataset", "subset", "partition", "set")
+_DELIMITERS = ",;\t"
+MOST_BYTES = 1 << 30
+"""A file of more is no table of images, of which a person has a million at most."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    Attributes:
+        line: its number, from 1.
+        path: of the image, as it is written.
+        label: the name of its class.
+        split: as it is written; None if the table does not say.
+    """
+
+    line: int
+    path: str
+    label: str
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table says.
+
+    Attributes:
+        rows: in order.
+        columns: the names of those that were read; empty if they have none.
+    """
+
+    rows: list[Row]
+    columns: tuple[str, ...]
+
+
+def read_table(file: Path, base: Path) -> Table:
+    """Read a table of paths and labels, with commas, semicolons or tabs between its columns.
+
+    Columns are known by their names. Without any, there are two, and that with the path of a file
+    that is there holds the paths.
+
+    Args:
+        file: the table, in UTF-8.
+        base: the folder that paths start from.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for what is no such table, naming the line.
+    """
+    lines = [(line, cells) for line, cells in _cells(file) if any(cells)]
+    if not lines:
+        raise ValueError(f"Expected a table of paths and labels in {file}, got nothing.")
+    head = lines[0][1]
+    names = [_plain(cell) for cell in head]
+    path, label, split = (_first(names, known) for known in (_PATHS, _LABELS, _SPLITS))
+    if path is not None and label is not None:
+        columns = tuple(head[place] for place in (path, label, split) if place is not None)
+        lines = lines[1:]
+        _check_one_meaning(file, head, names, lines)
+    else:
+        path, label = _columns_without_names(file, base, head)
+        columns, split = (), None
+    rows = []
+    for line, cells in lines:
+        if len(cells) <= max(path, label, split or 0):
+            raise ValueError(
+                f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}."
+            )
+        rows.append(Row(line, cells[path], cells[label], None if split is None else cells[split]))
+    if not rows:
+        raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
+    return Table(rows, columns)
+
+
+def _cells(file: Path) -> list[tuple[int, list[str]]]:
+    if not file.is_file():
+        raise FileNotFoundError(f"Expected a table of paths and labels at {file}.")
+    if file.stat().st_size > MOST_BYTES:
+        raise ValueError(f"Expected a table of at most {MOST_BYTES} bytes at {file}.")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        first = text.partition("\n")[0]
+        delimiter = max(_DELIMITERS, key=first.count)
+        reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected a table in UTF-8 at {file}: {error}.") from error
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace(" ", "_").replace("-", "_")
+
+
+def _first(names: list[str], known: tuple[str, ...]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _check_one_meaning(
+    file: Path, head: list[str], names: list[str], lines: list[tuple[int, list[str]]]
+) -> None:
+    """Raise `ValueError` if two columns of labels divide the images differently."""
+    places = [place for place, name in enumerate(names) if name in _LABELS]
+    for place in places[1:]:
+        pairs = {(cells[places[0]], cells[place]) for _, cells in lines if len(cells) > place}
+        one, other = (len({pair[side] for pair in pairs}) for side in (0, 1))
+        if not len(pairs) == one == other:
+            raise ValueError(
+                f"Expected one column of labels in {file}, got {head[places[0]]!r} and "
+                f"{head[place]!r}, which divide the images differently. Rename the one not meant."
+            )
+
+
+def _columns_without_names(file: Path, base: Path, head: list[str]) -> tuple[int, int]:
+    there = [place for place, cell in enumerate(head) if cell and (base / cell).is_file()]
+    if len(head) == 2 and len(there) == 1:
+        return there[0], 1 - there[0]
+    raise ValueError(
+        f"Expected columns called path (or file, image, …) and label (or class, category, …) in "
+        f"{file}, got {', '.join(repr(cell[:40]) for cell in head[:10])}."
+    )

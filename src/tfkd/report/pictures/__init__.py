@@ -1,0 +1,1 @@
+"""Small pictures of images, and what a network says of each."""

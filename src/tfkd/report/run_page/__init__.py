@@ -1,0 +1,1 @@
+"""What a page of one run says, section by section, with pictures."""

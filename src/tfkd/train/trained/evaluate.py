@@ -1,0 +1,108 @@
+"""A run measured again from its weights, on its own data or on other images of its classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from tfkd.data import ImageData, identify, load_data
+from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
+from tfkd.data.places import Places
+from tfkd.runs import RunDirectory
+from tfkd.train.accelerator import needs_cpu
+from tfkd.train.logits import measuring_loader, predict_split
+from tfkd.train.trained.evaluation import Evaluation, evaluation_of
+from tfkd.train.trained.listing import labelled_images
+from tfkd.train.trained.network import BATCH, TrainedNetwork, best_device, load
+from tfkd.train.trained.reading import read_batches
+
+
+def evaluate_run(
+    path: Path | str,
+    *,
+    split: Literal["test", "validation", "train"] = "test",
+    epoch: int | None = None,
+    data_root: str | None = None,
+    other_data: bool = False,
+    on: Path | str | None = None,
+    workers: int = 0,
+) -> Evaluation:
+    """Measure a run again from its weights.
+
+    Args:
+        path: directory of the run.
+        split: of its data; `train` is without augmentation.
+        epoch: the snapshot kept after this epoch; None: the final weights.
+        data_root: where the data lie, if not where the run found them.
+        other_data: measure it on other images of the same classes, split as its own are.
+        on: measure it on every image of this folder by class, or CSV file of paths and labels, in
+            place of the run's data. Its classes are some of the run's, by name; where it has a test
+            part, that is measured.
+        workers: processes that decode image files; 0: this one.
+
+    Returns:
+        What `tfkd.metrics.all_metrics` returns, and what lies behind it class by class.
+
+    Raises:
+        FileNotFoundError: if run or data are not there.
+        ValueError: if the data are not those of the run, or `on` holds other classes, no image or
+            one that cannot be read.
+
+    Example:
+        >>> found = evaluate_run("results/one-run")
+        >>> found.samples, found.classes[3].name, found.classes[3].support
+        (596, '3', 61)
+    """
+    if on is not None:
+        if split != "test" or data_root is not None or other_data:
+            raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
+        return _on(load(path, epoch), Path(on), workers)
+    run = RunDirectory(path)
+    stored = run.stored()
+    places = Places(data_root) if data_root else stored.circumstances.places
+    data = load_data(stored.recipe.data, seed=stored.seed, root=places)
+    ours, theirs = run.data(), identify(data)
+    differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
+    if differing is not None:
+        ending = "" if other_data else " To measure it on them all the same: --other-data."
+        raise ValueError(f"Expected the data of the run in {run.path}, {differing}.{ending}")
+    model = run.load_model(epoch)
+    samples = {"train": data.train, "validation": data.validation, "test": data.test}[split]
+    if len(samples) == 0:
+        raise ValueError(f"Expected a {split} split of the run in {run.path}, got no image.")
+    accelerator = Accelerator(cpu=needs_cpu())
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+    loader = measuring_loader(data, samples, accelerator, workers=workers)
+    logits, labels = predict_split(model, loader, accelerator)
+    return evaluation_of(
+        logits,
+        labels,
+        data.classes,
+        measured=f"{split} split of {_called(data, places, split)}, {len(labels)} images",
+    )
+
+
+def _called(data: ImageData, places: Places | None, split: str) -> str:
+    """What people call a split's data, and where it lies."""
+    if places is None:
+        return data.name
+    where = places.root or next(iter(places.of_a_folder.values()))
+    return f"{data.name} in {where} ({data.origins[split]})"
+
+
+def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:
+    images = labelled_images(place, trained.classes)
+    trained.to(best_device()).network.to(memory_format=torch.channels_last)
+    parts: list[Tensor] = []
+    batches = read_batches(images.files, trained.identity, batch_size=BATCH, workers=workers)
+    for batch in batches:
+        for error in batch.errors.values():
+            raise ValueError(error)
+        shown = trained.normalise(batch.pixels.to(trained.device))
+        parts.append(trained.logits(shown.contiguous(memory_format=torch.channels_last)).cpu())
+    logits = torch.cat(parts).float()
+    return evaluation_of(logits, images.labels, trained.classes, measured=images.measured)

@@ -1,0 +1,111 @@
+"""How good a network's answers are: of all images together, and class by class."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+from torch import Tensor
+
+from tfkd.metrics import accuracy, all_metrics
+from tfkd.runs import Metrics
+
+NAMED = 5
+"""How many classes a network may name where there are more than that."""
+
+
+class ClassScores(Struct, frozen=True):
+    """Of one class; fractions.
+
+    Attributes:
+        name: of the class.
+        precision: share of the images taken for it that are of it; None if none was.
+        recall: share of its images that were taken for it; None if it has none.
+        f1: harmonic mean of the two, 2·TP / (2·TP + FP + FN); None if it has no image, and none
+            was taken for it.
+        support: number of its images.
+    """
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+class Evaluation(Metrics, frozen=True, kw_only=True):
+    """Metrics of labelled images, and what lies behind them.
+
+    Attributes:
+        top5: share whose label is among the five most probable; None for five classes or fewer.
+        balanced_accuracy: mean of the recalls of the classes that have images.
+        macro_f1: mean of the F1 of the classes that have images.
+        classes: of each class, in the order of the labels.
+        confusion: number of images by true class and, in it, by the class they were taken for.
+        samples: number of images.
+        measured: what they are, in words.
+    """
+
+    top5: float | None
+    balanced_accuracy: float
+    macro_f1: float
+    classes: tuple[ClassScores, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    samples: int
+    measured: str
+
+    @property
+    def metrics(self) -> Metrics:
+        """Return the metrics alone, as a run's `result.json` has them."""
+        return Metrics(*(getattr(self, name) for name in Metrics.__struct_fields__))
+
+
+def evaluation_of(
+    logits: Tensor, labels: Tensor, classes: tuple[str, ...], *, measured: str
+) -> Evaluation:
+    """Return how good logits are.
+
+    Args:
+        logits: (N, K).
+        labels: (N,) int64; some classes may have none.
+        classes: names of the K classes.
+        measured: what they are of, in words.
+
+    Example:
+        >>> from torch import tensor
+        >>> logits = tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+        >>> found = evaluation_of(logits, tensor([0, 1, 1]), ("cat", "dog"), measured="three")
+        >>> found.confusion, found.classes[0].precision, found.classes[1].recall
+        (((1, 0), (1, 1)), 0.5, 0.5)
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    numbers = list(range(len(classes)))
+    true, taken = labels.numpy(), logits.argmax(1).numpy()
+    columns = precision_recall_fscore_support(true, taken, labels=numbers, zero_division=math.nan)
+    scores = tuple(
+        ClassScores(name, _number(precision), _number(recall), _number(f1), int(support))
+        for name, precision, recall, f1, support in zip(classes, *columns, strict=True)
+    )
+    present = [score for score in scores if score.support]
+    return Evaluation(
+        **all_metrics(logits, labels),
+        top5=accuracy(logits, labels, top_k=NAMED) if len(classes) > NAMED else None,
+        balanced_accuracy=_mean([score.recall for score in present]),
+        macro_f1=_mean([score.f1 for score in present]),
+        classes=scores,
+        confusion=tuple(
+            tuple(row) for row in confusion_matrix(true, taken, labels=numbers).tolist()
+        ),
+        samples=len(labels),
+        measured=measured,
+    )
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _mean(values: list[float | None]) -> float:
+    """Of classes that have images, for which there is a number."""
+    return math.fsum(value for value in values if value is not None) / len(values)

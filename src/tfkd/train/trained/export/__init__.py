@@ -1,0 +1,1 @@
+"""How a trained network is taken elsewhere: one file a format, and what lies beside it."""

@@ -1,0 +1,205 @@
+"""A trained network, ready to be asked: classes, how images are prepared for it, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tfkd._checks import check_integer
+from tfkd.data import DataIdentity
+from tfkd.data.image_files import to_rgb
+from tfkd.data.preparation import read_pixels, to_pixels
+from tfkd.runs import Recipe, RunDirectory
+from tfkd.train.trained.prediction import Prediction, predictions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    Image: TypeAlias = "Path | str | PILImage | NDArray[np.uint8]"
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network of a finished run, in eval mode.
+
+    Attributes:
+        network: from images (N, C, size, size), as `preprocess` returns them, to logits (N, K).
+        identity: of the data that it was trained on.
+        recipe: that it was trained by.
+    """
+
+    network: nn.Module
+    identity: DataIdentity
+    recipe: Recipe
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the logits."""
+        return self.identity.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: torch.device | str) -> TrainedNetwork:
+        """Move the network to a device, and return itself."""
+        self.network.to(device)
+        return self
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Return an image as the network is shown it, prepared as the run's own test images.
+
+        Args:
+            image: a path, an image of Pillow, or an array of bytes: (H, W), (H, W, 3), or
+                (H, W, 4) with transparency.
+
+        Returns:
+            (C, size, size) float32, normalised, on the CPU.
+
+        Raises:
+            TypeError: for anything else, or an array of another dtype.
+            ValueError: for a file that cannot be read, or an array of another shape.
+        """
+        return self.normalise(_pixels(image, self.identity))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Return bytes (…, C, size, size), prepared but for it, as normalised float32."""
+        mean, std = (
+            torch.tensor(values, dtype=torch.float64, device=pixels.device).view(-1, 1, 1)
+            for values in (self.identity.mean, self.identity.std)
+        )
+        return ((pixels.double() / 255 - mean) / std).float()
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the logits (N, K) of prepared images (N, C, size, size), on the network's device.
+
+        Raises:
+            TypeError: for what is no tensor of floating-point numbers.
+            ValueError: for another shape.
+        """
+        size = self.identity.image_size
+        shape = (self.identity.channels, size, size)
+        if not isinstance(images, Tensor) or not images.is_floating_point():
+            got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise TypeError(f"Expected `images` of floating-point numbers, got {got}.")
+        if images.ndim != 4 or images.shape[1:] != shape:
+            raise ValueError(
+                f"Expected `images` of shape (N, {', '.join(map(str, shape))}), as `preprocess` "
+                f"prepares them, got {tuple(images.shape)}."
+            )
+        logits: Tensor = self.network(images.to(self.device, torch.float32))
+        return logits
+
+    def predict(
+        self,
+        images: Image | Tensor | Iterable[Image | Tensor],
+        *,
+        top: int = 3,
+        batch_size: int = BATCH,
+    ) -> list[Prediction]:
+        """Return what the network takes images for.
+
+        Args:
+            images: one or several: what `preprocess` takes, or tensors that it has returned,
+                (C, size, size) or, as a batch, (N, C, size, size).
+            top: how many classes to give for each, at least 1; all, if there are fewer.
+            batch_size: how many are asked about at once.
+
+        Returns:
+            One prediction for each image, in their order.
+
+        Raises:
+            TypeError: for what is no image.
+            ValueError: for a file that cannot be read, a wrong shape, or a `top` or `batch_size`
+                below 1.
+
+        Example:
+            >>> trained = load("results/one-run")
+            >>> [prediction] = trained.predict(np.full((20, 20), 255, dtype=np.uint8), top=2)
+            >>> [name for name, _ in prediction.classes]
+            ['1', '8']
+        """
+        check_integer("top", top, minimum=1)
+        check_integer("batch_size", batch_size, minimum=1)
+        rest, found = _several(images), []
+        while batch := list(islice(rest, batch_size)):
+            prepared = [
+                image if isinstance(image, Tensor) else self.preprocess(image) for image in batch
+            ]
+            files = [Path(image) if isinstance(image, (str, Path)) else None for image in batch]
+            found += predictions(self.logits(torch.stack(prepared)), self.classes, files, top=top)
+        return found
+
+
+def load(run: Path | str, epoch: int | None = None) -> TrainedNetwork:
+    """Return the network of a finished run, on the CPU and in eval mode.
+
+    Args:
+        run: directory of the run.
+        epoch: the snapshot kept after this epoch; None: the final weights.
+
+    Raises:
+        FileNotFoundError: if there is no such run, or it has no such weights.
+        ValueError: for files that no run has written.
+
+    Example:
+        >>> import tfkd.train
+        >>> trained = tfkd.train.load("results/one-run")
+        >>> trained.classes[:3], trained.network.training
+        (('0', '1', '2'), False)
+        >>> trained.preprocess(np.zeros((30, 20), dtype=np.uint8)).shape
+        torch.Size([1, 8, 8])
+    """
+    directory = RunDirectory(run)
+    network = directory.load_model(epoch)
+    return TrainedNetwork(network, directory.data(), directory.settings().recipe)
+
+
+def best_device() -> torch.device:
+    """Return the GPU that there is, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _several(images: Any) -> Iterator[Any]:
+    """One image, or each of several."""
+    from PIL import Image
+
+    if isinstance(images, (str, Path, Image.Image, np.ndarray)):
+        return iter([images])
+    if isinstance(images, Tensor) and images.ndim == 3:
+        return iter([images])
+    return iter(images)
+
+
+def _pixels(image: Any, identity: DataIdentity) -> Tensor:
+    """An image as bytes of the right size."""
+    from PIL import Image
+
+    if isinstance(image, (str, Path)):
+        return read_pixels(Path(image), identity)
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8:
+            raise TypeError(f"Expected an array of bytes, uint8, got {image.dtype}.")
+        if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in (3, 4)):
+            raise ValueError(
+                f"Expected an array of shape (H, W), (H, W, 3) or (H, W, 4), got {image.shape}."
+            )
+        image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            "Expected `image` to be a path, an image of Pillow or an array of bytes, got "
+            f"{type(image).__name__}."
+        )
+    return to_pixels(to_rgb(image), identity)

@@ -1,0 +1,68 @@
+"""The classes of image files, by a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from tfkd._checks import check_integer
+from tfkd.train.trained.network import BATCH, TrainedNetwork, best_device, load
+from tfkd.train.trained.prediction import Prediction, predictions
+from tfkd.train.trained.reading import ReadBatch, read_batches
+
+
+def predict_files(
+    run: Path | str,
+    images: Iterable[Path | str],
+    *,
+    top: int = 3,
+    epoch: int | None = None,
+    workers: int = 0,
+) -> Iterator[Prediction]:
+    """Classify image files, prepared as the run prepares its test images.
+
+    Args:
+        run: directory of a finished run.
+        images: image files, of which there may be any number: each is asked for when it is needed.
+            One that cannot be read is answered with its error.
+        top: how many classes to give for each, at least 1; all, if there are fewer.
+        epoch: the snapshot kept after this epoch; None: the final weights.
+        workers: processes that decode the images; 0: this one.
+
+    Returns:
+        One prediction for each file, in their order.
+
+    Raises:
+        ValueError: if `top` is below 1.
+        FileNotFoundError: if the run has no such weights.
+    """
+    check_integer("top", top, minimum=1)
+    check_integer("workers", workers, minimum=0)
+    trained = load(run, epoch).to(best_device())
+    trained.network.to(memory_format=torch.channels_last)
+
+    def answers() -> Iterator[Prediction]:
+        batches = read_batches(
+            map(Path, images), trained.identity, batch_size=BATCH, workers=workers
+        )
+        for batch in batches:
+            yield from _answered(trained, batch, top)
+
+    return answers()
+
+
+def _answered(trained: TrainedNetwork, batch: ReadBatch, top: int) -> list[Prediction]:
+    """The answers to files, those that could not be read in their places."""
+    read = [file for place, file in enumerate(batch.files) if place not in batch.errors]
+    found: list[Prediction] = []
+    if read:
+        images = trained.normalise(batch.pixels.to(trained.device))
+        logits = trained.logits(images.contiguous(memory_format=torch.channels_last))
+        found = predictions(logits, trained.classes, [*read], top=top)
+    rest = iter(found)
+    return [
+        Prediction(file, error=batch.errors[place]) if place in batch.errors else next(rest)
+        for place, file in enumerate(batch.files)
+    ]

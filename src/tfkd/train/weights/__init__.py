@@ -1,0 +1,1 @@
+"""Weights that come from elsewhere: which file, what is in it, and how it fits a network."""

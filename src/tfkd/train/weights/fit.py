@@ -1,0 +1,152 @@
+"""Weights from a file, loaded into a network that they fit, but for the head."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from tfkd.models.parts import classifier_names, is_within
+from tfkd.train.weights.file import read_weights, without_prefixes
+
+FEW = 3
+"""Tensors that an error names."""
+
+MOST = 2
+"""Times the numbers of a network, of a file that is translated for it."""
+
+
+def load_start(network: nn.Module, file: Path, *, name: str) -> str | None:
+    """Load what a student starts from; its head stays as it is where the file has another.
+
+    Args:
+        network: newly made.
+        file: of weights.
+        name: of the network.
+
+    Returns:
+        A sentence about the head, if it was replaced.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file, if it is damaged or anything but the head does not fit.
+    """
+    own = network.state_dict()
+    tensors = _fitting(network, file)
+    heads = classifier_names(network)
+    theirs = {key: tensor for key, tensor in tensors.items() if is_within(key, heads)}
+    other = {key for key in own if is_within(key, heads) and _differs(own[key], theirs.get(key))}
+    sentence = None
+    if other:
+        missing = other.isdisjoint(theirs)
+        had = "no head" if missing else f"a head for {_classes(theirs, other)} classes"
+        sentence = (
+            f"{file} has {had}: {name} gets a new one, for {_classes(own, other)}, which is "
+            "trained from the start."
+        )
+        # The whole head is new: a bias without its weights means nothing.
+        kept = {key for key in own if is_within(key, heads)}
+        tensors = {key: t for key, t in tensors.items() if not is_within(key, heads)}
+        tensors |= {key: own[key] for key in kept}
+    _check(network, tensors, file, name)
+    network.load_state_dict(tensors)
+    return sentence
+
+
+def load_whole(network: nn.Module, file: Path, *, name: str) -> None:
+    """Load the weights of a network that teaches, head and all.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file, if it is damaged or does not fit.
+    """
+    own = network.state_dict()
+    tensors = _fitting(network, file)
+    heads = classifier_names(network)
+    for key in own:
+        theirs = tensors.get(key)
+        if theirs is None or not is_within(key, heads) or theirs.shape == own[key].shape:
+            continue
+        if theirs.shape[1:] == own[key].shape[1:]:
+            raise ValueError(
+                f"Expected a teacher with a head for {len(own[key])} classes in {file}, got one "
+                f"for {len(theirs)}: it knows nothing of these. Fine-tune it first, with "
+                f"tfkd train --student {name} --weights {file}, and let that run teach."
+            )
+    _check(network, tensors, file, name)
+    network.load_state_dict(tensors)
+
+
+def _fitting(network: nn.Module, file: Path) -> dict[str, Tensor]:
+    """The tensors of a file by the network's own names, as far as they can be told."""
+    own, heads = network.state_dict(), classifier_names(network)
+
+    def misfits(tensors: Mapping[str, Tensor]) -> bool:
+        return any(not is_within(key, heads) for key, _ in _misfits(own, tensors))
+
+    # By sizes alone first: of what would not fit, nothing is held in memory.
+    sizes, translate = without_prefixes(read_weights(file, device="meta"), own), None
+    if misfits(sizes):
+        translate = _translation(network)
+        if translate is None or _numbers(sizes) > MOST * _numbers(own):
+            return sizes
+    tensors = without_prefixes(read_weights(file), own)
+    if translate is not None:
+        try:
+            translated = translate(dict(tensors), network)
+        except Exception:  # of weights that it does not know
+            return tensors
+        if isinstance(translated, dict) and not misfits(translated):
+            return translated
+    return tensors
+
+
+def _numbers(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def _translation(network: nn.Module) -> Callable[[Any, nn.Module], Any] | None:
+    """What timm has for weights of this kind of network by other names, or for other sizes."""
+    module = type(network).__module__
+    if not module.startswith("timm."):
+        return None
+    return getattr(sys.modules[module], "checkpoint_filter_fn", None)
+
+
+def _check(network: nn.Module, tensors: Mapping[str, Tensor], file: Path, name: str) -> None:
+    wrong = [sentence for _, sentence in _misfits(network.state_dict(), tensors)]
+    if wrong:
+        more = f", and {len(wrong) - FEW} more differ" if len(wrong) > FEW else ""
+        raise ValueError(
+            f"The weights in {file} do not fit the model {name}: {', '.join(wrong[:FEW])}{more}."
+        )
+    for key, _ in network.named_parameters():
+        if not bool(tensors[key].isfinite().all()):
+            raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {key}.")
+
+
+def _misfits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, str]]:
+    for key, tensor in own.items():
+        if key not in tensors:
+            yield key, f"expected {key}, found none"
+        elif _differs(tensor, tensors[key]):
+            yield key, f"expected {key} of {_kind(tensor)}, got {_kind(tensors[key])}"
+    for key in tensors:
+        if key not in own:
+            yield key, f"expected no {key[:200]!a}, got one"
+
+
+def _differs(own: Tensor, other: Tensor | None) -> bool:
+    return other is None or _kind(own) != _kind(other)
+
+
+def _kind(tensor: Tensor) -> str:
+    kind = "numbers" if tensor.is_floating_point() else "integers"
+    return f"{kind} {tuple(tensor.shape)}"
+
+
+def _classes(tensors: Mapping[str, Tensor], keys: set[str]) -> int:
+    return next(len(tensors[key]) for key in sorted(keys) if key in tensors)

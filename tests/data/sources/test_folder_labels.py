@@ -1,0 +1,186 @@
+"""Tables of paths and labels, as people have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfkd.data import DataSettings, ImageData, Places, load_data
+
+Writer = Callable[..., Path]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, write_image: Writer) -> Path:
+    """Twelve images of different content, in one folder."""
+    for number in range(12):
+        write_image(tmp_path / "photos" / f"{number}.png", (number, 0, 0), size=2)
+    return tmp_path / "photos"
+
+
+def _table(file: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    file.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return file
+
+
+def _load(labels: Path, root: Path | None = None) -> ImageData:
+    places = Places(root=None if root is None else str(root), labels=str(labels))
+    return load_data(DataSettings("folder"), root=places)
+
+
+def _labelled(data: ImageData) -> dict[str, str]:
+    """Class by name of file, of all splits."""
+    found = {}
+    for split in (data.train, data.validation, data.test):
+        paths = split.official.paths  # type: ignore[attr-defined]
+        for index, label in zip(split.indices.tolist(), split.labels.tolist(), strict=True):
+            found[paths[index]] = data.classes[label]
+    return found
+
+
+ROWS = {f"{number}.png": "even" if number % 2 == 0 else "odd" for number in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("path,label", "{path},{label}"),
+        ("Label;File Name;remark", "{label};{path};what; a day"),
+        ("image_id\tbreed", "{path}\t{label}"),
+        ("id,filepaths,labels,class id", "9,{path},{label},{number}"),
+        ('"file_name","category"', '"{path}","{label}"'),
+        ("", "{path},{label}"),
+        ("", "{label},{path}"),
+        ("\ufefffilename,class", "{path},{label}"),
+    ],
+)
+def test_columns_are_known_by_their_names(photos: Path, head: str, line: str) -> None:
+    lines = [
+        line.format(path=path, label=label, number=int(label == "odd"))
+        for path, label in ROWS.items()
+    ]
+    file = _table(photos / "labels.csv", *([head] if head else []), *lines)
+    assert _labelled(_load(file)) == ROWS
+
+
+def test_paths_start_from_the_data_or_from_the_table(photos: Path) -> None:
+    lines = [f"photos/{path},{label}" for path, label in ROWS.items()]
+    beside = _table(photos.parent / "labels.csv", "path,label", *lines)
+    elsewhere = photos.parent / "tables"
+    elsewhere.mkdir()
+    apart = _table(elsewhere / "x.csv", "path,label", *(f"{p},{c}" for p, c in ROWS.items()))
+    absolute = _table(
+        elsewhere / "y.csv", "path,label", *(f"{photos / p},{c}" for p, c in ROWS.items())
+    )
+    windows = _table(
+        photos.parent / "z.csv", "path,label", *(line.replace("/", "\\") for line in lines)
+    )
+    assert _labelled(_load(beside)) == {f"photos/{path}": label for path, label in ROWS.items()}
+    assert _labelled(_load(windows)) == _labelled(_load(beside))
+    assert _labelled(_load(apart, photos)) == ROWS
+    assert _labelled(_load(absolute)) == {str(photos / path): c for path, c in ROWS.items()}
+    assert (_load(apart, photos).name, _load(beside).name) == ("photos", photos.parent.name)
+    with pytest.raises(FileNotFoundError, match=r"12 of 12 are not there: '0\.png' \(line 2\)"):
+        _load(apart)
+
+
+def test_a_column_of_splits_says_what_is_for_what(photos: Path) -> None:
+    splits = ["train"] * 6 + ["Valid"] * 2 + ["TEST"] * 4
+    lines = [f"{p},{c},{s}" for (p, c), s in zip(ROWS.items(), splits, strict=True)]
+    data = _load(_table(photos / "all.csv", "image,label,split", *lines))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [6, 2, 4]
+    assert data.origins == {
+        "train": "all.csv, train",
+        "validation": "all.csv, Valid",
+        "test": "all.csv, TEST",
+    }
+    assert "the columns 'image', 'label', 'split' are read" in data.remarks[0]
+    for split, path in ((data.validation, "6.png"), (data.test, "8.png")):
+        assert path in split.official.paths  # type: ignore[attr-defined]
+    lines[3] = "3.png,odd,night"
+    with pytest.raises(ValueError, match=r"line 5 .*, got 'night'"):
+        _load(_table(photos / "all.csv", "image,label,split", *lines))
+
+
+def test_without_a_column_of_splits_a_fifth_is_for_testing(photos: Path) -> None:
+    lines = [f"{path},{label}" for path, label in ROWS.items()]
+    one = _load(_table(photos / "one.csv", "path,label", *lines))
+    other = _load(_table(photos / "other.csv", "path,label", *lines[::-1]))
+    assert one.test.labels.tolist() == [0, 1]
+    assert one.test.official.paths == other.test.official.paths  # type: ignore[attr-defined]
+    assert one.origins["test"] == "a fifth of one.csv, by path"
+
+
+def test_classes_that_are_numbers_come_in_their_order(photos: Path) -> None:
+    lines = [f"{path},{int(path[:-4]) // 2 * 5}" for path in ROWS]
+    assert _load(_table(photos / "x.csv", "path,y", *lines)).classes == (
+        *("0", "5", "10", "15", "20", "25"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,label"], "rows below the names"),
+        ([], "got nothing"),
+        (["a,b", "0.png,x"], "columns called path .* got 'a', 'b'"),
+        (
+            ["path,label", "0.png,x", "1.png,y", "0.png,x"],
+            r"'0.png' in lines 2 and 4 with the same",
+        ),
+        (["path,label", "0.png,x", "./0.png,y"], r"in lines 2 and 3 with labels 'x', 'y'"),
+        (["path,label", "0.png,x", "1.png,"], r"a label in each row .* '1.png' \(line 3\)"),
+        (["path,label", "0.png,x", "1.png"], r"2 columns in line 3"),
+        (["path,label", "0.png,x", "1.png,x"], "at least 2 classes .* got only 'x'"),
+        (["path,label", "0.png,x", "1.png,y", "2.png,y"], "at least 2 images .* got 1 of 'x'"),
+        (["path,label,split", "0.png,x,train", "1.png,y,test"], "training images .* none of 'y'"),
+        (["path,label,split", "0.png,x,test", "1.png,y,test"], "training images .* none of 'x'"),
+        (["path,label,class", "0.png,1,a", "1.png,1,b"], "one column of labels .* 'class'"),
+        (["path,label", "0.png,a\tb", "1.png,c", "2.png,c", "3.png,a\tb"], "control characters"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_named(photos: Path, lines: list[str], message: str) -> None:
+    file = _table(photos / "labels.csv", *lines) if lines else photos / "labels.csv"
+    file.touch()
+    with pytest.raises(ValueError, match=message):
+        _load(file)
+
+
+def test_a_missing_suffix_is_named(photos: Path) -> None:
+    lines = [f"{path[:-4]},{label}" for path, label in ROWS.items()]
+    with pytest.raises(FileNotFoundError, match=r"There is '0\.png': write the suffix"):
+        _load(_table(photos / "labels.csv", "id,breed", *lines))
+
+
+def test_a_table_that_is_no_text_or_not_there_is_named(photos: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no\.csv"):
+        _load(photos / "no.csv")
+    _table(photos / "x.csv", "path,label", "0.png,größe", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"UTF-8 at .*x\.csv"):
+        _load(photos / "x.csv")
+    (photos / "x.csv").write_bytes((photos / "0.png").read_bytes())
+    with pytest.raises(ValueError, match=r"UTF-8 at .*x\.csv"):
+        _load(photos / "x.csv")
+
+
+def test_images_that_are_not_named_are_counted(photos: Path) -> None:
+    lines = [f"{path},{label}" for path, label in ROWS.items()][:8]
+    data = _load(_table(photos.parent / "x.csv", "path,label", *lines), photos)
+    (left_out,) = data.left_out
+    assert (left_out.reason, left_out.count) == ("images that x.csv does not name", 4)
+
+
+def test_a_table_and_folders_of_splits_are_one_too_many(photos: Path) -> None:
+    places = Places(labels=str(photos / "x.csv"), test_dir=str(photos))
+    with pytest.raises(ValueError, match="`labels` or `test_dir`, got both"):
+        load_data(DataSettings("folder"), root=places)
+
+
+def test_a_folder_without_classes_leads_to_its_table(photos: Path) -> None:
+    _table(photos / "metadata.csv", "file_name,label")
+    with pytest.raises(ValueError, match=r"got 12 images without.*--labels .*metadata\.csv --data"):
+        load_data(DataSettings("folder"), root=str(photos))
+    with pytest.raises(FileNotFoundError, match="is named by --labels"):
+        load_data(DataSettings("folder"), root=str(photos / "metadata.csv"))

@@ -1,0 +1,66 @@
+"""README's section on one's own images, run as it stands but for the network and its length."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfkd.train
+from tfkd.cli import main
+from tfkd.models import create_model
+from tfkd.runs.tensors import save_tensors
+
+README = Path(__file__).parents[1] / "README.md"
+PHOTOGRAPHS = 12
+
+
+def photographs(folder: Path, numbers: np.random.Generator) -> None:
+    """Two classes that differ in brightness, of mixed sizes."""
+    for number in range(PHOTOGRAPHS):
+        for name, least in (("dark", 0), ("light", 128)):
+            height, width = numbers.integers(60, 120, 2)
+            pixels = numbers.integers(least, least + 128, (height, width, 3), dtype=np.uint8)
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / name / f"{number}.jpg")
+
+
+@pytest.mark.long
+def test_the_section_on_ones_own_images_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: random.Random
+) -> None:
+    numbers = np.random.default_rng(chance.getrandbits(32))
+    photographs(tmp_path / "photos", numbers)
+    photographs(tmp_path / "new_photos", numbers)
+    image = numbers.integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "new_photos" / "first.jpg")
+    monkeypatch.chdir(tmp_path)
+    # In place of what timm would download.
+    start = create_model("timm/test_resnet", num_classes=5)
+    save_tensors(tmp_path / "start.safetensors", start.state_dict())
+
+    text = README.read_text(encoding="utf-8").partition("## Your own images\n")[2]
+    section = text.partition("\n## ")[0]
+    lines = re.findall(r"^ {4}tfkd (.*)$", section.replace("\\\n", ""), re.MULTILINE)
+    assert len(lines) == 6
+    for line in lines:
+        words = line.replace("--pretrained", "--weights start.safetensors --epochs 1 --bs 8")
+        words = words.replace("timm/resnet50", "timm/test_resnet")
+        assert main(shlex.split(words)) == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert (tmp_path / "model" / "model.onnx").is_file()
+    with Path("answers.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * PHOTOGRAPHS + 1
+    assert len(list(Path("runs").rglob("result.json"))) == 3 * 5
+
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names: dict[str, object] = {"tfkd": tfkd}
+    exec(code, names)
+    (found,) = names["answer"]  # type: ignore[misc]
+    assert {name for name, _ in found.classes} == {"dark", "light"}

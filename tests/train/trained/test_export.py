@@ -1,0 +1,230 @@
+"""What is exported answers as the run does, wherever it is loaded; what does not is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from tfkd.runs import make_run
+from tfkd.train import export_run, load, train_run
+from tfkd.train.trained.export.export import FORMATS, TOLERANCE
+from tfkd.train.trained.export.safetensors import Safetensors
+
+NO_FOLDERS = "this timm does not know local-dir, which is of 1.0.16"
+DOCS = Path(__file__).parents[3] / "docs" / "export.md"
+
+
+@pytest.fixture(scope="module")
+def exported(photographs, tmp_path_factory):
+    """A folder with an export in each format, and in it a photograph and the run."""
+    place = tmp_path_factory.mktemp("exported")
+    for name, format in zip(("weights", "program", "graph"), FORMATS, strict=True):
+        done = export_run(photographs.run, format=format, out=place / name)
+        assert done.difference <= done.allowed
+    rng = np.random.default_rng(0)
+    pixels = np.kron(rng.integers(0, 256, (6, 9, 3)), np.ones((9, 9, 1))).astype(np.uint8)
+    Image.fromarray(pixels).save(place / "photo.jpg")
+    (place / "RUN").symlink_to(photographs.run)
+    return place
+
+
+@pytest.fixture
+def knows_folders():
+    """Skip for a timm that loads no folder."""
+    try:
+        timm.models.parse_model_name("local-dir:x")
+    except (AssertionError, ValueError):
+        pytest.skip(NO_FOLDERS)
+
+
+@pytest.fixture
+def images():
+    """Other images than those that the check has looked at: five of them."""
+    return torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def test_plain_timm_loads_the_weights_in_one_line(exported, photographs, images, knows_folders):
+    trained = load(photographs.run)
+    wanted = trained.logits(images)
+    weights = exported / "weights" / "model.safetensors"
+    by_name = timm.create_model("test_efficientnet", num_classes=7, checkpoint_path=str(weights))
+    by_folder = timm.create_model(f"local-dir:{exported / 'weights'}", pretrained=True)
+    for network in (by_name, by_folder):
+        assert torch.equal(network.eval()(images), wanted)
+    assert by_folder.pretrained_cfg["label_names"] == list(trained.classes)
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(by_folder))
+    for file in sorted((photographs.folder / "test" / "gnu").iterdir())[:3]:
+        shown = transform(Image.open(file))
+        torch.testing.assert_close(shown, trained.preprocess(file), rtol=0, atol=1e-6)
+    with safe_open(weights, "pt") as content:
+        assert json.loads(content.metadata()["classes"]) == list(trained.classes)
+
+
+def test_the_program_takes_any_number_of_images_of_its_size(exported, photographs, images):
+    extra = {"classes.json": "", "preprocessing.json": ""}
+    file = exported / "program" / "model.pt2"
+    network = torch.export.load(file, extra_files=extra).module()
+    wanted = load(photographs.run).logits(images)
+    for number in (1, 2, 5):
+        torch.testing.assert_close(network(images[:number]), wanted[:number], rtol=1e-4, atol=1e-4)
+    with pytest.raises(Exception, match="32"):
+        network(torch.zeros(1, 3, 64, 64))
+    assert json.loads(extra["classes.json"])[6] == "gnu"
+    assert json.loads(extra["preprocessing.json"])["image_size"] == 32
+
+
+def test_the_graph_takes_any_number_of_images_of_its_size(exported, photographs, images):
+    file = exported / "graph" / "model.onnx"
+    onnx.checker.check_model(onnx.load(file))
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    wanted = load(photographs.run).logits(images).numpy()
+    for number in (1, 2, 5):
+        (logits,) = session.run(["logits"], {"images": images[:number].numpy()})
+        np.testing.assert_allclose(logits, wanted[:number], rtol=1e-4, atol=1e-4)
+    with pytest.raises(Exception, match="dimensions"):
+        session.run(["logits"], {"images": np.zeros((1, 3, 64, 64), dtype=np.float32)})
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["classes"])[0] == "ant"
+
+
+def test_what_lies_beside(exported, photographs):
+    data = json.loads((photographs.run / "data.json").read_text())
+    result = json.loads((photographs.run / "result.json").read_text())
+    for name in ("weights", "program", "graph"):
+        said = json.loads((exported / name / "preprocessing.json").read_text())
+        assert (said["mean"], said["std"]) == (data["mean"], data["std"])
+        assert (said["image_size"], said["channels"], said["fit"]) == (32, 3, "centre-crop")
+        assert json.loads((exported / name / "classes.json").read_text()) == data["classes"]
+        card = json.loads((exported / name / "model.json").read_text())
+        assert card["test"] == result["test"]
+        assert card["student"] == "timm/test_efficientnet"
+        assert card["checked"]["largest_difference_of_logits"] <= card["checked"]["allowed"]
+    assert not list(exported.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["weights", "program", "graph"])
+@pytest.mark.usefixtures("knows_folders")
+def test_the_lines_of_the_readme_load_it(exported, photographs, images, monkeypatch, name):
+    monkeypatch.chdir(exported / name)
+    text = (exported / name / "README.txt").read_text()
+    assert max(map(len, text.split("\n    ")[0].splitlines())) <= 80
+    lines = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    variables = {"images": images.numpy() if name == "graph" else images}
+    exec(lines, variables)
+    found = torch.as_tensor(variables["logits"]).detach()
+    torch.testing.assert_close(found, load(photographs.run).logits(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("knows_folders")
+def test_the_documented_lines_load_it(exported, photographs, monkeypatch, capsys):
+    monkeypatch.chdir(exported)
+    text = DOCS.read_text(encoding="utf-8")
+    # The size and the name of what is exported here.
+    for documented, here in (
+        ('"resnet18", num_classes=37', '"test_efficientnet", num_classes=7'),
+        ("3, 224, 224", "3, 32, 32"),
+    ):
+        assert documented in text
+        text = text.replace(documented, here)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 5
+    trained = load(photographs.run)
+    photo = trained.preprocess("photo.jpg")[None]
+    wanted = trained.logits(photo)
+    best = trained.classes[wanted.argmax()]
+    by_name, by_folder, program, graph, own = ({} for _ in blocks)
+    for block, variables in zip(blocks, (by_name, by_folder, program, graph, own), strict=True):
+        exec(block, variables)
+    torch.testing.assert_close(by_name["network"].eval()(photo), wanted)
+    assert program["logits"].shape == (5, 7)
+    torch.testing.assert_close(torch.from_numpy(graph["logits"]), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(own["logits"], wanted)
+    assert own["prediction"].classes[0][0] == best
+    assert capsys.readouterr().out.splitlines()[:2] == [best, best]
+
+
+def test_networks_of_this_package(tmp_path):
+    """The run that is kept in results/, of a small network on grey digits."""
+    run = Path(__file__).parents[3] / "results" / "one-run"
+    trained = load(run)
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    wanted = trained.logits(images)
+    done = export_run(run, format="safetensors", out=tmp_path / "new" / "weights")
+    assert sorted(path.name for path in done.folder.iterdir()) == [
+        "README.txt",
+        "classes.json",
+        "model.json",
+        "model.safetensors",
+        "preprocessing.json",
+    ]
+    lines = (done.folder / "README.txt").read_text().partition("    ")[2]
+    variables = {"images": images}
+    exec(lines.replace("\n    ", "\n").replace('"model', f'"{done.folder}/model'), variables)
+    assert torch.equal(variables["logits"], wanted)
+
+
+@pytest.mark.parametrize("off", [10.0, float("nan")])
+def test_a_check_that_fails_leaves_nothing(photographs, tmp_path, monkeypatch, off):
+    right = Safetensors.logits
+
+    def wrong(self, trained, folder, images):
+        *others, last = right(self, trained, folder, images)
+        return [*others, last + off * TOLERANCE * max(last.abs().max().item(), 1.0)]
+
+    monkeypatch.setattr(Safetensors, "logits", wrong)
+    with pytest.raises(ValueError, match="Nothing was written"):
+        export_run(photographs.run, format="safetensors", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_not_written_over(photographs, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    for out in (tmp_path / "out", tmp_path / "out" / "mine.txt"):
+        with pytest.raises(ValueError, match="`out` to be a new or empty folder"):
+            export_run(photographs.run, format="safetensors", out=out)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
+    (tmp_path / "empty").mkdir()
+    export_run(photographs.run, format="safetensors", out=tmp_path / "empty")
+    assert (tmp_path / "empty" / "config.json").is_file()
+
+
+def test_a_missing_package_is_said_at_once(photographs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModuleNotFoundError, match=r'onnxruntime: pip install "tfkd\[export\]"'):
+        export_run(photographs.run, format="onnx", out=tmp_path / "out")
+    with pytest.raises(ValueError, match="Did you mean onnx"):
+        export_run(photographs.run, format="onxn", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_traced(photographs, tmp_path):
+    settings, circumstances = make_run(
+        {
+            "data": "digits",
+            "student": "untraceable:deciding",
+            "epochs": 1,
+            "train_size": 60,
+            "batch_size": 30,
+        }
+    )
+    train_run(tmp_path / "run", settings, circumstances)
+    for format in ("torch-export", "onnx"):
+        with pytest.raises(ValueError, match=r"untraceable:deciding.*exported as safetensors"):
+            export_run(tmp_path / "run", format=format, out=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    done = export_run(tmp_path / "run", format="safetensors", out=tmp_path / "out")
+    assert done.difference == 0.0
+    shutil.rmtree(tmp_path / "run")
