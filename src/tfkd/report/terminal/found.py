@@ -167,7 +167,7 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
 
 def millions(count: int) -> str:
     """Return a large number in words."""
-    return f"{count / 1e6:.3g} million" if count >= 1e5 else f"{count:,}"
+    return f"{count / 1e6:.3g} million" if count >= 1e6 else f"{count:,}"
 
 
 def number_of(count: int, name: str) -> str:
