@@ -68,10 +68,10 @@ def test_a_folder_is_told_before_a_run(pets):
     assert sum(sizes) == sum(COUNTS.values())
     for name, size in zip(("train", "validation", "test"), sizes, strict=True):
         assert said[name] == f"{size} images: {data.origins[name]}"
-    assert said["shown as"].startswith("16 × 16, RGB, crop 0.875, bilinear, mean 0.485 ")
+    assert said["shown as"] == "16 × 16, RGB, crop 0.875, bilinear, ImageNet's mean and sd"
     assert said["augmentation"] == "random resized crop, flip"
     assert said["network"] == "small_cnn, 13,587 parameters"
-    assert said["start"].startswith(f"from scratch on {sizes[0]} images: --student timm/")
+    assert said["start"].startswith("scratch; usually much better: --student timm/")
     numbers = settings.method.numbers
     assert said["method"] == (
         f"Tf-KD_reg: alpha {numbers['alpha']:g}, temperature {numbers['temperature']:g}, "
