@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -162,20 +163,20 @@ class _Job:
 
     def plan(self) -> Callable[[], None]:
         """Measure what it would cost; what is returned prints that."""
-        from tfkd.report.terminal.study_lines import print_estimate
-        from tfkd.study.estimate import estimate
+        from tfkd.data import load_data
+        from tfkd.report.terminal.planned import dry_run_of_study
         from tfkd.study.execute import default_jobs
         from tfkd.study.joined import joined
+        from tfkd.study.progress import StudyBeginning
 
         study, remarks = joined(self.study, self.out)
-        cost = estimate(
-            study,
-            self.out,
-            jobs=default_jobs() if self.jobs is None else self.jobs,
-            data_root=self.circumstances.places,
-            workers=self.circumstances.workers,
-        )
-        return lambda: print_estimate(study, cost, [*self.remarks, *remarks])
+        settings, data = study.arms[0].recipe.data, {}
+        with suppress(FileNotFoundError):  # a study may be planned before its data are there
+            data[settings] = load_data(settings, root=self.circumstances.places)
+        jobs = default_jobs() if self.jobs is None else self.jobs
+        beginning = StudyBeginning(study, self.out, data, self.circumstances, jobs)
+        lines = dry_run_of_study(beginning, [*self.remarks, *remarks])
+        return lambda: print("\n".join(lines))
 
 
 def _console() -> Console:

@@ -108,7 +108,8 @@ def conclude(claims: list[Claim]) -> str:
     if all(claim.conclusion == "too few seeds to tell" for claim in claims):
         smallest = min(claim.difference.smallest_p for claim in claims) * len(claims)
         verdict = (
-            f"Nothing can be concluded yet: over {len(claims)} comparisons no corrected p below "
+            f"Nothing can be concluded yet: over {len(claims)} "
+            f"comparison{'' if len(claims) == 1 else 's'} no corrected p below "
             f"{min(smallest, 1.0):.2g} is possible with {seeds} seed{'' if seeds == '1' else 's'}."
         )
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tfkd.data import DataSettings, ImageData, Places
+from tfkd.data import DataSettings, ImageData, Places, load_data
 from tfkd.runs import Recipe, RunDirectory, RunSettings
 from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import threads_of
@@ -59,7 +60,7 @@ class Costs:
         workers: int,
         measure: Measure | None,
     ) -> None:
-        self._data, self._root, self._workers = data, data_root, workers
+        self._data, self._root, self._workers = dict(data), data_root, workers
         self._measure = measure or _measured
         self._shapes: dict[DataSettings, DataShape] = {}
         self._reading: dict[DataSettings, float] = {}
@@ -68,6 +69,9 @@ class Costs:
     def shape(self, settings: DataSettings) -> DataShape:
         """Return the numbers of a data set; seeds split alike."""
         if settings not in self._shapes:
+            if settings not in self._data:
+                with contextlib.suppress(FileNotFoundError):  # then as published, if they are
+                    self._data[settings] = load_data(settings, root=self._root)
             known = self._data.get(settings)
             self._shapes[settings] = (
                 data_shape(settings, root=self._root) if known is None else shape_of(known)
@@ -125,7 +129,7 @@ def estimate(
         jobs: runs side by side; steps are measured with the threads that each would have.
         data_root: where the data lie; None: the usual places.
         workers: processes that decode image files for each run.
-        data: those that are loaded already.
+        data: those that are loaded already; others are loaded, if they are there.
         measure: how long a network takes; None: `measure_step`, on this machine.
 
     Returns:

@@ -1,7 +1,7 @@
 """What is said before anything is trained."""
 
+import dataclasses
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from PIL import Image
 from rich.cells import cell_len
 
 from tfkd.data import DataSettings, load_data
+from tfkd.data.image_files.listing import LeftOut
 from tfkd.report.terminal.found import found_for_run
 from tfkd.report.terminal.planned import found_for_study, what_seeds_show
 from tfkd.report.terminal.rows import WIDTH, laid_out, listed, printable
@@ -34,16 +35,16 @@ def pets(tmp_path, chance):
 
 
 def rows(lines):
-    """Names and texts of lines, those that go on joined."""
-    found = {}
+    """Names and texts of lines, those that go on joined; of several notes all."""
+    found = []
     for line in lines:
         name, text = line[:14].strip(), line[14:]
         if name:
-            last = name
-            found[name] = text
+            found.append([name, text])
         else:
-            found[last] += f" {text}"
-    return found
+            found[-1][1] += f" {text}"
+    notes = [text for name, text in found if name == "note"]
+    return {**dict(found), "note": notes}
 
 
 def test_a_folder_is_told_before_a_run(pets):
@@ -65,11 +66,12 @@ def test_a_folder_is_told_before_a_run(pets):
     assert said["classes"] == "cat, dog, ünïcode 兎"
     sizes = [len(data.train), len(data.validation), len(data.test)]
     assert sum(sizes) == sum(COUNTS.values())
-    assert said["images"] == "{} train, {} validation, {} test".format(*sizes)
-    assert said["shown as"].startswith("16 × 16, RGB, crop 0.875, bilinear, mean 0.485 ")
+    for name, size in zip(("train", "validation", "test"), sizes, strict=True):
+        assert said[name] == f"{size} images: {data.origins[name]}"
+    assert said["shown as"] == "16 × 16, RGB, crop 0.875, bilinear, ImageNet's mean and sd"
     assert said["augmentation"] == "random resized crop, flip"
     assert said["network"] == "small_cnn, 13,587 parameters"
-    assert said["start"].startswith(f"from scratch on {sizes[0]} images: --student timm/")
+    assert said["start"].startswith("scratch; usually much better: --student timm/")
     numbers = settings.method.numbers
     assert said["method"] == (
         f"Tf-KD_reg: alpha {numbers['alpha']:g}, temperature {numbers['temperature']:g}, "
@@ -78,19 +80,21 @@ def test_a_folder_is_told_before_a_run(pets):
     assert said["training"] == "3 epochs, batches of 8; sgd, learning rate 0.05, cosine"
     assert said["time"].startswith("about ")
     assert said["uneven"] == "20 : 5: see --class-weights balanced and --sampler balanced"
-    assert said["test"] == f"{sizes[2]} test images: one image is {100 / sizes[2]:.1f} points"
+    few = f"{sizes[2]} test images: one image is {100 / sizes[2]:.1f} points"
+    assert said["note"] == [*data.remarks, few]
 
 
 def test_where_splits_came_from_and_what_was_left_out_is_told(pets):
     recipe = Recipe(data=DataSettings("folder", image_size=16))
     data = load_data(recipe.data, root=str(pets))
-    left_out = SimpleNamespace(reason="not images", count=3, examples=("a\x1b[2J.txt", "b.md"))
-    values = {**vars(data), "origins": {"train": "train/", "test": "val/"}, "left_out": (left_out,)}
-    told = SimpleNamespace(**values, num_classes=3, fit=data.fit)
-    lines = found_for_run(Beginning(told, RunSettings(recipe), Circumstances(), 1))
-    said = rows(lines)
-    assert "train (train/), " in said["images"]
-    assert said["images"].endswith("test (val/)")
+    left_out = LeftOut("not images", 3, ("a\x1b[2J.txt", "b.md"))
+    told = dataclasses.replace(
+        data, origins={"train": "train/", "test": "val/"}, left_out=(left_out,)
+    )
+    said = rows(found_for_run(Beginning(told, RunSettings(recipe), Circumstances(), 1)))
+    assert said["train"] == f"{len(data.train)} images: train/"
+    assert said["validation"] == f"{len(data.validation)} images"
+    assert said["test"] == f"{len(data.test)} images: val/"
     assert said["left out"] == r"3 files: 3 not images (a\x1b[2J.txt, b.md)"
 
 
@@ -98,7 +102,8 @@ def test_known_data_and_even_classes_are_told_without_advice():
     recipe = Recipe(data=DataSettings("digits"), epochs=1)
     data = load_data(recipe.data)
     said = rows(found_for_run(Beginning(data, RunSettings(recipe), Circumstances(), 1)))
-    assert not {"start", "uneven", "test", "left out"} & set(said)
+    assert not {"start", "uneven", "left out"} & set(said)
+    assert said["note"] == []
 
 
 def test_a_study_is_told_with_its_cost(tmp_path):
@@ -144,7 +149,7 @@ def test_rows_fit_whatever_they_hold(chance):
     for _ in range(100):
         text = "".join(chance.choice(letters) for _ in range(chance.randrange(400)))
         lines = laid_out([("name", text)])
-        assert 1 <= len(lines) <= 2
+        assert 1 <= len(lines) <= 3
         assert all(cell_len(line) <= WIDTH for line in lines)
         assert all(line.isprintable() for line in lines)
         assert printable(text).isprintable()

@@ -11,6 +11,7 @@ import torch
 from tfkd.data import ImageData, LeftOut
 from tfkd.data.identity import SPLITS
 from tfkd.data.settings import FOLDER
+from tfkd.data.sources.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from tfkd.models import model_names
 from tfkd.references import is_reference
 from tfkd.report.number_text import duration
@@ -92,8 +93,10 @@ def _shown(data: ImageData) -> str:
     size = f"{data.image_size} × {data.image_size}, {'grey' if data.channels == 1 else 'RGB'}"
     how = ""
     if data.fit != "square":
-        cut = f"crop {data.crop_fraction:g}" if data.fit == "centre-crop" else data.fit
+        cut = f"crop {data.crop_fraction:.3g}" if data.fit == "centre-crop" else data.fit
         how = f", {cut}, {data.interpolation}"
+    if (data.mean, data.std) == (IMAGENET_MEAN, IMAGENET_STD):
+        return f"{size}{how}, ImageNet's mean and sd"
     mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))
     return f"{size}{how}, mean {mean}, sd {std}"
 
@@ -110,11 +113,12 @@ def start_rows(data: ImageData, recipe: Recipe) -> Iterator[Row]:
     elif recipe.pretrained:
         yield "start", "from timm's pretrained weights"
     elif recipe.data.name == FOLDER:
-        images = number_of(len(data.train), "image")
-        has_none = recipe.student in model_names() or is_reference(recipe.student)
-        other = "--student timm/resnet18 " if has_none else ""
-        hint = f": {other}--pretrained is usually much better"
-        yield "start", f"from scratch on {images}{hint * (len(data.train) < FEW_PHOTOGRAPHS)}"
+        if len(data.train) >= FEW_PHOTOGRAPHS:
+            yield "start", "from scratch"
+        elif recipe.student in model_names() or is_reference(recipe.student):
+            yield "start", "scratch; usually much better: --student timm/resnet18 --pretrained"
+        else:
+            yield "start", "from scratch: --pretrained is usually much better"
 
 
 def _method(settings: RunSettings) -> str:
@@ -167,7 +171,7 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
 
 def millions(count: int) -> str:
     """Return a large number in words."""
-    return f"{count / 1e6:.3g} million" if count >= 1e5 else f"{count:,}"
+    return f"{count / 1e6:.3g} million" if count >= 1e6 else f"{count:,}"
 
 
 def number_of(count: int, name: str) -> str:

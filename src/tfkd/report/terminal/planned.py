@@ -29,8 +29,24 @@ from tfkd.study.summary import is_control
 
 def found_for_study(beginning: StudyBeginning) -> tuple[list[str], Estimate]:
     """Return what is said before a study, and what it will cost."""
+    rows, cost = _rows(beginning)
+    return laid_out(rows), cost
+
+
+def dry_run_of_study(beginning: StudyBeginning, remarks: list[str]) -> list[str]:
+    """Return what is said of a study that is not run.
+
+    Args:
+        beginning: of it; without data, if these are not there.
+        remarks: sentences about what lies in its directory.
+    """
+    rows, _ = _rows(beginning)
+    name = ("study", beginning.study.name)
+    return laid_out([name, *rows, *(("note", text) for text in remarks)])
+
+
+def _rows(beginning: StudyBeginning) -> tuple[list[Row], Estimate]:
     study, first = beginning.study, beginning.study.arms[0].recipe
-    data = beginning.data[first.data]
     cost = estimate(
         study,
         beginning.root,
@@ -39,16 +55,18 @@ def found_for_study(beginning: StudyBeginning) -> tuple[list[str], Estimate]:
         data_root=beginning.circumstances.places,
         workers=beginning.circumstances.workers,
     )
+    data = beginning.data.get(first.data)
+    if data is None:
+        return planned(study, cost), cost
     networks = {arm.recipe.student: arm.recipe for arm in study.arms}
-    rows = [
+    return [
         *data_rows(data),
         ("networks", ", ".join(_network(recipe, data) for recipe in networks.values())),
         *start_rows(data, first),
         ("training", training_words(first)),
         *planned(study, cost),
         *worth_knowing(data, first),
-    ]
-    return laid_out(rows), cost
+    ], cost
 
 
 def planned(study: Study, cost: Estimate) -> list[Row]:

@@ -8,7 +8,7 @@ WIDTH = 80
 NAMES = 14
 """Columns of the names, with the space behind them."""
 
-MOST_LINES = 2
+MOST_LINES = 3
 """Lines that a row may have."""
 
 
@@ -16,7 +16,7 @@ def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
     r"""Return lines of at most 80 columns, a name before the first line of each row.
 
     Args:
-        rows: a name, and a text; one that takes more than two lines is cut.
+        rows: a name, and a text; one that takes more than three lines is cut.
 
     Example:
         >>> print("\n".join(laid_out([("data", "pets: 2 classes"), ("images", "40 train")])))

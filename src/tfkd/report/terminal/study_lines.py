@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfkd.report.number_text import duration
-from tfkd.study.estimate import Estimate
 from tfkd.study.plan import Study
 from tfkd.study.status import ArmStatus
 
@@ -26,21 +25,6 @@ def print_studies(entries: list[Entry], console: Console) -> None:
     for entry in entries:
         table.add_row(entry.name, entry.data, entry.question)
     console.print(table)
-
-
-def print_estimate(study: Study, cost: Estimate, remarks: list[str]) -> None:
-    """Print what is left of a study, how long it would take here, and what it can show.
-
-    Args:
-        study: the plan.
-        cost: of it.
-        remarks: sentences about what lies in its directory.
-    """
-    from tfkd.report.terminal.planned import planned
-    from tfkd.report.terminal.rows import laid_out
-
-    rows = [("study", study.name), *planned(study, cost), *(("note", text) for text in remarks)]
-    print("\n".join(laid_out(rows)))
 
 
 def print_status(study: Study, arms: list[ArmStatus], console: Console) -> None:
