@@ -77,5 +77,5 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     if hours < 48:
         return f"{hours} h {minutes_left} min"
-    days, hours_left = divmod(hours, 24)
+    days, hours_left = divmod(math.ceil(seconds / 3600), 24)
     return f"{days} days {hours_left} h"

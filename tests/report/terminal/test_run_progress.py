@@ -86,6 +86,6 @@ def test_a_bar_fits_into_80_columns(clock):
     text = "\n".join(shown)
     assert "reading 70 of 70,000 files" in text
     assert "epoch 1/200  batch 9876/12345  loss 6.5432" in text
-    assert "2:01:40 elapsed, 21 days 0 h left" in text
+    assert "2:01:40 elapsed, 21 days 1 h left" in text
     assert "\nepoch 1/200  loss 0.5000  train 90.0 %  validation 80.0 %" in text
     assert "epoch 2/200  measuring the test split" in text

@@ -63,7 +63,7 @@ def clock(seconds: float) -> str:
 
     Example:
         >>> clock(65), clock(3723), clock(200_000)
-        ('1:05', '1:02:03', '2 days 7 h')
+        ('1:05', '1:02:03', '2 days 8 h')
     """
     if seconds >= DAY:
         return duration(seconds)
