@@ -31,7 +31,8 @@ def test_a_study_runs_on_ray(tmp_path, monkeypatch):
         PlannedRun("bad", "x", bad),
     ]
     progress = Recording()
-    message = r"1 of 3 runs failed:\n  bad: ValueError: Expected `batch_size` of at least 2, got 1: [^\n]*$"
+    why = r"Expected `batch_size` of at least 2, got 1: [^\n]*$"
+    message = rf"1 of 3 runs failed:\n  bad: ValueError: {why}"
     with pytest.raises(RunsFailedError, match=message):
         execute(runs, root, jobs=2, progress=progress, executor="ray")
     assert progress.started == (3, 6)
