@@ -27,9 +27,11 @@ from tfkd.runs import (
     RunSettings,
     RunTeacher,
     Step,
+    TimmOptimizer,
     WeightsTeacher,
     make_run,
 )
+from tfkd.runs.settings import variant
 
 
 def test_the_numbers_of_a_method_are_explicit_and_checked():
@@ -229,3 +231,7 @@ def test_numbers_and_lists_become_what_a_file_gives_back():
     assert type(SGD(momentum=np.float64(0.5)).momentum) is float
     settings = RunSettings(Recipe(schedule=step, optimizer=SGD(learning_rate=1)))
     assert msgspec.json.decode(msgspec.json.encode(settings), type=RunSettings) == settings
+
+
+def test_an_optimizer_of_timm_is_called_by_its_own_name():
+    assert [variant(part) for part in (SGD(), TimmOptimizer("lamb"))] == ["sgd", "lamb"]

@@ -80,6 +80,7 @@ def train(
     print("The run was finished before." if was_finished else "The run is finished.")
     print_metrics(result.test, title=f"test split, {result.samples.test} images")
     print(f"Weights, settings and metrics are in {out}.")
+    print(f"A page with pictures: tfkd report {out}")
 
 
 def evaluate(

@@ -13,6 +13,7 @@ from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import Recipe, Step
 from tfkd.runs.contents import Environment
 from tfkd.runs.settings import variant
+from tfkd.study.plan import repeats
 
 
 def facts(data: StudyData) -> list[tuple[str, str]]:
@@ -23,7 +24,8 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
     pairs = [
         (
             "runs",
-            f"{len(runs)} of {planned} finished: {len(study.arms)} arms × {study.seeds} seeds"
+            f"{len(runs)} of {planned} finished: {len(study.arms)} arms × "
+            f"{repeats(study.seeds, study.arms[0].recipe.data.folds)}"
             + ("" if len(runs) == planned else ". The study is not finished: numbers may change"),
         )
     ]

@@ -14,6 +14,7 @@ from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
+from tfkd.study.plan import FOLDS_SHARE
 
 HOW_TO_READ_VERDICTS = (
     "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
@@ -124,7 +125,10 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         question=data.study.question,
         unfinished=unfinished,
         facts=facts(data),
-        remarks=data.study.remarks,
+        remarks=(
+            *data.study.remarks,
+            *([FOLDS_SHARE] if data.study.arms[0].recipe.data.folds else []),
+        ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
         verdicts=[
             (student, of_student)

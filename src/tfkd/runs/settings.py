@@ -22,7 +22,7 @@ from tfkd._field_types import check_types
 from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
-from tfkd.runs.optimizers import SGD, Optimizer
+from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
 
 ModelValue = bool | int | float | str | tuple[int | float, ...]
@@ -360,4 +360,6 @@ def variant(part: Optimizer | Schedule) -> str:
         >>> variant(OneCycle())
         'one-cycle'
     """
+    if isinstance(part, TimmOptimizer):
+        return part.algorithm
     return str(type(part).__struct_config__.tag)
