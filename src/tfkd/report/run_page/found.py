@@ -77,7 +77,8 @@ def _facts(run: RunOnPage) -> Iterator[tuple[str, str]]:
             yield "remark", visible(remark)
     if run.identity is not None:
         yield "how images are prepared", _preparation(run.identity)
-    yield "augmentation", str(recipe.data.augmentation)
+    named = recipe.data.augmentation
+    yield "augmentation", named if run.data is None else run.data.augmentation.words
     parameters = "" if run.result is None else f", {run.result.parameters:,} parameters"
     yield "network", f"{recipe.student}{parameters}, {start(recipe)}"
     yield "method", method_in_words(stored.method)
