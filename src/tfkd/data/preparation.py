@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 USUAL_CROP = 224 / 256
 
-LONGEST = 8
-"""Of a photograph so many times longer than wide, what lies further out is in no central crop."""
+LONG = 8
+"""Of a photograph so many times longer than wide, only what the central crop shows is resized."""
 
 
 class SeenAs(NamedTuple):
@@ -89,12 +89,14 @@ def fitted(image: Image.Image, seen: SeenAs, *, margin: int = 0) -> Image.Image:
     """
     untyped, mode = _transforms(seen)
     resized = math.floor(seen.image_size / seen.crop_fraction)
+    size = seen.image_size + 2 * margin
     if seen.fit == "squash":
-        shape = [resized, resized]
+        image = untyped.functional.resize(image, [resized, resized], interpolation=mode)
+    elif max(image.size) > LONG * min(image.size):
+        image = _middle_resized(image, resized, size, seen.interpolation)
     else:
-        shape, image = [resized], _without_far_ends(image)
-    image = untyped.functional.resize(image, shape, interpolation=mode)
-    cut: Image.Image = untyped.functional.center_crop(image, [seen.image_size + 2 * margin] * 2)
+        image = untyped.functional.resize(image, [resized], interpolation=mode)
+    cut: Image.Image = untyped.functional.center_crop(image, [size, size])
     return cut
 
 
@@ -117,17 +119,22 @@ def usual_crop_fraction(size: int) -> float:
     return fraction
 
 
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """The middle of a very long image, which is all that its centre is cut from.
+def _middle_resized(image: Image.Image, shorter: int, kept: int, interpolation: str) -> Image.Image:
+    """The middle of a very long image, as it is where all of it is resized.
 
-    As a whole, at the size of its shorter side it may be larger than the memory.
+    All of it, at the size of its shorter side, may be larger than the memory.
     """
-    width, height = image.size
-    most = LONGEST * min(width, height)
-    if max(width, height) <= most:
-        return image
-    left, top = max(width - most, 0) // 2, max(height - most, 0) // 2
-    return image.crop((left, top, left + min(width, most), top + min(height, most)))
+    from PIL.Image import Resampling
+
+    wide = image.width > image.height
+    side = image.width if wide else image.height
+    whole = int(shorter * side / min(image.size))
+    # As torchvision crops the centre.
+    first = round((whole - kept) / 2.0)
+    start, stop = first * side / whole, (first + kept) * side / whole
+    box = (start, 0, stop, image.height) if wide else (0, start, image.width, stop)
+    shape = (kept, shorter) if wide else (shorter, kept)
+    return image.resize(shape, Resampling[interpolation.upper()], box=box)
 
 
 def _transforms(seen: SeenAs) -> tuple[ModuleType, object]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import asdict
 
-from tfkd.report.number_text import duration
+from tfkd.report.number_text import duration, number_of
 from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import Recipe, Step
 from tfkd.runs.contents import Environment
@@ -98,11 +99,39 @@ def recipe_in_words(recipe: Recipe) -> str:
     if isinstance(schedule, Step):
         steps = f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
     return (
-        f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {variant(optimizer)} with "
+        f"{number_of(recipe.epochs, 'epoch')} of batches of {recipe.batch_size}, "
+        f"{variant(optimizer)} with "
         f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
         f"schedule {variant(schedule)}{steps}, augmentation {recipe.data.augmentation}, "
         f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
+        + "".join(f", {words}" for words in beside_the_usual(recipe))
     )
+
+
+def beside_the_usual(recipe: Recipe) -> Iterator[str]:
+    """Yield what a training has beside what every training has, in words."""
+    optimizer = recipe.optimizer
+    if recipe.freeze != "none":
+        frozen = "all but the classifier"
+        if recipe.freeze != "backbone":
+            frozen = f"the first {number_of(int(recipe.freeze), 'stage')}"
+        yield f"{frozen} frozen"
+    if optimizer.layer_decay != 1.0:
+        yield f"layer decay {optimizer.layer_decay:g}"
+    if recipe.gradient_accumulation > 1:
+        yield f"steps of {recipe.gradient_accumulation} batches"
+    for name, value in (
+        ("mixup", recipe.mixup),
+        ("CutMix", recipe.cutmix),
+        ("gradients clipped to", recipe.clip_gradients),
+        ("weights averaged with", recipe.weight_average),
+    ):
+        if value:
+            yield f"{name} {value:g}"
+    if recipe.class_weights != "none":
+        yield f"class weights {recipe.class_weights}"
+    if recipe.data.sampler != "shuffled":
+        yield f"sampler {recipe.data.sampler}"
 
 
 def device_in_words(environment: Environment) -> str:

@@ -79,3 +79,13 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes_left} min"
     days, hours_left = divmod(math.ceil(seconds / 3600), 24)
     return f"{days} days {hours_left} h"
+
+
+def number_of(count: int, name: str) -> str:
+    """Write how many there are of what.
+
+    Example:
+        >>> number_of(1, "epoch"), number_of(1200, "epoch")
+        ('1 epoch', '1,200 epochs')
+    """
+    return f"{count:,} {name}{'' if count == 1 else 's'}"

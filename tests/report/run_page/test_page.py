@@ -140,7 +140,7 @@ def test_planted_labels_are_found_in_the_test_split(page, photographs):
         assert said.keys() == {visible(path) for path in wanted}
         for path, (label, other) in wanted.items():
             assert said[visible(path)][0] == label
-            assert said[visible(path)][1].startswith(f" taken for {other}, ")
+            assert said[visible(path)][1].startswith(f" looks like {other}, ")
     assert "These are candidates for a look, not findings" in page.texts["labels"]
 
 

@@ -18,9 +18,10 @@ class Picture:
         height: in pixels of the page.
         path: where the image lies, or its place in the data set.
         label: the class that the data set gives it.
-        other: the class that it is taken for.
+        other: another class, of which is spoken.
         probability: of that other class, in [0, 1].
         of_label: probability of the label.
+        verb: between the image and that other class; a network may take it for a third.
     """
 
     address: str
@@ -31,13 +32,14 @@ class Picture:
     other: str
     probability: float
     of_label: float
+    verb: str = "taken for"
 
     @property
     def sentence(self) -> str:
         """What is said below it, in words."""
         if self.other == self.label:
             return f"rightly, {probability_text(self.probability)}"
-        return f"taken for {self.other}, {probability_text(self.probability)}"
+        return f"{self.verb} {self.other}, {probability_text(self.probability)}"
 
     @property
     def alternative(self) -> str:
@@ -61,9 +63,10 @@ class Gallery:
 
     def table(self) -> Table:
         """Return the same in words, for where there are no pictures."""
+        verb = self.pictures[0].verb if self.pictures else "taken for"
         return Table(
             self.title,
-            ("image", "label", "taken for", "probability", "probability of the label"),
+            ("image", "label", verb, "probability", "probability of the label"),
             tuple(
                 (each.path, each.label, each.other, each.probability, each.of_label)
                 for each in self.pictures

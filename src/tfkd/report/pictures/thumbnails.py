@@ -49,6 +49,7 @@ class Thumbnails:
             classes: names.
             other: the class to speak of; None: the one that it is taken for.
         """
+        verb = "taken for" if other is None else "looks like"
         other = int(answers.predicted[row]) if other is None else other
         probability = float(answers.logits[row].double().softmax(0)[other])
         address, width, height = self._address(answers, row)
@@ -61,6 +62,7 @@ class Thumbnails:
             visible(classes[other]),
             probability,
             float(answers.of_label[row]),
+            verb,
         )
 
     def _address(self, answers: Answers, row: int) -> tuple[str, int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from tfkd.method_table import BASELINE
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import IN_TURN, INK, PANEL, Style, drawing, to_svg
-from tfkd.report.number_text import percent
+from tfkd.report.number_text import number_of, percent
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.tables import Table
@@ -41,8 +41,8 @@ def how_training_went(run: RunOnPage) -> Section | None:
 
 def _answer(history: list[EpochRecord]) -> str:
     last = history[-1]
-    text = f"After {last.epoch} epochs it was right on {percent(last.train_accuracy)} of the "
-    text += "training images"
+    text = f"After {number_of(last.epoch, 'epoch')} it was right on "
+    text += f"{percent(last.train_accuracy)} of the training images"
     known = [(record.validation_nll, record.epoch) for record in history]
     losses = [(nll, epoch) for nll, epoch in known if nll is not None]
     if last.validation_accuracy is None or not losses:

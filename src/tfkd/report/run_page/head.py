@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tfkd.metrics import accuracy
-from tfkd.report.number_text import duration, percent, without_plus
+from tfkd.report.number_text import duration, number_of, percent, without_plus
 from tfkd.report.pictures.answers import Answers
 from tfkd.report.run_page.evaluation import ClassScores, wilson
 from tfkd.report.run_page.found import start
@@ -34,7 +34,7 @@ def what_was_trained(run: RunOnPage) -> str:
         return f"{stored.recipe.student}, {start(stored.recipe)}, on {on} with {method}."
     return (
         f"{stored.recipe.student} was trained {start(stored.recipe)} on {on} with {method}, for "
-        f"{run.result.epochs} epochs, in {duration(run.result.seconds)}."
+        f"{number_of(run.result.epochs, 'epoch')}, in {duration(run.result.seconds)}."
     )
 
 

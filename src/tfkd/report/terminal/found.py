@@ -14,7 +14,8 @@ from tfkd.data.settings import FOLDER
 from tfkd.data.sources.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from tfkd.models import model_names
 from tfkd.references import is_reference
-from tfkd.report.number_text import duration
+from tfkd.report.facts import beside_the_usual
+from tfkd.report.number_text import duration, number_of
 from tfkd.report.terminal.rows import NAMES, WIDTH, laid_out, listed
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.runs.settings import variant
@@ -102,8 +103,7 @@ def _shown(data: ImageData) -> str:
 
 
 def _augmentation(data: ImageData) -> str:
-    words = data.augmentation.words
-    return f"{words}; classes equally often" if data.sampler == "balanced" else words
+    return data.augmentation.words
 
 
 def start_rows(data: ImageData, recipe: Recipe) -> Iterator[Row]:
@@ -143,7 +143,7 @@ def training_words(recipe: Recipe) -> str:
     optimizer = recipe.optimizer
     steps = f"{number_of(recipe.epochs, 'epoch')}, batches of {recipe.batch_size}"
     rate = f"learning rate {optimizer.learning_rate:g}, {variant(recipe.schedule)}"
-    return f"{steps}; {variant(optimizer)}, {rate}"
+    return ", ".join([f"{steps}; {variant(optimizer)}", rate, *beside_the_usual(recipe)])
 
 
 def time_words(seconds: float) -> str:
@@ -172,8 +172,3 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
 def millions(count: int) -> str:
     """Return a large number in words."""
     return f"{count / 1e6:.3g} million" if count >= 1e6 else f"{count:,}"
-
-
-def number_of(count: int, name: str) -> str:
-    """Return how many there are of what."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"

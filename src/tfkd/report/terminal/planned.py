@@ -7,11 +7,11 @@ import math
 import torch
 
 from tfkd.data import ImageData
+from tfkd.report.number_text import number_of
 from tfkd.report.terminal.found import (
     Row,
     data_rows,
     millions,
-    number_of,
     start_rows,
     time_words,
     training_words,
@@ -98,22 +98,25 @@ def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -
     Example:
         >>> print(what_seeds_show(3, 1).replace("; with", "\nwith"))
         3 seeds cannot show any difference at p ≤ .05; 6 is the least
-        with 8, one of 1.2 times the spread between seeds
+        with 8, one of 1.2 times the spread of the differences, with 80 % power
         >>> what_seeds_show(10, 1)
-        '10 seeds show a difference of 1.0 times the spread between seeds at p ≤ .05'
+        '10 seeds show a difference of 1.0 times their spread with 80 % power, at p ≤ .05'
     """
     level, word = LEVEL / comparisons, "fold" if folds else "seed"
     over = f" over {comparisons} comparisons" if comparisons > 1 else ""
     target = f"at p ≤ {LEVEL:g}{over}".replace("0.", ".")
-    spread = f"times the spread between {word}s"
     if math.isfinite(found := spreads_found(seeds, level)):
-        return f"{number_of(seeds, word)} show a difference of {found:.1f} {spread} {target}"
+        return (
+            f"{number_of(seeds, word)} show a difference of {found:.1f} times "
+            f"their spread with 80 % power, {target}"
+        )
     step = folds or 1
     least = math.ceil(least_seeds(level) / step) * step
     more = math.ceil((least + 1 + (folds is None)) / step) * step
     return (
         f"{number_of(seeds, word)} cannot show any difference {target}; {least} is the least; with "
-        f"{more}, one of {spreads_found(more, level):.1f} {spread}"
+        f"{more}, one of {spreads_found(more, level):.1f} times the spread of the "
+        "differences, with 80 % power"
     )
 
 
