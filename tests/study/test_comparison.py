@@ -48,6 +48,11 @@ def test_the_methods_of_a_seed_differ_in_nothing_but_the_method(tmp_path):
         assert plain == RunSettings(BASE, seed=seed)
 
 
+def test_methods_without_a_larger_network_need_none(tmp_path):
+    runs = plan(tmp_path, teacher="small_cnn", methods=["label_smoothing", "tf_kd_self"])
+    assert {run.settings.recipe.student for run in runs.values()} == {"small_cnn"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -36,13 +36,18 @@ def comparison(
         teacher_cache: how outputs of network teachers are stored.
 
     Raises:
-        ValueError: for an unknown method, no seed, or one network as both student and teacher.
+        ValueError: for an unknown method, no seed, or one network as both student and teacher
+            of a method that has two.
     """
     for name in methods:
         if find_method(name).taught_by == "any":
             raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
-    if base.student == teacher:
-        raise ValueError(f"Expected a `teacher` other than the student, got {teacher} for both.")
+    taught = [m for m in methods if "larger" in student_and_teacher(m, "smaller", "larger")]
+    if taught and base.student == teacher:
+        raise ValueError(
+            f"Expected a `teacher` other than the student for {', '.join(taught)}, got {teacher} "
+            "for both."
+        )
     arms: dict[str, Arm] = {}
 
     def add(method: str, student: str, taught_by: str | None = None) -> None:
