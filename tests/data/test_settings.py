@@ -28,6 +28,10 @@ from tfkd.data import DataSettings
         ({"interpolation": "cubic"}, "`interpolation` to be one of .* Did you mean bicubic"),
         ({"crop_fraction": 0.0}, "`crop_fraction` from 0.1 to 2.0, got 0.0"),
         ({"crop_fraction": float("nan")}, "`crop_fraction` from 0.1 to 2.0, got nan"),
+        (
+            {"mean": (123.7, 116.3, 103.5)},
+            r"`mean` of pixels in \[0, 1\], .* 0 to 255 .* divided by 255",
+        ),
         ({"mean": ()}, r"`mean` of pixels in \[0, 1\], a number for each channel, got \[\]"),
         ({"mean": (float("nan"),)}, "`mean` of pixels"),
         ({"std": (0.2, 0.0, 0.2)}, "`std` of pixels"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from pathlib import Path
 
 import msgspec
@@ -330,6 +331,8 @@ def test_a_name_comes_once_in_a_file(text, tmp_path):
 
 def test_two_places_that_contradict_one_another_are_refused():
     assert nested({"epochs": 2, "recipe": {"epochs": 2}}) == {"recipe": {"epochs": 2}}
+    with pytest.raises(ValueError, match=r"`learning_rate` .* got nan"):
+        make_run({"learning_rate": math.nan})
     with pytest.raises(ValueError, match="one value of `epochs`, got 2 and 3"):
         nested({"epochs": 2, "recipe": {"epochs": 3}})
 

@@ -120,14 +120,19 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 f"Expected `crop_fraction` from {LEAST_CROP} to {LARGEST_CROP}, got "
                 f"{self.crop_fraction}."
             )
-        for name, least in (("mean", -1e3), ("std", 1e-6)):
+        for name, least in (("mean", 0.0), ("std", 1e-6)):
             values = getattr(self, name)
             if values is not None and not (
-                values and all(least <= value <= 1e3 for value in values)
+                values and all(least <= value <= 1.0 for value in values)
             ):
+                hint = (
+                    " Of pixels from 0 to 255 it is divided by 255."
+                    if max(values, default=0) > 1
+                    else ""
+                )
                 raise ValueError(
                     f"Expected `{name}` of pixels in [0, 1], a number for each channel, got "
-                    f"{list(values)}."
+                    f"{list(values)}.{hint}"
                 )
         if is_path(self.name):
             raise ValueError(

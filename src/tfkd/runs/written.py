@@ -100,10 +100,9 @@ def _put(into: Written, path: tuple[str, ...], value: object) -> None:
     for name in path[:-1]:
         into = into.setdefault(name, {})
     meant = value_of(option, value)
-    if into.setdefault(path[-1], meant) != meant:
-        raise ValueError(
-            f"Expected one value of `{option.name}`, got {into[path[-1]]!r} and {meant!r}."
-        )
+    said = into.setdefault(path[-1], meant)
+    if said is not meant and said != meant:
+        raise ValueError(f"Expected one value of `{option.name}`, got {said!r} and {meant!r}.")
 
 
 def _pairs(option: Option, value: object) -> dict[str, str]:

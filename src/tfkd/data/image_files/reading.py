@@ -176,10 +176,11 @@ def _colours(image: Image.Image, stored: str) -> Image.Image:
 
     clear = _clear_colour(image, stored)
     if image.mode == "I" or image.mode.startswith("I;16"):
-        # Pillow's own conversion cuts everything above 255 off. Older versions open 16-bit PNG
-        # files as 32-bit integers.
+        # Pillow's own conversion cuts everything above 255 off. It opens 16-bit PPM files, and in
+        # older versions PNG files, as 32-bit integers.
         values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        sixteen = image.mode != "I" or image.format in ("PNG", "PPM")
+        if not sixteen or values.min() < 0 or values.max() > 65535:
             raise ValueError("integer pixels of more than 16 bits have no known range")
         grey = np.where(values == clear, 255, values >> 8)
         return Pillow.fromarray(grey.astype(np.uint8)).convert("RGB")
