@@ -9,11 +9,12 @@ import numpy as np
 from tfkd.metrics import accuracy
 from tfkd.report.number_text import duration, number_of, percent, without_plus
 from tfkd.report.pictures.answers import Answers
-from tfkd.report.run_page.evaluation import ClassScores, wilson
+from tfkd.report.run_page.evaluation import ClassScores
 from tfkd.report.run_page.found import start
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.text import visible
+from tfkd.report.wilson import wilson
 from tfkd.runs.contents import Metrics
 
 
