@@ -86,6 +86,7 @@ def test_the_head_has_the_numbers_of_the_test_images(page, judged):
     right = sum(label == taken for label, taken, _ in judged)
     assert page.facts["accuracy"].startswith(per_cent(right / len(judged), 2))
     assert page.facts["always guessing"].startswith(per_cent(1 / 3, 1))
+    assert page.facts["always guessing"].endswith("all have equally many test images")
     assert f"{len(judged)} test images" in page.texts["how-good"]
     nll = -sum(math.log(p[label]) for label, _, p in judged)
     assert page.facts["NLL"].startswith(f"{nll / len(judged):.3f} nats")
@@ -236,3 +237,8 @@ def test_report_decides_by_what_lies_there(run_on_photographs, tmp_path, capsys,
         "report.html",
         "report.md",
     ]
+
+
+def test_names_of_files_break_at_their_separators(run_report):
+    paths = re.findall(r'<p class="path">(.*?)</p>', run_report[0].read_text())
+    assert any(re.fullmatch(r"test/<wbr>.*/<wbr>\d+\.<wbr>png", path) for path in paths)

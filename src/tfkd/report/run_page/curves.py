@@ -14,7 +14,6 @@ from tfkd.report.number_text import number_of, percent, without_plus
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.tables import Table
-from tfkd.runs import EpochRecord
 
 MOST_POINTS = 400
 """Epochs that are drawn; of more, so many spread over them."""
