@@ -62,6 +62,9 @@ def test_the_folds_of_a_study_are_found(photographs, tmp_path):
     html, text, _ = (file.read_text() for file in write_report(study, root, tmp_path))
     images = [path for path in photographs.root.glob("train/*/*") if path.is_file()]
     assert f"{len(images)} images were looked at, each by" in html
+    words = html.partition('id="verdicts"')[2].partition('id="labels"')[0]
+    assert "over n folds" in words
+    assert "seed" not in words
     (gallery,) = labels_out_of_fold(study, root).galleries
     planted = photographs.planted["train"].items()
     wanted = {path.removeprefix("train/"): pair for path, pair in planted}
