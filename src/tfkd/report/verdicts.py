@@ -58,7 +58,8 @@ def machinery(rows: list[Row]) -> list[str]:
         folds = row.arm.recipe.data.folds
         ending = {
             "no interval": (
-                f"with {of_folds('one seed', folds)} there is no interval, so this checks nothing yet."
+                f"with {of_folds('one seed', folds)} there is no interval, so this checks nothing "
+                "yet."
             ),
             "holds": "as it must: under SGD the two are the same training but for rounding.",
             "may be chance": (
