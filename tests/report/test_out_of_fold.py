@@ -33,7 +33,8 @@ def fold(root, number, labels):
 def test_folds_are_judged_together(tmp_path):
     parts = [fold(tmp_path, 1, [0, 0, 1, 1, 1, 1]), fold(tmp_path, 2, [0, 0, 0, 1, 1, 0])]
     section = labels_section(parts, CLASSES, 3)
-    assert "Of 12 images" in section.answer
+    assert section.answer.startswith("12 images were looked at")
+    assert "there is 1 candidate for a wrong label." in section.answer
     assert "Only 2 of 3 folds" in section.answer
     (gallery,) = section.galleries
     # Image 2 of the first fold is called a dog, surely a cat; the last of the second is doubted.
@@ -60,7 +61,10 @@ def test_the_folds_of_a_study_are_found(photographs, tmp_path):
         train_run(root / run.name, run.settings, circumstances)
     html, text, _ = (file.read_text() for file in write_report(study, root, tmp_path))
     images = [path for path in photographs.root.glob("train/*/*") if path.is_file()]
-    assert f"Of {len(images)} images, each judged" in html
+    assert f"{len(images)} images were looked at, each by" in html
+    words = html.partition('id="verdicts"')[2].partition('id="labels"')[0]
+    assert "over n folds" in words
+    assert "seed" not in words
     (gallery,) = labels_out_of_fold(study, root).galleries
     planted = photographs.planted["train"].items()
     wanted = {path.removeprefix("train/"): pair for path, pair in planted}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from msgspec import structs
+
+from tfkd.data import DataSettings
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.conclusions import (
     MEANING,
@@ -113,3 +117,18 @@ def test_the_sentence_names_those_whose_conclusion_is_a_gain_or_a_loss(gain, con
 )
 def test_what_undoes_the_scale_must_land_on_its_baseline(values, found):
     assert check_machinery(paired_difference(values, [0.0] * len(values))) == found
+
+
+@pytest.mark.parametrize(
+    "gains", [around(1.0, 5), [0.4, -0.5, 0.3, -0.2, 0.6], [0.5] * 12, around(0.1, 12)]
+)
+def test_what_is_said_of_folds_is_what_is_said_of_seeds(gains):
+    rows = rows_of({"a": gains})
+    recipe = Recipe(data=DataSettings("digits", folds=len(gains)))
+    of_folds = [replace(row, arm=structs.replace(row.arm, recipe=recipe)) for row in rows]
+    said, of_seeds = conclude(conclude_claims(of_folds)), conclude(conclude_claims(rows))
+    assert "seed" not in said
+    assert said.replace("fold", "seed") == of_seeds
+    assert f"{len(gains)} folds" in said
+    (claim,) = conclude_claims(of_folds)
+    assert claim.name == claim.conclusion.replace("seed", "fold")

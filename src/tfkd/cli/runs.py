@@ -75,12 +75,13 @@ def train(
         )
     if progress is None:
         return
-    from tfkd.report.terminal.lines import print_metrics
+    from tfkd.report.terminal.lines import EXPLAINED, print_metrics, test_support
 
+    support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
-    print_metrics(result.test, title=f"test split, {result.samples.test} images")
+    print_metrics(result.test, title=f"test split, {result.samples.test} images", support=support)
     print(f"Weights, settings and metrics are in {out}.")
-    print(f"A page with pictures: tfkd report {out}")
+    print(f"{EXPLAINED} {out}")
 
 
 def evaluate(
@@ -111,6 +112,7 @@ def evaluate(
     """
     check_csv(csv)
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
+    from tfkd.report.terminal.lines import EXPLAINED
     from tfkd.runs.files import to_json, write_text
     from tfkd.train import evaluate_run
 
@@ -135,6 +137,7 @@ def evaluate(
         return
     for line in evaluation_lines(found):
         print(line)
+    print(f"\n{EXPLAINED} {run}")
 
 
 def explain_loss(

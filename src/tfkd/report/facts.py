@@ -14,7 +14,7 @@ from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import Recipe, Step
 from tfkd.runs.contents import Environment
 from tfkd.runs.settings import variant
-from tfkd.study.plan import repeats
+from tfkd.study.plan import of_folds, repeats
 
 
 def facts(data: StudyData) -> list[tuple[str, str]]:
@@ -22,11 +22,12 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
     study = data.study
     planned = len(study.arms) * study.seeds
     runs = data.all_runs
+    folds = study.arms[0].recipe.data.folds
     pairs = [
         (
             "runs",
-            f"{len(runs)} of {planned} finished: {len(study.arms)} arms × "
-            f"{repeats(study.seeds, study.arms[0].recipe.data.folds)}"
+            f"{len(runs)} of {planned} finished: {number_of(len(study.arms), 'arm')} × "
+            f"{repeats(study.seeds, folds)}"
             + ("" if len(runs) == planned else ". The study is not finished: numbers may change"),
         )
     ]
@@ -36,7 +37,7 @@ def facts(data: StudyData) -> list[tuple[str, str]]:
     partial = {arm: len(found) for arm, found in data.runs.items() if len(found) < study.seeds}
     if partial:
         counts = ", ".join(f"{arm} ({count})" for arm, count in partial.items())
-        pairs.append((f"fewer than {study.seeds} seeds yet", counts))
+        pairs.append((of_folds(f"fewer than {study.seeds} seeds yet", folds), counts))
     if not runs:
         return pairs
     seconds = [run.seconds for run in runs]

@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfkd.method_table import BASELINE
+from tfkd.report.number_text import number_of
 from tfkd.report.pictures.answers import Answers
 from tfkd.report.pictures.data_at_hand import data_at_hand
-from tfkd.report.pictures.suspects import suspects_gallery, where_they_are
+from tfkd.report.pictures.suspects import how_many, suspects_gallery, where_they_are
 from tfkd.report.pictures.thumbnails import Thumbnails
-from tfkd.report.pictures.wrong_labels import CANDIDATES, RULE, wrong_labels
+from tfkd.report.pictures.wrong_labels import (
+    CANDIDATES,
+    RULE,
+    why_no_candidates,
+    wrong_labels,
+)
 from tfkd.report.section import Section
 from tfkd.runs import RunDirectory
 from tfkd.study.directory import run_directory
@@ -69,15 +75,18 @@ def labels_section(
         why_no_pictures: a sentence; empty if there are.
         thumbnails: makes the pictures; None: within the usual budget.
     """
-    suspects = wrong_labels(parts)
+    silent = why_no_candidates(parts)
+    suspects = [] if silent else wrong_labels(parts)
     images = sum(map(len, parts))
     missing = "" if len(parts) == folds else f" Only {len(parts)} of {folds} folds are at hand."
     notes = (RULE, *where_they_are(parts[0], why_no_pictures))
     return Section(
         "labels",
         "Which labels look wrong?",
-        f"Of {images} images, each judged by a network trained with plain cross-entropy on the "
-        f"other folds alone, {len(suspects)} look mislabelled. {CANDIDATES}{missing}",
+        f"{number_of(images, 'image')} {'was' if images == 1 else 'were'} looked at, each by a "
+        "network trained with plain cross-entropy on the other folds alone. "
+        + (silent or f"By these, {how_many(suspects)}. {CANDIDATES}")
+        + missing,
         notes,
         galleries=(suspects_gallery(suspects, classes, thumbnails or Thumbnails(), "Out of fold"),)
         if suspects

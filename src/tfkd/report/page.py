@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.number_text import number_of
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
-from tfkd.study.plan import FOLDS_SHARE
+from tfkd.study.plan import FOLDS_SHARE, of_folds
 
 HOW_TO_READ_VERDICTS = (
     "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
@@ -87,12 +88,16 @@ class Page:
     def counts(self) -> list[tuple[str, int, str]]:
         """How many claims have each conclusion, and what it means."""
         claims = [verdict.claim for _, found in self.verdicts for verdict in found]
-        return [(name, count, MEANING[name]) for name, count in count_conclusions(claims)]
+        folds = claims[0].folds if claims else None
+        return [
+            (of_folds(name, folds), count, MEANING[name])
+            for name, count in count_conclusions(claims)
+        ]
 
     @property
-    def claims(self) -> int:
+    def claims(self) -> str:
         """How many claims there are."""
-        return sum(count for _, count, _ in self.counts)
+        return number_of(sum(count for _, count, _ in self.counts), "claim")
 
     @property
     def colophon(self) -> str:
@@ -118,6 +123,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         else f"This study is not finished: {finished} of {planned} runs are. What follows is what "
         "they show so far, and may change."
     )
+    folds = data.study.arms[0].recipe.data.folds
     claims = conclude_claims(data.rows)
     found = verdicts(claims, data.rows)
     return Page(
@@ -127,7 +133,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         facts=facts(data),
         remarks=(
             *data.study.remarks,
-            *([FOLDS_SHARE] if data.study.arms[0].recipe.data.folds else []),
+            *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
         verdicts=[
@@ -141,6 +147,14 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         controls=control_sentences(data.rows),
         tables=result_tables(data),
         all_numbers=full_table(data),
-        drawings=draw_all(data),
+        drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
+        how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
+        how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
     )
+
+
+def _of_folds(drawing: Drawing, folds: int | None) -> Drawing:
+    """A figure whose words are of folds, where the study has some."""
+    table = replace(drawing.table, title=of_folds(drawing.table.title, folds))
+    return replace(drawing, caption=of_folds(drawing.caption, folds), table=table)

@@ -7,12 +7,15 @@ escaped, unless it was printed by one of their own macros, or is a picture.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tfkd.report.markdown import escape, paragraph
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+BREAKS = re.compile(r"([/_.-]+)(?=[^/_.-])")
 
 
 def to_html(page: object, template: str = "page.jinja") -> str:
@@ -22,7 +25,14 @@ def to_html(page: object, template: str = "page.jinja") -> str:
         page: what the template names.
         template: what is said, in its order.
     """
-    return _environment().get_template(template).render(page=page, form="html.jinja")
+    import markupsafe
+
+    environment = _environment()
+    # A browser breaks a name at its separators, not within its last letters.
+    environment.filters["breakable"] = lambda path: markupsafe.Markup(
+        BREAKS.sub(r"\1<wbr>", str(markupsafe.escape(path)))
+    )
+    return environment.get_template(template).render(page=page, form="html.jinja")
 
 
 def to_markdown(page: object, template: str = "page.jinja") -> str:

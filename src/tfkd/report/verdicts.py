@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tfkd.report.columns import DIGITS
-from tfkd.report.number_text import with_sign, without_plus
+from tfkd.report.number_text import number_of, with_sign, without_plus
 from tfkd.study.conclusions import (
     LEVEL,
     Claim,
@@ -15,6 +15,7 @@ from tfkd.study.conclusions import (
     check_machinery,
     explaining_controls,
 )
+from tfkd.study.plan import of_folds
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import Row
 
@@ -54,13 +55,17 @@ def machinery(rows: list[Row]) -> list[str]:
         difference = row.difference
         if row.method != "undone" or difference is None:
             continue
+        folds = row.arm.recipe.data.folds
         ending = {
-            "no interval": "with one seed there is no interval, so this checks nothing yet.",
+            "no interval": (
+                f"with {of_folds('one seed', folds)} there is no interval, so this checks nothing "
+                "yet."
+            ),
             "holds": "as it must: under SGD the two are the same training but for rounding.",
             "may be chance": (
                 "which should hold zero: under SGD the two are the same training but for "
                 f"rounding. Chance alone can do this (p {difference.p_value:.2g}): so much may the "
-                f"other intervals of {difference.n} seeds be off, too."
+                f"other intervals of {_seeds(row, difference)} be off, too."
             ),
             "off": (
                 "but it must land on it, for under SGD the two are the same training but for "
@@ -78,7 +83,7 @@ def control_sentences(rows: list[Row]) -> list[str]:
     """Return a sentence on what each control does by itself."""
     return [
         f"{_named(row)}: {_amount(row.difference)} {_over_or_against(row.difference)} cross-entropy"
-        f"{_interval(row.difference)}, {_seeds(row.difference)}{_corrected(row)}."
+        f"{_interval(row.difference)}, {_seeds(row, row.difference)}{_corrected(row)}."
         for row in rows
         if row.is_control and row.method != "undone" and row.difference is not None
     ]
@@ -89,14 +94,14 @@ def _verdict(claim: Claim, by_arm: dict[str, Row], claims: int) -> Verdict:
     taught = f", taught by {row.teacher}" if row.teacher else ""
     headline = (
         f"{_named(row)}{taught}: {_amount(difference)} {_over_or_against(difference)} "
-        f"cross-entropy{_interval(difference)}, {_seeds(difference)}{_corrected(row)}"
+        f"cross-entropy{_interval(difference)}, {_seeds(row, difference)}{_corrected(row)}"
     )
     controls = _controls(row, by_arm)
     if controls:
         headline += f"; {controls[0]}"
     details = (
         *(f"{text[0].upper()}{text[1:]}." for text in controls[1:]),
-        _findable(difference, claims),
+        of_folds(_findable(difference, claims), claim.folds),
     )
     beside = tuple(filter(None, (_calibration(row, by_arm), _published(row))))
     return Verdict(claim, f"{headline}.", beside, details)
@@ -164,7 +169,8 @@ def _findable(difference: PairedDifference, claims: int) -> str:
     """What so many seeds could have found."""
     if difference.n == 1:
         return "One seed tells nothing about chance."
-    text = f"The smallest p possible with {difference.n} seeds is {difference.smallest_p:.2g}"
+    seeds = number_of(difference.n, "seed")
+    text = f"The smallest p possible with {seeds} is {difference.smallest_p:.2g}"
     if difference.smallest_p * claims > LEVEL and claims > 1:
         text += (
             f", too large to survive the correction for {claims} comparisons: this needs more seeds"
@@ -215,8 +221,8 @@ def _interval(difference: PairedDifference, digits: int = 2) -> str:
     return f", 95 % interval {low} to {high}"
 
 
-def _seeds(difference: PairedDifference) -> str:
-    return f"{difference.n} seed{'s' if difference.n > 1 else ''}"
+def _seeds(row: Row, difference: PairedDifference) -> str:
+    return of_folds(number_of(difference.n, "seed"), row.arm.recipe.data.folds)
 
 
 def _corrected(row: Row) -> str:

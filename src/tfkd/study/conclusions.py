@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tfkd.study.plan import of_folds
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.statistics.power import seeds_needed
 from tfkd.study.summary import Row
@@ -64,6 +65,16 @@ class Claim:
     conclusion: Conclusion
     because: str
 
+    @property
+    def folds(self) -> int | None:
+        """Folds of the cross-validation that the runs are of; None if they are of seeds alone."""
+        return self.row.arm.recipe.data.folds
+
+    @property
+    def name(self) -> str:
+        """The conclusion, in words: of folds where the runs are of folds."""
+        return of_folds(self.conclusion, self.folds)
+
 
 def conclude_claims(rows: list[Row]) -> list[Claim]:
     """Return what may be said of every arm that is compared and is no control, in their order.
@@ -94,7 +105,8 @@ def conclude(claims: list[Claim]) -> str:
     if not claims:
         return "Nothing was compared: no method but cross-entropy was run."
     numbers = [claim.difference.n for claim in claims]
-    seeds = " to ".join(str(n) for n in sorted({min(numbers), max(numbers)}))
+    count = " to ".join(str(n) for n in sorted({min(numbers), max(numbers)}))
+    seeds = of_folds(f"{count} seed{'' if count == '1' else 's'}", claims[0].folds)
     told = [claim for claim in claims if claim.told]
     if told:
         sentences = [
@@ -104,17 +116,17 @@ def conclude(claims: list[Claim]) -> str:
         ]
         rest = len(claims) - len(told)
         ending = f"; {rest} of {len(claims)} methods cannot be told from it" if rest else ""
-        return f"With {seeds} seeds: {'; '.join(sentences)}{ending}."
+        return f"With {seeds}: {'; '.join(sentences)}{ending}."
     if all(claim.conclusion == "too few seeds to tell" for claim in claims):
         smallest = min(claim.difference.smallest_p for claim in claims) * len(claims)
         verdict = (
             f"Nothing can be concluded yet: over {len(claims)} "
             f"comparison{'' if len(claims) == 1 else 's'} no corrected p below "
-            f"{min(smallest, 1.0):.2g} is possible with {seeds} seed{'' if seeds == '1' else 's'}."
+            f"{min(smallest, 1.0):.2g} is possible with {seeds}."
         )
     else:
         verdict = (
-            f"No method can be told from cross-entropy by its accuracy with {seeds} seeds "
+            f"No method can be told from cross-entropy by its accuracy with {seeds} "
             f"(Holm-corrected p above {LEVEL:g} for all)."
         )
     return f"{verdict} {_how_many_seeds(claims)}".strip()
@@ -208,5 +220,5 @@ def _how_many_seeds(claims: list[Claim]) -> str:
     seeds = "more than 1000" if needed is None else f"about {needed}"
     return (
         f"If {row.title}'s {difference.mean:+.2f} on {row.student} (sd {difference.sd:.2f}) is "
-        f"real, {seeds} seeds would show it with 80 % power."
+        f"real, {seeds} {of_folds('seeds', largest.folds)} would show it with 80 % power."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,12 +229,30 @@ def repeats(count: int, folds: int | None) -> str:
     """Return how often an arm is trained, in words.
 
     Example:
-        >>> repeats(1, None), repeats(3, None), repeats(5, 5), repeats(10, 5)
-        ('1 seed', '3 seeds', '5 folds', '2 times 5 folds')
+        >>> repeats(1, None), repeats(3, None), repeats(5, 5), repeats(3, 5), repeats(10, 5)
+        ('1 seed', '3 seeds', '5 folds', '3 of 5 folds', '2 times 5 folds')
     """
     if folds is None:
         return f"{count} seed{'' if count == 1 else 's'}"
+    if count < folds:
+        return f"{count} of {folds} folds"
+    if count % folds:
+        return f"{count} folds"
     return f"{count // folds} times {folds} folds" if count > folds else f"{count} folds"
+
+
+def of_folds(text: str, folds: int | None) -> str:
+    """Return what is said of seeds as it is said of folds, where these are what is repeated.
+
+    Args:
+        text: in words of ours alone; names in it may have a seed.
+        folds: of a cross-validation; None: there is none.
+
+    Example:
+        >>> of_folds("One seed of 5 seeds", None), of_folds("One seed of 5 seeds", 5)
+        ('One seed of 5 seeds', 'One fold of 5 folds')
+    """
+    return text if folds is None else re.sub(r"\bseed(s?)\b", r"fold\1", text)
 
 
 def teachers_first(arms: tuple[Arm, ...]) -> list[Arm]:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tfkd.report.pictures.answers import Answers
-from tfkd.report.run_page.evaluation import class_scores, wilson
+from tfkd.report.run_page.evaluation import class_scores
+from tfkd.report.wilson import wilson
 
 
 def test_scores_are_what_counting_gives(chance, examples):

@@ -55,7 +55,7 @@ def crafted(run_on_photographs, sealed, tmp_path_factory):
 @pytest.mark.parametrize("which", ["crafted", "run_report"])
 def test_the_page_has_no_tag_that_an_ordinary_one_lacks(which, ordinary, request):
     page = Tags(request.getfixturevalue(which)[0].read_text())
-    assert page.tags <= Tags(ordinary[0].read_text()).tags
+    assert page.tags - {("wbr",)} <= Tags(ordinary[0].read_text()).tags
     for address in page.addresses:
         assert re.match(
             r"#[\w-]+$|data:text/csv;charset=utf-8,|data:image/(png|jpeg);base64,[\w+/=]+$|data:,$",

@@ -86,6 +86,7 @@ def test_the_head_has_the_numbers_of_the_test_images(page, judged):
     right = sum(label == taken for label, taken, _ in judged)
     assert page.facts["accuracy"].startswith(per_cent(right / len(judged), 2))
     assert page.facts["always guessing"].startswith(per_cent(1 / 3, 1))
+    assert page.facts["always guessing"].endswith("all have equally many test images")
     assert f"{len(judged)} test images" in page.texts["how-good"]
     nll = -sum(math.log(p[label]) for label, _, p in judged)
     assert page.facts["NLL"].startswith(f"{nll / len(judged):.3f} nats")
@@ -130,9 +131,9 @@ def test_tables_of_classes_are_what_counting_gives(page, judged, photographs):
 
 def test_planted_labels_are_found_in_the_test_split(page, photographs):
     wanted = photographs.planted["test"]
-    for section, title in (
-        ("pictures", "The surest mistakes"),
-        ("labels", "By this network, of images it was not trained on"),
+    for section, title, verb in (
+        ("pictures", "The surest mistakes", "taken for"),
+        ("labels", "By this network, of images it was not trained on", "looks like"),
     ):
         found = page.pictures[section][title][: len(wanted)]
         assert all(address.startswith("data:image/") for address, _, _ in found)
@@ -140,8 +141,8 @@ def test_planted_labels_are_found_in_the_test_split(page, photographs):
         assert said.keys() == {visible(path) for path in wanted}
         for path, (label, other) in wanted.items():
             assert said[visible(path)][0] == label
-            assert said[visible(path)][1].startswith(f" looks like {other}, ")
-    assert "These are candidates for a look, not findings" in page.texts["labels"]
+            assert said[visible(path)][1].startswith(f" {verb} {other}, ")
+    assert "A candidate is worth a look and proves nothing" in page.texts["labels"]
 
 
 def visible(path):
@@ -236,3 +237,8 @@ def test_report_decides_by_what_lies_there(run_on_photographs, tmp_path, capsys,
         "report.html",
         "report.md",
     ]
+
+
+def test_names_of_files_break_at_their_separators(run_report):
+    paths = re.findall(r'<p class="path">(.*?)</p>', run_report[0].read_text())
+    assert any(re.fullmatch(r"test/<wbr>.*/<wbr>\d+\.<wbr>png", path) for path in paths)

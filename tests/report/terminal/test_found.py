@@ -148,10 +148,13 @@ def test_rows_fit_whatever_they_hold(chance):
     letters = "ab cd 兎\t\x1b[31m/" + "x" * 5
     for _ in range(100):
         text = "".join(chance.choice(letters) for _ in range(chance.randrange(400)))
-        lines = laid_out([("name", text)])
-        assert 1 <= len(lines) <= 3
-        assert all(cell_len(line) <= WIDTH for line in lines)
-        assert all(line.isprintable() for line in lines)
+        told, cut = laid_out([("note", text)]), laid_out([("left out", text)])
+        assert 1 <= len(cut) <= 3
+        assert all(cell_len(line) <= WIDTH for line in [*told, *cut])
+        assert all(line.isprintable() for line in [*told, *cut])
+        assert "".join(line[14:] for line in told).replace(" ", "") == printable(text).replace(
+            " ", ""
+        )
         assert printable(text).isprintable()
         names = [f"n{chance.randrange(10**9)}" for _ in range(chance.randrange(1, 40))]
         assert cell_len(listed(names, 30)) <= 30

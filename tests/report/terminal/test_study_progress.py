@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tfkd.data import DataSettings
 from tfkd.report.terminal.study_progress import (
     Behind,
     StudyLines,
+    describe,
     epochs_of,
     show_study_progress,
 )
@@ -136,3 +138,10 @@ def test_the_time_that_is_left_is_that_of_the_work(monkeypatch):
     behind.finish("other", 4)
     assert behind.clock.text() == "1:00 elapsed, 0:15 left"
     assert behind.epochs == 7.5
+
+
+def test_runs_of_folds_are_named_by_their_fold_and_networks_keep_their_slash():
+    recipe = Recipe(data=DataSettings("digits", folds=5))
+    for seed, words in ((3, "fold 3"), (7, "fold 2 again, seed 7")):
+        run = PlannedRun("x", "timm/test_resnet/label_smoothing", RunSettings(recipe, seed=seed))
+        assert describe(run, RESULT) == f"timm/test_resnet label_smoothing {words}: 93.75 % in 12 s"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from tfkd.data.images import ImageFiles
+from tfkd.report.number_text import number_of
 from tfkd.report.pictures.answers import Answers
 from tfkd.report.pictures.gallery import Gallery
 from tfkd.report.pictures.thumbnails import Thumbnails
 from tfkd.report.pictures.wrong_labels import Suspect
 from tfkd.report.text import visible
 
-MOST = 18
-"""Pictures of a kind."""
+MOST = 24
+"""Candidates that are shown, of each network."""
 
 
 def suspects_gallery(
@@ -27,6 +28,16 @@ def suspects_gallery(
             for suspect in shown
         ),
     )
+
+
+def how_many(found: list[Suspect]) -> str:
+    """Return how many candidates there are, and how many of them are shown."""
+    count = len(found)
+    if count == 0:
+        return "there is no candidate for a wrong label"
+    are = "is" if count == 1 else "are"
+    shown = f", of which {MOST} are shown" if count > MOST else ""
+    return f"there {are} {number_of(count, 'candidate')} for a wrong label{shown}"
 
 
 def where_they_are(answers: Answers, why_not: str) -> tuple[str, ...]:

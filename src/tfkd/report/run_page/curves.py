@@ -10,17 +10,22 @@ import numpy as np
 from tfkd.method_table import BASELINE
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import IN_TURN, INK, PANEL, Style, drawing, to_svg
-from tfkd.report.number_text import number_of, percent
+from tfkd.report.number_text import number_of, percent, without_plus
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.tables import Table
-from tfkd.runs import EpochRecord
 
 MOST_POINTS = 400
 """Epochs that are drawn; of more, so many spread over them."""
 
 LARGEST = 1e9
 """What is larger is no loss that can be drawn beside others."""
+
+ENOUGH_IMAGES = 50
+"""With fewer validation images, that their loss rises may be chance."""
+
+RISEN, FAR_BELOW = 1.05, 0.5
+"""Shares of the lowest and of the last validation loss, from which a network is said to overfit."""
 
 TRAINING, VALIDATION = Style(INK, "o", "-"), IN_TURN[1]
 
@@ -34,27 +39,64 @@ def how_training_went(run: RunOnPage) -> Section | None:
     return Section(
         "training",
         "How did the training go?",
-        _answer(run.history),
+        _answer(run),
         drawings=(_drawing(run),),
     )
 
 
-def _answer(history: list[EpochRecord]) -> str:
-    last = history[-1]
+def _answer(run: RunOnPage) -> str:
+    last = run.history[-1]
     text = f"After {number_of(last.epoch, 'epoch')} it was right on "
     text += f"{percent(last.train_accuracy)} of the training images"
-    known = [(record.validation_nll, record.epoch) for record in history]
-    losses = [(nll, epoch) for nll, epoch in known if nll is not None]
+    known = [(record.epoch, record.validation_nll) for record in run.history]
+    losses = [(epoch, nll) for epoch, nll in known if nll is not None]
     if last.validation_accuracy is None or not losses:
         return f"{text}; without a validation split nothing tells whether that was too long."
     text += f" and on {percent(last.validation_accuracy)} of the validation images"
-    lowest, epoch = min(losses)
-    if epoch < last.epoch and losses[-1][0] > 1.05 * lowest:
-        return (
-            f"{text}; the loss on validation images was lowest after epoch {epoch} and has risen "
-            "since, so it has begun to learn the training images by heart."
-        )
-    return f"{text}; the loss on validation images did not rise at the end."
+    return f"{text}. {loss_in_words(losses)}{_overfits(run, losses)}"
+
+
+def loss_in_words(losses: Sequence[tuple[int, float]]) -> str:
+    """Return how the loss on validation images went: where it was lowest, and what came of it.
+
+    Args:
+        losses: epoch and loss, at least one.
+
+    Example:
+        >>> loss_in_words([(1, 1.108), (2, 1.143), (3, 1.151)])
+        'The loss on validation images was lowest after epoch 1 (1.108), and 1.151 after the last.'
+    """
+    (last_epoch, last), (epoch, lowest) = losses[-1], min(losses, key=lambda pair: pair[1])
+    subject = "The loss on validation images was"
+    if len(losses) == 1:
+        return f"{subject} {without_plus(last, 3)}."
+    if last == lowest:
+        return f"{subject} lowest after the last epoch ({without_plus(last, 3)})."
+    since = [pair for pair in losses if pair[0] >= epoch]
+    peak_epoch, peak = max(since, key=lambda pair: pair[1])
+    between = ""
+    if peak_epoch != last_epoch and without_plus(peak, 3) != without_plus(last, 3):
+        between = f", {without_plus(peak, 3)} after epoch {peak_epoch}"
+    return (
+        f"{subject} lowest after epoch {epoch} ({without_plus(lowest, 3)}){between}, and "
+        f"{without_plus(last, 3)} after the last."
+    )
+
+
+def _overfits(run: RunOnPage, losses: list[tuple[int, float]]) -> str:
+    """A sentence where it is seen that the network fits its training images and no others."""
+    images = 0 if run.identity is None else run.identity.samples["validation"]
+    if images < ENOUGH_IMAGES or not _is_nll(run):
+        return ""
+    values = [nll for _, nll in losses]
+    lowest = values.index(min(values))
+    has_risen = values[-1] > RISEN * values[lowest] and values[-1] == max(values[lowest:])
+    if not has_risen or run.history[-1].train_loss >= FAR_BELOW * values[-1]:
+        return ""
+    return (
+        f" The training loss came down to {without_plus(run.history[-1].train_loss, 3)} meanwhile: "
+        "the network overfits, what it learnt at the end holds for the training images alone."
+    )
 
 
 def _drawing(run: RunOnPage) -> Drawing:
@@ -100,8 +142,8 @@ def _drawing(run: RunOnPage) -> Drawing:
                 "epoch",
                 "learning rate",
                 "training loss",
-                "training accuracy",
-                "validation accuracy",
+                "training accuracy %",
+                "validation accuracy %",
                 "validation NLL",
             ),
             tuple(
@@ -109,8 +151,8 @@ def _drawing(run: RunOnPage) -> Drawing:
                     r.epoch,
                     r.learning_rate,
                     r.train_loss,
-                    r.train_accuracy,
-                    r.validation_accuracy,
+                    100 * r.train_accuracy,
+                    _times_100(r.validation_accuracy),
                     r.validation_nll,
                 )
                 for r in shown

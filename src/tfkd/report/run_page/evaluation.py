@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,21 +71,3 @@ def class_scores(answers: Answers) -> ClassScores:
         macro_f1=float(f1[present].mean()),
         balanced_accuracy=float(recall[present].mean()),
     )
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share.
-
-    Args:
-        right: how many.
-        of: so many, at least 1.
-
-    Example:
-        >>> [round(end, 4) for end in wilson(8, 10)]
-        [0.4902, 0.9433]
-    """
-    from scipy import stats
-
-    untyped: Any = stats
-    found = untyped.binomtest(right, of).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from collections.abc import Sequence
 
 from tfkd.metrics import accuracy
 from tfkd.report.number_text import duration, number_of, percent, without_plus
 from tfkd.report.pictures.answers import Answers
-from tfkd.report.run_page.evaluation import ClassScores, wilson
+from tfkd.report.run_page.evaluation import ClassScores
 from tfkd.report.run_page.found import start
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.text import visible
+from tfkd.report.wilson import wilson
 from tfkd.runs.contents import Metrics
 
 
@@ -66,9 +66,9 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
     test, count = run.result.test, run.result.samples.test
     low, high = wilson(round(test.accuracy * count), count)
     answer = (
-        f"It is right on {percent(test.accuracy)} of the {count} test images, none "
-        f"of which it was trained on; as far as {count} images can tell, it would be on "
-        f"{percent(low)} to {percent(high)} of others like them "
+        f"It is right on {percent(test.accuracy)} of the {number_of(count, 'test image')}, none "
+        f"of which it was trained on; as far as {number_of(count, 'image')} can tell, it would be "
+        f"on {percent(low)} to {percent(high)} of others like them "
         "(95 % interval)."
     )
     facts = [
@@ -97,15 +97,7 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
 
 def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str, str]]:
     facts = []
-    largest = int(np.argmax(scores.support))
-    guess = scores.support[largest] / scores.support.sum()
-    facts.append(
-        (
-            "always guessing",
-            f"{percent(guess)}: so often would be right who always says "
-            f"“{visible(run.classes[largest])}”, the largest class of the test images",
-        )
-    )
+    facts.append(("always guessing", always_guessing(scores.support.tolist(), run.classes)))
     if len(run.classes) > 5:
         five = accuracy(test.logits, test.labels, top_k=5)
         facts.append(
@@ -128,6 +120,32 @@ def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str,
             ),
         ]
     return facts
+
+
+def always_guessing(support: Sequence[int], classes: tuple[str, ...]) -> str:
+    r"""Return how often is right who always says the same, and what that is.
+
+    Args:
+        support: images of each class.
+        classes: their names.
+
+    Example:
+        >>> always_guessing([7, 3], ("cat", "dog")).replace("\xa0", " ").partition("who")[0]
+        '70.0 %: so often would be right '
+        >>> always_guessing([5, 5], ("cat", "dog")).partition("who ")[2]
+        'always says the same class; all have equally many test images'
+        >>> always_guessing([4, 4, 2], ("cat", "dog", "owl")).partition("who ")[2]
+        'always says “cat”, one of the 2 largest classes of the test images'
+    """
+    most = max(support)
+    largest = [place for place, images in enumerate(support) if images == most]
+    often = f"{percent(most / sum(support))}: so often would be right who always says "
+    if len(largest) == len(support) > 1:
+        return f"{often}the same class; all have equally many test images"
+    which = "the largest class"
+    if len(largest) > 1:
+        which = f"one of the {len(largest)} largest classes"
+    return f"{often}“{visible(classes[largest[0]])}”, {which} of the test images"
 
 
 def _probabilities(test: Metrics, num_classes: int) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Which images are shown: what is taken for something else, doubted, or looks mislabelled."""
+"""Which images are shown: what is taken for something else, doubted, or perhaps mislabelled."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import numpy as np
 
 from tfkd.report.pictures.answers import Answers
 from tfkd.report.pictures.gallery import Gallery
-from tfkd.report.pictures.suspects import MOST, suspects_gallery, where_they_are
+from tfkd.report.pictures.suspects import how_many, suspects_gallery, where_they_are
 from tfkd.report.pictures.thumbnails import Thumbnails
-from tfkd.report.pictures.wrong_labels import CANDIDATES, RULE, wrong_labels
+from tfkd.report.pictures.wrong_labels import (
+    CANDIDATES,
+    RULE,
+    why_no_candidates,
+    wrong_labels,
+)
 from tfkd.report.run_page.evaluation import ClassScores
 from tfkd.report.run_page.run_data import RunOnPage
 from tfkd.report.section import Section
 from tfkd.report.text import visible
 
-LEAST_SURE = 12
+SUREST, LEAST_SURE = 18, 12
+"""Pictures of each kind."""
 
 MOST_PAIRS, OF_PAIR = 5, 4
 """Confused pairs that are shown, and pictures of each."""
@@ -70,11 +76,13 @@ def what_mistakes_look_like(run: RunOnPage, scores: ClassScores, thumbnails: Thu
 
 
 def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
-    """Return the section with images whose label the network, or its teacher, surely disputes."""
+    """Return the section with images whose label the network, or its teacher, disputes."""
     assert run.test is not None
     parts = [run.test] if run.validation is None else [run.test, run.validation]
-    found = wrong_labels(parts)
-    looked_at = " and ".join(_asked(run, part) for part in parts)
+    asked = " and ".join(_asked(run, part) for part in parts)
+    looked_at = f"{asked}, none of which it was trained on"
+    silent = why_no_candidates(parts)
+    found = [] if silent else wrong_labels(parts)
     notes = [RULE, *where_they_are(run.test, run.why_no_data)]
     galleries = [
         suspects_gallery(
@@ -85,7 +93,8 @@ def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
     if why_not:
         notes.append(visible(why_not))
     if taught is not None:
-        by_teacher = wrong_labels([taught])
+        silent_on_training = why_no_candidates([taught])
+        by_teacher = [] if silent_on_training else wrong_labels([taught])
         galleries.append(
             suspects_gallery(
                 by_teacher,
@@ -95,20 +104,23 @@ def which_labels_look_wrong(run: RunOnPage, thumbnails: Thumbnails) -> Section:
             )
         )
         notes.append(
-            f"The network that taught was asked about {_asked(run, taught)}, and disputes the "
-            f"label of {len(by_teacher)}. Where it was trained on them itself, it may have learnt "
-            "wrong labels by heart, and disputes too few."
+            f"The network that taught was asked about {_asked(run, taught)}. "
+            + (silent_on_training or f"By it, {how_many(by_teacher)}.")
+            + " Where it was trained on them itself, it may have learnt wrong labels by heart, and "
+            "dispute too few."
         )
     return Section(
         "labels",
         "Which labels look wrong?",
-        f"Of {looked_at}, none of which it was trained on, {_number(len(found))}. {CANDIDATES}",
+        f"It was asked about {looked_at}. {silent}"
+        if silent
+        else f"Of {looked_at}, {how_many(found)}. {CANDIDATES}",
         tuple(notes),
         galleries=tuple(gallery for gallery in galleries if gallery.pictures),
     )
 
 
-def surest_mistakes(answers: Answers, most: int = MOST) -> list[int]:
+def surest_mistakes(answers: Answers, most: int = SUREST) -> list[int]:
     """Return the places of wrong answers, those of the highest probability first."""
     return [row for row in _by(-answers.confidence) if not answers.right[row]][:most]
 
@@ -145,9 +157,3 @@ def _asked(run: RunOnPage, answers: Answers) -> str:
     if count == all_of_them:
         return f"{count} {answers.split} images"
     return f"{count} of {all_of_them} {answers.split} images (drawn at random; time was over)"
-
-
-def _number(count: int) -> str:
-    if count < 2:
-        return f"{'one' if count else 'none'} looks mislabelled"
-    return f"{count} look mislabelled"

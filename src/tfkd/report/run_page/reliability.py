@@ -11,9 +11,9 @@ from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.style import COLOURS, INK, PANEL, drawing, to_svg
 from tfkd.report.number_text import percent, without_plus
 from tfkd.report.pictures.answers import Answers
-from tfkd.report.run_page.evaluation import wilson
 from tfkd.report.section import Section
 from tfkd.report.tables import Table
+from tfkd.report.wilson import wilson
 
 MOST_BINS = 15
 LEAST_IMAGES = 20

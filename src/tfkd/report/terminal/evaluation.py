@@ -30,7 +30,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         found: of `tfkd.train.evaluate_run`.
     """
     yield from textwrap.wrap(printable(found.measured), WIDTH, break_on_hyphens=False)
-    accuracy, *others = metric_lines(found)
+    accuracy, *others = metric_lines(found, [score.support for score in found.classes])
     yield accuracy
     supports = [score.support for score in found.classes if score.support]
     if found.top5 is not None:

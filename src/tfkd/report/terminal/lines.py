@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tfkd.runs import Metrics
+from tfkd.runs import Metrics, RunDirectory
 
 # Name, as printed, factor and decimals.
 _METRICS = {
@@ -16,30 +16,69 @@ _METRICS = {
 }
 
 
-def print_metrics(metrics: Metrics, *, title: str) -> None:
+EXPLAINED = "A page with pictures, which explains NLL, ECE, Brier and AURC: tfkd report"
+"""Before the directory of a run."""
+
+
+def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) -> None:
     """Print the metrics of a split, one a line.
 
     Args:
         metrics: of the split.
         title: what they were measured on.
+        support: images of each class; empty if that is not known.
 
     Example:
         >>> metrics = Metrics(accuracy=0.975, nll=0.1, ece=0.02, brier=0.04, aurc=0.003)
-        >>> print_metrics(metrics, title="test split")
+        >>> print_metrics(metrics, title="test split", support=[10, 30])
         test split
-          accuracy   97.50 %
+          accuracy   97.50 %  (75.00 % by always guessing the largest class)
           NLL         0.1000 nats
           ECE         2.00 %
           Brier       0.0400
           AURC        0.30 %
     """
     print(title)
-    for line in metric_lines(metrics):
+    for line in metric_lines(metrics, support):
         print(line)
 
 
-def metric_lines(metrics: Metrics) -> Iterator[str]:
-    """Yield the metrics, one a line, aligned at the decimal point."""
+def metric_lines(metrics: Metrics, support: Sequence[int] = ()) -> Iterator[str]:
+    """Yield the metrics, one a line, aligned at the decimal point, with what guessing would get.
+
+    Args:
+        metrics: of the images.
+        support: images of each class; empty if that is not known.
+    """
     for key, (name, unit, factor, decimals) in _METRICS.items():
         number = f"{factor * getattr(metrics, key):{decimals + 5}.{decimals}f}"
-        yield f"  {name:<8} {number} {unit}".rstrip()
+        guess = guessing(support) if key == "accuracy" else ""
+        yield f"  {name:<8} {number} {unit}{guess}".rstrip()
+
+
+def test_support(directory: RunDirectory) -> list[int]:
+    """Return how many test images of each class a run has; empty if it does not tell."""
+    try:
+        found = directory.test_logits()
+    except (OSError, ValueError):  # damaged since
+        return []
+    if found is None:
+        return []
+    logits, labels = found
+    return labels.bincount(minlength=logits.shape[1]).tolist()
+
+
+def guessing(support: Sequence[int]) -> str:
+    """Return how often is right who always says the same class.
+
+    Args:
+        support: images of each class.
+
+    Example:
+        >>> guessing([5, 5]), guessing([])
+        ('  (50.00 % by always guessing one class)', '')
+    """
+    if not sum(support):
+        return ""
+    which = "the largest class" if min(support) < max(support) else "one class"
+    return f"  ({100 * max(support) / sum(support):.2f} % by always guessing {which})"

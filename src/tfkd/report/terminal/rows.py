@@ -9,14 +9,17 @@ NAMES = 14
 """Columns of the names, with the space behind them."""
 
 MOST_LINES = 3
-"""Lines that a row may have."""
+"""Lines that a row may have that lists what there may be any number of."""
+
+LISTS = ("data", "classes", "left out", "networks")
+"""Rows that are such lists; every other is told to its end."""
 
 
 def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
     r"""Return lines of at most 80 columns, a name before the first line of each row.
 
     Args:
-        rows: a name, and a text; one that takes more than three lines is cut.
+        rows: a name, and a text; a list that takes more than three lines is cut.
 
     Example:
         >>> print("\n".join(laid_out([("data", "pets: 2 classes"), ("images", "40 train")])))
@@ -25,7 +28,8 @@ def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
     """
     lines = []
     for name, text in rows:
-        for number, line in enumerate(_wrapped(printable(text), WIDTH - NAMES)):
+        most = MOST_LINES if name in LISTS else None
+        for number, line in enumerate(_wrapped(printable(text), WIDTH - NAMES, most)):
             lines.append(f"{'' if number else name:<{NAMES}}{line}".rstrip())
     return lines
 
@@ -66,17 +70,19 @@ def shortened(text: str, width: int) -> str:
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    from rich.cells import cell_len
+def _wrapped(text: str, width: int, most: int | None) -> list[str]:
+    """A text in lines of so many columns; of at most so many lines, if that is said."""
+    from rich.cells import cell_len, chop_cells
 
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if cell_len(longer) <= width:
             lines[-1] = longer
-        elif len(lines) == MOST_LINES or not lines[-1]:
+        elif len(lines) == most:
             lines[-1] = shortened(f"{longer} …", width)
             break
         else:
-            lines.append(shortened(word, width))
+            pieces = chop_cells(word, width) if most is None else [shortened(word, width)]
+            lines = [*filter(None, lines), *pieces]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tfkd.study.estimate import Estimate
     from tfkd.study.plan import PlannedRun
     from tfkd.study.progress import Moment, StudyBeginning, StudyProgress
+
+NETWORK = re.compile(r"timm/[^/]+")
+"""The beginning of an arm whose network has a slash in its name."""
 
 
 class Behind:
@@ -75,6 +79,7 @@ class StudyLines:
         self._cost: Estimate | None = None
         self._last = time.monotonic()
         self._of: dict[str, int] = {}
+        self._folds: int | None = None
 
     def doing(self, what: str) -> None:
         """Say nothing: a log has time."""
@@ -88,7 +93,7 @@ class StudyLines:
         """Print what was found, and what will be done."""
         from tfkd.report.terminal.planned import found_for_study
 
-        self._of = epochs_of(beginning)
+        self._of, self._folds = epochs_of(beginning), folds_of(beginning)
         lines, self._cost = found_for_study(beginning)
         for line in lines:
             self._print(line)
@@ -107,13 +112,15 @@ class StudyLines:
         """Say where it is, now and then."""
         self._reach(name, moment)
         if self._is_time():
-            self._print(f"{in_words(name)}: {where(moment, self._of.get(name))}; {self._all}")
+            self._print(
+                f"{in_words(name, self._folds)}: {where(moment, self._of.get(name))}; {self._all}"
+            )
 
     def epoch(self, name: str, record: EpochRecord) -> None:
         """Say how far it is, now and then."""
         self._behind.reach(name, record.epoch, self._of.get(name, record.epoch))
         if self._is_time():
-            self._print(f"{in_words(name)}: epoch {record.epoch}; {self._all}")
+            self._print(f"{in_words(name, self._folds)}: epoch {record.epoch}; {self._all}")
 
     def finished(self, run: PlannedRun, result: Result) -> None:
         """Say what came of a run."""
@@ -147,6 +154,7 @@ class StudyBar:
         self._task = bar.add_task("starting", total=None, clock=Clock())
         self._cost: Estimate | None = None
         self._of: dict[str, int] = {}
+        self._folds: int | None = None
         self._started = False
         self._at_work: dict[str, Any] = {}
 
@@ -165,7 +173,7 @@ class StudyBar:
         self.doing("measuring a step")
         from tfkd.report.terminal.planned import found_for_study
 
-        self._of = epochs_of(beginning)
+        self._of, self._folds = epochs_of(beginning), folds_of(beginning)
         lines, self._cost = found_for_study(beginning)
         for line in lines:
             self.remark(line)
@@ -209,7 +217,7 @@ class StudyBar:
         self.remark(describe(run, result))
 
     def _show(self, name: str, text: str) -> None:
-        line = f"{in_words(name)}: {text}"
+        line = f"{in_words(name, self._folds)}: {text}"
         if name in self._at_work:
             self._bar.update(self._at_work[name], description=line)
         else:
@@ -246,15 +254,40 @@ def epochs_of(beginning: StudyBeginning) -> dict[str, int]:
     return {run.name: run.settings.recipe.epochs for run in study.runs(beginning.root)}
 
 
-def in_words(name: str) -> str:
-    """Return what people call a run.
+def folds_of(beginning: StudyBeginning) -> int | None:
+    """Return in how many folds the images of a study are divided; None if they are not."""
+    return beginning.study.arms[0].recipe.data.folds
+
+
+def in_words(name: str, folds: int | None = None) -> str:
+    """Return what people call a run; a network's own name may have a slash.
+
+    Args:
+        name: of its directory, as `student/method/seed-0`.
+        folds: of a cross-validation, of which each seed tests one.
 
     Example:
-        >>> in_words("small_cnn/tf_kd_reg/seed-0")
-        'small_cnn tf_kd_reg seed 0'
+        >>> in_words("small_cnn/tf_kd_reg/seed-0"), in_words("timm/resnet18/tf_kd_reg/seed-0")
+        ('small_cnn tf_kd_reg seed 0', 'timm/resnet18 tf_kd_reg seed 0')
+        >>> in_words("small_cnn/tf_kd_reg/seed-3", 5), in_words("small_cnn/tf_kd_reg/seed-6", 5)
+        ('small_cnn tf_kd_reg fold 3', 'small_cnn tf_kd_reg fold 1 again, seed 6')
     """
     arm, _, seed = name.rpartition("/seed-")
-    return f"{arm} seed {seed}".replace("/", " ") if arm else name.replace("/", " ")
+    return _named(arm, int(seed), folds) if arm and seed.isdecimal() else _arm(name)
+
+
+def _named(arm: str, seed: int, folds: int | None) -> str:
+    if folds is None:
+        return f"{_arm(arm)} seed {seed}"
+    again = f" again, seed {seed}" if seed >= folds else ""
+    return f"{_arm(arm)} fold {seed % folds}{again}"
+
+
+def _arm(name: str) -> str:
+    """An arm, its parts apart but for those of a network's name."""
+    network = NETWORK.match(name)
+    kept = network[0] if network else ""
+    return f"{kept}{name[len(kept) :].replace('/', ' ')}"
 
 
 def where(moment: Moment, epochs: int | None) -> str:
@@ -268,6 +301,6 @@ def where(moment: Moment, epochs: int | None) -> str:
 def describe(run: PlannedRun, result: Result) -> str:
     """Return one short line about a finished run."""
     return (
-        f"{run.arm.replace('/', ' ')} seed {run.settings.seed}: "
+        f"{_named(run.arm, run.settings.seed, run.settings.recipe.data.folds)}: "
         f"{100 * result.test.accuracy:.2f} % in {result.seconds:.0f} s"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 METHOD_WIDTH = 13
 TEACHER_WIDTHS = (6, 10)
 NARROW = 100
-"""Columns of a terminal below which names are folded."""
+"""Columns of a terminal below which names are folded, and those of timm's networks are short."""
 
 
 def print_rows(rows: list[Row], console: Console) -> None:
@@ -51,12 +52,34 @@ def _print_table(student: str, rows: list[Row], console: Console) -> None:
     left = console.width - sum(taken) - 2 - METHOD_WIDTH
     least, most = TEACHER_WIDTHS
     narrow = console.width < NARROW
+    teacher_width = min(max(left, least), most)
+    if narrow:
+        cells[teacher] = [
+            broken(name.removeprefix("timm/"), teacher_width) for name in cells[teacher]
+        ]
     table.add_column(method, width=METHOD_WIDTH if narrow else None, overflow="fold")
-    table.add_column(
-        teacher, width=min(max(left, least), most) if narrow else None, overflow="fold"
-    )
+    table.add_column(teacher, width=teacher_width if narrow else None, overflow="fold")
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     for row_of_cells in zip(*cells.values(), strict=True):
         table.add_row(*row_of_cells)
     console.print(table)
+
+
+def broken(name: str, width: int) -> str:
+    r"""Return a name in lines, broken at its separators where they suffice.
+
+    Args:
+        name: in short words.
+        width: columns of a line.
+
+    Example:
+        >>> broken("resnet50@1 33.3", 10), broken("mobilenetv3_large_100 33.3", 12)
+        ('resnet50@1\n33.3', 'mobilenetv3_\nlarge_100\n33.3')
+    """
+    lines = [""]
+    for part in re.findall(r"@?[^/_@ -]*[/_ -]?", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
