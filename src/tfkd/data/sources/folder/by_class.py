@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfkd._checks import did_you_mean
+from tfkd._checks import did_you_mean, no_such
 from tfkd.data.image_files import Tally, list_images, subfolders
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
+from tfkd.data.sources.folder.labels_file import option_of_a_table
 from tfkd.data.sources.folder.layout import (
     find_parts,
     folder_of_classes,
     loose_images,
-    tables_in,
 )
 from tfkd.data.sources.folder.part import Part, unwrapped
 
@@ -93,6 +93,8 @@ def _folder(place: str, option: str) -> Path:
             hint = " A table of paths and labels is named by --labels."
         elif folder.is_file():
             hint = " It is a file; an archive has to be unpacked first."
+        else:
+            hint = no_such(folder)
         raise FileNotFoundError(
             f"Expected a folder of images by class as `{option}`, got {folder}.{hint}"
         )
@@ -101,12 +103,16 @@ def _folder(place: str, option: str) -> Path:
 
 def _classes(part: Part) -> list[str]:
     classes = subfolders(part.folder)
+    if len(classes) < 2 and (options := option_of_a_table(part.folder)):
+        raise ValueError(
+            f"Expected a folder for each class in {part.folder}, got "
+            f"{f'only {classes[0]!r}' if classes else 'images without'}. The table beside the "
+            f"images says what they are: {options}"
+        )
     if not classes and (loose := loose_images(part)):
-        tables = tables_in(part.folder)
-        hint = f", as it may be --labels {tables[0]} --data {part.folder}" if tables else ""
         raise ValueError(
             f"Expected a folder for each class in {part.folder}, got {len(loose)} images without. "
-            f"A table of paths and labels says what they are: --labels FILE{hint}"
+            "A table of paths and labels says what they are: --labels FILE"
         )
     check_class_names(classes, part.folder)
     return classes

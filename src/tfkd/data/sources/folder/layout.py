@@ -117,17 +117,6 @@ def _check_no_detection(place: Part, names: list[str]) -> None:
         )
 
 
-def tables_in(folder: Path) -> list[str]:
-    """Return the paths of tables in and beside a folder, which may say what its images are."""
-    found = [
-        path
-        for place in (folder, folder.parent)
-        for path in sorted(place.glob("*.[ct]sv"))
-        if path.is_file()
-    ]
-    return [str(path) for path in found[:3]]
-
-
 def loose_images(part: Part) -> list[str]:
     """Return the images that lie in the folder of the classes itself."""
     return list_images(part.root, part.start, deep=False).paths
