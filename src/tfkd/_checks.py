@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_NAME = 200
 """Bytes of a file's name; file systems allow 255, and the parts of a run's files add to it."""
@@ -77,6 +79,24 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
 
     nearest = difflib.get_close_matches(value, list(choices), n=1)
     return f" Did you mean {nearest[0]}?" if nearest else ""
+
+
+def no_such(place: Path) -> str:
+    """Return ` There is no PLACE.`, with what beside it is nearly called so.
+
+    Example:
+        >>> no_such(Path("/nowhere/at/all"))
+        ' There is no /nowhere.'
+    """
+    place = place.expanduser()
+    for folder in reversed(place.parents):
+        if not folder.exists():
+            place = folder
+            break
+    with contextlib.suppress(OSError):
+        names = [entry.name for entry in place.absolute().parent.iterdir()]
+        return f" There is no {place}.{did_you_mean(place.name, names)}"
+    return f" There is no {place}."
 
 
 def check_encodable(name: str, value: str) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tfkd.data.image_files import check_images, list_images, read_rgb
 from tfkd.data.image_files.kinds import FORMATS, NAMED_FORMATS
+from tfkd.data.reading import told_of_reading
 
 
 def _pixel(path: Path) -> tuple[int, ...]:
@@ -388,3 +389,12 @@ def test_the_files_that_cannot_be_read_are_listed_for_other_programs(tmp_path: P
     command = [sys.executable, "-m", "tfkd.data.image_files", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert sorted(done.stdout.splitlines()) == sorted(str(tmp_path / name) for name in names)
+
+
+def test_how_many_files_are_opened_is_told(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{number}.png")
+    told: list[tuple[str, int, int]] = []
+    with told_of_reading(lambda *said: told.append(said)):
+        check_images(tmp_path, ["0.png", "1.png", "2.png"])
+    assert told == [("opening", 0, 3), ("opening", 3, 3)]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 from own_parts import changed
+from PIL import Image
 from safetensors.torch import save_file
 from study_progress import Recording
 
@@ -22,6 +23,7 @@ from tfkd.runs import (
 from tfkd.study.plan import Arm, Study
 from tfkd.study.run import run_study
 from tfkd.train import train_run
+from tfkd.train.teacher_first import train_teacher_first
 
 DATA = DataSettings("digits", train_size=60)
 PLAIN = RunSettings(Recipe(data=DATA, epochs=2, batch_size=30))
@@ -109,6 +111,31 @@ def test_what_is_wrong_leaves_nothing_behind(what, tmp_path, tree):
     before = tree(tmp_path)
     with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message):
         train_run(tmp_path / "run", settings)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("inside", [".", "run", "cat/run", "../link/run"])
+def test_nothing_is_written_among_the_images(inside, overwrite, tmp_path, tree):
+    photos = tmp_path / "photos"
+    for name in ("cat", "dog"):
+        (photos / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (number, len(name), 0)).save(photos / name / f"{number}.png")
+    (tmp_path / "link").symlink_to(photos)
+    recipe = Recipe(data=DataSettings("folder", image_size=8), epochs=1, batch_size=4)
+    taught = RunSettings(recipe, method=KD, teacher=RunTeacher(run="small_cnn"))
+    before, out = tree(tmp_path), photos / inside
+    for name in ("data_root", "train_dir"):
+        where = Circumstances(**{name: str(photos)})
+        message = "`out` outside of the images, got .*photos"
+        with pytest.raises(ValueError, match=message):
+            train_run(out, RunSettings(recipe), where, overwrite=overwrite)
+        with pytest.raises(ValueError, match=message):
+            train_teacher_first(out, taught, where, overwrite=overwrite)
+        study = Study("small", "?", (Arm("a", MethodSettings(), recipe),), seeds=1)
+        with pytest.raises(ValueError, match=message):
+            run_study(study, out, progress=Recording(), circumstances=where)
     assert tree(tmp_path) == before
 
 

@@ -402,7 +402,11 @@ def test_a_run_that_stopped_of_its_own_goes_on_at_any_length(interrupt, tmp_path
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
-    "name", ["settings.json", "data.json", "metrics.jsonl", "checkpoint.pt", "weights.safetensors"]
+    "name",
+    [
+        *("settings.json", "data.json", "metrics.jsonl", "checkpoint.pt", "weights.safetensors"),
+        *("model.safetensors", "notes.txt", "run-1"),
+    ],
 )
 def test_files_that_no_run_wrote_are_not_written_over(name, overwrite, tree, tmp_path):
     (tmp_path / name).write_text('{"mine": 1}')
@@ -410,6 +414,15 @@ def test_files_that_no_run_wrote_are_not_written_over(name, overwrite, tree, tmp
     with pytest.raises(ValueError, match=f"{name}.*Take another directory"):
         train_run(tmp_path, PLAIN, overwrite=overwrite)
     assert tree(tmp_path) == before
+    with pytest.raises(ValueError, match=r"Expected a directory at .*, got a file"):
+        train_run(tmp_path / name, PLAIN, overwrite=overwrite)
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_of_hidden_files_is_free(tmp_path):
+    for name in (".DS_Store", "Thumbs.db", ".gitignore"):
+        (tmp_path / name).write_text("x")
+    assert train_run(tmp_path, changed(PLAIN, epochs=1)).epochs == 1
 
 
 def test_what_lies_in_folders_of_a_run_but_is_not_of_it_stays(teacher, tree, tmp_path):

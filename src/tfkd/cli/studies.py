@@ -165,12 +165,14 @@ class _Job:
         """Measure what it would cost; what is returned prints that."""
         from tfkd.data import load_data
         from tfkd.report.terminal.planned import dry_run_of_study
+        from tfkd.runs.overwriting import check_apart_from_images
         from tfkd.study.execute import default_jobs
         from tfkd.study.joined import joined
         from tfkd.study.progress import StudyBeginning
 
         study, remarks = joined(self.study, self.out)
         settings, data = study.arms[0].recipe.data, {}
+        check_apart_from_images(self.out, settings, self.circumstances)
         with suppress(FileNotFoundError):  # a study may be planned before its data are there
             data[settings] = load_data(settings, root=self.circumstances.places)
         jobs = default_jobs() if self.jobs is None else self.jobs

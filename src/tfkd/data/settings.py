@@ -142,8 +142,14 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
         if self.name not in (*NAMES, FOLDER) and not is_reference(self.name):
             raise ValueError(
                 f"Expected `data` to be one of {', '.join(NAMES)}, the path of a folder, or "
-                f"module:function of your own, got {self.name!r}.{did_you_mean(self.name, NAMES)}"
+                f"module:function of your own, got {self.name!r}."
+                f"{did_you_mean(self.name, NAMES) or _no_such_folder(self.name)}"
             )
+
+
+def _no_such_folder(name: str) -> str:
+    folders = [path.name for path in sorted(Path().iterdir()) if path.is_dir()]
+    return f" There is no folder {name} here.{did_you_mean(name, folders)}"
 
 
 def name_and_root(data: str, root: str | None = None) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tfkd.data import DataIdentity, ImageData, Source, identify, load_source, split_source
 from tfkd.data.settings import DataSettings
 from tfkd.runs import Circumstances
+from tfkd.runs.overwriting import check_apart_from_images
 from tfkd.study.directory import run_directory, write_study
 from tfkd.study.execute import default_jobs, execute
 from tfkd.study.plan import PlannedRun, Study
@@ -108,6 +109,7 @@ def check_runs(
     splits: dict[tuple[DataSettings, int], tuple[ImageData, DataIdentity]] = {}
     for run in runs:
         settings, seed = run.settings.recipe.data, run.settings.seed
+        check_apart_from_images(root, settings, circumstances)
         if settings not in sources:
             sources[settings] = load_source(settings, root=circumstances.places)
         if (settings, seed) not in splits:

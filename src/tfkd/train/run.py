@@ -9,7 +9,7 @@ from pathlib import Path
 from tfkd.data import identify, load_data
 from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
 from tfkd.runs.lock import RunBusyError, lock_run
-from tfkd.runs.overwriting import check_free_or_of_a_run
+from tfkd.runs.overwriting import check_apart_from_images, check_free_or_of_a_run
 from tfkd.train.accelerator import make_accelerator
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.loop import Training
@@ -48,9 +48,9 @@ def train_run(
 
     Raises:
         RunBusyError: if another process trains it, or another thread of this one trains any.
-        ValueError: if the directory holds what no run wrote, a run of other settings, on other
-            data, or that other weights taught, or settings, data, teacher or checkpoint do not fit;
-            before anything is written.
+        ValueError: if the directory lies among the images, holds what no run wrote, a run of other
+            settings, on other data, or that other weights taught, or settings, data, teacher or
+            checkpoint do not fit; before anything is written.
         FileNotFoundError: if data or teacher are not there.
         FloatingPointError: if the loss, or a weight, is no longer finite.
         KeyboardInterrupt: after Ctrl-C.
@@ -60,6 +60,7 @@ def train_run(
     circumstances = circumstances or Circumstances()
     circumstances.check_epochs(settings.recipe.epochs)
     check_apart(run, settings)
+    check_apart_from_images(run.path, settings.recipe.data, circumstances)
 
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise RunBusyError(

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tfkd.data import load_data
 from tfkd.models.create import check_model_name, model_names
 from tfkd.runs import Circumstances, MethodSettings, RunDirectory, RunSettings, RunTeacher
+from tfkd.runs.overwriting import check_apart_from_images, check_free_or_of_a_run
 from tfkd.train.continuation import check_settings
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.run import train_run
@@ -76,7 +77,10 @@ def train_teacher_first(
     assert isinstance(taught.teacher, RunTeacher)
     assert isinstance(settings.teacher, RunTeacher)
     student, name = RunDirectory(path), settings.teacher.run
-    if not overwrite:
+    check_apart_from_images(student.path, settings.recipe.data, circumstances)
+    if overwrite:
+        check_free_or_of_a_run(student)
+    else:
         check_settings(student, taught)
         if student.result() is not None:
             return taught

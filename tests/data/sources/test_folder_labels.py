@@ -179,8 +179,66 @@ def test_a_table_and_folders_of_splits_are_one_too_many(photos: Path) -> None:
 
 
 def test_a_folder_without_classes_leads_to_its_table(photos: Path) -> None:
-    _table(photos / "metadata.csv", "file_name,label")
-    with pytest.raises(ValueError, match=r"got 12 images without.*--labels .*metadata\.csv --data"):
-        load_data(DataSettings("folder"), root=str(photos))
+    lines = [f"{path},{label}" for path, label in ROWS.items()]
+    _table(photos / "answers.csv", "file,label,probability,error", *(f"{x},0.9," for x in lines))
+    _table(photos / "empty.csv", "file_name,label")
+    with pytest.raises(ValueError, match=r"got 12 images without. .*: --labels FILE$"):
+        _load_root(photos)
+    _table(photos / "metadata.csv", "file_name,label", *lines)
+    with pytest.raises(ValueError, match=r"says what they are: --labels \S*/photos/metadata\.csv$"):
+        _load_root(photos)
+    (photos / "metadata.csv").rename(photos.parent / "labels.csv")
+    for root in (photos, photos.parent):
+        with pytest.raises(ValueError, match=r"says what they are: --labels \S*/labels\.csv$"):
+            _load_root(root)
     with pytest.raises(FileNotFoundError, match="is named by --labels"):
-        load_data(DataSettings("folder"), root=str(photos / "metadata.csv"))
+        _load_root(photos / "answers.csv")
+
+
+def _load_root(root: Path) -> ImageData:
+    return load_data(DataSettings("folder"), root=str(root))
+
+
+@pytest.mark.parametrize("head", ["path,label", ""])
+@pytest.mark.parametrize("said", [False, True])
+def test_images_may_lie_in_one_folder_beside_the_table(
+    photos: Path, write_image: Writer, head: str, said: bool
+) -> None:
+    lines = [f"{path},{label}" for path, label in ROWS.items()]
+    file = _table(photos.parent / "labels.csv", *([head] if head else []), *lines)
+    write_image(photos.parent / "others" / "0.png", (99, 0, 0))
+    root = photos.parent if said else None
+    data = _load(file, root)
+    assert _labelled(data) == {f"photos/{path}": label for path, label in ROWS.items()}
+    assert "the paths of labels.csv start from photos/" in data.remarks
+    (photos / "3.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"12 of 12 are not there.* is in others/: paths"):
+        _load(file, root)
+
+
+def test_folders_of_which_each_has_all_images_are_a_question(
+    photos: Path, write_image: Writer
+) -> None:
+    file = _table(photos.parent / "x.csv", "path,label", *(f"{p},{c}" for p, c in ROWS.items()))
+    for path in ROWS:
+        write_image(photos.parent / "large" / path, (9, 9, 9))
+    with pytest.raises(FileNotFoundError, match="12 of 12 are not there"):
+        _load(file)
+
+
+def test_what_is_not_there_is_said_with_what_is_nearly_called_so(photos: Path) -> None:
+    _table(photos / "labels.csv", "path,label")
+    with pytest.raises(FileNotFoundError, match=r"There is no \S*label\.csv. Did you mean labels"):
+        _load(photos / "label.csv")
+    with pytest.raises(FileNotFoundError, match=r"There is no \S*photo\. Did you mean photos\?"):
+        _load_root(photos.parent / "photo")
+    with pytest.raises(FileNotFoundError, match=r"There is no \S*/none\.$"):
+        _load_root(photos.parent / "none" / "of" / "these")
+
+
+def test_a_folder_that_is_nearly_called_so_is_named(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    with pytest.raises(ValueError, match=r"There is no folder photo here. Did you mean photos\?"):
+        DataSettings("photo")

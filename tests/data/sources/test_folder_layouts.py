@@ -146,7 +146,14 @@ def test_a_validation_split_leaves_no_fraction_to_say(make: Callable[..., Path])
         ({"one/cat": 2, "one/dog": 2, "two/cat": 2, "two/dog": 2}, "data sets, name one: --data"),
         ({"one/train/a": 2, "two/train/b": 2}, "data sets, name one: --data"),
         ({"one/train/train/a": 2, "two/b": 2, "two/c": 2}, "data sets, name one: --data"),
-        ({"seg_train/a": 2, "seg_train/b": 2, "seg_test/a": 2, "seg_test/b": 2}, "--train-dir"),
+        ({"my_train/a": 2, "my_train/b": 2, "your_test/a": 2}, "called as splits: .*--test-dir"),
+        ({"my_train/a": 2, "my_train/b": 2, "my_test/c": 2, "my_test/d": 2}, "called as splits"),
+        ({"my_train/a": 2, "my_train/b": 2, "my_test/a": 2, "cat": 2}, "called as splits"),
+        ({"trainA": 2, "trainB": 2, "testA": 2, "testB": 2}, "called as splits: 'testA', "),
+        ({"my_train": 2, "my_val": 2}, "--train-dir .*/my_train --validation-dir .*/my_val"),
+        ({"a/x/x/cat": 2, "a/x/x/dog": 2, "b/y/cat": 2, "b/y/dog": 2, "c/d": 2}, "--train-dir"),
+        ({"cat/good": 2, "cat/bad": 2, "dog/good": 2, "eel": 2}, "'cat' holds 'bad', 'good'"),
+        ({"cat/train": 2, "cat/test": 2, "dog": 2}, "'cat' holds 'test', 'train'"),
         ({"images": 2, "labels": 0}, "detection"),
         ({"images/train": 2, "images/val": 2, "labels/train": 0}, "detection"),
         ({"train/images": 2, "train/labels": 0, "valid/images": 1, "valid/labels": 0}, "detection"),
@@ -169,6 +176,46 @@ def test_what_may_be_several_things_is_a_question(
         _load(make(tree))
 
 
+@pytest.mark.parametrize("nested", ["", "seg_{}/"])
+def test_splits_by_a_word_of_their_names(make: Callable[..., Path], nested: str) -> None:
+    tree = {
+        f"seg_{part}/{nested.format(part)}{name}": count
+        for part, count in (("train", 5), ("test", 3))
+        for name in ("forest", "sea")
+    }
+    root = make(tree | {f"seg_pred/{nested.format('pred')}": 4})
+    data = _load(root)
+    assert data.classes == ("forest", "sea")
+    assert _files(data, "test") == _under(root / "seg_test")
+    assert _files(data, "train") | _files(data, "validation") == _under(root / "seg_train")
+    assert "'seg_test', 'seg_train' are taken for splits, as they are called" in data.remarks
+    (left_out,) = data.left_out
+    assert (left_out.reason.split(" that")[0], left_out.count) == ("images of seg_pred/", 4)
+    said = _load(train_dir=root / "seg_train", test_dir=root / "seg_test")
+    for split in ("train", "validation", "test"):
+        assert _files(said, split) == _files(data, split)
+    with pytest.raises(ValueError, match=r"`data` or `train_dir`, got both: .* Leave --data away"):
+        _load(root / "seg_pred", train_dir=root / "seg_train")
+
+
+def test_classes_within_classes_that_differ_are_said(make: Callable[..., Path]) -> None:
+    root = make({"cat/2019": 3, "cat/2020": 3, "dog/2021": 2, "dog/2022": 3, "eel": 4, "eel/x": 1})
+    data = _load(root)
+    counts = [0, 0, 0]
+    for split in (data.train, data.validation, data.test):
+        for label in split.labels.tolist():
+            counts[label] += 1
+    assert (data.classes, counts) == (("cat", "dog", "eel"), [6, 5, 5])
+    said = "'cat/2019/', 'cat/2020/', 'dog/2021/' and 2 more"
+    assert f"sub-folders belong to the class around them: {said}" in data.remarks
+
+
+def test_a_single_class_of_a_split_is_not_stepped_into(make: Callable[..., Path]) -> None:
+    root = make({"train/cat": 5, "train/dog": 5, "test/dog/2020": 3})
+    for data in (_load(root), _load(train_dir=root / "train", test_dir=root / "test")):
+        assert data.test.labels.tolist() == [1, 1, 1]
+
+
 def test_the_answer_to_a_question_is_taken(make: Callable[..., Path]) -> None:
     root = make({"valid": 4, "invalid": 4})
     assert _load(train_dir=root).classes == ("invalid", "valid")
@@ -181,6 +228,7 @@ def test_the_answer_to_a_question_is_taken(make: Callable[..., Path]) -> None:
     ("tree", "classes"),
     [
         ({"train": 3, "bus": 3, "car": 3}, ("bus", "car", "train")),
+        ({"bullet_train": 3, "steam-train": 3}, ("bullet_train", "steam-train")),
         ({"cat/images": 3, "dog/images": 3}, ("cat", "dog")),
         ({"train/train/cat": 3, "train/train/dog": 3}, ("cat", "dog")),
         ({"train/bus": 3, "train/train": 3, "train/car": 3}, ("bus", "car", "train")),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfkd.data.image_files.reading import opened, prepare_decoders
+from tfkd.data.reading import counted
 
 MOST_NAMED = 10
 """How many bad files an error names."""
@@ -48,6 +49,7 @@ def unreadable(root: Path, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
             return str(error)
 
     with ThreadPoolExecutor(16) as pool:  # what takes time is waiting for the disk
-        for path, found in zip(paths, pool.map(reason, paths), strict=True):
+        reasons = counted("opening", pool.map(reason, paths), len(paths))
+        for path, found in zip(paths, reasons, strict=True):
             if found is not None:
                 yield path, found

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfkd._checks import did_you_mean
+from tfkd._checks import did_you_mean, no_such
 from tfkd.data.image_files import Tally, list_images, subfolders
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
+from tfkd.data.sources.folder.labels_file import option_of_a_table
 from tfkd.data.sources.folder.layout import (
-    Part,
     find_parts,
     folder_of_classes,
     loose_images,
-    tables_in,
 )
+from tfkd.data.sources.folder.part import Part, unwrapped
 
 _OPTIONS = {"train": "train_dir", "validation": "validation_dir", "test": "test_dir"}
 
@@ -30,7 +30,8 @@ def find_by_class(places: Places) -> Found:
         ValueError: for what may be several things, a class without images, or one that the
             training images lack.
     """
-    tally, remarks = Tally(), []
+    tally = Tally()
+    remarks: list[str] = []
     said = {
         split: Part(_folder(getattr(places, option), option))
         for split, option in _OPTIONS.items()
@@ -39,12 +40,8 @@ def find_by_class(places: Places) -> Found:
     parts: dict[str, Part] = {}
     if places.root is not None:
         root = _folder(places.root, "data")
-        parts = find_parts(root, tally)
+        parts = _parts(root, tally, remarks, beside="train" in said)
         for split in sorted(parts.keys() & said.keys()):
-            if split == "train" and len(parts) == 1:
-                raise ValueError(
-                    f"Expected `data` or `train_dir`, got both, and {root} has no other split."
-                )
             remarks.append(f"{parts[split].called} is left alone: `{_OPTIONS[split]}` is given")
     parts |= said
     if "train" not in parts:
@@ -52,20 +49,40 @@ def find_by_class(places: Places) -> Found:
             f"Expected a folder of training images in {places.root or 'train_dir'}, got only "
             f"{named([part.called for part in parts.values()])}. Say where they are by --train-dir."
         )
-    train = parts["train"] if "train" in said else folder_of_classes(parts["train"])
+    if "train" in said:
+        train = unwrapped(parts["train"], into_splits=True)
+    else:
+        train = folder_of_classes(parts["train"])
     classes = _classes(train)
     samples = {"train": _samples(train, classes, tally)}
     _check_no_class_is_empty(train, classes, samples["train"])
     for split in ("validation", "test"):
         if split in said:
-            samples[split] = _held_out(parts[split], classes, tally, remarks)
+            part = unwrapped(parts[split], into_splits=True, classes=classes)
+            samples[split] = _held_out(part, classes, tally, remarks)
         elif split in parts:
-            part = folder_of_classes(parts[split])
+            part = folder_of_classes(parts[split], classes)
             if _is_without_labels(part, classes):
                 _leave_out(part, split, tally)
             else:
                 samples[split] = _held_out(part, classes, tally, remarks)
     return Found(tuple(classes), samples, tally, remarks)
+
+
+def _parts(root: Path, tally: Tally, remarks: list[str], *, beside: bool) -> dict[str, Part]:
+    """What a folder holds; beside a folder for training, that can be other splits alone."""
+    if not beside:
+        return find_parts(root, tally, remarks)
+    try:
+        parts = find_parts(root, tally, remarks)
+    except ValueError:  # a question that is answered already
+        parts = {}
+    if parts.keys() <= {"train"}:
+        raise ValueError(
+            "Expected `data` or `train_dir`, got both: beside `train_dir` the folder `data` is for "
+            f"splits such as val and test, and {root} has none. Leave --data away."
+        )
+    return parts
 
 
 def _folder(place: str, option: str) -> Path:
@@ -76,6 +93,8 @@ def _folder(place: str, option: str) -> Path:
             hint = " A table of paths and labels is named by --labels."
         elif folder.is_file():
             hint = " It is a file; an archive has to be unpacked first."
+        else:
+            hint = no_such(folder)
         raise FileNotFoundError(
             f"Expected a folder of images by class as `{option}`, got {folder}.{hint}"
         )
@@ -84,12 +103,16 @@ def _folder(place: str, option: str) -> Path:
 
 def _classes(part: Part) -> list[str]:
     classes = subfolders(part.folder)
+    if len(classes) < 2 and (options := option_of_a_table(part.folder)):
+        raise ValueError(
+            f"Expected a folder for each class in {part.folder}, got "
+            f"{f'only {classes[0]!r}' if classes else 'images without'}. The table beside the "
+            f"images says what they are: {options}"
+        )
     if not classes and (loose := loose_images(part)):
-        tables = tables_in(part.folder)
-        hint = f", as it may be --labels {tables[0]} --data {part.folder}" if tables else ""
         raise ValueError(
             f"Expected a folder for each class in {part.folder}, got {len(loose)} images without. "
-            f"A table of paths and labels says what they are: --labels FILE{hint}"
+            "A table of paths and labels says what they are: --labels FILE"
         )
     check_class_names(classes, part.folder)
     return classes

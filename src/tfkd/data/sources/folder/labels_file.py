@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-from tfkd.data.image_files import Tally, image_paths
+from tfkd._checks import no_such
+from tfkd.data.image_files import Tally, image_paths, subfolders
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
 from tfkd.data.sources.folder.split_names import SPLIT_WORDS
@@ -37,9 +39,12 @@ def find_by_table(places: Places) -> Found:
     file = Path(str(places.labels)).expanduser()
     base = file.parent if places.root is None else Path(places.root).expanduser()
     if not base.is_dir():
-        raise FileNotFoundError(f"Expected the folder of the images of {file} at {base}.")
+        raise FileNotFoundError(
+            f"Expected the folder of the images of {file} at {base}.{no_such(base)}"
+        )
     table = read_table(file, base)
-    paths = _paths(file, base, table.rows)
+    remarks: list[str] = []
+    paths = _paths(file, base, table.rows, remarks)
     _check_once(file, table.rows, paths)
     _check_complete(file, table.rows)
     classes = sorted({row.label for row in table.rows}, key=_order)
@@ -52,7 +57,7 @@ def find_by_table(places: Places) -> Found:
         part = samples.setdefault(split, Samples(base, [], [], origin))
         part.paths.append(path)
         part.labels.append(number[row.label])
-    remarks = _check_classes(file, classes, samples)
+    remarks += _check_classes(file, classes, samples)
     if table.columns:
         columns = ", ".join(repr(name) for name in table.columns)
         remarks.insert(0, f"of {file.name} the columns {columns} are read")
@@ -64,24 +69,43 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if name.isdecimal() and len(name) < 19 else 1 << 63, name)
 
 
-def _paths(file: Path, base: Path, rows: list[Row]) -> list[str]:
-    """The paths of the rows as they are on this machine."""
-    found, missing = [], []
-    for row in rows:
-        written = [row.path, row.path.replace("\\", "/")]
-        path = next((path for path in written if path and (base / path).is_file()), None)
-        if path is None:
-            missing.append(row)
-        else:
-            found.append(Path(os.path.normpath(path)).as_posix())
+def _paths(file: Path, base: Path, rows: list[Row], remarks: list[str]) -> list[str]:
+    """The paths of the rows as they are on this machine, from a sub-folder if all are there."""
+    found = [_on_this_machine(base, row.path) for row in rows]
+    missing = [row for row, path in zip(rows, found, strict=True) if path is None]
+    if len(missing) == len(rows):
+        complete = [
+            folder
+            for folder in subfolders(base)
+            if all(_on_this_machine(base / folder, row.path) for row in rows)
+        ]
+        if len(complete) == 1:
+            remarks.append(f"the paths of {file.name} start from {complete[0]}/")
+            found = [_on_this_machine(base, f"{complete[0]}/{row.path}") for row in rows]
+            missing = []
     if missing:
         first = missing[0]
         named_rows = _rows([(row, repr(row.path)) for row in missing])
         raise FileNotFoundError(
             f"Expected the images of {file} in {base}, but {len(missing)} of {len(rows)} are not "
-            f"there: {named_rows}.{_suffix_hint(base, first)}"
+            f"there: {named_rows}.{_suffix_hint(base, first) or _place_hint(base, first)}"
         )
-    return found
+    return [Path(os.path.normpath(path)).as_posix() for path in found if path is not None]
+
+
+def _on_this_machine(base: Path, path: str) -> str | None:
+    written = [path, path.replace("\\", "/")]
+    return next((path for path in written if path and (base / path).is_file()), None)
+
+
+def _place_hint(base: Path, row: Row) -> str:
+    """What to say where a path starts from a folder in that of the images."""
+    for folder in subfolders(base):
+        if (base / folder / row.path).is_file():
+            return f" {row.path!r} is in {folder}/: paths start from --data, as {base / folder}."
+        if hint := _suffix_hint(base / folder, row):
+            return hint
+    return ""
 
 
 def _suffix_hint(base: Path, row: Row) -> str:
@@ -167,3 +191,18 @@ def _unnamed(places: Places, file: Path, base: Path, paths: list[str]) -> Tally:
             if path not in known:
                 tally.add(f"images that {file.name} does not name", path)
     return tally
+
+
+def option_of_a_table(folder: Path) -> str:
+    """Return the options of a table in or beside a folder that names images in it, if there is one.
+
+    What `tfkd predict` wrote says what a network takes images for, and is none.
+    """
+    for place in (folder, folder.parent):
+        for file in sorted((*place.glob("*.csv"), *place.glob("*.tsv"))):
+            for base in dict.fromkeys((place, folder)):
+                with contextlib.suppress(ValueError, OSError):
+                    table = read_table(file, base)
+                    if not table.is_of_predictions and _paths(file, base, table.rows, []):
+                        return f"--labels {file}" + ("" if base == place else f" --data {base}")
+    return ""

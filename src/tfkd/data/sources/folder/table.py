@@ -6,6 +6,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkd._checks import no_such
+from tfkd.data.image_files import subfolders
+
 # The first that is there is taken. Names are compared in small letters, `_` for spaces and hyphens.
 _PATHS = (
     *("path", "paths", "filepath", "filepaths", "file_path", "file_paths", "image_path"),
@@ -48,10 +51,12 @@ class Table:
     Attributes:
         rows: in order.
         columns: the names of those that were read; empty if they have none.
+        is_of_predictions: whether it says what a network takes images for, and how surely.
     """
 
     rows: list[Row]
     columns: tuple[str, ...]
+    is_of_predictions: bool = False
 
 
 def read_table(file: Path, base: Path) -> Table:
@@ -90,12 +95,15 @@ def read_table(file: Path, base: Path) -> Table:
         rows.append(Row(line, cells[path], cells[label], None if split is None else cells[split]))
     if not rows:
         raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
-    return Table(rows, columns)
+    return Table(rows, columns, bool(columns) and "probability" in names)
 
 
 def _cells(file: Path) -> list[tuple[int, list[str]]]:
     if not file.is_file():
-        raise FileNotFoundError(f"Expected a table of paths and labels at {file}.")
+        hint = " It is a folder." if file.is_dir() else no_such(file)
+        raise FileNotFoundError(
+            f"Expected a table of paths and labels as `labels`, got {file}.{hint}"
+        )
     if file.stat().st_size > MOST_BYTES:
         raise ValueError(f"Expected a table of at most {MOST_BYTES} bytes at {file}.")
     try:
@@ -132,7 +140,12 @@ def _check_one_meaning(
 
 
 def _columns_without_names(file: Path, base: Path, head: list[str]) -> tuple[int, int]:
-    there = [place for place, cell in enumerate(head) if cell and (base / cell).is_file()]
+    folders = [base, *(base / name for name in subfolders(base))]
+    there = [
+        place
+        for place, cell in enumerate(head)
+        if cell and any((folder / cell).is_file() for folder in folders)
+    ]
     if len(head) == 2 and len(there) == 1:
         return there[0], 1 - there[0]
     raise ValueError(
