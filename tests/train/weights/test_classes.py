@@ -112,8 +112,8 @@ class Remarks(Silent):
 def test_a_teacher_that_is_known_to_know_others_is_refused_by_name(place, places, others):
     teacher = WeightsTeacher(model=NAME, weights=str(places[place]))
     message = (
-        r"`teacher_weights` with the student's classes \['disc', 'ring', 'stripes'\], got \['disc', "
-        rf"'square', 'triangle'\] in {file_of(places[place])}\. Fine-tune it first"
+        r"`teacher_weights` with the student's classes \['disc', 'ring', 'stripes'\], got "
+        rf"\['disc', 'square', 'triangle'\] in {file_of(places[place])}\. Fine-tune it first"
     )
     with pytest.raises(ValueError, match=message):
         load_teacher(teacher, load_data(DATA, root=others.data_root))

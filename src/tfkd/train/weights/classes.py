@@ -56,8 +56,8 @@ def check_classes(file: Path, classes: Sequence[str], *, name: str) -> None:
     differing = None if theirs is None else how_classes_differ(tuple(classes), theirs)
     if differing is not None:
         raise ValueError(
-            f"Expected `teacher_weights` with the student's {differing} in {file}. Fine-tune it first, "
-            f"with tfkd train --student {name} --weights {file}, and let that run teach."
+            f"Expected `teacher_weights` with the student's {differing} in {file}. "
+            f"Fine-tune it first, with tfkd train --student {name} --weights {file}, and let that run teach."
         )
 
 
