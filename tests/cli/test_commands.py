@@ -132,6 +132,7 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
         (["train", "--out", "{}", "--optimizer", "magic"], "lion, muon or adan, got 'magic'"),
         (["train", "--out", "{}", "--optimizer", "adamww"], "Did you mean adamw?"),
+        (["train", "--out", "{}", "--optimizer", "qqq"], "timm.optim.list_optimizers() has their"),
         (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),
         (["train", "--out", "{}", "--schedule", "step"], "--milestones for the schedule step"),
         (["train", "--out", "{}", "--milestones", "3,4"], "no --milestones for the schedule cos"),

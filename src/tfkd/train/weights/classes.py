@@ -57,7 +57,8 @@ def check_classes(file: Path, classes: Sequence[str], *, name: str) -> None:
     if differing is not None:
         raise ValueError(
             f"Expected `teacher_weights` with the student's {differing} in {file}. "
-            f"Fine-tune it first, with tfkd train --student {name} --weights {file}, and let that run teach."
+            f"Fine-tune it first, with tfkd train --student {name} --weights {file}, and let that "
+            "run teach."
         )
 
 
