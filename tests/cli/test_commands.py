@@ -130,7 +130,7 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "--method among"),
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "Did you mean tf_kd_reg?"),
         (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
-        (["train", "--out", "{}", "--optimizer", "magic"], "lion, muon or adan, got 'magic'"),
+        (["train", "--out", "{}", "--optimizer", "magic"], "lamb, lion or adan, got 'magic'"),
         (["train", "--out", "{}", "--optimizer", "adamww"], "Did you mean adamw?"),
         (["train", "--out", "{}", "--optimizer", "qqq"], "timm.optim.list_optimizers() has their"),
         (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),

@@ -126,8 +126,8 @@ def _numbers_of_timm(algorithm: str) -> dict[str, float | None]:
         usable = [*TORCHS, *(name for name in known if _why_not(name) is None)]
         hint = did_you_mean(algorithm, usable) or " timm.optim.list_optimizers() has their names."
         raise ValueError(
-            f"Expected `optimizer` to be one of {', '.join(TORCHS)}, or of timm's as lamb, lion, "
-            f"muon or adan, got {algorithm[:80]!r}.{hint}"
+            f"Expected `optimizer` to be one of {', '.join(TORCHS)}, or of timm's as lamb, lion "
+            f"or adan, got {algorithm[:80]!r}.{hint}"
         )
     if (why_not := _why_not(algorithm)) is not None:
         raise ValueError(

@@ -58,7 +58,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         batch_size: images in a batch, over all processes together, at least 1. Default: by data.
         gradient_accumulation: batches to a step of the optimiser, at least 1. Default: 1.
         optimizer: how the weights are changed: sgd, adamw, or any of timm's optimisers, as lamb,
-            lion, muon, adan; list_optimizers of timm.optim returns all their names. Default: sgd.
+            lion, adan; list_optimizers of timm.optim returns all their names. Default: sgd.
         schedule: course of the learning rate. Default: by data.
         mixed_precision: number format of the forward pass. Default: no, which is float32.
         mixup: parameter of mixup's Beta distribution (arXiv 1710.09412), at least 0. Default: 0,
