@@ -74,7 +74,7 @@ def test_small_networks_are_not_trained_on_photographs(
     tmp_path: Path, said: dict[str, object]
 ) -> None:
     size = said.get("image_size", 224)
-    message = f"got {size}: resnet18 is for images up to 64 pixels; timm/resnet18 is for photo"
+    message = f"timm/resnet18, which is for photo.* for images up to 64 pixels, got {size}"
     with pytest.raises(ValueError, match=message):
         make_run({"data": str(tmp_path), "student": "resnet18", **said})
     with pytest.raises(ValueError, match="resnet50 is for images up to 64"):

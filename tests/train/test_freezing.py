@@ -11,7 +11,7 @@ from tfkd.data import DataSettings
 from tfkd.models import create_model
 from tfkd.runs import AdamW, Recipe, RunSettings
 from tfkd.train import train_run
-from tfkd.train.freezing import freeze
+from tfkd.train.freezing import count_parameters, freeze
 from tfkd.train.seeds import weights_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,3 +87,12 @@ def test_norms_without_parameters_are_as_what_comes_before_them():
             module.register_parameter("bias", None)
     still = freeze(network, "2", name="it")
     assert {name.partition(".")[0] for name in still} == {"conv1", "bn1", "layer1"}
+
+
+def test_it_is_counted_what_is_trained():
+    """Of `small_cnn`: convolutions of 3x3 without bias, their norms, a hidden layer of 64."""
+    network = create_model("small_cnn", num_classes=10, in_channels=1)
+    every = (1 * 16 + 16 * 32) * 9 + 2 * (16 + 32) + (32 * 4 + 1) * 64 + (64 + 1) * 10
+    assert count_parameters(network) == (every, every)
+    freeze(network, "backbone", name="small_cnn")
+    assert count_parameters(network) == (every, 650)

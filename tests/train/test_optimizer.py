@@ -103,6 +103,17 @@ def test_what_an_optimiser_keeps_is_known_beforehand_and_goes_on_exactly(algorit
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
+@pytest.mark.parametrize("typed", ["adam8bit", "fusedlam", "adahessia", "krn", "lomb"])
+def test_what_is_offered_for_a_misspelt_name_can_be_used(typed):
+    with pytest.raises(ValueError, match=f"got '{typed}'") as caught:
+        TimmOptimizer(typed)
+    _, _, offered = str(caught.value).partition("Did you mean ")
+    if offered:
+        assert offered.rstrip("?") in [*USABLE, "sgd", "adamw"]
+    else:
+        assert str(caught.value).endswith(" timm.optim.list_optimizers() has their names.")
+
+
 PLAIN = {
     SGD(0.3, momentum=0.8, weight_decay=0.01): lambda own: torch.optim.SGD(
         own, lr=0.3, momentum=0.8, weight_decay=0.01

@@ -138,6 +138,19 @@ def how_a_network_sees_them_differs(ours: DataIdentity, theirs: DataIdentity) ->
     return None
 
 
+def how_classes_differ(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
+    """Return in words in what classes differ, of which the order counts, or None if in nothing.
+
+    Example:
+        >>> how_classes_differ(("ant", "bee"), ("bee", "ant"))
+        "classes ['ant', 'bee'], got ['bee', 'ant']"
+    """
+    if ours == theirs:
+        return None
+    wanted, got = _where_they_differ(ours, theirs)
+    return f"classes {wanted}, got {got}"
+
+
 def how_they_differ(ours: DataIdentity, theirs: DataIdentity) -> str | None:
     """Return in words in what two data sets differ, or None if they are the same images."""
     found = how_a_network_sees_them_differs(ours, theirs)

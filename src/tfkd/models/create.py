@@ -15,6 +15,7 @@ from torch import nn
 from tfkd._checks import did_you_mean
 from tfkd.models._extra import needs_extra
 from tfkd.models._sizes import check_sizes
+from tfkd.models._without_memory import counting_without_memory
 from tfkd.models.densenet import densenet121
 from tfkd.models.inception import googlenet
 from tfkd.models.mobilenet import mobilenet_v2
@@ -129,7 +130,7 @@ def create_model(
     timms, size = name.removeprefix(TIMM), _size_of(name, image_size)
     sizes = {"num_classes": num_classes, "in_chans": in_channels, **size}
     if not pretrained:
-        with _saying_the_size(name, {} if named else size):
+        with _saying_the_size(name, {} if named else size), counting_without_memory():
             return _called(name, partial(timm.create_model, timms), named, sizes)
     overlay = find_pretrained(timms)
     with _weights_only(), downloading(timms):

@@ -96,13 +96,13 @@ def check_image_size(name: str, size: int) -> None:
         >>> check_image_size("resnet18", 224)
         Traceback (most recent call last):
         ...
-        ValueError: Expected `image_size` of at most 64 for resnet18, got 224: resnet18 is for \
-images up to 64 pixels; timm/resnet18 is for photographs; or `image_size` 32.
+        ValueError: Expected `student` timm/resnet18, which is for photographs, or `image_size` \
+32: resnet18 is for images up to 64 pixels, got 224.
     """
     if size <= LARGEST_SMALL or name not in model_names():
         return
     other = _TIMM + _FOR_PHOTOGRAPHS.get(name, "resnet18")
     raise ValueError(
-        f"Expected `image_size` of at most {LARGEST_SMALL} for {name}, got {size}: {name} is for "
-        f"images up to {LARGEST_SMALL} pixels; {other} is for photographs; or `image_size` 32."
+        f"Expected `student` {other}, which is for photographs, or `image_size` 32: {name} is for "
+        f"images up to {LARGEST_SMALL} pixels, got {size}."
     )

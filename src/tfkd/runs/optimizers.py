@@ -119,24 +119,17 @@ def _numbers_of_timm(algorithm: str) -> dict[str, float | None]:
     import timm.optim
 
     timms: Any = timm.optim
-    known = [*TORCHS, *timms.list_optimizers()]
-    if algorithm not in known:
-        raise ValueError(
-            f"Expected `optimizer` to be one of {', '.join(TORCHS)}, or of timm's as lamb, lion, "
-            f"muon or adan, got {algorithm[:80]!r}.{did_you_mean(algorithm, known)}"
-        )
     if algorithm in TORCHS:
         raise ValueError(f"Expected `optimizer` {algorithm} to be torch's own, got timm's.")
-    info = timms.get_optimizer_info(algorithm)
-    why_not = None
-    if isinstance(info.opt_class, str):
-        package = info.opt_class.partition(".")[0]
-        why_not = f"it needs the package {package}, whose checkpoints are not known here"
-    elif info.second_order:
-        why_not = "it needs second derivatives"
-    elif info.opt_class.__name__ == "Kron":
-        why_not = "it draws from generators of its own, so that it could not be resumed exactly"
-    if why_not is not None:
+    known = timms.list_optimizers()
+    if algorithm not in known:
+        usable = [*TORCHS, *(name for name in known if _why_not(name) is None)]
+        hint = did_you_mean(algorithm, usable) or " timm.optim.list_optimizers() has their names."
+        raise ValueError(
+            f"Expected `optimizer` to be one of {', '.join(TORCHS)}, or of timm's as lamb, lion "
+            f"or adan, got {algorithm[:80]!r}.{hint}"
+        )
+    if (why_not := _why_not(algorithm)) is not None:
         raise ValueError(
             f"Expected an `optimizer` that can be used here, got {algorithm}: {why_not}. timm's "
             "train.py takes it."
@@ -147,3 +140,19 @@ def _numbers_of_timm(algorithm: str) -> dict[str, float | None]:
     defaults = (parameters["lr"].default, parameters["weight_decay"].default)
     rate, decay = (float(x) if isinstance(x, (int, float)) else None for x in defaults)
     return {"learning_rate": rate, "weight_decay": 0.0 if decay is None else decay}
+
+
+def _why_not(algorithm: str) -> str | None:
+    """Why an optimiser that timm knows cannot be used here; None: it can."""
+    import timm.optim
+
+    timms: Any = timm.optim
+    info = timms.get_optimizer_info(algorithm)
+    if isinstance(info.opt_class, str):
+        package = info.opt_class.partition(".")[0]
+        return f"it needs the package {package}, whose checkpoints are not known here"
+    if info.second_order:
+        return "it needs second derivatives"
+    if info.opt_class.__name__ == "Kron":
+        return "it draws from generators of its own, so that it could not be resumed exactly"
+    return None

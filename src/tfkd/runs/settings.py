@@ -50,14 +50,15 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             times. Default: none.
         pretrained: start from timm's pretrained weights.
         weights: file of weights that the student starts from, .safetensors, .pth, .pt or .bin, or
-            the directory of a run; a head for other classes is replaced. Default: none.
+            the directory of a run; a head for other classes, by their names where they are
+            known, is replaced. Default: none.
         freeze: what of the network is not trained: `none`; `backbone`, all but its classifier; or
             its first so many stages, as timm numbers them, the stem first. Default: none.
         epochs: passes over the training images, at least 1. Default: by data.
         batch_size: images in a batch, over all processes together, at least 1. Default: by data.
         gradient_accumulation: batches to a step of the optimiser, at least 1. Default: 1.
         optimizer: how the weights are changed: sgd, adamw, or any of timm's optimisers, as lamb,
-            lion, muon, adan. Default: sgd.
+            lion, adan; list_optimizers of timm.optim returns all their names. Default: sgd.
         schedule: course of the learning rate. Default: by data.
         mixed_precision: number format of the forward pass. Default: no, which is float32.
         mixup: parameter of mixup's Beta distribution (arXiv 1710.09412), at least 0. Default: 0,
@@ -274,7 +275,7 @@ class WeightsTeacher(
     Attributes:
         model: name of the network, as of a student.
         weights: file with the weights of the network that teaches, as of a student, or a run; its
-            classes must be the data's: fine-tune others first.
+            classes must be the data's, by name where they are known: fine-tune others first.
         cache: as of a run that teaches.
     """
 

@@ -91,6 +91,17 @@ def read_sizes(file: Path) -> dict[str, Tensor]:
     return _read(sizes, file, file)
 
 
+def read_metadata(file: Path) -> dict[str, str]:
+    """Read the words that lie beside the tensors of a safetensors file; `ValueError` if none is."""
+    from safetensors import safe_open
+
+    def words(source: Any) -> dict[str, str]:
+        with safe_open(source, framework="pt") as content:
+            return dict(content.metadata() or {})
+
+    return _read(words, file, file)
+
+
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read a safetensors file, which holds numbers alone; `ValueError` naming it if it is none."""
     from safetensors.torch import load_file

@@ -37,6 +37,12 @@ def freeze(network: nn.Module, what: str, *, name: str) -> tuple[str, ...]:
     return tuple(norms)
 
 
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """Return how many parameters a network has, and how many of them are trained."""
+    sizes = [(own.numel(), own.requires_grad) for own in network.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
+
+
 def _frozen(network: nn.Module, what: str, name: str) -> set[str]:
     parameters = {parameter_name for parameter_name, _ in network.named_parameters()}
     if what == "backbone":

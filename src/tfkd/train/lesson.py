@@ -13,7 +13,7 @@ from tfkd.runs.settings import Recipe, RunSettings
 from tfkd.train.logits import measuring_loader
 from tfkd.train.progress import Progress
 from tfkd.train.teacher_cache import cached_teacher
-from tfkd.train.teacher_network import load_teacher
+from tfkd.train.teacher_network import load_teacher, remark_on_classes
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ def make_lesson(
     teacher = None
     if settings.teacher is not None:
         network = load_teacher(settings.teacher, data, other_data=other_data)
+        if (remark := remark_on_classes(settings.teacher, data)) is not None:
+            progress.remark(remark)
         teacher = _teacher(network, settings, data, accelerator, workers, progress)
     criterion = settings.method.build(
         num_classes=data.num_classes, teacher=teacher, weight=class_weights(settings.recipe, data)

@@ -30,6 +30,7 @@ from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.continuation import check_data
 from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
+from tfkd.train.freezing import count_parameters
 from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
@@ -98,8 +99,8 @@ class Training:
             device=accelerator.device,
             still=self.student.still,
         )
-        parameters = sum(parameter.numel() for parameter in self.student.network.parameters())
-        progress.found(Beginning(data, settings, circumstances, parameters))
+        counts = count_parameters(self.student.network)
+        progress.found(Beginning(data, settings, circumstances, *counts))
         if self.student.remark is not None:
             progress.remark(self.student.remark)
         self.lesson = make_lesson(

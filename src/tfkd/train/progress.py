@@ -19,12 +19,14 @@ class Beginning:
         settings: of the run.
         circumstances: in which it is made.
         parameters: of the student.
+        trained: of those, how many are trained; None: all.
     """
 
     data: ImageData
     settings: RunSettings
     circumstances: Circumstances
     parameters: int
+    trained: int | None = None
 
 
 class Progress(Protocol):

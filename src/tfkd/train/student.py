@@ -122,8 +122,8 @@ def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | Non
     _check_images(network, recipe.student, data)
     if recipe.weights is None:
         return network, None
-    remark = load_start(network, weights_file(recipe.weights), name=recipe.student)
-    return network, remark
+    file = weights_file(recipe.weights)
+    return network, load_start(network, file, name=recipe.student, classes=data.classes)
 
 
 def _check_average(recipe: Recipe, *, sharded: bool) -> None:

@@ -14,6 +14,7 @@ from tfkd.models import create_model
 from tfkd.runs import RunDirectory, RunSettings, RunTeacher
 from tfkd.runs.settings import TeacherSettings
 from tfkd.train.renormalised import Renormalised
+from tfkd.train.weights.classes import check_classes, classes_of, only_the_number, these
 from tfkd.train.weights.file import weights_file
 from tfkd.train.weights.fit import load_whole
 from tfkd.train.weights.start import start_file
@@ -50,7 +51,9 @@ def load_teacher(
             in_channels=data.channels,
             image_size=data.image_size,
         )
-        load_whole(model, weights_file(settings.weights), name=settings.model)
+        file = weights_file(settings.weights)
+        load_whole(model, file, name=settings.model)
+        check_classes(file, data.classes, name=settings.model)
         return model
     run = RunDirectory(settings.run)
     model = run.load_model(settings.epoch)
@@ -70,6 +73,24 @@ def load_teacher(
     if (ours.mean, ours.std) != (theirs.mean, theirs.std):
         return Renormalised(model, given=ours, own=theirs).eval()
     return model
+
+
+def remark_on_classes(settings: TeacherSettings, data: ImageData) -> str | None:
+    """Return a sentence where nobody says of which classes a teacher is, or None.
+
+    Args:
+        settings: of a teacher that fits the data.
+        data: of the student.
+    """
+    if isinstance(settings, RunTeacher):
+        return None
+    file = weights_file(settings.weights)
+    if classes_of(file, number=data.num_classes) is not None:
+        return None
+    return (
+        f"{only_the_number(file, data.classes)}: it teaches as if it knew "
+        f"{these(data.classes)}, in this order."
+    )
 
 
 def check_apart(run: RunDirectory, settings: RunSettings) -> None:

@@ -106,6 +106,26 @@ def test_known_data_and_even_classes_are_told_without_advice():
     assert said["note"] == []
 
 
+def test_what_of_a_network_is_trained_is_told_where_it_is_announced(tmp_path):
+    recipe = Recipe(data=DataSettings("digits", train_size=60), epochs=1, freeze="backbone")
+    data = load_data(recipe.data)
+    settings = RunSettings(recipe)
+
+    def network(*counts):
+        return rows(found_for_run(Beginning(data, settings, Circumstances(), *counts)))["network"]
+
+    assert network(372_979, 1_539) == "small_cnn, 372,979 parameters, 1,539 of them trained"
+    assert network(23_500_000, 2_049_000) == (
+        "small_cnn, 23.5 million parameters, 2.05 million of them trained"
+    )
+    assert network(13_754, 13_754) == network(13_754) == "small_cnn, 13,754 parameters"
+    study = Study("test", "Why?", (Arm("a/plain", MethodSettings(), recipe),), seeds=2)
+    lines, _ = found_for_study(
+        StudyBeginning(study, tmp_path, {recipe.data: data}, Circumstances(), 1)
+    )
+    assert rows(lines)["networks"] == "small_cnn (13,754 parameters, 650 of them trained)"
+
+
 def test_a_study_is_told_with_its_cost(tmp_path):
     base = Recipe(data=DataSettings("digits", train_size=60), epochs=2)
     arms = (

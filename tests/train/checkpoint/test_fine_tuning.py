@@ -6,6 +6,7 @@ import hashlib
 import io
 
 import pytest
+import timm.optim
 import torch
 from own_parts import changed
 from safetensors.torch import load_file
@@ -35,10 +36,15 @@ SETTINGS = RunSettings(
         mixed_precision="bf16",
     )
 )
-OPTIMIZERS = {
-    "adamw": AdamW(0.003, **GROUPS),
-    **{name: TimmOptimizer(name, 0.003, **GROUPS) for name in ("lamb", "lion", "adan", "muon")},
-}
+NAMES = ("adamw", "lamb", "lion", "adan", "muon")
+
+
+def optimizer(name):
+    if name == "adamw":
+        return AdamW(0.003, **GROUPS)
+    if name not in timm.optim.list_optimizers():
+        pytest.skip(f"timm {timm.__version__} has no {name}")
+    return TimmOptimizer(name, 0.003, **GROUPS)
 
 
 class Stop(Silent):
@@ -69,9 +75,9 @@ def settings(tmp_path):
     return changed(SETTINGS, weights=str(tmp_path / "start.pth"))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_run_that_was_stopped_ends_the_same(name, settings, chance, tmp_path):
-    settings = changed(settings, optimizer=OPTIMIZERS[name])
+    settings = changed(settings, optimizer=optimizer(name))
     train_run(tmp_path / "whole", settings)
     stopped(tmp_path / "run", settings, chance.choice((3, 5, 7)))
     train_run(tmp_path / "run", settings)
@@ -120,7 +126,7 @@ def another_scale(checkpoint):
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(change, message, settings, tmp_path):
-    settings = changed(settings, optimizer=OPTIMIZERS["muon"])
+    settings = changed(settings, optimizer=optimizer("muon"))
     run = tmp_path / "run"
     stopped(run, settings, 3)
     checkpoint = read_checkpoint(run / "checkpoint.pt")

@@ -42,7 +42,7 @@ def found_for_run(beginning: Beginning) -> list[str]:
     seconds = estimate_run(settings, data, workers=beginning.circumstances.workers)
     rows = [
         *data_rows(data),
-        ("network", f"{recipe.student}, {millions(beginning.parameters)} parameters"),
+        ("network", f"{recipe.student}, {size_words(beginning.parameters, beginning.trained)}"),
         *start_rows(data, recipe),
         ("method", _method(settings)),
         ("training", training_words(recipe)),
@@ -167,6 +167,18 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
     images = len(data.test)
     if 0 < images < FEW_TEST_IMAGES:
         yield "note", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+
+
+def size_words(parameters: int, trained: int | None = None) -> str:
+    """Return how large a network is, and how much of it is trained, where that is not all.
+
+    Args:
+        parameters: that it has.
+        trained: of those; None: all.
+    """
+    some = trained is not None and trained != parameters
+    part = f", {millions(trained or 0)} of them trained" if some else ""
+    return f"{millions(parameters)} parameters{part}"
 
 
 def millions(count: int) -> str:

@@ -11,7 +11,7 @@ from tfkd.report.number_text import number_of
 from tfkd.report.terminal.found import (
     Row,
     data_rows,
-    millions,
+    size_words,
     start_rows,
     time_words,
     training_words,
@@ -25,6 +25,7 @@ from tfkd.study.plan import FOLDS_SHARE, Study, repeats
 from tfkd.study.progress import StudyBeginning
 from tfkd.study.statistics.power import least_seeds, spreads_found
 from tfkd.study.summary import is_control
+from tfkd.train.freezing import count_parameters, freeze
 
 
 def found_for_study(beginning: StudyBeginning) -> tuple[list[str], Estimate]:
@@ -134,7 +135,7 @@ def _network(recipe: Recipe, data: ImageData) -> str:
                 in_channels=data.channels,
                 image_size=data.image_size,
             )
+            freeze(network, recipe.freeze, name=recipe.student)
     except Exception:  # of one's own, which may need its numbers
         return recipe.student
-    count = sum(parameter.numel() for parameter in network.parameters())
-    return f"{recipe.student} ({millions(count)} parameters)"
+    return f"{recipe.student} ({size_words(*count_parameters(network))})"

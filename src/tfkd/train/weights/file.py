@@ -28,7 +28,8 @@ _WRAPPERS = (
     "model",
 )
 _PREFIXES = ("module.", "_orig_mod.", "model.")
-_IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
+IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
+"""What the weights are called in the directory of a run, or of a model of a hub."""
 
 
 def weights_file(place: str) -> Path:
@@ -39,8 +40,8 @@ def weights_file(place: str) -> Path:
     """
     path = Path(place).expanduser()
     if path.is_dir():
-        found = [path / name for name in _IN_A_FOLDER if (path / name).is_file()]
-        return found[0] if found else path / _IN_A_FOLDER[0]
+        found = [path / name for name in IN_A_FOLDER if (path / name).is_file()]
+        return found[0] if found else path / IN_A_FOLDER[0]
     return path
 
 
@@ -58,10 +59,10 @@ def read_weights(file: Path, *, device: str = "cpu") -> dict[str, Tensor]:
     if not file.is_file():
         files_there = "found no such file" if not file.is_dir() else "found a folder without any"
         raise FileNotFoundError(f"Expected weights in {file}, {files_there}.")
-    if (file.parent / "settings.json").is_file() and file.name == _IN_A_FOLDER[0]:
+    if (file.parent / "settings.json").is_file() and file.name == IN_A_FOLDER[0]:
         verify(RunDirectory(file.parent).path, file)
     files.check_regular(file)
-    if _is_safetensors(file):
+    if is_safetensors(file):
         return read_tensors(file) if device == "cpu" else read_sizes(file)
     if file.suffix in (".npz", ".npy", ".onnx", ".h5", ".keras", ".gguf", ".tflite"):
         raise ValueError(
@@ -89,7 +90,7 @@ def without_prefixes(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> d
     return tensors
 
 
-def _is_safetensors(file: Path) -> bool:
+def is_safetensors(file: Path) -> bool:
     """Whether it is called so, or begins so: with the length of a header of JSON."""
     with file.open("rb") as content:
         return file.suffix == ".safetensors" or content.read(9)[8:] == b"{"

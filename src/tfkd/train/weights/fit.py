@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from tfkd.data.identity import how_classes_differ
 from tfkd.models.parts import classifier_names, is_within
+from tfkd.train.weights.classes import classes_of, only_the_number, these
 from tfkd.train.weights.file import read_weights, without_prefixes
 
 FEW = 3
@@ -19,16 +22,19 @@ MOST = 2
 """Times the numbers of a network, of a file that is translated for it."""
 
 
-def load_start(network: nn.Module, file: Path, *, name: str) -> str | None:
-    """Load what a student starts from; its head stays as it is where the file has another.
+def load_start(
+    network: nn.Module, file: Path, *, name: str, classes: Sequence[str] | None = None
+) -> str | None:
+    """Load what a student starts from; a head for other classes is replaced by a new one.
 
     Args:
         network: newly made.
         file: of weights.
         name: of the network.
+        classes: of the data, in order; None: only their number is compared.
 
     Returns:
-        A sentence about the head, if it was replaced.
+        A sentence about the head, if it was replaced or its classes are not known.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -47,13 +53,52 @@ def load_start(network: nn.Module, file: Path, *, name: str) -> str | None:
             f"{file} has {had}: {name} gets a new one, for {_classes(own, other)}, which is "
             "trained from the start."
         )
-        # The whole head is new: a bias without its weights means nothing.
-        kept = {key for key in own if is_within(key, heads)}
-        tensors = {key: t for key, t in tensors.items() if not is_within(key, heads)}
-        tensors |= {key: own[key] for key in kept}
+        tensors = _with_own_head(own, tensors, heads)
     _check(network, tensors, file, name)
+    if classes is not None and not other:
+        tensors, sentence = _by_classes(network, tensors, file, tuple(classes), name)
     network.load_state_dict(tensors)
     return sentence
+
+
+def _by_classes(
+    network: nn.Module,
+    tensors: dict[str, Tensor],
+    file: Path,
+    classes: tuple[str, ...],
+    name: str,
+) -> tuple[dict[str, Tensor], str | None]:
+    """Tensors with a head for these classes, of a file with one for as many, and a sentence."""
+    theirs, heads = classes_of(file, number=len(classes)), classifier_names(network)
+    if theirs == classes:
+        return tensors, None
+    if theirs is None:
+        return tensors, f"{only_the_number(file, classes)}: its head is kept."
+    if not heads:
+        raise ValueError(
+            f"Expected `weights` with the data's {how_classes_differ(classes, theirs)} in {file}: "
+            f"which layer of {name} is the head, and would be a new one, is not known."
+        )
+    modules = dict(network.named_modules())
+    if sorted(theirs) == sorted(classes) and all(isinstance(modules[n], nn.Linear) for n in heads):
+        order = torch.tensor([theirs.index(own) for own in classes])
+        moved = {key: own[order] for key, own in tensors.items() if is_within(key, heads)}
+        return tensors | moved, (
+            f"{file} has these classes in another order: the rows of its head are put into this "
+            "one."
+        )
+    return _with_own_head(network.state_dict(), tensors, heads), (
+        f"{file} has a head for other classes, {these(theirs)}: {name} gets a new one, for "
+        f"{these(classes)}, which is trained from the start."
+    )
+
+
+def _with_own_head(
+    own: dict[str, Tensor], tensors: dict[str, Tensor], heads: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """Tensors with the whole head of a network: a bias without its weights means nothing."""
+    kept = {key: tensor for key, tensor in own.items() if is_within(key, heads)}
+    return {key: t for key, t in tensors.items() if not is_within(key, heads)} | kept
 
 
 def load_whole(network: nn.Module, file: Path, *, name: str) -> None:
