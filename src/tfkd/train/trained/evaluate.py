@@ -17,7 +17,7 @@ from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
 from tfkd.train.trained.evaluation import Evaluation, evaluation_of
 from tfkd.train.trained.listing import labelled_images
-from tfkd.train.trained.network import BATCH, TrainedNetwork, best_device, load
+from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.reading import read_batches
 
 
@@ -98,7 +98,9 @@ def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:
     images = labelled_images(place, trained.classes)
     trained.to(best_device()).network.to(memory_format=torch.channels_last)
     parts: list[Tensor] = []
-    batches = read_batches(images.files, trained.identity, batch_size=BATCH, workers=workers)
+    batches = read_batches(
+        images.files, trained.identity, batch_size=trained.at_once, workers=workers
+    )
     for batch in batches:
         for error in batch.errors.values():
             raise ValueError(error)
