@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tfkd.data import ImageData, identify, load_data
+from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
 from tfkd.data.places import Places
 from tfkd.runs import RunDirectory
@@ -63,14 +63,15 @@ def evaluate_run(
         return _on(load(path, epoch), Path(on), workers)
     run = RunDirectory(path)
     stored = run.stored()
+    model = run.load_model(epoch)
     places = Places(data_root) if data_root else stored.circumstances.places
     data = load_data(stored.recipe.data, seed=stored.seed, root=places)
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
     if differing is not None:
-        ending = "" if other_data else " To measure it on them all the same: --other-data."
-        raise ValueError(f"Expected the data of the run in {run.path}, {differing}.{ending}")
-    model = run.load_model(epoch)
+        raise ValueError(
+            f"Expected the data of the run in {run.path}, {differing}.{_way_out(ours, theirs)}"
+        )
     samples = {"train": data.train, "validation": data.validation, "test": data.test}[split]
     if len(samples) == 0:
         raise ValueError(f"Expected a {split} split of the run in {run.path}, got no image.")
@@ -84,6 +85,15 @@ def evaluate_run(
         data.classes,
         measured=f"{split} split of {_called(data, places, split)}, {len(labels)} images",
     )
+
+
+def _way_out(ours: DataIdentity, theirs: DataIdentity) -> str:
+    """What to say instead, to measure a run on other data; nothing where it cannot be."""
+    if how_a_network_sees_them_differs(ours, theirs) is None:
+        return " To measure it on them all the same: --other-data."
+    if set(theirs.classes) <= set(ours.classes):
+        return " To measure it on images of its classes in a folder of their own: --on."
+    return ""
 
 
 def _called(data: ImageData, places: Places | None, split: str) -> str:
