@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import tfkd
@@ -67,3 +68,20 @@ def test_importing_the_library_loads_no_extra():
     loaded, own = run.stdout.splitlines()
     assert loaded == ""
     assert int(own) > 1
+
+
+def test_what_is_in_the_package_is_there_after_importing_it():
+    """As `tfkd.train.load(RUN)` says, without an import of `tfkd.train`."""
+    folder = Path(tfkd.__file__).parent
+    parts = sorted(path.stem for path in folder.iterdir() if path.stem[0] != "_")
+    parts = [name for name in parts if name not in ("cli", "py", "references")]
+    program = (
+        "import tfkd\n"
+        f"print(*[getattr(tfkd, name).__name__ for name in {parts!r}])\n"
+        "print(tfkd.train.load.__module__, hasattr(tfkd, 'tain'))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stdout.splitlines() == [
+        " ".join(f"tfkd.{name}" for name in parts),
+        "tfkd.train.trained.network False",
+    ], run.stderr

@@ -81,6 +81,22 @@ __getattr__ = _lazy_names(
             "VirtualTeacher",
         ),
     },
+    modules=(
+        "data",
+        "dialects",
+        "explanation",
+        "loss",
+        "method_table",
+        "methods",
+        "metrics",
+        "models",
+        "paper",
+        "report",
+        "runs",
+        "study",
+        "teachers",
+        "train",
+    ),
 )
 
 

@@ -77,7 +77,9 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """Return ` Did you mean X?` for what is nearly one of the choices, else nothing."""
     import difflib  # only where something is wrong already
 
-    nearest = difflib.get_close_matches(value, list(choices), n=1)
+    known = list(choices)
+    begun = [choice for choice in known if len(value) > 1 and choice.startswith(value)]
+    nearest = begun if len(begun) == 1 else difflib.get_close_matches(value, known, n=1)
     return f" Did you mean {nearest[0]}?" if nearest else ""
 
 

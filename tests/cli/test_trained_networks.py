@@ -16,8 +16,9 @@ from PIL import Image
 from rich.cells import cell_len
 
 from tfkd.cli import main
-from tfkd.report.terminal.evaluation import evaluation_lines
+from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
 from tfkd.report.terminal.predictions import csv_lines, json_lines, table_lines
+from tfkd.runs.files import to_json
 from tfkd.train import Prediction
 from tfkd.train.trained.evaluation import evaluation_of
 
@@ -171,7 +172,10 @@ def test_an_evaluation_fits_in_80_columns(classes, chance):
     assert max(map(cell_len, lines)) <= 80
     text = "\n".join(lines)
     assert (f"balanced {100 * found.balanced_accuracy:7.2f} %" in text) == (classes > 2)
-    assert f"1 of the run's {classes} classes have no image here." in lines
+    called = logits.argmax(1).tolist().count(1)
+    more = "; for 1 of them others were taken" if called else ""
+    assert f"1 of the run's {classes} classes have no image here{more}." in lines
+    assert (found.classes[1].precision == 0.0) == bool(called)
     worst = min((s for s in found.classes if s.support), key=lambda score: score.f1)
     assert f"{100 * worst.f1:.1f}" in text
     if classes <= 10:
@@ -188,8 +192,9 @@ def test_an_evaluation_fits_in_80_columns(classes, chance):
         )
         first = lines[lines.index("most often taken for another class:") + 1]
         assert int(first.split()[0]) == most
-        said = any(line.startswith(f"The worst 10 of {classes - 1} classes") for line in lines)
-        assert said == (classes - 1 > 10)
+        there = classes - (not called)
+        said = any(line.startswith(f"The worst 10 of {there} classes") for line in lines)
+        assert said == (there > 10)
 
 
 def test_an_evaluation_as_json_and_csv(tmp_path, capsys, monkeypatch):
@@ -209,6 +214,48 @@ def test_an_evaluation_as_json_and_csv(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == text
     assert main(["evaluate", RUN, "--csv", "weights.safetensors"]) == 2
     assert "--csv" in capsys.readouterr().err
+
+
+def test_a_class_that_has_no_image_but_answers_has_a_row():
+    logits = torch.tensor([[2.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]])
+    found = evaluation_of(logits, torch.zeros(3, dtype=torch.int64), tuple("abcd"), measured="")
+    lines = list(evaluation_lines(found))
+    start = next(n for n, line in enumerate(lines) if line.startswith("class"))
+    assert [line.split() for line in lines[start + 1 : start + 3]] == [
+        ["a", "100.0", "66.7", "80.0", "3"],
+        ["b", "0.0", "–", "0.0", "0"],
+    ]
+    said = "3 of the run's 4 classes have no image here; for 1 of them others were taken."
+    assert lines[start + 3] == said
+    assert class_csv(found).splitlines()[2:] == ["b,0.0,,0.0,0", "c,,,,0", "d,,,,0"]
+    assert json.loads(to_json(found))["classes"][1] == {
+        "name": "b",
+        "precision": 0.0,
+        "recall": None,
+        "f1": 0.0,
+        "support": 0,
+    }
+    assert found.macro_f1 == pytest.approx(0.8)  # of the one class that has images
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict", RUN, "--files", "X"], "Expected no --files: FILES is said alone, as tfkd pre"),
+        (["predict", "--run", RUN, "X"], "Expected no --run: RUN is said alone, as tfkd predict R"),
+        (["predict", RUN, "X", "--csv", "nodir/x.csv"], "Expected --csv in a folder that is there"),
+        (["evaluate", RUN, "--csv", "nodir/x.csv"], "Expected --csv in a folder that is there"),
+        (["evaluate", RUN, "--csv", "dir.csv"], "Expected --csv to be a file, got the folder dir"),
+        (["evaluate", RUN, "--split", "val"], "got 'val'. Did you mean validation?"),
+        (["export", RUN], "Expected --out, got none: new or empty directory to write it to.\n"),
+    ],
+)
+def test_what_was_meant_is_said(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    Path("dir.csv").mkdir()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
 
 
 def test_measured_on_another_folder(tmp_path, capsys):

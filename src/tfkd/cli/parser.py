@@ -155,7 +155,7 @@ def parse(prog: str, command: Command, argv: Sequence[str]) -> dict[str, Any]:
         sources = {file: read_written(Path(file)) for file in typed.pop("config")}
         numbers = _numbers_of_ones_own(rest, typed)
         if rest:
-            raise _unknown(prog, rest[0], ("config", *own, *of_a_run))
+            raise _unknown(prog, rest[0], ("config", *own, *of_a_run), command.positional())
         arguments = _arguments(command, sources, typed, numbers, needs_all=not only_print)
     except (ValueError, OSError) as error:
         raise UsageError(command.as_typed(str(error))) from error
@@ -191,7 +191,7 @@ def _arguments(
     }
     for name in command.needed():
         if name not in arguments and needs_all:
-            meant = own[name].help.partition(",")[0].rstrip(".")
+            meant = re.split("[,;]", own[name].help)[0].rstrip(".")
             raise ValueError(f"Expected {command.called(name)}, got none: {meant}.")
     taken = [option.path for option in command.of_a_run().values()]
     if ("recipe", "optimizer", "name") in taken:
@@ -234,9 +234,13 @@ def _numbers_of_ones_own(rest: list[str], typed: Mapping[str, Any]) -> Written:
     return {"method": {"numbers": numbers}} if numbers else {}
 
 
-def _unknown(prog: str, word: str, names: Iterable[str]) -> ValueError:
+def _unknown(prog: str, word: str, names: Iterable[str], positional: Sequence[str]) -> ValueError:
     """What to say of a word that no option is called by."""
     word = word.partition("=")[0]
+    names = [name for name in names if name not in positional]
+    if (name := word.removeprefix("--").replace("-", "_")) in positional and name != word:
+        order = " ".join(map(str.upper, positional))
+        return ValueError(f"Expected no {word}: {name.upper()} is said alone, as {prog} {order}.")
     initials = {f"--{''.join(part[0] for part in name.split('_'))}": name for name in names}
     known = [f"--{hyphened(name)}" for name in names]
     hint = did_you_mean(word, known)

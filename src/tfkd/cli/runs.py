@@ -106,7 +106,8 @@ def evaluate(
         epoch: take the weights kept after this epoch, not the final ones.
         data: where the data lie, if not where the run found them.
         other_data: measure it on other images of the same classes, split as the run's.
-        json: print one JSON object, with all classes and the whole confusion.
+        json: print one JSON object, with all classes and the whole confusion; its macro_f1 and
+            balanced_accuracy are means over the classes that have images.
         csv: file to write the scores of all classes to, .csv; or - for standard output, alone.
         workers: processes that decode image files; 0: this one.
     """
@@ -250,7 +251,7 @@ def export(
 
     Args:
         run: directory of a finished run.
-        out: directory to make; it may be there, if it is empty.
+        out: new or empty directory to write it to.
         format: safetensors: weights alone, for timm's networks as timm loads them; torch-export: a
             program for plain torch; onnx: a graph for onnxruntime and others.
         epoch: take the weights kept after this epoch, not the final ones.
@@ -278,8 +279,14 @@ def names(files: list[Path]) -> Iterator[Path]:
 
 def check_csv(file: Path | None) -> None:
     """Check that what shall be written over is called a table, and is no image typed behind it."""
-    if file is not None and str(file) != "-" and file.suffix.lower() != ".csv":
+    if file is None or str(file) == "-":
+        return
+    if file.suffix.lower() != ".csv":
         raise ValueError(f"Expected `csv` to be a file .csv, or - for standard output, got {file}.")
+    if file.is_dir():
+        raise ValueError(f"Expected `csv` to be a file, got the folder {file}.")
+    if not file.parent.is_dir():
+        raise ValueError(f"Expected `csv` in a folder that is there, got {file}.")
 
 
 def check_models(**names: str | None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tfkd.data.identity import DataIdentity
 from tfkd.data.image_files import read_rgb
+from tfkd.data.long_images import is_long, middle_resized
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from tfkd.data.image_data import ImageData
 
 USUAL_CROP = 224 / 256
-
-LONG = 8
-"""Of a photograph so many times longer than wide, only what the central crop shows is resized."""
 
 
 class SeenAs(NamedTuple):
@@ -92,8 +90,8 @@ def fitted(image: Image.Image, seen: SeenAs, *, margin: int = 0) -> Image.Image:
     size = seen.image_size + 2 * margin
     if seen.fit == "squash":
         image = untyped.functional.resize(image, [resized, resized], interpolation=mode)
-    elif max(image.size) > LONG * min(image.size):
-        image = _middle_resized(image, resized, size, seen.interpolation)
+    elif is_long(image):
+        image = middle_resized(image, resized, size, seen.interpolation)
     else:
         image = untyped.functional.resize(image, [resized], interpolation=mode)
     cut: Image.Image = untyped.functional.center_crop(image, [size, size])
@@ -117,24 +115,6 @@ def usual_crop_fraction(size: int) -> float:
     while math.floor(size / fraction) < resized:
         fraction = math.nextafter(fraction, 0.0)
     return fraction
-
-
-def _middle_resized(image: Image.Image, shorter: int, kept: int, interpolation: str) -> Image.Image:
-    """The middle of a very long image, as it is where all of it is resized.
-
-    All of it, at the size of its shorter side, may be larger than the memory.
-    """
-    from PIL.Image import Resampling
-
-    wide = image.width > image.height
-    side = image.width if wide else image.height
-    whole = int(shorter * side / min(image.size))
-    # As torchvision crops the centre.
-    first = round((whole - kept) / 2.0)
-    start, stop = first * side / whole, (first + kept) * side / whole
-    box = (start, 0, stop, image.height) if wide else (0, start, image.width, stop)
-    shape = (kept, shorter) if wide else (shorter, kept)
-    return image.resize(shape, Resampling[interpolation.upper()], box=box)
 
 
 def _transforms(seen: SeenAs) -> tuple[ModuleType, object]:

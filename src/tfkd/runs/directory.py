@@ -347,12 +347,8 @@ class RunDirectory:
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():
-            kept = ", ".join(map(str, self.snapshots())) or "none"
-            finished = self.result_file.exists() and self.weights_file().is_file()
             raise FileNotFoundError(
-                f"Expected weights in {weights}, found none. "
-                f"{'' if finished else 'Is the run finished? '}Snapshots it keeps: {kept}"
-                f"{'; the final weights need no epoch' if finished else ''}."
+                f"Expected weights in {weights}, found none. {self._weights_there()}"
             )
         data = self.data()
         verify(self.path, weights)
@@ -368,6 +364,17 @@ class RunDirectory:
         model = create()
         load_weights(model, weights)
         return model.eval()
+
+    def _weights_there(self) -> str:
+        """Which weights there are to be asked for, in words."""
+        kept = ", ".join(map(str, self.snapshots()))
+        snapshots = f"Snapshots it keeps: {kept or 'none'}"
+        if self.weights_file().is_file():
+            return f"{snapshots}; the final weights need no epoch."
+        if self.result_file.exists():
+            return f"The final weights of the run are gone. {snapshots}."
+        taken = ", of which `epoch` takes one" if kept else ""
+        return f"The run is not finished. {snapshots}{taken}."
 
     def snapshots(self) -> list[int]:
         """Return the epochs after which weights are kept."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from tfkd.data import ImageData
+from tfkd.data import DataIdentity, ImageData
 from tfkd.runs import Recipe
 
 USUAL_PIXELS = 224
 """Side of the images for which numbers of them are meant."""
 
 
-def at_once(data: ImageData, most: int) -> int:
+def at_once(data: ImageData | DataIdentity, most: int) -> int:
     """Return how many images to look at together: of larger ones fewer, by their area.
 
     Args:

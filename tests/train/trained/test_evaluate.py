@@ -145,3 +145,44 @@ def test_what_cannot_be_measured(photographs, tmp_path, chance, write_images):
         evaluate_run(photographs.run, on=tmp_path / "none")
     with pytest.raises(ValueError, match="got both"):
         evaluate_run(photographs.run, on=tmp_path / "a", split="train")
+
+
+def test_the_way_out_that_is_named_is_one(photographs, tmp_path, chance, write_images):
+    """Of other data: --other-data where it would do, --on where that would, else nothing."""
+    own = load(photographs.run).classes
+    for name, classes, said in (
+        ("same", own, r"all the same: --other-data\.$"),
+        ("some", own[:3], r"got 3\. To measure it on images of its classes .*: --on\.$"),
+        ("others", (*own[:6], "hen"), r"'hen' in its place\.$"),
+    ):
+        for part in ("train", "test"):
+            write_images(tmp_path / name / part, chance, dict.fromkeys(classes, 3))
+        place = str(tmp_path / name)
+        with pytest.raises(ValueError, match=said):
+            evaluate_run(photographs.run, data_root=place)
+        if name == "same":
+            assert evaluate_run(photographs.run, data_root=place, other_data=True).samples == 21
+        if name == "some":
+            assert evaluate_run(photographs.run, on=place).samples == 9
+
+
+def test_which_weights_there_are(photographs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(photographs.run, run)
+    finished = r"keeps: none; the final weights need no epoch\.$"
+    with pytest.raises(FileNotFoundError, match=finished):
+        evaluate_run(run, epoch=1)
+    (run / "weights.safetensors").rename(tmp_path / "kept")
+    with pytest.raises(FileNotFoundError, match=r"final weights of the run are gone\."):
+        evaluate_run(run)
+    (run / "result.json").unlink()
+    for epoch in (None, 1):
+        with pytest.raises(
+            FileNotFoundError, match=r"is not finished\. Snapshots it keeps: none\.$"
+        ):
+            evaluate_run(run, epoch=epoch)
+    (run / "snapshots").mkdir()
+    (tmp_path / "kept").rename(run / "snapshots" / "epoch-2.safetensors")
+    for epoch in (None, 1):
+        with pytest.raises(FileNotFoundError, match=r"keeps: 2, of which `epoch` takes one\.$"):
+            load(run, epoch)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,10 +22,13 @@ from safetensors import safe_open
 
 from tfkd.runs import make_run
 from tfkd.train import export_run, load, train_run
+from tfkd.train.trained.export.description import preprocessing
 from tfkd.train.trained.export.export import FORMATS, TOLERANCE
+from tfkd.train.trained.export.preparing import prepare_text
 from tfkd.train.trained.export.safetensors import Safetensors
 
 NO_FOLDERS = "this timm does not know local-dir, which is of 1.0.16"
+SIZE = 32
 DOCS = Path(__file__).parents[3] / "docs" / "export.md"
 
 
@@ -33,11 +39,29 @@ def exported(photographs, tmp_path_factory):
     for name, format in zip(("weights", "program", "graph"), FORMATS, strict=True):
         done = export_run(photographs.run, format=format, out=place / name)
         assert done.difference <= done.allowed
+    # A cut-out, which `.convert("RGB")` shows as another picture.
     rng = np.random.default_rng(0)
-    pixels = np.kron(rng.integers(0, 256, (6, 9, 3)), np.ones((9, 9, 1))).astype(np.uint8)
-    Image.fromarray(pixels).save(place / "photo.jpg")
+    pixels = np.kron(rng.integers(0, 256, (6, 9, 4)), np.ones((9, 9, 1))).astype(np.uint8)
+    for name in ("weights", "program", "graph", "."):
+        Image.fromarray(pixels).save(place / name / "photo.jpg", "PNG")
     (place / "RUN").symlink_to(photographs.run)
     return place
+
+
+@pytest.fixture
+def run_lines(monkeypatch):
+    """Run lines of Python in an exported folder, as somebody does who has gone there."""
+
+    def run(folder, lines):
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.delitem(sys.modules, "prepare", raising=False)
+        variables = {}
+        exec(lines, variables)
+        sys.modules.pop("prepare", None)
+        return variables
+
+    return run
 
 
 @pytest.fixture
@@ -114,65 +138,136 @@ def test_what_lies_beside(exported, photographs):
     assert not list(exported.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["weights", "program", "graph"])
-@pytest.mark.usefixtures("knows_folders")
-def test_the_lines_of_the_readme_load_it(exported, photographs, images, monkeypatch, name):
-    monkeypatch.chdir(exported / name)
-    text = (exported / name / "README.txt").read_text()
+def lines_of(folder):
+    """The lines of Python in a folder's README.txt."""
+    text = (folder / "README.txt").read_text()
     assert max(map(len, text.split("\n    ")[0].splitlines())) <= 80
-    lines = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
-    variables = {"images": images.numpy() if name == "graph" else images}
-    exec(lines, variables)
-    found = torch.as_tensor(variables["logits"]).detach()
-    torch.testing.assert_close(found, load(photographs.run).logits(images), rtol=1e-4, atol=1e-4)
+    return "\n".join(line[4:] for line in text.splitlines() if line.startswith("    ") or not line)
+
+
+@pytest.mark.parametrize("name", ["weights", "program", "graph"])
+def test_the_lines_of_the_readme_answer_of_an_image(
+    exported, photographs, run_lines, capsys, knows_folders, name
+):
+    trained = load(photographs.run)
+    wanted = trained.logits(trained.preprocess(exported / "photo.jpg")[None])
+    lines = lines_of(exported / name)
+    other = 'timm.create_model("local-dir:.", pretrained=True)'
+    for loaded in (lines, lines.replace(f"# network = {other}", f"network = {other}")):
+        found = run_lines(exported / name, loaded)
+        logits = torch.as_tensor(found["logits"])
+        assert not logits.requires_grad
+        torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-4)
+        assert capsys.readouterr().out == f"['{trained.classes[wanted.argmax()]}']\n"
+    assert (other in lines) == (name == "weights")
 
 
 @pytest.mark.usefixtures("knows_folders")
-def test_the_documented_lines_load_it(exported, photographs, monkeypatch, capsys):
-    monkeypatch.chdir(exported)
+def test_the_documented_lines_answer_of_an_image(exported, photographs, run_lines, capsys):
     text = DOCS.read_text(encoding="utf-8")
-    # The size and the name of what is exported here.
-    for documented, here in (
-        ('"resnet18", num_classes=37', '"test_efficientnet", num_classes=7'),
-        ("3, 224, 224", "3, 32, 32"),
-    ):
-        assert documented in text
-        text = text.replace(documented, here)
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 5
+    documented, here = '"resnet18", num_classes=37', '"test_efficientnet", num_classes=7'
+    assert documented in text
+    blocks = re.findall(r"```python\n(.*?)```", text.replace(documented, here), re.DOTALL)
+    places = ["weights", "weights", "program", "graph", "."]
     trained = load(photographs.run)
-    photo = trained.preprocess("photo.jpg")[None]
-    wanted = trained.logits(photo)
+    wanted = trained.logits(trained.preprocess(exported / "photo.jpg")[None])
     best = trained.classes[wanted.argmax()]
-    by_name, by_folder, program, graph, own = ({} for _ in blocks)
-    for block, variables in zip(blocks, (by_name, by_folder, program, graph, own), strict=True):
-        exec(block, variables)
-    torch.testing.assert_close(by_name["network"].eval()(photo), wanted)
-    assert program["logits"].shape == (5, 7)
-    torch.testing.assert_close(torch.from_numpy(graph["logits"]), wanted, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(own["logits"], wanted)
-    assert own["prediction"].classes[0][0] == best
-    assert capsys.readouterr().out.splitlines()[:2] == [best, best]
+    for block, place in zip(blocks, places, strict=True):
+        found = run_lines(exported / place, block)
+        logits = torch.as_tensor(found["logits"]).detach()
+        torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-4)
+    assert found["prediction"].classes[0][0] == best
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [best, best] and said[2].startswith(f"(('{best}', ")
 
 
-def test_networks_of_this_package(tmp_path):
+def write_strange_images(folder, rng):
+    """Images that `Image.open(file).convert("RGB")` shows otherwise than a viewer, and others."""
+    noise = rng.integers(0, 256, (60, 43, 4), dtype=np.uint8)
+    colours = Image.fromarray(noise[:, :, :3])
+    turned, palette = Image.Exif(), colours.quantize(16)
+    turned[0x0112] = int(rng.integers(2, 9))
+    wide = rng.integers(0, 65536, (60, 43), dtype=np.uint16)
+    long = rng.integers(0, 256, (20, 400, 3), dtype=np.uint8)
+    for name, image, options in (
+        ("transparent.png", Image.fromarray(noise), {}),
+        ("grey-transparent.png", Image.fromarray(noise).convert("LA"), {}),
+        ("turned.jpg", colours, {"exif": turned}),
+        ("16-bit.png", Image.fromarray(wide), {}),
+        ("16-bit-clear.png", Image.fromarray(wide), {"transparency": int(wide[0, 0])}),
+        ("16-bit.tiff", Image.fromarray(wide), {}),
+        ("cmyk.jpg", colours.convert("CMYK"), {}),
+        ("palette.gif", palette, {}),
+        ("palette-clear.png", palette, {"transparency": 3}),
+        ("grey.png", colours.convert("L"), {"transparency": int(noise[0, 0, 0])}),
+        ("two-tone.png", colours.convert("1"), {}),
+        ("plain.png", colours, {"transparency": tuple(noise[0, 0, :3].tolist())}),
+        ("long.png", Image.fromarray(long), {}),
+        ("high.png", Image.fromarray(long.transpose(1, 0, 2).copy()), {}),
+    ):
+        image.save(folder / name, **options)
+        yield folder / name
+
+
+@pytest.mark.parametrize("fit", ["centre-crop", "squash", "square"])
+@pytest.mark.parametrize("channels", [3, 1])
+def test_prepare_gives_the_pixels_of_the_run(photographs, tmp_path, drawn_seed, fit, channels):
+    trained = load(photographs.run)
+    rng = np.random.default_rng([drawn_seed, channels])
+    files = list(write_strange_images(tmp_path, rng))
+    identity = trained.identity
+    numbers = {"mean": identity.mean[:channels], "std": identity.std[:channels]}
+    for fraction, interpolation in ((0.875, "bicubic"), (1.0, "bilinear"), (1.3, "bilinear")):
+        seen = msgspec.structs.replace(
+            identity,
+            channels=channels,
+            fit=fit,
+            crop_fraction=fraction,
+            interpolation=interpolation,
+            **numbers,
+        )
+        (tmp_path / "prepare.py").write_text(prepare_text())
+        (tmp_path / "preprocessing.json").write_text(json.dumps(preprocessing(seen)))
+        prepare = runpy.run_path(str(tmp_path / "prepare.py"))["prepare"]
+        found = prepare(*files)
+        assert found.dtype == np.float32
+        assert found.shape == (len(files), channels, SIZE, SIZE)
+        wanted = torch.stack([replace(trained, identity=seen).preprocess(file) for file in files])
+        # Of the small data sets torch resizes, whose roundings differ.
+        step = 1.01 / 255 / min(seen.std) if fit == "square" else 0.0
+        torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0, atol=step)
+
+
+def test_what_prepares_otherwise_is_not_there(photographs, tmp_path, monkeypatch):
+    text = prepare_text()
+    assert "import tfkd" not in text and "from tfkd" not in text
+    white = "(255, 255, 255, 255)"
+    assert white in text
+    wrong = text.replace(white, "(0, 0, 0, 255)")
+    monkeypatch.setattr("tfkd.train.trained.export.export.prepare_text", lambda: wrong)
+    with pytest.raises(
+        ValueError, match=r"the run gives, got others of transparent\.png\. Nothing"
+    ):
+        export_run(photographs.run, format="safetensors", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_of_this_package(tmp_path, run_lines):
     """The run that is kept in results/, of a small network on grey digits."""
     run = Path(__file__).parents[3] / "results" / "one-run"
     trained = load(run)
-    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    wanted = trained.logits(images)
     done = export_run(run, format="safetensors", out=tmp_path / "new" / "weights")
     assert sorted(path.name for path in done.folder.iterdir()) == [
         "README.txt",
         "classes.json",
         "model.json",
         "model.safetensors",
+        "prepare.py",
         "preprocessing.json",
     ]
-    lines = (done.folder / "README.txt").read_text().partition("    ")[2]
-    variables = {"images": images}
-    exec(lines.replace("\n    ", "\n").replace('"model', f'"{done.folder}/model'), variables)
-    assert torch.equal(variables["logits"], wanted)
+    Image.linear_gradient("L").resize((8, 8)).save(done.folder / "photo.jpg", "PNG")
+    wanted = trained.logits(trained.preprocess(done.folder / "photo.jpg")[None])
+    assert torch.equal(run_lines(done.folder, lines_of(done.folder))["logits"], wanted)
 
 
 @pytest.mark.parametrize("off", [10.0, float("nan")])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import random
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 import tfkd.train
 from tfkd.data import DataSettings, load_data
@@ -135,6 +139,8 @@ def test_what_is_no_image_is_said(photographs, tmp_path):
         trained.preprocess(np.zeros((8, 8, 2), dtype=np.uint8))
     with pytest.raises(ValueError, match=r"none\.png"):
         trained.predict([tmp_path / "none.png"])
+    with pytest.raises(ValueError, match=r"got the folder .* tfkd\.train\.predict_files\(RUN"):
+        trained.predict(str(tmp_path))
     with pytest.raises(ValueError, match=r"\(N, 3, 32, 32\).*\(1, 3, 64, 64\)"):
         trained.predict(torch.zeros(3, 64, 64))
     with pytest.raises(TypeError, match=r"got torch\.uint8"):
@@ -151,3 +157,29 @@ def test_no_number_is_no_answer(photographs):
     first, second = trained.predict([huge, good])
     assert first.classes == () and "NaN or infinity" in first.error
     assert second.error is None and len(second.classes) == 3
+
+
+def test_it_is_told_in_a_line(photographs):
+    told = repr(tfkd.train.load(photographs.run))
+    assert told == ("<TrainedNetwork timm/test_efficientnet: data, 7 classes, 3 × 32 × 32, on cpu>")
+
+
+def test_of_larger_images_fewer_are_looked_at_together(
+    photographs, write_images, tmp_path, drawn_seed, monkeypatch
+):
+    small, batches = tfkd.train.load(photographs.run), []
+    tiny = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 7)).eval()
+    tiny.register_forward_hook(lambda _, images, __: batches.append(len(images[0])))
+    seen = msgspec.structs.replace(small.identity, image_size=896)
+    trained = replace(small, network=tiny, identity=seen)
+    folder = write_images(tmp_path / "photos", random.Random(drawn_seed), {"cat": 3, "dog": 2})
+    files = sorted(folder.rglob("*.png"))
+    for module in ("predict", "evaluate"):
+        monkeypatch.setattr(f"tfkd.train.trained.{module}.load", lambda *_: trained)
+    trained.predict(files)  # 896 is four times 224: a sixteenth of 64 together
+    assert len(list(tfkd.train.predict_files(photographs.run, files))) == 5
+    assert tfkd.train.evaluate_run(photographs.run, on=folder).samples == 5
+    assert batches == [4, 1] * 3
+    trained.predict(files, batch_size=5)
+    replace(trained, identity=small.identity).predict(files * 13)
+    assert batches[6:] == [5, 64, 1]

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tfkd.data.image_files.kinds import FORMATS, NAMED_FORMATS, suffix_of
 
@@ -22,21 +20,8 @@ LONGEST_SIDES = 200
 An image is resized before it is cut out: one of 60,000 × 2 pixels would fill the memory.
 """
 
-NO_RANGE = "floating-point pixels have no known range"
-
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
-_ORIENTATION = 0x0112
-# By the number in the metadata, the method of Pillow that sets the image upright.
-_UPRIGHT = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
 
 
 def read_rgb(path: Path) -> Image.Image:
@@ -60,11 +45,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: for pixels of no known range.
     """
-    if image.mode == "F":
-        raise ValueError(NO_RANGE)
-    stored = _stored_as(image)
-    image.load()
-    return _upright(image, _colours(image, stored))
+    from tfkd.data.image_files import colours  # needs Pillow
+
+    return colours.to_rgb(image)
 
 
 def is_image(path: Path) -> bool:
@@ -138,6 +121,8 @@ def _why_unidentified(head: bytes) -> str:
 def _check_size(image: Image.Image) -> None:
     from PIL import Image as Pillow
 
+    from tfkd.data.image_files.colours import NO_RANGE
+
     limit = Pillow.MAX_IMAGE_PIXELS
     shorter, longer = sorted(image.size)
     if limit is not None and shorter * longer > limit:
@@ -151,64 +136,3 @@ def _check_size(image: Image.Image) -> None:
         )
     if image.mode == "F":
         raise ValueError(NO_RANGE)
-
-
-def _stored_as(image: Image.Image) -> str:
-    """Return how the pixels of a PNG file are stored, which is known until they are decoded."""
-    tile: Any = getattr(image, "tile", None)
-    stored = tile[0][3] if image.format == "PNG" and tile else ""
-    return stored if isinstance(stored, str) else ""
-
-
-def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
-    """Turn and mirror the pixels as the metadata of their image say."""
-    from PIL import Image as Pillow
-
-    try:
-        method = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged metadata, which viewers ignore, can raise nearly anything
-        return pixels
-    return pixels if method is None else pixels.transpose(Pillow.Transpose[method])
-
-
-def _colours(image: Image.Image, stored: str) -> Image.Image:
-    from PIL import Image as Pillow
-
-    clear = _clear_colour(image, stored)
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        # Pillow's own conversion cuts everything above 255 off. It opens 16-bit PPM files, and in
-        # older versions PNG files, as 32-bit integers.
-        values = np.asarray(image).astype(np.int64)
-        sixteen = image.mode != "I" or image.format in ("PNG", "PPM")
-        if not sixteen or values.min() < 0 or values.max() > 65535:
-            raise ValueError("integer pixels of more than 16 bits have no known range")
-        grey = np.where(values == clear, 255, values >> 8)
-        return Pillow.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.mode in ("1", "L", "RGB"):
-        pixels = image.convert("RGB") if image.mode != "RGB" else image.copy()
-        return pixels if clear is None else _over_white(pixels, clear)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        colours = image.convert("RGBA")
-        white = Pillow.new("RGBA", colours.size, (255, 255, 255, 255))
-        return Pillow.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")
-
-
-def _clear_colour(image: Image.Image, stored: str) -> int | tuple[int, ...] | None:
-    """Return the one colour that is transparent in an image without a palette, as it is read."""
-    clear: Any = image.info.get("transparency")
-    if not isinstance(clear, (int, tuple)):
-        return None
-    if stored == "RGB;16B" and isinstance(clear, tuple):
-        return tuple(value >> 8 for value in clear)
-    # Pillow stretches grey of 2 and 4 bits to 8, but not the colour that is transparent.
-    stretched = {"L;2": 85, "L;4": 17}.get(stored, 1)
-    return clear * stretched if isinstance(clear, int) else clear
-
-
-def _over_white(pixels: Image.Image, clear: int | tuple[int, ...]) -> Image.Image:
-    from PIL import Image as Pillow
-
-    values = np.array(pixels)
-    values[(values == clear).all(axis=2)] = 255
-    return Pillow.fromarray(values)

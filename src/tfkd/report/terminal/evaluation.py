@@ -37,7 +37,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         yield _percent("top 5", found.top5)
     if max(supports) >= UNEVEN * min(supports):
         yield f"{_percent('balanced', found.balanced_accuracy)} (mean of the recalls)"
-        yield f"{_percent('macro F1', found.macro_f1)} (mean over the classes)"
+        yield f"{_percent('macro F1', found.macro_f1)} (mean over the classes with images)"
     yield from others
     yield ""
     yield from _class_lines(found.classes)
@@ -65,23 +65,25 @@ def _percent(name: str, value: float) -> str:
 
 
 def _class_lines(classes: tuple[ClassScores, ...]) -> Iterator[str]:
-    present = [score for score in classes if score.support]
-    shown = present
-    if len(present) > SHOWN:
-        shown = sorted(present, key=lambda score: score.f1 or 0.0)[:SHOWN]
+    there = [score for score in classes if score.f1 is not None]  # has images, or was taken for one
+    shown = there
+    if len(there) > SHOWN:
+        shown = sorted(there, key=lambda score: (score.f1 or 0.0, not score.support))[:SHOWN]
     name_width = min(max(_width(score.name) for score in [*shown]), 40)
     name_width = max(name_width, len("class"))
     yield f"{'class':<{name_width}}  precision %  recall %    F1 %  images"
     for score in shown:
         numbers = (_cell(score.precision, 11), _cell(score.recall, 8), _cell(score.f1, 6))
         yield f"{_fitted(score.name, name_width)}  {'  '.join(numbers)}  {score.support:>6}"
-    if len(present) > SHOWN:
+    if len(there) > SHOWN:
         yield (
-            f"The worst {SHOWN} of {len(present)} classes by F1; all of them with --csv FILE or "
+            f"The worst {SHOWN} of {len(there)} classes by F1; all of them with --csv FILE or "
             "--json."
         )
-    if absent := len(classes) - len(present):
-        yield f"{absent} of the run's {len(classes)} classes have no image here."
+    if absent := sum(not score.support for score in classes):
+        taken = sum(not score.support for score in there)
+        more = f"; for {taken} of them others were taken" if taken else ""
+        yield f"{absent} of the run's {len(classes)} classes have no image here{more}."
 
 
 def _cell(value: float | None, width: int) -> str:

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tfkd.data import ImageData, identify, load_data
+from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
 from tfkd.data.places import Places
 from tfkd.runs import RunDirectory
@@ -17,7 +17,7 @@ from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
 from tfkd.train.trained.evaluation import Evaluation, evaluation_of
 from tfkd.train.trained.listing import labelled_images
-from tfkd.train.trained.network import BATCH, TrainedNetwork, best_device, load
+from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.reading import read_batches
 
 
@@ -63,14 +63,15 @@ def evaluate_run(
         return _on(load(path, epoch), Path(on), workers)
     run = RunDirectory(path)
     stored = run.stored()
+    model = run.load_model(epoch)
     places = Places(data_root) if data_root else stored.circumstances.places
     data = load_data(stored.recipe.data, seed=stored.seed, root=places)
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
     if differing is not None:
-        ending = "" if other_data else " To measure it on them all the same: --other-data."
-        raise ValueError(f"Expected the data of the run in {run.path}, {differing}.{ending}")
-    model = run.load_model(epoch)
+        raise ValueError(
+            f"Expected the data of the run in {run.path}, {differing}.{_way_out(ours, theirs)}"
+        )
     samples = {"train": data.train, "validation": data.validation, "test": data.test}[split]
     if len(samples) == 0:
         raise ValueError(f"Expected a {split} split of the run in {run.path}, got no image.")
@@ -86,6 +87,15 @@ def evaluate_run(
     )
 
 
+def _way_out(ours: DataIdentity, theirs: DataIdentity) -> str:
+    """What to say instead, to measure a run on other data; nothing where it cannot be."""
+    if how_a_network_sees_them_differs(ours, theirs) is None:
+        return " To measure it on them all the same: --other-data."
+    if set(theirs.classes) <= set(ours.classes):
+        return " To measure it on images of its classes in a folder of their own: --on."
+    return ""
+
+
 def _called(data: ImageData, places: Places | None, split: str) -> str:
     """What people call a split's data, and where it lies."""
     if places is None:
@@ -98,7 +108,9 @@ def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:
     images = labelled_images(place, trained.classes)
     trained.to(best_device()).network.to(memory_format=torch.channels_last)
     parts: list[Tensor] = []
-    batches = read_batches(images.files, trained.identity, batch_size=BATCH, workers=workers)
+    batches = read_batches(
+        images.files, trained.identity, batch_size=trained.at_once, workers=workers
+    )
     for batch in batches:
         for error in batch.errors.values():
             raise ValueError(error)

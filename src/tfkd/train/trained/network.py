@@ -18,6 +18,7 @@ from tfkd.data import DataIdentity
 from tfkd.data.image_files import to_rgb
 from tfkd.data.preparation import read_pixels, to_pixels
 from tfkd.runs import Recipe, RunDirectory
+from tfkd.train.memory import at_once
 from tfkd.train.trained.prediction import Prediction, predictions
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 BATCH = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedNetwork:
     """A network of a finished run, in eval mode.
 
@@ -42,6 +43,13 @@ class TrainedNetwork:
     identity: DataIdentity
     recipe: Recipe
 
+    def __repr__(self) -> str:
+        size, identity = self.identity.image_size, self.identity
+        return (
+            f"<TrainedNetwork {self.recipe.student}: {identity.name}, {len(self.classes)} classes, "
+            f"{identity.channels} × {size} × {size}, on {self.device}>"
+        )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the K classes, in the order of the logits."""
@@ -51,6 +59,11 @@ class TrainedNetwork:
     def device(self) -> torch.device:
         """Where the network is."""
         return next(self.network.parameters()).device
+
+    @property
+    def at_once(self) -> int:
+        """How many images are looked at together."""
+        return at_once(self.identity, BATCH)
 
     def to(self, device: torch.device | str) -> TrainedNetwork:
         """Move the network to a device, and return itself."""
@@ -107,7 +120,7 @@ class TrainedNetwork:
         images: Image | Tensor | Iterable[Image | Tensor],
         *,
         top: int = 3,
-        batch_size: int = BATCH,
+        batch_size: int | None = None,
     ) -> list[Prediction]:
         """Return what the network takes images for.
 
@@ -115,7 +128,8 @@ class TrainedNetwork:
             images: one or several: what `preprocess` takes, or tensors that it has returned,
                 (C, size, size) or, as a batch, (N, C, size, size).
             top: how many classes to give for each, at least 1; all, if there are fewer.
-            batch_size: how many are asked about at once.
+            batch_size: how many are asked about at once; None: 64, and of images above 224 pixels
+                fewer, by their area.
 
         Returns:
             One prediction for each image, in their order.
@@ -132,6 +146,8 @@ class TrainedNetwork:
             ['1', '8']
         """
         check_integer("top", top, minimum=1)
+        if batch_size is None:
+            batch_size = self.at_once
         check_integer("batch_size", batch_size, minimum=1)
         rest, found = _several(images), []
         while batch := list(islice(rest, batch_size)):
@@ -188,6 +204,11 @@ def _pixels(image: Any, identity: DataIdentity) -> Tensor:
     from PIL import Image
 
     if isinstance(image, (str, Path)):
+        if Path(image).is_dir():
+            raise ValueError(
+                f"Expected an image, got the folder {image}. Of its images, one after another: "
+                f"tfkd.train.predict_files(RUN, sorted(Path({str(image)!r}).glob('**/*.jpg')))."
+            )
         return read_pixels(Path(image), identity)
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8:

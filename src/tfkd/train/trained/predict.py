@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tfkd._checks import check_integer
-from tfkd.train.trained.network import BATCH, TrainedNetwork, best_device, load
+from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.prediction import Prediction, predictions
 from tfkd.train.trained.reading import ReadBatch, read_batches
 
@@ -45,7 +45,7 @@ def predict_files(
 
     def answers() -> Iterator[Prediction]:
         batches = read_batches(
-            map(Path, images), trained.identity, batch_size=BATCH, workers=workers
+            map(Path, images), trained.identity, batch_size=trained.at_once, workers=workers
         )
         for batch in batches:
             yield from _answered(trained, batch, top)

@@ -9,6 +9,20 @@ from typing import Any
 from tfkd.data import DataIdentity
 from tfkd.train.trained.network import TrainedNetwork
 
+_IMPORTS = """\
+import json
+from pathlib import Path
+"""
+_BEFORE = """\
+from prepare import prepare
+
+images = prepare("photo.jpg")
+"""
+_AFTER = """\
+classes = json.loads(Path("classes.json").read_text(encoding="utf-8"))
+print([classes[label] for label in logits.argmax(1)])
+"""
+
 
 def resized_to(identity: DataIdentity) -> int:
     """Return to how many pixels an image is resized before its centre is cut out."""
@@ -64,7 +78,7 @@ def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
     Args:
         trained: the network.
         file: that holds it.
-        lines: of Python that load it.
+        lines: of Python that load it, imports first, from `images` of NumPy to `logits`.
     """
     identity = trained.identity
     shape = f"(N, {identity.channels}, {identity.image_size}, {identity.image_size})"
@@ -73,7 +87,15 @@ def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
         f"of them at once, and answers with logits (N, {len(trained.classes)}), in the order of "
         "classes.json. model.json says what it was measured to be."
     )
+    how = (
+        "These lines run in this folder; photo.jpg stands for an image, of which there may be "
+        "several. prepare.py needs numpy and Pillow, and turns what is turned, lays what is "
+        "transparent over white, and takes 16 bits and CMYK, as in training."
+    )
+    imports, _, loading = lines.partition("\n\n")
+    lines = f"{_IMPORTS}\n{imports}\n{_BEFORE}\n{loading}\n\n{_AFTER}"
     return (
         f"{trained.recipe.student}, trained on {identity.name}, {len(trained.classes)} classes."
-        f"\n\n{textwrap.fill(text, 80)}\n\n{textwrap.indent(lines, '    ')}\n"
+        f"\n\n{textwrap.fill(text, 80)}\n\n{textwrap.fill(how, 80)}"
+        f"\n\n{textwrap.indent(lines, '    ')}"
     )

@@ -15,6 +15,7 @@ from tfkd._checks import check_choice
 from tfkd.runs import RunDirectory, files
 from tfkd.train.trained.export.description import preprocessing, readme
 from tfkd.train.trained.export.format import Format
+from tfkd.train.trained.export.preparing import FILE, check_prepared, prepare_text
 from tfkd.train.trained.network import TrainedNetwork, load
 
 FormatName: TypeAlias = Literal["safetensors", "torch-export", "onnx"]
@@ -51,10 +52,11 @@ def export_run(
 ) -> Exported:
     """Write a run's network in a format that other programs read, and check that they read it.
 
-    `out` holds the network, `preprocessing.json`, `classes.json`, `model.json` (what it is, and was
-    measured to be) and `README.txt` (the lines that load it). The check loads what was written, by
-    whom it is written for, and compares the logits of batches of one and three images. Where it
-    fails, nothing is left behind.
+    `out` holds the network, `prepare.py` (how an image is prepared for it, by Pillow alone),
+    `preprocessing.json`, `classes.json`, `model.json` (what it is, and was measured to be) and
+    `README.txt` (the lines that load it). The check loads what was written, by whom it is written
+    for, compares the logits of batches of one and three images, and the pixels of images that are
+    transparent, turned and of 16 bits. Where it fails, nothing is left behind.
 
     Args:
         run: directory of a finished run.
@@ -80,6 +82,7 @@ def export_run(
         kind.write(trained, folder)
         difference, allowed = check(kind, trained, folder)
         _describe(RunDirectory(run), trained, kind, folder, epoch, difference, allowed)
+        check_prepared(trained, folder)
         folder.chmod(0o755)
         folder.replace(out)
     except BaseException:
@@ -172,5 +175,6 @@ def _describe(
             },
         },
     )
+    files.write_text(folder / FILE, prepare_text())
     text = readme(trained, kind.file, kind.lines(trained))
     files.write_text(folder / "README.txt", text)

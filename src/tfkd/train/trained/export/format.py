@@ -39,4 +39,4 @@ class Format(ABC):
 
     @abstractmethod
     def lines(self, trained: TrainedNetwork) -> str:
-        """Return the lines of Python that load it, from `images` to `logits`."""
+        """Return the lines of Python that load it, from `images` of NumPy to `logits`."""

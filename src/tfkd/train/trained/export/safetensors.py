@@ -17,6 +17,11 @@ from tfkd.train.trained.export.description import crop_fraction, preprocessing
 from tfkd.train.trained.export.format import Format
 from tfkd.train.trained.network import TrainedNetwork
 
+_ASKED = """\
+network.eval()
+with torch.no_grad():
+    logits = network(torch.from_numpy(images))"""
+
 
 class Safetensors(Format):
     """`model.safetensors`, and for timm's networks `config.json`, as timm's hub has them."""
@@ -61,20 +66,19 @@ class Safetensors(Format):
         if name is None:
             said = ", ".join(f"{key}={value!r}" for key, value in _arguments(trained).items())
             return (
-                "import safetensors.torch, tfkd.models\n\n"
+                "import safetensors.torch\nimport tfkd.models\nimport torch\n\n"
                 f"network = tfkd.models.create_model({trained.recipe.student!r}, {said})\n"
                 'network.load_state_dict(safetensors.torch.load_file("model.safetensors"))\n'
-                "logits = network.eval()(images)"
+                f"{_ASKED}"
             )
         said = ", ".join(f"{key}={value!r}" for key, value in timm_arguments(trained).items())
         return (
-            "import timm\n\n"
+            "import timm\nimport torch\n\n"
             f"network = timm.create_model({name!r}, {said}, "
             'checkpoint_path="model.safetensors")\n'
-            "logits = network.eval()(images)\n\n"
-            "# or, with its own preprocessing, from this folder (timm 1.0.16 or newer):\n"
-            'network = timm.create_model("local-dir:.", pretrained=True)\n'
-            "timm.data.create_transform(**timm.data.resolve_model_data_config(network))"
+            "# or, by what config.json says (timm 1.0.16 or newer):\n"
+            '# network = timm.create_model("local-dir:.", pretrained=True)\n'
+            f"{_ASKED}"
         )
 
 

@@ -40,7 +40,7 @@ class TorchExport(Format):
             "import torch\n\n"
             'network = torch.export.load("model.pt2").module()\n'
             "with torch.no_grad():\n"
-            "    logits = network(images)"
+            "    logits = network(torch.from_numpy(images))"
         )
 
 
