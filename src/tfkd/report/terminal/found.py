@@ -98,8 +98,12 @@ def _shown(data: ImageData) -> str:
         how = f", {cut}, {data.interpolation}"
     if (data.mean, data.std) == (IMAGENET_MEAN, IMAGENET_STD):
         return f"{size}{how}, ImageNet's mean and sd"
-    mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (data.mean, data.std))
-    return f"{size}{how}, mean {mean}, sd {std}"
+    return f"{size}{how}, mean {_by_channel(data.mean)}, sd {_by_channel(data.std)}"
+
+
+def _by_channel(values: tuple[float, ...]) -> str:
+    """The numbers of the channels; one, where they are the same."""
+    return " ".join(f"{value:.3g}" for value in (values if len(set(values)) > 1 else values[:1]))
 
 
 def _augmentation(data: ImageData) -> str:
