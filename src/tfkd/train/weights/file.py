@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +29,10 @@ _WRAPPERS = (
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
 """What the weights are called in the directory of a run, or of a model of a hub."""
+
+
+class _UnfitError(ValueError):
+    """What is wrong with a file, in words for whoever named it."""
 
 
 def weights_file(place: str) -> Path:
@@ -98,7 +101,7 @@ def is_safetensors(file: Path) -> bool:
 
 def _load(file: Path, device: str) -> Any:
     try:
-        mapped = _is_archive(file) and device == "cpu"
+        mapped = _is_archive(file, whole=device == "cpu") and device == "cpu"
         with torch.serialization.safe_globals([argparse.Namespace]):  # as timm's have it in `args`
             return torch.load(file, map_location=device, weights_only=True, mmap=mapped)
     except Exception as error:  # torch's are of many kinds
@@ -112,21 +115,33 @@ def _load(file: Path, device: str) -> Any:
                 "network's state_dict() instead."
             ) from error
         reason = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        if isinstance(error, pickle.UnpicklingError):  # torch's is a page about something else
-            reason = "it is damaged, or of another kind"
+        # Others speak of something else: of the bytes that they took for a pickle.
+        if not reason or not isinstance(error, (_UnfitError, RuntimeError, OSError, MemoryError)):
+            empty = file.stat().st_size == 0
+            reason = "it is empty" if empty else "it is damaged, or of another kind"
         raise ValueError(f"Expected weights that torch has saved in {file}: {reason}.") from error
 
 
-def _is_archive(file: Path) -> bool:
+def _is_archive(file: Path, *, whole: bool) -> bool:
     """Whether it is of the newer kind, of which tensors are read as they are needed.
 
-    None is packed, as torch never does: a small one could fill the memory.
+    None is packed, as torch never does: a small one could fill the memory. `torch.load` itself
+    does not look at the checksums.
+
+    Args:
+        file: of weights.
+        whole: whether its content will be read, and so is checked.
     """
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as content:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in content.infolist()):
-            raise ValueError("its content is compressed, which torch never does")
+            raise _UnfitError("its content is compressed, which torch never does")
+        # torch can be told to write none, and then writes 0.
+        summed = any(entry.CRC for entry in content.infolist())
+        damaged = content.testzip() if whole and summed else None
+        if damaged is not None:
+            raise _UnfitError(f"it is damaged, the checksum of {damaged[:80]!a} is not its content's")
     return True
 
 
