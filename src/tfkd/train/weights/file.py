@@ -17,15 +17,8 @@ from tfkd.runs.checksums import verify
 from tfkd.runs.tensors import read_sizes, read_tensors
 
 # What programs keep weights under, of which averages come first, as in timm.
-_WRAPPERS = (
-    "state_dict_ema",
-    "model_ema",
-    "ema",
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-)
+_AVERAGES = ("state_dict_ema", "model_ema", "ema")
+_WRAPPERS = (*_AVERAGES, "state_dict", "model_state_dict", "model_state", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
 """What the weights are called in the directory of a run, or of a model of a hub."""
@@ -73,6 +66,26 @@ def read_weights(file: Path, *, device: str = "cpu") -> dict[str, Tensor]:
             "into a network and save its state_dict()."
         )
     return _unwrapped(_load(file, device), file)
+
+
+def which_are_taken(file: Path) -> str | None:
+    """Return a sentence where a file has weights several times, an average beside them; or None.
+
+    Args:
+        file: of weights that can be read.
+    """
+    if is_safetensors(file):
+        return None
+    found, names = _load(file, "meta"), list[str]()
+    while isinstance(found, Mapping) and (inner := dict(_inner(found))):
+        names = names if len(names) > 1 else list(inner)
+        found = next(iter(inner.values()))
+    if len(names) < 2:
+        return None
+    return (
+        f"{file} has weights under {' and '.join(names)}: those under {names[0]} are taken"
+        f"{', an average' if names[0] in _AVERAGES else ''}."
+    )
 
 
 def without_prefixes(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -141,7 +154,8 @@ def _is_archive(file: Path, *, whole: bool) -> bool:
         summed = any(entry.CRC for entry in content.infolist())
         damaged = content.testzip() if whole and summed else None
         if damaged is not None:
-            raise _UnfitError(f"it is damaged, the checksum of {damaged[:80]!a} is not its content's")
+            name = ascii(damaged[:80])
+            raise _UnfitError(f"it is damaged, the checksum of {name} is not its content's")
     return True
 
 
@@ -151,7 +165,7 @@ def _unwrapped(found: Any, file: Path) -> dict[str, Tensor]:
         inner = next(_inner(found), None)
         if inner is None:
             break
-        found = inner
+        found = inner[1]
     tensors = dict(found) if isinstance(found, Mapping) else {}
     wrong = next(
         (n for n, t in tensors.items() if not isinstance(n, str) or not _is_plain(t)), None
@@ -173,11 +187,11 @@ def _unwrapped(found: Any, file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _inner(found: Mapping[Any, Any]) -> Iterator[Any]:
+def _inner(found: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     for name in _WRAPPERS:
         inner = found.get(name)
         if isinstance(inner, Mapping) and inner:
-            yield inner
+            yield name, inner
 
 
 def _is_plain(value: object) -> bool:

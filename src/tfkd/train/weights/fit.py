@@ -14,7 +14,7 @@ from tfkd.data.identity import how_classes_differ
 from tfkd.models.parts import classifier_names, is_within
 from tfkd.runs.tensors import check_numbers, kind_of
 from tfkd.train.weights.classes import classes_of, only_the_number, these
-from tfkd.train.weights.file import read_weights, without_prefixes
+from tfkd.train.weights.file import read_weights, which_are_taken, without_prefixes
 
 FEW = 3
 """Tensors that an error names."""
@@ -37,7 +37,8 @@ def load_start(
         classes: of the data, in order; None: only their number is compared.
 
     Returns:
-        A sentence about the head, if it was replaced or its classes are not known.
+        What is to be said: of the head, if it was replaced or its classes are not known; and which
+        of several weights in the file were taken.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -61,7 +62,7 @@ def load_start(
     if classes is not None and not other:
         tensors, sentence = _by_classes(network, tensors, file, tuple(classes), name)
     network.load_state_dict(tensors)
-    return sentence
+    return " ".join(said for said in (which_are_taken(file), sentence) if said) or None
 
 
 def _by_classes(
