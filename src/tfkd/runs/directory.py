@@ -14,6 +14,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor, nn
 
+from tfkd._checks import check_integer
 from tfkd.data import DataIdentity
 from tfkd.references import OwnPartError
 from tfkd.runs import files
@@ -342,8 +343,11 @@ class RunDirectory:
             epoch: the snapshot kept after this epoch; None: the final weights.
 
         Raises:
+            TypeError: if `epoch` is no int.
             FileNotFoundError: if the run has no such weights.
         """
+        if epoch is not None:
+            check_integer("epoch", epoch, minimum=1)
         settings = self.settings()
         weights = self.weights_file(epoch)
         if not weights.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,14 +20,37 @@ def load_weights(model: nn.Module, file: Path) -> None:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: naming the file, if it is damaged, of other tensors than the network's, or its
-            parameters are not finite.
+            numbers are not finite.
     """
     check_shapes(model, file)
     tensors = read_tensors(file)
-    for name, _ in model.named_parameters():
-        if not bool(tensors[name].isfinite().all()):
-            raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {name}.")
+    check_numbers(model, tensors, file)
     model.load_state_dict(tensors)
+
+
+def check_numbers(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Check that tensors are such as a network can compute with.
+
+    Args:
+        model: which they fit.
+        tensors: by the network's own names.
+        file: that they are from.
+
+    Raises:
+        ValueError: naming the file and the first that is not finite as the network would have it,
+            or a variance that is negative.
+    """
+    for name, own in model.state_dict().items():
+        if not own.is_floating_point():
+            continue
+        found = tensors[name].to(own.dtype)
+        # What the network itself has as infinite, as a mask, may be so.
+        if not bool(found.isfinite().all()) and bool(own.isfinite().all()):
+            raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {name}.")
+        if name.rpartition(".")[2] == "running_var" and bool((found < 0).any()):
+            raise ValueError(
+                f"Expected variances of at least 0 in {file}, got {found.min().item():g} in {name}."
+            )
 
 
 def check_shapes(model: nn.Module, file: Path) -> None:
@@ -43,7 +66,7 @@ def check_shapes(model: nn.Module, file: Path) -> None:
     """
     if not file.is_file():
         raise FileNotFoundError(f"Expected weights in {file}, found no such file.")
-    found = {n: _kind(own.is_floating_point(), own.shape) for n, own in read_sizes(file).items()}
+    found = {name: kind_of(own) for name, own in read_sizes(file).items()}
     wrong = list(_misfits(model, found))
     if wrong:
         others = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
@@ -53,7 +76,7 @@ def check_shapes(model: nn.Module, file: Path) -> None:
 def _misfits(model: nn.Module, found: dict[str, str]) -> Iterator[str]:
     state = model.state_dict()
     for name, own in state.items():
-        wanted = _kind(own.is_floating_point(), own.shape)
+        wanted = kind_of(own)
         if name not in found:
             yield f"expected {name}, found none"
         elif found[name] != wanted:
@@ -63,32 +86,40 @@ def _misfits(model: nn.Module, found: dict[str, str]) -> Iterator[str]:
             yield f"expected no {name[:200]!a}, got one"
 
 
-def _kind(floating: bool, shape: Sequence[int]) -> str:
-    return f"{'numbers' if floating else 'integers'} {tuple(shape)}"
+def kind_of(tensor: Tensor) -> str:
+    """Return what a tensor holds and its shape, in which it has to agree with a network's."""
+    kind = "numbers" if tensor.is_floating_point() else "integers"
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype.startswith(("bool", "complex", "float4")):  # torch turns none of these into numbers
+        kind = dtype
+    return f"{kind} {tuple(tensor.shape)}"
 
 
 def read_sizes(file: Path) -> dict[str, Tensor]:
     """Read the header of a safetensors file alone.
 
     Returns:
-        Tensors on the device `meta`, of float32 for every kind of numbers, of int64 for integers.
+        Tensors on the device `meta`, of float32 for every kind of numbers, of int64 for integers,
+        of bool, and of complex64.
     """
     from safetensors import safe_open
 
     def sizes(source: Any) -> dict[str, Tensor]:
         with safe_open(source, framework="pt") as content:
             slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118
-            # Names of numbers: F64, BF16; of integers: I64, U8, BOOL.
             return {
-                name: torch.empty(
-                    own.get_shape(),
-                    dtype=torch.float32 if own.get_dtype().startswith(("F", "BF")) else torch.int64,
-                    device="meta",
-                )
+                name: torch.empty(own.get_shape(), dtype=_dtype(own.get_dtype()), device="meta")
                 for name, own in slices.items()
             }
 
     return _read(sizes, file, file)
+
+
+def _dtype(name: str) -> torch.dtype:
+    """A dtype of that kind: names of numbers are F64, BF16, F8_E4M3; of integers I64, U8."""
+    if name.startswith(("F", "BF")):
+        return torch.float32
+    return {"BOOL": torch.bool, "C64": torch.complex64}.get(name, torch.int64)
 
 
 def read_metadata(file: Path) -> dict[str, str]:

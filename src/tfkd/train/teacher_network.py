@@ -15,7 +15,7 @@ from tfkd.runs import RunDirectory, RunSettings, RunTeacher
 from tfkd.runs.settings import TeacherSettings
 from tfkd.train.renormalised import Renormalised
 from tfkd.train.weights.classes import check_classes, classes_of, only_the_number, these
-from tfkd.train.weights.file import weights_file
+from tfkd.train.weights.file import weights_file, which_are_taken
 from tfkd.train.weights.fit import load_whole
 from tfkd.train.weights.start import start_file
 
@@ -76,21 +76,25 @@ def load_teacher(
 
 
 def remark_on_classes(settings: TeacherSettings, data: ImageData) -> str | None:
-    """Return a sentence where nobody says of which classes a teacher is, or None.
+    """Return what has to be said of a teacher's classes, and which of several weights teach.
 
     Args:
         settings: of a teacher that fits the data.
         data: of the student.
+
+    Returns:
+        Sentences; None where the classes are known and the weights are the only ones.
     """
     if isinstance(settings, RunTeacher):
         return None
     file = weights_file(settings.weights)
-    if classes_of(file, number=data.num_classes) is not None:
-        return None
-    return (
-        f"{only_the_number(file, data.classes)}: it teaches as if it knew "
-        f"{these(data.classes)}, in this order."
-    )
+    said = [which_are_taken(file)]
+    if classes_of(file, number=data.num_classes) is None:
+        said.append(
+            f"{only_the_number(file, data.classes)}: it teaches as if it knew "
+            f"{these(data.classes)}, in this order."
+        )
+    return " ".join(sentence for sentence in said if sentence) or None
 
 
 def check_apart(run: RunDirectory, settings: RunSettings) -> None:

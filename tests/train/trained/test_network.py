@@ -125,6 +125,11 @@ def test_snapshots_and_grey_images(finished_run):
     kept = load_file(finished_run.path / "test.safetensors")["logits"][:4]
     torch.testing.assert_close(final.network(images), kept, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(first.network(images), kept, atol=1e-3)
+    for wrong in ("1", 1.0, True):
+        with pytest.raises(TypeError, match="Expected `epoch` to be an int, got"):
+            tfkd.train.load(finished_run.path, epoch=wrong)
+    with pytest.raises(ValueError, match="Expected `epoch` of at least 1, got 0"):
+        tfkd.train.load(finished_run.path, epoch=0)
 
 
 def test_what_is_no_image_is_said(photographs, tmp_path):

@@ -17,7 +17,7 @@ from tfkd.models import create_model
 from tfkd.runs import SGD, Circumstances, MethodSettings, Recipe, RunSettings, WeightsTeacher
 from tfkd.train import export_run, train_run
 from tfkd.train.progress import Silent
-from tfkd.train.teacher_network import load_teacher
+from tfkd.train.teacher_network import load_teacher, remark_on_classes
 from tfkd.train.weights.classes import classes_of
 from tfkd.train.weights.fit import load_start
 
@@ -196,6 +196,19 @@ def test_a_run_says_what_became_of_the_head(places, others, tmp_path):
     assert [text.partition(": ")[0] for text in progress.said] == [
         f"{file_of(places['run'])} has a head for other classes, disc, square, triangle"
     ]
+
+
+def test_which_of_several_weights_teach_is_said(places, silent_file, others, tmp_path):
+    source, file = load_file(silent_file), tmp_path / "both.pth"
+    torch.save({"model": source, "model_ema": {k: t * 1 for k, t in source.items()}}, file)
+    said = (
+        f"{file} has weights under model_ema and model: those under model_ema are taken, an "
+        f"average. {file} does not say its classes"
+    )
+    data = load_data(DATA, root=others.data_root)
+    remark = remark_on_classes(WeightsTeacher(model=NAME, weights=str(file)), data)
+    assert remark.startswith(said)
+    assert started(file, KNOWN)[2].startswith(said)
 
 
 @pytest.mark.parametrize(

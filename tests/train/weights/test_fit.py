@@ -62,7 +62,11 @@ def test_weights_are_found_in_what_programs_write(form, source, tmp_path):
     torch.save(FORMS[form](source), file)
     own = network()
     assert not same(own.state_dict(), source)
-    assert load_start(own, file, name=NAME) is None
+    average = {"ema before model": ("ema", "model"), "timm's average": ()}.get(form, ())
+    said = " and ".join(average)
+    assert load_start(own, file, name=NAME) == (
+        f"{file} has weights under {said}: those under ema are taken, an average." if said else None
+    )
     rounded = FORMS["half precision"](source) if form == "half precision" else source
     assert all(torch.equal(own.state_dict()[key], value.float()) for key, value in rounded.items()
                if value.is_floating_point())  # fmt: skip
@@ -256,3 +260,99 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "w.pth")
     with pytest.raises((ValueError, FileNotFoundError)):
         load_start(network(), tmp_path / "w.pth", name=NAME)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("running_mean", float("nan"), "finite weights in {}, got NaN or infinity in {}"),
+        ("running_var", float("inf"), "finite weights in {}, got NaN or infinity in {}"),
+        ("running_var", -1.0, "variances of at least 0 in {}, got -1 in {}"),
+    ],
+)
+@pytest.mark.parametrize("load", [load_start, load_whole])
+def test_what_a_norm_cannot_compute_with_is_refused(load, key, value, message, source, tmp_path):
+    file = tmp_path / "w.safetensors"
+    name = next(own for own in source if own.endswith(key))
+    save_file({**source, name: torch.full_like(source[name], value)}, file)
+    with pytest.raises(ValueError, match=message.format(file, name)):
+        load(network(), file, name=NAME)
+
+
+def test_what_is_not_finite_as_float32_is_refused(source, tmp_path):
+    file, name = tmp_path / "w.pth", "fc.weight"
+    torch.save({**source, name: source[name].double() + 1e300}, file)
+    with pytest.raises(ValueError, match=f"finite weights in {file}, got .* in {name}"):
+        load_start(network(), file, name=NAME)
+
+
+def test_a_changed_byte_is_noticed(source, tmp_path):
+    file = tmp_path / "w.pth"
+    torch.save(source, file)
+    content = bytearray(file.read_bytes())
+    place = content.find(source["fc.weight"].numpy().tobytes())
+    assert place > 0
+    content[place] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"saved in {file}: it is damaged, the checksum of 'w/"):
+        load_start(network(), file, name=NAME)
+
+
+def test_a_file_without_checksums_is_read(source, tmp_path):
+    file = tmp_path / "w.pth"
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(source, file)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    own = network()
+    load_start(own, file, name=NAME)
+    assert same(own.state_dict(), source)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_eight_bits_become_float32(ending, source, tmp_path):
+    file = tmp_path / f"w.{ending}"
+    small = {key: t.to(torch.float8_e4m3fn) if t.is_floating_point() else t
+             for key, t in source.items()}  # fmt: skip
+    save_file(small, file) if ending == "safetensors" else torch.save(small, file)
+    own = network()
+    load_start(own, file, name=NAME)
+    assert same(own.state_dict(), {key: t.to(source[key].dtype) for key, t in small.items()})
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
+def test_another_dtype_is_called_by_its_name(ending, dtype, source, tmp_path):
+    file, name = tmp_path / f"w.{ending}", next(iter(source))
+    tensors = {**source, name: source[name].to(dtype)}
+    save_file(tensors, file) if ending == "safetensors" else torch.save(tensors, file)
+    kind = str(dtype).removeprefix("torch.")
+    with pytest.raises(ValueError, match=rf"{name} of numbers \(.*\), got {kind} \("):
+        load_start(network(), file, name=NAME)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "it is empty"), (b"e\n", "it is damaged, or of another kind"),
+     (b"junk that is none", "it is damaged, or of another kind")],
+)  # fmt: skip
+def test_why_none_are_read_is_a_sentence(content, reason, tmp_path):
+    file = tmp_path / "w.pth"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"weights that torch has saved in {file}: {reason}\.$"):
+        read_weights(file)
+
+
+@pytest.mark.parametrize("load", [load_start, load_whole])
+def test_norms_that_count_no_batches_have_seen_none(load, source, tmp_path):
+    file = tmp_path / "w.pth"
+    source = {key: t + 3 if "num_batches" in key else t for key, t in source.items()}
+    old = {key: t for key, t in source.items() if "num_batches" not in key}
+    assert len(old) < len(source)
+    torch.save({"state_dict": prefixed("module.", old)}, file)
+    own = network()
+    assert load(own, file, name=NAME) is None
+    state = own.state_dict()
+    assert same(state, old, but=source.keys() - old.keys())
+    assert all(int(state[key]) == 0 for key in source.keys() - old.keys())

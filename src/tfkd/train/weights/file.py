@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,18 +17,15 @@ from tfkd.runs.checksums import verify
 from tfkd.runs.tensors import read_sizes, read_tensors
 
 # What programs keep weights under, of which averages come first, as in timm.
-_WRAPPERS = (
-    "state_dict_ema",
-    "model_ema",
-    "ema",
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-)
+_AVERAGES = ("state_dict_ema", "model_ema", "ema")
+_WRAPPERS = (*_AVERAGES, "state_dict", "model_state_dict", "model_state", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
 """What the weights are called in the directory of a run, or of a model of a hub."""
+
+
+class _UnfitError(ValueError):
+    """What is wrong with a file, in words for whoever named it."""
 
 
 def weights_file(place: str) -> Path:
@@ -72,6 +68,26 @@ def read_weights(file: Path, *, device: str = "cpu") -> dict[str, Tensor]:
     return _unwrapped(_load(file, device), file)
 
 
+def which_are_taken(file: Path) -> str | None:
+    """Return a sentence where a file has weights several times, an average beside them; or None.
+
+    Args:
+        file: of weights that can be read.
+    """
+    if is_safetensors(file):
+        return None
+    found, names = _load(file, "meta"), list[str]()
+    while isinstance(found, Mapping) and (inner := dict(_inner(found))):
+        names = names if len(names) > 1 else list(inner)
+        found = next(iter(inner.values()))
+    if len(names) < 2:
+        return None
+    return (
+        f"{file} has weights under {' and '.join(names)}: those under {names[0]} are taken"
+        f"{', an average' if names[0] in _AVERAGES else ''}."
+    )
+
+
 def without_prefixes(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors without the prefixes that wrappers of networks leave before their names.
 
@@ -98,7 +114,7 @@ def is_safetensors(file: Path) -> bool:
 
 def _load(file: Path, device: str) -> Any:
     try:
-        mapped = _is_archive(file) and device == "cpu"
+        mapped = _is_archive(file, whole=device == "cpu") and device == "cpu"
         with torch.serialization.safe_globals([argparse.Namespace]):  # as timm's have it in `args`
             return torch.load(file, map_location=device, weights_only=True, mmap=mapped)
     except Exception as error:  # torch's are of many kinds
@@ -112,21 +128,34 @@ def _load(file: Path, device: str) -> Any:
                 "network's state_dict() instead."
             ) from error
         reason = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        if isinstance(error, pickle.UnpicklingError):  # torch's is a page about something else
-            reason = "it is damaged, or of another kind"
+        # Others speak of something else: of the bytes that they took for a pickle.
+        if not reason or not isinstance(error, (_UnfitError, RuntimeError, OSError, MemoryError)):
+            empty = file.stat().st_size == 0
+            reason = "it is empty" if empty else "it is damaged, or of another kind"
         raise ValueError(f"Expected weights that torch has saved in {file}: {reason}.") from error
 
 
-def _is_archive(file: Path) -> bool:
+def _is_archive(file: Path, *, whole: bool) -> bool:
     """Whether it is of the newer kind, of which tensors are read as they are needed.
 
-    None is packed, as torch never does: a small one could fill the memory.
+    None is packed, as torch never does: a small one could fill the memory. `torch.load` itself
+    does not look at the checksums.
+
+    Args:
+        file: of weights.
+        whole: whether its content will be read, and so is checked.
     """
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as content:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in content.infolist()):
-            raise ValueError("its content is compressed, which torch never does")
+            raise _UnfitError("its content is compressed, which torch never does")
+        # torch can be told to write none, and then writes 0.
+        summed = any(entry.CRC for entry in content.infolist())
+        damaged = content.testzip() if whole and summed else None
+        if damaged is not None:
+            name = ascii(damaged[:80])
+            raise _UnfitError(f"it is damaged, the checksum of {name} is not its content's")
     return True
 
 
@@ -136,7 +165,7 @@ def _unwrapped(found: Any, file: Path) -> dict[str, Tensor]:
         inner = next(_inner(found), None)
         if inner is None:
             break
-        found = inner
+        found = inner[1]
     tensors = dict(found) if isinstance(found, Mapping) else {}
     wrong = next(
         (n for n, t in tensors.items() if not isinstance(n, str) or not _is_plain(t)), None
@@ -158,11 +187,11 @@ def _unwrapped(found: Any, file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _inner(found: Mapping[Any, Any]) -> Iterator[Any]:
+def _inner(found: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     for name in _WRAPPERS:
         inner = found.get(name)
         if isinstance(inner, Mapping) and inner:
-            yield inner
+            yield name, inner
 
 
 def _is_plain(value: object) -> bool:

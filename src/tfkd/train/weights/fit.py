@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from tfkd.data.identity import how_classes_differ
 from tfkd.models.parts import classifier_names, is_within
+from tfkd.runs.tensors import check_numbers, kind_of
 from tfkd.train.weights.classes import classes_of, only_the_number, these
-from tfkd.train.weights.file import read_weights, without_prefixes
+from tfkd.train.weights.file import read_weights, which_are_taken, without_prefixes
 
 FEW = 3
 """Tensors that an error names."""
+
+_COUNT = "num_batches_tracked"
 
 MOST = 2
 """Times the numbers of a network, of a file that is translated for it."""
@@ -34,7 +37,8 @@ def load_start(
         classes: of the data, in order; None: only their number is compared.
 
     Returns:
-        A sentence about the head, if it was replaced or its classes are not known.
+        What is to be said: of the head, if it was replaced or its classes are not known; and which
+        of several weights in the file were taken.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -58,7 +62,7 @@ def load_start(
     if classes is not None and not other:
         tensors, sentence = _by_classes(network, tensors, file, tuple(classes), name)
     network.load_state_dict(tensors)
-    return sentence
+    return " ".join(said for said in (which_are_taken(file), sentence) if said) or None
 
 
 def _by_classes(
@@ -133,20 +137,30 @@ def _fitting(network: nn.Module, file: Path) -> dict[str, Tensor]:
         return any(not is_within(key, heads) for key, _ in _misfits(own, tensors))
 
     # By sizes alone first: of what would not fit, nothing is held in memory.
-    sizes, translate = without_prefixes(read_weights(file, device="meta"), own), None
+    sizes, translate = _counted(without_prefixes(read_weights(file, device="meta"), own), own), None
     if misfits(sizes):
         translate = _translation(network)
         if translate is None or _numbers(sizes) > MOST * _numbers(own):
             return sizes
-    tensors = without_prefixes(read_weights(file), own)
+    tensors = _counted(without_prefixes(read_weights(file), own), own)
     if translate is not None:
         try:
             translated = translate(dict(tensors), network)
         except Exception:  # of weights that it does not know
             return tensors
-        if isinstance(translated, dict) and not misfits(translated):
-            return translated
+        if isinstance(translated, dict) and not misfits(_counted(translated, own)):
+            return _counted(translated, own)
     return tensors
+
+
+def _counted(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with a count of 0 where an old batch norm has none, as torch itself takes them."""
+    counts = {
+        key: torch.zeros_like(own[key])
+        for key in own
+        if key.endswith(_COUNT) and key.removesuffix(_COUNT) + "running_var" in tensors
+    }
+    return counts | tensors
 
 
 def _numbers(tensors: Mapping[str, Tensor]) -> int:
@@ -168,9 +182,7 @@ def _check(network: nn.Module, tensors: Mapping[str, Tensor], file: Path, name: 
         raise ValueError(
             f"The weights in {file} do not fit the model {name}: {', '.join(wrong[:FEW])}{more}."
         )
-    for key, _ in network.named_parameters():
-        if not bool(tensors[key].isfinite().all()):
-            raise ValueError(f"Expected finite weights in {file}, got NaN or infinity in {key}.")
+    check_numbers(network, tensors, file)
 
 
 def _misfits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, str]]:
@@ -178,19 +190,14 @@ def _misfits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Iterat
         if key not in tensors:
             yield key, f"expected {key}, found none"
         elif _differs(tensor, tensors[key]):
-            yield key, f"expected {key} of {_kind(tensor)}, got {_kind(tensors[key])}"
+            yield key, f"expected {key} of {kind_of(tensor)}, got {kind_of(tensors[key])}"
     for key in tensors:
         if key not in own:
             yield key, f"expected no {key[:200]!a}, got one"
 
 
 def _differs(own: Tensor, other: Tensor | None) -> bool:
-    return other is None or _kind(own) != _kind(other)
-
-
-def _kind(tensor: Tensor) -> str:
-    kind = "numbers" if tensor.is_floating_point() else "integers"
-    return f"{kind} {tuple(tensor.shape)}"
+    return other is None or kind_of(own) != kind_of(other)
 
 
 def _classes(tensors: Mapping[str, Tensor], keys: set[str]) -> int:
