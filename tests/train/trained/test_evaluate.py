@@ -124,10 +124,31 @@ def test_a_table_of_paths_and_labels(photographs, tmp_path, chance, write_images
     assert [score.support for score in found.classes] == [0, 0, 0, 1, 0, 0, 0]
     assert found.measured == f"{table}, 1 images of 1 of the 7 classes"
     table.write_text("path,label\nimages/cat/7.png,cat\n")
-    with pytest.raises(FileNotFoundError, match=r"line 2.*7\.png"):
+    with pytest.raises(FileNotFoundError, match=r"7\.png' \(line 2\)"):
         evaluate_run(photographs.run, on=table)
     table.write_text("path,label\nimages/cat/0.png,kat\n")
     with pytest.raises(ValueError, match=r"'kat'.*Did you mean cat"):
+        evaluate_run(photographs.run, on=table)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,label", "cat/0.png,cat", "./cat/0.png,dog"], "lines 2 and 3 with labels"),
+        (["path,label", "cat/0.png,cat", "{}/cat/0.png,cat"], "lines 2 and 3 with the same"),
+        (["path,label", "cat/0.png,cat", "cat/1.png,"], r"a label in each row .*\(line 3\)"),
+        (["path,label", "cat/0.png,cat,dog"], "2 columns in line 2 .* got 3"),
+        (["path,label,split", "cat/0.png,cat,holdout"], "line 2 .* got 'holdout'"),
+        (["path,label,split", "cat/0.png,cat,test", "cat/1.png,cat,"], "line 3 .* got ''"),
+    ],
+)
+def test_a_table_is_checked_as_one_that_is_trained_on(
+    photographs, tmp_path, chance, write_images, lines, message
+):
+    write_images(tmp_path, chance, {"cat": 2})
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(lines).format(tmp_path))
+    with pytest.raises(ValueError, match=message):
         evaluate_run(photographs.run, on=table)
 
 

@@ -92,6 +92,11 @@ def read_table(file: Path, base: Path) -> Table:
             raise ValueError(
                 f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}."
             )
+        if any(cells[len(head) :]):
+            raise ValueError(
+                f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}. What "
+                "has commas or the like in it has to be in quotes."
+            )
         rows.append(Row(line, cells[path], cells[label], None if split is None else cells[split]))
     if not rows:
         raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
