@@ -80,6 +80,33 @@ def test_a_folder_that_moved_is_named(run: Path, capsys: pytest.CaptureFixture[s
     assert main([*again, "--data-root", "moved"]) == 0
 
 
+@pytest.mark.parametrize("moved", ["d/img", "d"])
+@pytest.mark.parametrize("said", [True, False])
+def test_images_of_a_table_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], moved: str, said: bool
+) -> None:
+    """With their table or without it, of a run that was told where they start from, or not."""
+    folder = write_images(tmp_path / "d" / "img", seed=0).parent
+    names = sorted(path.relative_to(folder / "img") for path in folder.glob("img/*/*.png"))
+    rows = [f"{name},{name.parent}" for name in names]
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    run = str(tmp_path / "run")
+    words = ["--labels", str(folder / "labels.csv"), *(["--data", f"{folder}/img"] * said)]
+    assert main([*TRAIN, *words, "--out", run]) == 0
+    (tmp_path / "new").mkdir()
+    (tmp_path / moved).rename(tmp_path / "new" / moved.rpartition("/")[2])
+    now = next((tmp_path / "new").glob("**/img"))
+    assert main(["evaluate", run]) == 1
+    assert main(["evaluate", run, "--data", str(now)]) == 0
+    page = tmp_path / "page"
+    assert main(["report", run, "--out", str(page), "--data", str(now)]) == 0
+    assert "not at hand" not in (page / "report.md").read_text()
+    capsys.readouterr()
+    shutil.rmtree(now / "cat")
+    assert main(["evaluate", run, "--data", str(now)]) == 1
+    assert "10 of 20 are not there" in capsys.readouterr().err
+
+
 def test_a_path_starts_at_the_root_of_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,7 +104,8 @@ def evaluate(
         on: measure it on every image of this folder by class, or of this CSV file of paths and
             labels, whose classes are some of the run's; of one with a test part, on that.
         epoch: take the weights kept after this epoch, not the final ones.
-        data: where the data lie, if not where the run found them.
+        data: where the data lie, if not where the run found them; of a run by --labels, where the
+            images lie that its table names.
         other_data: measure it on other images of the same classes, split as the run's.
         json: print one JSON object, with all classes and the whole confusion.
         csv: file to write the scores of all classes to, .csv; or - for standard output, alone.

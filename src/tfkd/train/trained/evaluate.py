@@ -37,7 +37,8 @@ def evaluate_run(
         path: directory of the run.
         split: of its data; `train` is without augmentation.
         epoch: the snapshot kept after this epoch; None: the final weights.
-        data_root: where the data lie, if not where the run found them.
+        data_root: where the data lie, if not where the run found them; of a run by a table, the
+            folder that its paths start from.
         other_data: measure it on other images of the same classes, split as its own are.
         on: measure it on every image of this folder by class, or CSV file of paths and labels, in
             place of the run's data. Its classes are some of the run's, by name; where it has a test
@@ -63,7 +64,7 @@ def evaluate_run(
         return _on(load(path, epoch), Path(on), workers)
     run = RunDirectory(path)
     stored = run.stored()
-    places = Places(data_root) if data_root else stored.circumstances.places
+    places = Places.of(stored.circumstances.places).moved_to(data_root)
     data = load_data(stored.recipe.data, seed=stored.seed, root=places)
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
@@ -86,9 +87,9 @@ def evaluate_run(
     )
 
 
-def _called(data: ImageData, places: Places | None, split: str) -> str:
+def _called(data: ImageData, places: Places, split: str) -> str:
     """What people call a split's data, and where it lies."""
-    if places is None:
+    if not places.is_said:
         return data.name
     where = places.root or next(iter(places.of_a_folder.values()))
     return f"{data.name} in {where} ({data.origins[split]})"

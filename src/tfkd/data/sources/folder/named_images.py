@@ -93,7 +93,7 @@ def find_rows(file: Path, base: Path, rows: list[Row]) -> Whereabouts:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # without `..`, which `absolute` leaves in
+    return Path(os.path.normpath(path.absolute()))  # without `..`, which `absolute` leaves in
 
 
 def _place(base: Path, path: str) -> Path:
