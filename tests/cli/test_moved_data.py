@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -56,6 +57,12 @@ def test_a_run_is_measured_from_anywhere(run: Path, capsys: pytest.CaptureFixtur
     assert main(["evaluate", str(run)]) == 0
     _refused(["evaluate", run, "--data", "./d"], "train images, got others", capsys)
     assert main(["evaluate", str(run), "--data", "./d", "--other-data"]) == 0
+    Path("d/notes.txt").write_text("no image")
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--on", "d", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "notes.txt" in captured.err and captured.err.count("\n") == 1
+    assert "notes.txt" in json.loads(captured.out)["remarks"][0]
     shutil.rmtree("d")
     write_images(Path("d"), seed=0, classes=("dog", "elk"))
     for words in ([], ["--other-data"]):
