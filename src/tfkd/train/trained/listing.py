@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tfkd._checks import did_you_mean
+from tfkd._checks import NotThereError, did_you_mean, no_such
 from tfkd.data.image_files import LeftOut, Tally, list_images, subfolders
 from tfkd.data.sources.folder.named_images import read_named_images, split_of_row
 from tfkd.data.sources.folder.split_names import split_of
@@ -90,7 +90,9 @@ def _of_a_folder(
 ) -> tuple[Path, list[tuple[Path, str]], tuple[LeftOut, ...]]:
     """The folder that is meant, its images with the names of their classes, and the rest."""
     if not place.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images by class, or a CSV file, at {place}.")
+        raise NotThereError(
+            f"Expected a folder of images by class, or a CSV file, at {place}.{no_such(place)}"
+        )
     tally = Tally()
     names = subfolders(place)
     if not set(names) <= set(classes):

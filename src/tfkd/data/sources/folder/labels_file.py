@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from tfkd._checks import no_such
+from tfkd._checks import NotThereError, no_such
 from tfkd.data.image_files import Tally, image_paths
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
@@ -40,7 +40,7 @@ def find_by_table(places: Places) -> Found:
     file = Path(str(places.labels)).expanduser()
     base = file.parent if places.root is None else Path(places.root).expanduser()
     if not base.is_dir():
-        raise FileNotFoundError(
+        raise NotThereError(
             f"Expected the folder of the images of {file} at {base}.{no_such(base)}"
         )
     table, where = read_named_images(file, base)
