@@ -83,6 +83,10 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     return f" Did you mean {nearest[0]}?" if nearest else ""
 
 
+class NotThereError(FileNotFoundError, ValueError):
+    """A place that somebody named is not there: a wrong value, as any other."""
+
+
 def no_such(place: Path) -> str:
     """Return ` There is no PLACE.`, with what beside it is nearly called so.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -56,6 +57,12 @@ def test_a_run_is_measured_from_anywhere(run: Path, capsys: pytest.CaptureFixtur
     assert main(["evaluate", str(run)]) == 0
     _refused(["evaluate", run, "--data", "./d"], "train images, got others", capsys)
     assert main(["evaluate", str(run), "--data", "./d", "--other-data"]) == 0
+    Path("d/notes.txt").write_text("no image")
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--on", "d", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "notes.txt" in captured.err and captured.err.count("\n") == 1
+    assert "notes.txt" in json.loads(captured.out)["remarks"][0]
     shutil.rmtree("d")
     write_images(Path("d"), seed=0, classes=("dog", "elk"))
     for words in ([], ["--other-data"]):
@@ -65,19 +72,67 @@ def test_a_run_is_measured_from_anywhere(run: Path, capsys: pytest.CaptureFixtur
 def test_a_folder_that_moved_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run.parent / "d").rename("moved")
     capsys.readouterr()
-    assert main(["evaluate", str(run)]) == 1
+    assert main(["evaluate", str(run)]) == 2
     assert str(run.parent / "d") in capsys.readouterr().err
     assert main(["evaluate", str(run), "--data", "moved"]) == 0
     words = [*TRAIN, "--out", str(run)]
     assert main([*words, "--data", "moved"]) == 0
     assert "finished before" in capsys.readouterr().out
     again = ["train", "--config", str(run / "settings.json"), "--out", "again"]
-    assert main(again) == 1
+    assert main(again) == 2
     assert main([*again, "--data", "moved"]) == 0
     weights = [(path / "weights.safetensors").read_bytes() for path in (run, Path("again"))]
     assert weights[0] == weights[1]
     shutil.rmtree("again")
     assert main([*again, "--data-root", "moved"]) == 0
+
+
+@pytest.mark.parametrize("moved", ["d/img", "d"])
+@pytest.mark.parametrize("said", [True, False])
+def test_images_of_a_table_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], moved: str, said: bool
+) -> None:
+    """With their table or without it, of a run that was told where they start from, or not."""
+    folder = write_images(tmp_path / "d" / "img", seed=0).parent
+    names = sorted(path.relative_to(folder / "img") for path in folder.glob("img/*/*.png"))
+    rows = [f"{name},{name.parent}" for name in names]
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    run = str(tmp_path / "run")
+    words = ["--labels", str(folder / "labels.csv"), *(["--data", f"{folder}/img"] * said)]
+    assert main([*TRAIN, *words, "--out", run]) == 0
+    (tmp_path / "new").mkdir()
+    (tmp_path / moved).rename(tmp_path / "new" / moved.rpartition("/")[2])
+    now = next((tmp_path / "new").glob("**/img"))
+    assert main(["evaluate", run]) in (1, 2)
+    assert main(["evaluate", run, "--data", str(now)]) == 0
+    page = tmp_path / "page"
+    assert main(["report", run, "--out", str(page), "--data", str(now)]) == 0
+    assert "not at hand" not in (page / "report.md").read_text()
+    capsys.readouterr()
+    shutil.rmtree(now / "cat")
+    assert main(["evaluate", run, "--data", str(now)]) == 1
+    assert "10 of 20 are not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--data", "none"],
+        ["--data", "./none"],
+        ["--train-dir", "none"],
+        ["--labels", "none.csv"],
+        ["--labels", __file__, "--data", "./none"],
+    ],
+)
+def test_a_place_that_is_not_there_is_a_wrong_value(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _refused([*TRAIN, *words, "--out", "run"], "none", capsys)
+    assert not Path("run").exists()
 
 
 def test_a_path_starts_at_the_root_of_data(

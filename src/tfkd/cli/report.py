@@ -18,7 +18,8 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
         directory: of a run, as `tfkd train` makes it, or of studies, as `tfkd study run` and
             `tfkd compare` make it.
         out: where to. Default: the directory itself.
-        data: where the images lie, if not where the run found them.
+        data: where the images lie, if not where the run found them; of a run by --labels, those
+            that its table names.
     """
     from tfkd.runs import RunDirectory
     from tfkd.study.directory import SUFFIX

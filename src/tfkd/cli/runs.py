@@ -104,7 +104,8 @@ def evaluate(
         on: measure it on every image of this folder by class, or of this CSV file of paths and
             labels, whose classes are some of the run's; of one with a test part, on that.
         epoch: take the weights kept after this epoch, not the final ones.
-        data: where the data lie, if not where the run found them.
+        data: where the data lie, if not where the run found them; of a run by --labels, where the
+            images lie that its table names.
         other_data: measure it on other images of the same classes, split as the run's.
         json: print one JSON object, with all classes and the whole confusion; its macro_f1 and
             balanced_accuracy are means over the classes that have images.
@@ -114,6 +115,7 @@ def evaluate(
     check_csv(csv)
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
     from tfkd.report.terminal.lines import EXPLAINED
+    from tfkd.report.terminal.printable import printable
     from tfkd.runs.files import to_json, write_text
     from tfkd.train import evaluate_run
 
@@ -128,6 +130,8 @@ def evaluate(
     )
     if not is_main_process():
         return
+    for remark in found.remarks:
+        print(f"tfkd: in {printable(f'{on}: {remark}')}", file=sys.stderr)
     if csv is not None and str(csv) == "-":
         print(class_csv(found), end="")
         return
@@ -203,9 +207,7 @@ def predict(
     from tfkd.train.trained.listing import files_meant
 
     def say_left_out(folder: Path, found: LeftOut) -> None:
-        more = " …" if found.count > len(found.examples) else ""
-        text = f"{found.reason}: {', '.join(found.examples)}{more}"
-        print(f"tfkd: in {printable(f'{folder} left out, {found.count}: {text}')}", file=sys.stderr)
+        print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
 
     named = files_meant(names(files), say_left_out)
     found = predict_files(run, named, top=top, epoch=epoch, workers=workers)

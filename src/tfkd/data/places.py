@@ -74,6 +74,20 @@ class Places:
         place = Path(said).expanduser().absolute()
         return place.name if self.root is not None else place.parent.name or place.name
 
+    def moved_to(self, root: str | None) -> Places:
+        """Return the same where its images lie in another folder now; None: where they lay.
+
+        A table is where it was found, or has moved with the images: in their folder or beside it.
+        """
+        if not root:
+            return self
+        if self.labels is None:
+            return Places(root)
+        within = Path(root).expanduser().absolute() / Path(self.labels).name
+        known = (Path(self.labels), within, within.parent.parent / within.name)
+        labels = next((place for place in known if place.is_file()), within)
+        return Places(root, labels=str(labels))
+
     def absolute(self) -> Places:
         """Return the same with absolute paths, the same from everywhere."""
         said = {

@@ -47,7 +47,7 @@ ROWS = {f"{number}.png": "even" if number % 2 == 0 else "odd" for number in rang
     ("head", "line"),
     [
         ("path,label", "{path},{label}"),
-        ("Label;File Name;remark", "{label};{path};what; a day"),
+        ("Label;File Name;remark", '{label};{path};"what; a day"'),
         ("image_id\tbreed", "{path}\t{label}"),
         ("id,filepaths,labels,class id", "9,{path},{label},{number}"),
         ('"file_name","category"', '"{path}","{label}"'),
@@ -80,7 +80,10 @@ def test_paths_start_from_the_data_or_from_the_table(photos: Path) -> None:
     assert _labelled(_load(beside)) == {f"photos/{path}": label for path, label in ROWS.items()}
     assert _labelled(_load(windows)) == _labelled(_load(beside))
     assert _labelled(_load(apart, photos)) == ROWS
-    assert _labelled(_load(absolute)) == {str(photos / path): c for path, c in ROWS.items()}
+    for root in (None, photos, photos.parent / "none" / ".." / "photos"):
+        (photos.parent / "none").mkdir(exist_ok=True)
+        assert _labelled(_load(absolute, root)) == ROWS
+        assert _load(absolute, root).left_out == ()
     assert (_load(apart, photos).name, _load(beside).name) == ("photos", photos.parent.name)
     with pytest.raises(FileNotFoundError, match=r"12 of 12 are not there: '0\.png' \(line 2\)"):
         _load(apart)
@@ -133,6 +136,7 @@ def test_classes_that_are_numbers_come_in_their_order(photos: Path) -> None:
         (["path,label", "0.png,x", "./0.png,y"], r"in lines 2 and 3 with labels 'x', 'y'"),
         (["path,label", "0.png,x", "1.png,"], r"a label in each row .* '1.png' \(line 3\)"),
         (["path,label", "0.png,x", "1.png"], r"2 columns in line 3"),
+        (["path,label", "0.png,x", "1.png,a,c"], r"2 columns in line 3 .* got 3\. .* in quotes"),
         (["path,label", "0.png,x", "1.png,x"], "at least 2 classes .* got only 'x'"),
         (["path,label", "0.png,x", "1.png,y", "2.png,y"], "at least 2 images .* got 1 of 'x'"),
         (["path,label,split", "0.png,x,train", "1.png,y,test"], "training images .* none of 'y'"),
@@ -170,6 +174,43 @@ def test_images_that_are_not_named_are_counted(photos: Path) -> None:
     data = _load(_table(photos.parent / "x.csv", "path,label", *lines), photos)
     (left_out,) = data.left_out
     assert (left_out.reason, left_out.count) == ("images that x.csv does not name", 4)
+
+
+def test_an_image_has_one_path_however_it_is_written(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(photos)
+    written = (photos / "{}", tmp_path / "link" / "{}", Path("../photos/{}"), Path("./{}"))
+    relative = _load(_table(tmp_path / "x.csv", "path,label", *map(",".join, ROWS.items())), photos)
+    for number in range(2):
+        lines = [
+            f"{str(written[(place + number) % 4]).format(path)},{label}"
+            for place, (path, label) in enumerate(ROWS.items())
+        ]
+        mixed = _load(_table(tmp_path / "x.csv", "path,label", *lines), photos)
+        assert _labelled(mixed) == ROWS
+        assert (mixed.train.digest, mixed.test.digest) == (
+            relative.train.digest,
+            relative.test.digest,
+        )
+        assert mixed.left_out == ()
+    for way in written[:3]:
+        file = _table(tmp_path / "x.csv", "path,label", "0.png,even", f"{way},odd".format("0.png"))
+        with pytest.raises(ValueError, match=r"'0\.png' in lines 2 and 3 with labels"):
+            _load(file, photos)
+
+
+def test_absolute_paths_make_no_other_data_elsewhere(photos: Path, tmp_path: Path) -> None:
+    digests = []
+    for name in ("photos", "moved/a/b"):
+        place = tmp_path / name
+        if not place.exists():
+            place.parent.mkdir(parents=True)
+            photos.rename(place)
+        lines = [f"{place / path},{label}" for path, label in ROWS.items()]
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        data = _load(_table(tmp_path / "tables" / "x.csv", "path,label", *lines))
+        digests.append((data.train.digest, data.validation.digest, data.test.digest))
+        assert _labelled(data) == ROWS
+    assert digests[0] == digests[1]
 
 
 def test_a_table_and_folders_of_splits_are_one_too_many(photos: Path) -> None:

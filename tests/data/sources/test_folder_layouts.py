@@ -358,3 +358,39 @@ def test_folds_divide_what_was_only_taken_out_for_testing(make: Callable[..., Pa
     given = _load(root / "pets", settings=settings, test_dir=root / "other")
     assert _files(given, "test") < _under(root / "pets")
     assert "other/: 4 images are left alone, as folds are tested" in given.remarks
+
+
+def test_a_link_in_a_circle_is_no_class(make: Callable[..., Path]) -> None:
+    root = make({"cat": 4, "dog": 4})
+    before = _load(root)
+    for name, target in (("self", "."), ("up", "..")):
+        (root / name).symlink_to(target)
+    data = _load(root)
+    assert data.classes == ("cat", "dog")
+    assert data.train.digest == before.train.digest
+    (left_out,) = data.left_out
+    assert (left_out.count, set(left_out.examples)) == (2, {"self", "up"})
+
+
+@pytest.mark.parametrize(
+    ("names", "answer"),
+    [
+        (("Train", "train", "test"), {"train_dir": "Train", "test_dir": "test"}),
+        (("train_1", "train_2"), {"train_dir": "train_1"}),
+        (("train", "test1", "test2"), {"train_dir": "train", "test_dir": "test1"}),
+    ],
+)
+def test_two_folders_of_a_split_are_a_question_with_its_answers(
+    make: Callable[..., Path], names: tuple[str, ...], answer: dict[str, str]
+) -> None:
+    root = make({f"{name}/{label}": 4 for name in names for label in ("cat", "dog")})
+    with pytest.raises(ValueError, match=r"got '.*', '.*'") as refused:
+        _load(root)
+    options = " ".join(
+        f"--{name.replace('_', '-')} {root / place}" for name, place in answer.items()
+    )
+    assert f"as: {options}. If they are the classes: --train-dir {root}" in str(refused.value)
+    assert _load(**{name: root / place for name, place in answer.items()}).classes == (
+        "cat",
+        "dog",
+    )

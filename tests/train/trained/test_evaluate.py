@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 import torch
+from msgspec.structs import replace
 from sklearn import metrics as sk
 
+from tfkd.data import load_data
 from tfkd.metrics import all_metrics
 from tfkd.runs import RunDirectory
 from tfkd.train import evaluate_run, load
@@ -89,7 +91,8 @@ def test_every_image_of_another_folder(photographs, tmp_path, chance, write_imag
     assert again.nll == pytest.approx(own.nll, rel=1e-5)
     # Of a data set with a test part, that is measured.
     whole = evaluate_run(photographs.run, on=photographs.folder)
-    assert whole == again
+    assert replace(whole, remarks=()) == again
+    assert whole.remarks == ("left out, 84: images of train/: train/ant/0.png …",)
     assert whole.measured == (f"{photographs.folder / 'test'}, 63 images of 7 of the 7 classes")
     # Some of the classes, by their names; the run's own data need not be there.
     moved = tmp_path / "run"
@@ -124,11 +127,62 @@ def test_a_table_of_paths_and_labels(photographs, tmp_path, chance, write_images
     assert [score.support for score in found.classes] == [0, 0, 0, 1, 0, 0, 0]
     assert found.measured == f"{table}, 1 images of 1 of the 7 classes"
     table.write_text("path,label\nimages/cat/7.png,cat\n")
-    with pytest.raises(FileNotFoundError, match=r"line 2.*7\.png"):
+    with pytest.raises(FileNotFoundError, match=r"7\.png' \(line 2\)"):
         evaluate_run(photographs.run, on=table)
     table.write_text("path,label\nimages/cat/0.png,kat\n")
     with pytest.raises(ValueError, match=r"'kat'.*Did you mean cat"):
         evaluate_run(photographs.run, on=table)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,label", "cat/0.png,cat", "./cat/0.png,dog"], "lines 2 and 3 with labels"),
+        (["path,label", "cat/0.png,cat", "{}/cat/0.png,cat"], "lines 2 and 3 with the same"),
+        (["path,label", "cat/0.png,cat", "cat/1.png,"], r"a label in each row .*\(line 3\)"),
+        (["path,label", "cat/0.png,cat,dog"], "2 columns in line 2 .* got 3"),
+        (["path,label,split", "cat/0.png,cat,holdout"], "line 2 .* got 'holdout'"),
+        (["path,label,split", "cat/0.png,cat,test", "cat/1.png,cat,"], "line 3 .* got ''"),
+    ],
+)
+def test_a_table_is_checked_as_one_that_is_trained_on(
+    photographs, tmp_path, chance, write_images, lines, message
+):
+    write_images(tmp_path, chance, {"cat": 2})
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(lines).format(tmp_path))
+    with pytest.raises(ValueError, match=message):
+        evaluate_run(photographs.run, on=table)
+
+
+def test_what_is_not_measured_and_what_was_trained_on_is_said(
+    photographs, tmp_path, chance, write_images
+):
+    some = write_images(tmp_path / "some", chance, {"cat": 2, "dog": 1})
+    assert evaluate_run(photographs.run, on=some).remarks == ()
+    trained, held_out = set(), set()
+    stored = RunDirectory(photographs.run).stored()
+    data = load_data(stored.recipe.data, seed=stored.seed, root=str(photographs.folder))
+    for split, found in ((data.train, trained), (data.validation, held_out)):
+        files = [photographs.folder / split.official.paths[n] for n in split.indices.tolist()]
+        found.update(file for file in files if file.parent.name == "gnu")
+    assert trained and held_out
+    (some / "gnu").mkdir()
+    for number, file in enumerate([*trained, *held_out]):
+        shutil.copy(file, some / "gnu" / f"renamed {number}.png")
+    shutil.copy(some / "dog" / "0.png", some / "loose.png")
+    (some / "cat" / "notes.txt").write_text("no image")
+    (some / "self").symlink_to(some)
+    found = evaluate_run(photographs.run, on=some)
+    count = 3 + len(trained) + len(held_out)
+    assert found.samples == count
+    assert set(found.remarks[:3]) == {
+        "left out, 1: images outside of the folders of classes: loose.png",
+        "left out, 1: links to a folder that is read already: self",
+        "left out, 1: text, tables and annotations: cat/notes.txt",
+    }
+    (memory,) = found.remarks[3:]
+    assert memory.startswith(f"{len(trained)} of {count} images are training images of the run")
 
 
 def test_what_cannot_be_measured(photographs, tmp_path, chance, write_images):

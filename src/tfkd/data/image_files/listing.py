@@ -15,6 +15,8 @@ _Inode = tuple[int, int]
 MOST_EXAMPLES = 3
 """How many of the files that are left out for one reason are named."""
 
+READ_ALREADY = "links to a folder that is read already"
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -29,6 +31,17 @@ class LeftOut:
     reason: str
     count: int
     examples: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """How many, why, and the first few.
+
+        Example:
+            >>> LeftOut("hidden files", 2, (".a",)).words
+            '2: hidden files: .a …'
+        """
+        more = " …" if self.count > len(self.examples) else ""
+        return f"{self.count}: {self.reason}: {', '.join(self.examples)}{more}"
 
 
 class Tally:
@@ -73,12 +86,16 @@ class Listing:
 def subfolders(folder: Path) -> list[str]:
     """Return the names of the sub-folders that a person put there, sorted.
 
+    A link to a folder around them is none.
+
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if it cannot be read.
     """
     return [
-        entry.name for entry in _entries(folder) if not is_hidden(entry.name) and _is_dir(entry)
+        entry.name
+        for entry in _entries(folder)
+        if not is_hidden(entry.name) and _is_dir(entry) and not _leads_back(folder, entry)
     ]
 
 
@@ -123,7 +140,7 @@ def _walk(root: Path, start: str, tally: Tally, seen: set[_Inode], *, deep: bool
     folder = root / start
     stat = folder.stat()
     if (stat.st_dev, stat.st_ino) in seen:
-        tally.add("links to a folder that is read already", start)
+        tally.add(READ_ALREADY, start)
         return
     seen.add((stat.st_dev, stat.st_ino))
     prefix = f"{start}/" if start else ""
@@ -134,12 +151,23 @@ def _walk(root: Path, start: str, tally: Tally, seen: set[_Inode], *, deep: bool
         elif _is_dir(entry):
             if deep:
                 yield from _walk(root, path, tally, seen, deep=True)
+            elif _leads_back(folder, entry):
+                tally.add(READ_ALREADY, path)
         elif (by_name := is_image_name(entry.name)) is False:
             tally.add(other_kind(entry.name), path)
         elif by_name or is_image(root / path):
             yield path
         else:
             tally.add("no images by their content", path)
+
+
+def _leads_back(folder: Path, entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to the folder that it lies in, or to one around that."""
+    if not entry.is_symlink():
+        return False
+    stat, own = entry.stat(), folder.stat()
+    around = {(own.st_dev, own.st_ino), *_around(folder)}
+    return (stat.st_dev, stat.st_ino) in around
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_they_differ
+from tfkd.data.places import Places
 from tfkd.runs.contents import StoredSettings
 
 
@@ -17,7 +18,7 @@ def data_at_hand(
         ours: which data it was made with.
         root: where they lie now; None: where the run found them.
     """
-    places = root or stored.circumstances.places
+    places = Places.of(stored.circumstances.places).moved_to(root)
     try:
         data = load_data(stored.recipe.data, seed=stored.seed, root=places)
         theirs = identify(data)

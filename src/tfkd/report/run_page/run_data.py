@@ -116,7 +116,7 @@ def read_run(
         test=test,
         data=data,
         why_no_data=why,
-        places=Places.of(data_root or stored.circumstances.places),
+        places=Places.of(stored.circumstances.places).moved_to(data_root),
         seconds=seconds,
     )
 

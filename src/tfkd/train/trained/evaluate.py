@@ -11,7 +11,10 @@ from torch import Tensor
 
 from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
+from tfkd.data.images import ImageFiles
 from tfkd.data.places import Places
+from tfkd.data.settings import FOLDER
+from tfkd.data.sources.folder.duplicates import number_in_both
 from tfkd.runs import RunDirectory
 from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
@@ -37,7 +40,8 @@ def evaluate_run(
         path: directory of the run.
         split: of its data; `train` is without augmentation.
         epoch: the snapshot kept after this epoch; None: the final weights.
-        data_root: where the data lie, if not where the run found them.
+        data_root: where the data lie, if not where the run found them; of a run by a table, the
+            folder that its paths start from.
         other_data: measure it on other images of the same classes, split as its own are.
         on: measure it on every image of this folder by class, or CSV file of paths and labels, in
             place of the run's data. Its classes are some of the run's, by name; where it has a test
@@ -60,11 +64,11 @@ def evaluate_run(
     if on is not None:
         if split != "test" or data_root is not None or other_data:
             raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
-        return _on(load(path, epoch), Path(on), workers)
+        return _on(load(path, epoch), RunDirectory(path), Path(on), workers)
     run = RunDirectory(path)
     stored = run.stored()
     model = run.load_model(epoch)
-    places = Places(data_root) if data_root else stored.circumstances.places
+    places = Places.of(stored.circumstances.places).moved_to(data_root)
     data = load_data(stored.recipe.data, seed=stored.seed, root=places)
     ours, theirs = run.data(), identify(data)
     differing = (how_a_network_sees_them_differs if other_data else how_they_differ)(ours, theirs)
@@ -96,16 +100,22 @@ def _way_out(ours: DataIdentity, theirs: DataIdentity) -> str:
     return ""
 
 
-def _called(data: ImageData, places: Places | None, split: str) -> str:
+def _called(data: ImageData, places: Places, split: str) -> str:
     """What people call a split's data, and where it lies."""
-    if places is None:
+    if not places.is_said:
         return data.name
     where = places.root or next(iter(places.of_a_folder.values()))
     return f"{data.name} in {where} ({data.origins[split]})"
 
 
-def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:
+def _on(trained: TrainedNetwork, run: RunDirectory, place: Path, workers: int) -> Evaluation:
     images = labelled_images(place, trained.classes)
+    remarks = [f"left out, {found.words}" for found in images.left_out]
+    if count := _trained_on(run, images.files):
+        remarks.append(
+            f"{count} of {len(images.files)} images are training images of the run, byte for byte: "
+            "what is measured on them is memory"
+        )
     trained.to(best_device()).network.to(memory_format=torch.channels_last)
     parts: list[Tensor] = []
     batches = read_batches(
@@ -117,4 +127,28 @@ def _on(trained: TrainedNetwork, place: Path, workers: int) -> Evaluation:
         shown = trained.normalise(batch.pixels.to(trained.device))
         parts.append(trained.logits(shown.contiguous(memory_format=torch.channels_last)).cpu())
     logits = torch.cat(parts).float()
-    return evaluation_of(logits, images.labels, trained.classes, measured=images.measured)
+    return evaluation_of(
+        logits,
+        images.labels,
+        trained.classes,
+        measured=images.measured,
+        remarks=tuple(remarks),
+    )
+
+
+def _trained_on(run: RunDirectory, files: tuple[Path, ...]) -> int:
+    """How many files are images that a run was trained on; 0 where those are not at hand."""
+    stored = run.stored()
+    if stored.recipe.data.name != FOLDER:
+        return 0
+    try:
+        train = load_data(
+            stored.recipe.data, seed=stored.seed, root=stored.circumstances.places
+        ).train
+        own = train.official
+        if train.digest != run.data().digests["train"] or not isinstance(own, ImageFiles):
+            return 0
+    except (OSError, ValueError):
+        return 0
+    known = [own.root / own.paths[index] for index in train.indices.tolist()]
+    return number_in_both(files, known)

@@ -44,6 +44,7 @@ class Evaluation(Metrics, frozen=True, kw_only=True):
         confusion: number of images by true class and, in it, by the class they were taken for.
         samples: number of images.
         measured: what they are, in words.
+        remarks: what else a person should know of them.
     """
 
     top5: float | None
@@ -53,6 +54,7 @@ class Evaluation(Metrics, frozen=True, kw_only=True):
     confusion: tuple[tuple[int, ...], ...]
     samples: int
     measured: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> Metrics:
@@ -61,7 +63,12 @@ class Evaluation(Metrics, frozen=True, kw_only=True):
 
 
 def evaluation_of(
-    logits: Tensor, labels: Tensor, classes: tuple[str, ...], *, measured: str
+    logits: Tensor,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    *,
+    measured: str,
+    remarks: tuple[str, ...] = (),
 ) -> Evaluation:
     """Return how good logits are.
 
@@ -70,6 +77,7 @@ def evaluation_of(
         labels: (N,) int64; some classes may have none.
         classes: names of the K classes.
         measured: what they are of, in words.
+        remarks: what else a person should know of them.
 
     Example:
         >>> from torch import tensor
@@ -99,6 +107,7 @@ def evaluation_of(
         ),
         samples=len(labels),
         measured=measured,
+        remarks=remarks,
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tfkd._checks import did_you_mean
-from tfkd.data.image_files import LeftOut, list_images, subfolders
+from tfkd._checks import NotThereError, did_you_mean, no_such
+from tfkd.data.image_files import LeftOut, Tally, list_images, subfolders
+from tfkd.data.sources.folder.named_images import read_named_images, split_of_row
 from tfkd.data.sources.folder.split_names import split_of
-from tfkd.data.sources.folder.table import Row, read_table
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class Labelled:
         files: N of them.
         labels: (N,) int64.
         measured: what they are, in words.
+        left_out: what else lies there.
     """
 
     files: tuple[Path, ...]
     labels: Tensor
     measured: str
+    left_out: tuple[LeftOut, ...]
 
 
 def files_meant(names: Iterable[Path], left_out: Callable[[Path, LeftOut], None]) -> Iterator[Path]:
@@ -60,9 +62,10 @@ def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
 
     Raises:
         FileNotFoundError: if there is no such place, or an image of the table is not there.
-        ValueError: for another class, or where there are no images.
+        ValueError: for another class, where there are no images, or for a table with an image
+            twice, a row without a label, or an unknown split.
     """
-    place, named = _of_a_table(place) if place.is_file() else _of_a_folder(place, classes)
+    place, named, left_out = _of_a_table(place) if place.is_file() else _of_a_folder(place, classes)
     unknown = next((name for _, name in named if name not in classes), None)
     if unknown is not None:
         shown = ", ".join(classes[:5]) + (" …" if len(classes) > 5 else "")
@@ -78,42 +81,57 @@ def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
         tuple(file for file, _ in named),
         torch.tensor(labels, dtype=torch.int64),
         f"{place}, {len(named)} images of {len(set(labels))} of the {len(classes)} classes",
+        left_out,
     )
 
 
-def _of_a_folder(place: Path, classes: tuple[str, ...]) -> tuple[Path, list[tuple[Path, str]]]:
-    """The folder that is meant, and its images with the names of their classes."""
+def _of_a_folder(
+    place: Path, classes: tuple[str, ...]
+) -> tuple[Path, list[tuple[Path, str]], tuple[LeftOut, ...]]:
+    """The folder that is meant, its images with the names of their classes, and the rest."""
     if not place.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images by class, or a CSV file, at {place}.")
+        raise NotThereError(
+            f"Expected a folder of images by class, or a CSV file, at {place}.{no_such(place)}"
+        )
+    tally = Tally()
     names = subfolders(place)
     if not set(names) <= set(classes):
         parts = {split_of(name): name for name in names}
         part = parts.get("test", parts.get("validation"))
         if part is not None:
+            for other in (name for name in names if name != part):
+                if paths := list_images(place, other).paths:
+                    tally.add(f"images of {other}/", paths[0], len(paths))
             place = place / part
             names = subfolders(place)
     unknown = next((name for name in names if name not in classes), None)
     if unknown is not None:  # before anything in it is looked for
-        return place, [(place / unknown, unknown)]
-    return place, [
-        (place / path, name) for name in names for path in list_images(place, name).paths
-    ]
+        return place, [(place / unknown, unknown)], ()
+    named: list[tuple[Path, str]] = []
+    for name in names:
+        listing = list_images(place, name)
+        named += [(place / path, name) for path in listing.paths]
+        tally.add_all(listing.left_out)
+    around = list_images(place, deep=False)
+    tally.add_all(around.left_out)
+    if around.paths:
+        tally.add("images outside of the folders of classes", around.paths[0], len(around.paths))
+    return place, named, tally.result()
 
 
-def _of_a_table(file: Path) -> tuple[Path, list[tuple[Path, str]]]:
-    """The table, and the images of the rows that are meant with the names of their classes."""
-    rows = read_table(file, file.parent).rows
-    splits = {split_of(row.split) for row in rows if row.split is not None}
-    wanted = next((split for split in ("test", "validation") if split in splits), None)
-    meant = [row for row in rows if wanted is None or split_of(row.split or "") == wanted]
-    return file, [(_file(file, row), row.label) for row in meant]
+def _of_a_table(file: Path) -> tuple[Path, list[tuple[Path, str]], tuple[LeftOut, ...]]:
+    """The table, the images of the rows that are meant with the names of their classes, the rest.
 
-
-def _file(table: Path, row: Row) -> Path:
-    for path in (row.path, row.path.replace("\\", "/")):
-        if path and (table.parent / path).is_file():
-            return table.parent / path
-    raise FileNotFoundError(
-        f"Expected the image of line {row.line} of {table} in {table.parent}, but {row.path!a} is "
-        "not there."
-    )
+    It is read and checked as one that is trained on.
+    """
+    table, where = read_named_images(file, file.parent)
+    splits = [split_of_row(file, row) for row in table.rows]
+    wanted = next((split for split in ("test", "validation") if split in splits), "train")
+    tally = Tally()
+    named: list[tuple[Path, str]] = []
+    for row, split, path in zip(table.rows, splits, where.paths, strict=True):
+        if split == wanted:
+            named.append((where.root / path, row.label))
+        else:
+            tally.add(f"images of the {split} split", path)
+    return file, named, tally.result()

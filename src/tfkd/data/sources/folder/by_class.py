@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfkd._checks import did_you_mean, no_such
+from tfkd._checks import NotThereError, did_you_mean, no_such
 from tfkd.data.image_files import Tally, list_images, subfolders
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
@@ -95,7 +95,7 @@ def _folder(place: str, option: str) -> Path:
             hint = " It is a file; an archive has to be unpacked first."
         else:
             hint = no_such(folder)
-        raise FileNotFoundError(
+        raise NotThereError(
             f"Expected a folder of images by class as `{option}`, got {folder}.{hint}"
         )
     return folder

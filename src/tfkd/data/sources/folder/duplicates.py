@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,6 +53,21 @@ def remarks_on_duplicates(samples: Mapping[str, Samples]) -> list[str]:
     if twice:
         remarks.append(f"copies among the training images, byte for byte: {twice}")
     return remarks
+
+
+def number_in_both(files: Sequence[Path], others: Sequence[Path]) -> int:
+    """Return how many files have the content of one of the others, byte for byte.
+
+    Only files of the same size are read.
+    """
+    sides = (("test", files), ("train", others))
+    groups = _same_content([(split, file, 0) for split, side in sides for file in side])
+    return sum(
+        split == "test"
+        for group in groups
+        if "train" in {split for split, _, _ in group}
+        for split, _, _ in group
+    )
 
 
 def _same_content(places: list[_Place]) -> list[list[_Place]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
-from tfkd._checks import no_such
-from tfkd.data.image_files import Tally, image_paths, subfolders
+from tfkd._checks import NotThereError, no_such
+from tfkd.data.image_files import Tally, image_paths
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
-from tfkd.data.sources.folder.split_names import SPLIT_WORDS
-from tfkd.data.sources.folder.table import Row, read_table
-
-_MOST_ROWS = 5
-"""How many rows an error names."""
+from tfkd.data.sources.folder.named_images import (
+    Whereabouts,
+    find_rows,
+    read_named_images,
+    split_of_row,
+)
+from tfkd.data.sources.folder.table import read_table
 
 
 def find_by_table(places: Places) -> Found:
@@ -39,130 +40,32 @@ def find_by_table(places: Places) -> Found:
     file = Path(str(places.labels)).expanduser()
     base = file.parent if places.root is None else Path(places.root).expanduser()
     if not base.is_dir():
-        raise FileNotFoundError(
+        raise NotThereError(
             f"Expected the folder of the images of {file} at {base}.{no_such(base)}"
         )
-    table = read_table(file, base)
-    remarks: list[str] = []
-    paths = _paths(file, base, table.rows, remarks)
-    _check_once(file, table.rows, paths)
-    _check_complete(file, table.rows)
+    table, where = read_named_images(file, base)
+    remarks = [f"the paths of {file.name} start from {where.start}/"] if where.start else []
     classes = sorted({row.label for row in table.rows}, key=_order)
     check_class_names(classes, file)
     number = {name: label for label, name in enumerate(classes)}
     samples: dict[str, Samples] = {}
-    for row, path in sorted(zip(table.rows, paths, strict=True), key=lambda one: one[1]):
-        split = _split(file, row)
+    for row, path in sorted(zip(table.rows, where.paths, strict=True), key=lambda one: one[1]):
         origin = file.name if row.split is None else f"{file.name}, {row.split}"
-        part = samples.setdefault(split, Samples(base, [], [], origin))
+        part = samples.setdefault(
+            split_of_row(file, row), Samples(where.root, [], [], origin, where.start)
+        )
         part.paths.append(path)
         part.labels.append(number[row.label])
     remarks += _check_classes(file, classes, samples)
     if table.columns:
         columns = ", ".join(repr(name) for name in table.columns)
         remarks.insert(0, f"of {file.name} the columns {columns} are read")
-    return Found(tuple(classes), samples, _unnamed(places, file, base, paths), remarks)
+    return Found(tuple(classes), samples, _unnamed(places, file, base, where), remarks)
 
 
 def _order(name: str) -> tuple[int, str]:
     """Numbers come in their order, before names in theirs."""
     return (int(name) if name.isdecimal() and len(name) < 19 else 1 << 63, name)
-
-
-def _paths(file: Path, base: Path, rows: list[Row], remarks: list[str]) -> list[str]:
-    """The paths of the rows as they are on this machine, from a sub-folder if all are there."""
-    found = [_on_this_machine(base, row.path) for row in rows]
-    missing = [row for row, path in zip(rows, found, strict=True) if path is None]
-    if len(missing) == len(rows):
-        complete = [
-            folder
-            for folder in subfolders(base)
-            if all(_on_this_machine(base / folder, row.path) for row in rows)
-        ]
-        if len(complete) == 1:
-            remarks.append(f"the paths of {file.name} start from {complete[0]}/")
-            found = [_on_this_machine(base, f"{complete[0]}/{row.path}") for row in rows]
-            missing = []
-    if missing:
-        first = missing[0]
-        named_rows = _rows([(row, repr(row.path)) for row in missing])
-        raise FileNotFoundError(
-            f"Expected the images of {file} in {base}, but {len(missing)} of {len(rows)} are not "
-            f"there: {named_rows}.{_suffix_hint(base, first) or _place_hint(base, first)}"
-        )
-    return [Path(os.path.normpath(path)).as_posix() for path in found if path is not None]
-
-
-def _on_this_machine(base: Path, path: str) -> str | None:
-    written = [path, path.replace("\\", "/")]
-    return next((path for path in written if path and (base / path).is_file()), None)
-
-
-def _place_hint(base: Path, row: Row) -> str:
-    """What to say where a path starts from a folder in that of the images."""
-    for folder in subfolders(base):
-        if (base / folder / row.path).is_file():
-            return f" {row.path!r} is in {folder}/: paths start from --data, as {base / folder}."
-        if hint := _suffix_hint(base / folder, row):
-            return hint
-    return ""
-
-
-def _suffix_hint(base: Path, row: Row) -> str:
-    """What to say where a path lacks its suffix."""
-    place = base / row.path
-    if row.path and not place.suffix and place.parent.is_dir():
-        names = (path.name for path in place.parent.iterdir())
-        beside = sorted(name for name in names if name.startswith(f"{place.name}."))
-        if beside:
-            return f" There is {beside[0]!r}: write the suffix in the table."
-    return "" if row.path else " A path is missing."
-
-
-def _check_once(file: Path, rows: list[Row], paths: list[str]) -> None:
-    by_path: dict[str, list[Row]] = {}
-    for row, path in zip(rows, paths, strict=True):
-        by_path.setdefault(path, []).append(row)
-    twice = {path: same for path, same in by_path.items() if len(same) > 1}
-    if not twice:
-        return
-    conflicting = {
-        path: same for path, same in twice.items() if len({row.label for row in same}) > 1
-    }
-    path, same = next(iter((conflicting or twice).items()))
-    lines = " and ".join(str(row.line) for row in same[:_MOST_ROWS])
-    labels = ", ".join(repr(label) for label in sorted({row.label for row in same}))
-    what = f"labels {labels}" if conflicting else "the same label"
-    raise ValueError(
-        f"Expected each image once in {file}, got {path!r} in lines {lines} with {what}; "
-        f"{len(twice)} images are there more than once."
-    )
-
-
-def _check_complete(file: Path, rows: list[Row]) -> None:
-    without = [row for row in rows if not row.label]
-    if without:
-        raise ValueError(
-            f"Expected a label in each row of {file}, got none for "
-            f"{_rows([(row, repr(row.path)) for row in without])}."
-        )
-
-
-def _rows(rows: list[tuple[Row, str]]) -> str:
-    shown = ", ".join(f"{what} (line {row.line})" for row, what in rows[:_MOST_ROWS])
-    return shown if len(rows) <= _MOST_ROWS else f"{shown} and {len(rows) - _MOST_ROWS} more"
-
-
-def _split(file: Path, row: Row) -> str:
-    if row.split is None:
-        return "train"
-    split = SPLIT_WORDS.get(row.split.casefold()) or {"dev": "validation"}.get(row.split.casefold())
-    if split is None:
-        raise ValueError(
-            f"Expected a split of train, val or test in line {row.line} of {file}, got "
-            f"{row.split!r}."
-        )
-    return split
 
 
 def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) -> list[str]:
@@ -182,11 +85,11 @@ def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) 
     return remarks
 
 
-def _unnamed(places: Places, file: Path, base: Path, paths: list[str]) -> Tally:
+def _unnamed(places: Places, file: Path, base: Path, where: Whereabouts) -> Tally:
     """Count the images of the folder that was named beside the table, but not in it."""
     tally = Tally()
     if places.root is not None:
-        known = set(paths)
+        known = set(where.paths) if where.root == base else set()
         for path in image_paths(base, ""):
             if path not in known:
                 tally.add(f"images that {file.name} does not name", path)
@@ -203,6 +106,6 @@ def option_of_a_table(folder: Path) -> str:
             for base in dict.fromkeys((place, folder)):
                 with contextlib.suppress(ValueError, OSError):
                     table = read_table(file, base)
-                    if not table.is_of_predictions and _paths(file, base, table.rows, []):
+                    if not table.is_of_predictions and find_rows(file, base, table.rows):
                         return f"--labels {file}" + ("" if base == place else f" --data {base}")
     return ""

@@ -88,21 +88,28 @@ def _check_one_of_each(place: Part, splits: dict[str, list[str]]) -> None:
         if len(names) > 1:
             raise ValueError(
                 f"Expected one folder of the {split} split in {place.folder}, got {named(names)}. "
-                f"Say which by --{split}-dir, beside --train-dir of the training images."
+                f"Move their images into one, or name the one that is meant, as: "
+                f"{_options(place, {'train': ['DIR'], **splits})}. If they are the classes: "
+                f"--train-dir {place.folder}"
             )
+
+
+def _options(place: Part, splits: dict[str, list[str]]) -> str:
+    return " ".join(
+        f"--{split}-dir {place.inner(splits[split][0]).folder}"
+        for split in ("train", "validation", "test")
+        if split in splits
+    )
 
 
 def _check_no_mixture(place: Part, splits: dict[str, list[str]], others: list[str]) -> None:
     mixed = [name for name in others if holds_images(place.inner(name).folder, deep=True)]
     if not mixed:
         return
-    options = " ".join(
-        f"--{split}-dir {place.inner(names[0]).folder}" for split, names in sorted(splits.items())
-    )
     raise ValueError(
         f"Expected the splits or the classes in {place.folder}, got both: "
         f"{named([names[0] for names in splits.values()])} beside {named(mixed)}. If the first are "
-        f"the splits, name them: {options}. If all of them are classes: "
+        f"the splits, name them: {_options(place, splits)}. If all of them are classes: "
         f"--train-dir {place.folder}"
     )
 

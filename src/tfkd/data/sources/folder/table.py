@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkd._checks import no_such
+from tfkd._checks import NotThereError, no_such
 from tfkd.data.image_files import subfolders
 
 # The first that is there is taken. Names are compared in small letters, `_` for spaces and hyphens.
@@ -92,6 +92,11 @@ def read_table(file: Path, base: Path) -> Table:
             raise ValueError(
                 f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}."
             )
+        if any(cells[len(head) :]):
+            raise ValueError(
+                f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}. What "
+                "has commas or the like in it has to be in quotes."
+            )
         rows.append(Row(line, cells[path], cells[label], None if split is None else cells[split]))
     if not rows:
         raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
@@ -101,9 +106,7 @@ def read_table(file: Path, base: Path) -> Table:
 def _cells(file: Path) -> list[tuple[int, list[str]]]:
     if not file.is_file():
         hint = " It is a folder." if file.is_dir() else no_such(file)
-        raise FileNotFoundError(
-            f"Expected a table of paths and labels as `labels`, got {file}.{hint}"
-        )
+        raise NotThereError(f"Expected a table of paths and labels as `labels`, got {file}.{hint}")
     if file.stat().st_size > MOST_BYTES:
         raise ValueError(f"Expected a table of at most {MOST_BYTES} bytes at {file}.")
     try:
