@@ -30,7 +30,9 @@ def find_by_class(places: Places) -> Found:
         ValueError: for what may be several things, a class without images, or one that the
             training images lack.
     """
-    tally, remarks = Tally(), []
+    tally = Tally()
+    remarks: list[str] = []
+    test_remarks: list[str] = []
     said = {
         split: Part(_folder(getattr(places, option), option))
         for split, option in _OPTIONS.items()
@@ -56,16 +58,16 @@ def find_by_class(places: Places) -> Found:
     classes = _classes(train)
     samples = {"train": _samples(train, classes, tally)}
     _check_no_class_is_empty(train, classes, samples["train"])
-    for split in ("validation", "test"):
+    for split, noted in (("validation", remarks), ("test", test_remarks)):
         if split in said:
-            samples[split] = _held_out(parts[split], classes, tally, remarks)
+            samples[split] = _held_out(parts[split], classes, tally, noted)
         elif split in parts:
             part = folder_of_classes(parts[split])
             if _is_without_labels(part, classes):
                 _leave_out(part, split, tally)
             else:
-                samples[split] = _held_out(part, classes, tally, remarks)
-    return Found(tuple(classes), samples, tally, remarks)
+                samples[split] = _held_out(part, classes, tally, noted)
+    return Found(tuple(classes), samples, tally, remarks, test_remarks)
 
 
 def _folder(place: str, option: str) -> Path:

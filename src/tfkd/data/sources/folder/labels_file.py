@@ -52,11 +52,14 @@ def find_by_table(places: Places) -> Found:
         part = samples.setdefault(split, Samples(base, [], [], origin))
         part.paths.append(path)
         part.labels.append(number[row.label])
-    remarks = _check_classes(file, classes, samples)
+    lacking = _check_classes(file, classes, samples)
+    test_remarks = lacking.pop("test", [])
+    remarks = lacking.pop("validation", [])
     if table.columns:
         columns = ", ".join(repr(name) for name in table.columns)
         remarks.insert(0, f"of {file.name} the columns {columns} are read")
-    return Found(tuple(classes), samples, _unnamed(places, file, base, paths), remarks)
+    tally = _unnamed(places, file, base, paths)
+    return Found(tuple(classes), samples, tally, remarks, test_remarks)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -141,9 +144,11 @@ def _split(file: Path, row: Row) -> str:
     return split
 
 
-def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) -> list[str]:
+def _check_classes(
+    file: Path, classes: list[str], samples: dict[str, Samples]
+) -> dict[str, list[str]]:
     """Raise `ValueError` for classes that are not trained; return what other splits lack."""
-    remarks = []
+    remarks: dict[str, list[str]] = {}
     for split in ("train", "validation", "test"):
         if split != "train" and split not in samples:
             continue
@@ -154,7 +159,7 @@ def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) 
                 f"Expected training images of each class in {file}, got none of {named(lacking)}."
             )
         if lacking:
-            remarks.append(f"{samples[split].origin}: no image of {named(lacking)}")
+            remarks[split] = [f"{samples[split].origin}: no image of {named(lacking)}"]
     return remarks
 
 
