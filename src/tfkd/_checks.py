@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
 LONGEST_NAME = 200
 """Bytes of a file's name; file systems allow 255, and the parts of a run's files add to it."""
+
+WORKERS_PER_CORE = 4
+LEAST_WORKERS = 16
+"""So many may be asked for on a machine of few cores."""
 
 
 def check_number(name: str, value: float) -> float:
@@ -51,6 +56,18 @@ def check_integer(name: str, value: int, *, minimum: int) -> int:
         raise TypeError(f"Expected `{name}` to be an int, got {type(value).__name__}.")
     if value < minimum:
         raise ValueError(f"Expected `{name}` of at least {minimum}, got {value}.")
+    return value
+
+
+def check_workers(value: int) -> int:
+    """Return a number of worker processes; `ValueError` for more than this machine can feed."""
+    cores = os.cpu_count() or 1
+    most = max(LEAST_WORKERS, WORKERS_PER_CORE * cores)
+    if check_integer("workers", value, minimum=0) > most:
+        raise ValueError(
+            f"Expected at most {most} `workers` on this machine of {cores} "
+            f"core{'' if cores == 1 else 's'}, got {value}: each is a process of its own."
+        )
     return value
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,7 @@ def test_a_table_for_a_spreadsheet(tmp_path, capsys, monkeypatch):
         (["--csv", "-", "--json"], "Expected --json or --csv, got both"),
         (["--top", "0"], "Expected --top of at least 1"),
         (["--workers", "-1"], "Expected --workers of at least 0"),
+        (["--workers", "99999"], "got 99999: each is a process of its own"),
     ):
         assert main(["predict", RUN, "none.png", *words]) == 2
         assert said in capsys.readouterr().err
@@ -214,6 +216,47 @@ def test_an_evaluation_as_json_and_csv(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == text
     assert main(["evaluate", RUN, "--csv", "weights.safetensors"]) == 2
     assert "--csv" in capsys.readouterr().err
+    assert main(["evaluate", RUN, "--csv", "-", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, "got both" in captured.err) == ("", True)
+    assert main(["evaluate", RUN, "--workers", "99999"]) == 2
+    assert "Expected at most" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["none/x", "file/x", "file", "link"])
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys, command, place):
+    (tmp_path / "none").symlink_to("nowhere")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "file").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    assert main([command, RUN, "--out", str(tmp_path / place)]) in (1, 2)
+    said = capsys.readouterr().err
+    assert said.startswith("tfkd: error: Expected --out to be a ")
+    assert str(tmp_path / place.partition("/")[0]) in said
+    assert "Errno" not in said and ".tmp" not in said
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_link_to_an_empty_folder_is_exported_into(tmp_path, capsys):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    assert main(["export", RUN, "--out", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "there" / "README.txt").is_file()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "report", "export"])
+def test_a_run_that_lacks_its_data_says_what_to_delete(tmp_path, capsys, command):
+    run = tmp_path / "run"
+    shutil.copytree(RUN, run)
+    (run / "data.json").unlink()
+    words = {"predict": ["a.png"], "export": ["--out", str(tmp_path / "out")]}
+    assert main([command, str(run), *words.get(command, [])]) == 1
+    assert capsys.readouterr().err == (
+        f"tfkd: error: Expected {run / 'data.json'}, which every run has, found no such file. "
+        f"Restore it, or delete the directory {run} to train this run anew.\n"
+    )
 
 
 def test_a_class_that_has_no_image_but_answers_has_a_row():

@@ -125,6 +125,8 @@ def test_pixels_in_memory_are_seen_to_the_last_bit() -> None:
         ({"mean": (float("nan"),)}, "`mean` of pixels"),
         ({"std": (1e-320,)}, "`std` above 0"),
         ({"std": (float("inf"),)}, "`std` of pixels"),
+        ({"classes": tuple("0123456780")}, "`classes` of different names, got '0' twice"),
+        ({"samples": {"train": 4, "validation": -1, "test": 2}}, r"`samples` .* -1 of validation"),
     ],
 )
 def test_what_no_data_can_be_is_refused(values: dict[str, Any], message: str) -> None:

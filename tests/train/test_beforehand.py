@@ -47,6 +47,14 @@ WRONG = {
         changed(data(image_size=20), student="timm/test_vit"),
         "a `student` that takes images of 1 × 20 × 20, but timm/test_vit does not",
     ),
+    "options that the network does not take": (
+        changed(
+            data(image_size=32), student="timm/test_efficientnet", model_option={"drop_rate": 5}
+        ),
+        r"a `student` that takes images of 1 × 32 × 32, but timm/test_efficientnet with "
+        r"`model_option` drop_rate=5 does not: [^.]*\. Try other `model_option`, another "
+        r"`image_size`, or another network\.$",
+    ),
     "images that the network cannot be built for": (
         changed(data(image_size=8), student="timm/xcit_nano_12_p16_224"),
         "`image_size` that timm/xcit_nano_12_p16_224 can be built for, got 8",
@@ -142,6 +150,12 @@ def test_nothing_is_written_among_the_images(inside, overwrite, tmp_path, tree):
 def test_snapshots_behind_the_end_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`save_epochs` between 1 and 2, got 3"):
         train_run(tmp_path / "run", PLAIN, Circumstances(save_epochs=(3,)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_workers_than_a_machine_can_feed_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"at most [0-9]+ `workers` on this machine .* got 99999"):
+        train_run(tmp_path / "run", PLAIN, Circumstances(workers=99999))
     assert not (tmp_path / "run").exists()
 
 

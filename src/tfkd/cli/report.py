@@ -40,12 +40,13 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
 def _report_studies(directory: Path, out: Path | None, data: str | None) -> int:
     from tfkd.report.study_data import read_study
     from tfkd.report.write import write_report
+    from tfkd.runs.files import make_folder
     from tfkd.study.directory import read_studies
     from tfkd.study.records import write_records
 
     studies = read_studies(directory)
     out = out or directory
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     damaged = False
     for study in studies:
         found = read_study(study, directory)

@@ -75,11 +75,14 @@ def train(
         )
     if progress is None:
         return
+    from tfkd._counted import number_of
     from tfkd.report.terminal.lines import EXPLAINED, print_metrics, test_support
 
     support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
-    print_metrics(result.test, title=f"test split, {result.samples.test} images", support=support)
+    print_metrics(
+        result.test, title=f"test split, {number_of(result.samples.test, 'image')}", support=support
+    )
     print(f"Weights, settings and metrics are in {out}.")
     print(f"{EXPLAINED} {out}")
 
@@ -113,6 +116,8 @@ def evaluate(
         workers: processes that decode image files; 0: this one.
     """
     check_csv(csv)
+    if json and str(csv) == "-":
+        raise ValueError("Expected `json` or `csv` on standard output, got both.")
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
     from tfkd.report.terminal.lines import EXPLAINED
     from tfkd.report.terminal.printable import printable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -57,6 +58,9 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
             raise ValueError(f"Expected at least 2 `classes`, got {len(self.classes)}.")
+        twice = next((name for name, count in Counter(self.classes).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"Expected `classes` of different names, got {twice!a} twice.")
         for name in self.classes:
             if not is_writable(name):
                 raise ValueError(f"Expected `classes` without control characters, got {name!a}.")
@@ -74,6 +78,9 @@ class DataIdentity(Struct, frozen=True, kw_only=True):
                 raise ValueError(
                     f"Expected `{name}` of {', '.join(SPLITS)}, got {list(getattr(self, name))}."
                 )
+        for split, count in self.samples.items():
+            if count < 0:
+                raise ValueError(f"Expected `samples` of at least 0, got {count} of {split}.")
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != self.channels:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import torch
 
+from tfkd._counted import number_of
 from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, Images, MemoryImages
@@ -141,6 +142,9 @@ def split_source(
     if crop_fraction is None and isinstance(source.train, ImageFiles):
         crop_fraction = usual_crop_fraction(source.image_size)
     origins = _origins(source, settings, seed)
+    own_remarks = source.remarks
+    if settings.folds is not None and source.fold_remarks is not None:
+        own_remarks = source.fold_remarks
     return ImageData(
         name=Places.of(root).name if settings.name == FOLDER else settings.name,
         classes=source.classes,
@@ -161,7 +165,7 @@ def split_source(
         interpolation=settings.interpolation or "bilinear",
         origins=origins,
         left_out=source.left_out,
-        remarks=(*source.remarks, *_remarks(source, settings, train, validation)),
+        remarks=(*own_remarks, *_remarks(source, settings, train, validation)),
     )
 
 
@@ -204,12 +208,16 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
     remarks = []
     if settings.folds is not None and source.whole is None:
         origin = source.origins.get("test", "the official test images")
-        remarks.append(f"{origin}: {len(source.test)} images are left alone, as folds are tested")
+        are = "is" if len(source.test) == 1 else "are"
+        remarks.append(
+            f"{origin}: {number_of(len(source.test), 'image')} {are} left alone, as folds are "
+            "tested"
+        )
     if source.validation is None and len(validation) > 0:
         counts = Counter(train.labels.tolist())
         validated = set(validation.labels.tolist())
         lacking = [
-            f"{source.classes[label]} ({count})"
+            f"{_shown(source.classes[label])} ({count})"
             for label, count in sorted(counts.items())
             if label not in validated
         ]
@@ -219,6 +227,10 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
                 f"{_named(lacking, quoted=False)}"
             )
     return remarks
+
+
+def _shown(name: str) -> str:
+    return repr(name) if name.isspace() else name
 
 
 def _named(names: list[str], *, quoted: bool = True) -> str:

@@ -187,7 +187,8 @@ def _called(
                 f"not take.{did_you_mean(unknown[1], known)}"
             ) from error
         raise ValueError(
-            f"Expected options of {name} in `model_option`, got {said}: {error}"
+            f"Expected options of {name} in `model_option`, got {said}: "
+            f"{str(error).strip().rstrip('.')}."
         ) from error
 
 

@@ -36,7 +36,7 @@ def write_report(
     """
     labels = labels_out_of_fold(study, root, data_root=data_root)
     page = make_page(read_study(study, root) if data is None else data, labels=labels)
-    out.mkdir(parents=True, exist_ok=True)
+    files.make_folder(out)
     remove_leftovers(study, out)
     contents = {
         out / f"{study.name}.html": to_html(page),

@@ -323,7 +323,13 @@ class RunDirectory:
         return self._parsed(lambda: files.parse_json(content, file, kind))
 
     def _content(self, file: Path) -> bytes:
-        return self._parsed(lambda: read_verified(self.path, file))
+        try:
+            return self._parsed(lambda: read_verified(self.path, file))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"Expected {file}, which every run has, found no such file. "
+                f"{what_to_delete(self.path)}"
+            ) from error
 
     def _parsed(self, read: Callable[[], T]) -> T:
         try:

@@ -83,6 +83,30 @@ def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
             file.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, `out` of a command, that may be there; with those that it lies in.
+
+    Raises:
+        OSError: in a sentence that names it, if it can be no folder or not be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise no_folder(folder, error) from error
+
+
+def no_folder(folder: Path, error: OSError) -> OSError:
+    """Return why a folder cannot be made or written into, in a sentence."""
+    reason = error.strerror or str(error)
+    if folder.is_symlink() and not folder.exists():
+        reason = "it is a link to a place that is not there"
+    elif folder.exists() and not folder.is_dir():
+        reason = "it is a file"
+    return OSError(
+        error.errno, f"Expected `out` to be a folder that can be written to, got {folder}: {reason}"
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all; what is no text in the name of a file is spelt out."""
     write_bytes(path, text.encode(errors="backslashreplace"))

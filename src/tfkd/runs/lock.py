@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfkd.runs import files
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -37,7 +39,7 @@ def lock_run(path: Path) -> Iterator[None]:
         OSError: if the file system has no locks.
     """
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path)
     file = path / LOCK_FILE
     try:
         lock = _acquire_run(path, file)

@@ -61,7 +61,7 @@ def _check_within(root: Path, place: Path) -> None:
 
 def write_study(study: Study, root: Path) -> None:
     """Write the plan of a study into its directory, which is made where it is missing."""
-    root.mkdir(parents=True, exist_ok=True)
+    files.make_folder(root)
     remove_leftovers(study, root)
     files.write_json(root / f"{study.name}{SUFFIX}", study)
 

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from pathlib import Path
 
+from tfkd._checks import check_workers
 from tfkd.data import identify, load_data
 from tfkd.runs import Circumstances, Result, RunDirectory, RunSettings
 from tfkd.runs.lock import RunBusyError, lock_run
@@ -59,6 +60,7 @@ def train_run(
     run = RunDirectory(path)
     circumstances = circumstances or Circumstances()
     circumstances.check_epochs(settings.recipe.epochs)
+    check_workers(circumstances.workers)
     check_apart(run, settings)
     check_apart_from_images(run.path, settings.recipe.data, circumstances)
 

@@ -119,7 +119,7 @@ def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | Non
         image_size=data.image_size,
         pretrained=recipe.pretrained,
     )
-    _check_images(network, recipe.student, data)
+    _check_images(network, recipe, data)
     if recipe.weights is None:
         return network, None
     file = weights_file(recipe.weights)
@@ -134,8 +134,9 @@ def _check_average(recipe: Recipe, *, sharded: bool) -> None:
         )
 
 
-def _check_images(network: nn.Module, name: str, data: ImageData) -> None:
+def _check_images(network: nn.Module, recipe: Recipe, data: ImageData) -> None:
     """Check, with an empty image, that a network takes images of these data."""
+    name, options = recipe.student, recipe.model_option
     check_image_size(name, data.image_size)
     size = (1, data.channels, data.image_size, data.image_size)
     was_training = network.training
@@ -144,9 +145,12 @@ def _check_images(network: nn.Module, name: str, data: ImageData) -> None:
         with torch.no_grad():
             logits = network(torch.zeros(size))
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        said = " ".join(f"{option}={value}" for option, value in options.items())
         raise ValueError(
             f"Expected a `student` that takes images of {' × '.join(map(str, size[1:]))}, but "
-            f"{name} does not: {error} Try another `image_size`, or another network."
+            f"{name}{f' with `model_option` {said}' if said else ''} does not: "
+            f"{str(error).strip().rstrip('.')}. Try "
+            f"{'other `model_option`, ' if said else ''}another `image_size`, or another network."
         ) from error
     network.train(was_training)
     if logits.shape != (1, data.num_classes):

@@ -152,6 +152,7 @@ def test_normalisation_is_that_of_torchvision(data: ImageData) -> None:
         ({"rank": 2, "world_size": 2}, "`rank` below the `world_size` of 2, got 2"),
         ({"seed": -1}, "`seed`"),
         ({"workers": -1}, "`workers`"),
+        ({"workers": 99999}, "at most [0-9]+ `workers` .* got 99999"),
         ({"world_size": 0}, "`world_size`"),
     ],
 )

@@ -332,7 +332,7 @@ def test_the_same_image_in_two_splits_or_classes_is_said(make: Callable[..., Pat
     remarks = _load(root).remarks
     assert len(remarks) == 4
     assert remarks[0].startswith("2 of 10 test images are training images too")
-    assert remarks[1].startswith("1 of 8 validation images are training images too")
+    assert remarks[1].startswith("1 of 8 validation images is a training image too")
     assert remarks[2].startswith("images in more than one class, byte for byte: 1, as")
     assert remarks[3] == "copies among the training images, byte for byte: 1"
 
@@ -394,3 +394,30 @@ def test_two_folders_of_a_split_are_a_question_with_its_answers(
         "cat",
         "dog",
     )
+
+
+def test_where_folds_are_tested_nothing_is_said_of_a_split_that_is_left_alone(
+    make: Callable[..., Path],
+) -> None:
+    root = make({"train/cat": 9, "train/dog": 12, "test/cat": 2})
+    shutil.copy(root / "train" / "cat" / "0.png", root / "test" / "cat" / "0.png")
+    official = _load(root).remarks
+    assert "test/ has no image of 'dog'" in official
+    assert any("1 of 2 test images is a training image too" in remark for remark in official)
+    folds = DataSettings("folder", folds=3, validation_fraction=0.0)
+    assert _load(root, settings=folds).remarks == (
+        "test/: 2 images are left alone, as folds are tested",
+    )
+    shutil.rmtree(root / "test" / "cat")
+    shutil.copytree(root / "train", root / "flat")
+    flat = root / "flat"
+    for path in flat.rglob("*.png"):  # whichever is taken out for testing, a copy is not
+        shutil.copy(path, path.with_name(f"copy of {path.name}"))
+    assert _load(flat, settings=folds).remarks == (
+        "copies among the training images, byte for byte: 21",
+    )
+
+
+def test_the_share_that_is_taken_out_for_testing_is_the_true_one(make: Callable[..., Path]) -> None:
+    data = _load(make({"cat": 3, "dog": 3}))
+    assert (len(data.test), data.origins["test"]) == (2, "2 of the 6 images of pets/, by path")

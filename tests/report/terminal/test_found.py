@@ -47,6 +47,22 @@ def rows(lines):
     return {**dict(found), "note": notes}
 
 
+def test_blank_names_are_seen_and_one_is_not_several(tmp_path):
+    for number, name in enumerate((" ", "  ")):
+        (tmp_path / name).mkdir()
+        for place in range(2):
+            image = Image.new("RGB", (4, 4), (number, place, 0))
+            image.save(tmp_path / name / f"{place}.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "loose.png")
+    recipe = Recipe(data=DataSettings("folder", image_size=16), epochs=1)
+    data = load_data(recipe.data, root=str(tmp_path))
+    settings = RunSettings(recipe, MethodSettings("cross_entropy"))
+    lines = found_for_run(Beginning(data, settings, Circumstances(), 13_587))
+    told = rows(lines)
+    assert told["classes"] == "' ', '  '"
+    assert told["left out"].startswith("1 file: 1 image outside of the folders")
+
+
 def test_a_folder_is_told_before_a_run(pets):
     recipe = Recipe(
         data=DataSettings("folder", image_size=16, validation_fraction=0.2),

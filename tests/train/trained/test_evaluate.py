@@ -125,7 +125,7 @@ def test_a_table_of_paths_and_labels(photographs, tmp_path, chance, write_images
     table.write_text("path,label,split\nimages/cat/0.png,cat,train\nimages/dog/2.png,dog,Test\n")
     found = evaluate_run(photographs.run, on=table)
     assert [score.support for score in found.classes] == [0, 0, 0, 1, 0, 0, 0]
-    assert found.measured == f"{table}, 1 images of 1 of the 7 classes"
+    assert found.measured == f"{table}, 1 image of 1 of the 7 classes"
     table.write_text("path,label\nimages/cat/7.png,cat\n")
     with pytest.raises(FileNotFoundError, match=r"7\.png' \(line 2\)"):
         evaluate_run(photographs.run, on=table)

@@ -50,6 +50,7 @@ class FileLoader(Loader):
         self._labels = split.labels
         self._indices = split.indices
         self._keys = _Keys(plan)
+        workers = min(workers, len(plan))  # each decodes whole batches
         self._loader: DataLoader[Tensor] = DataLoader(
             _Decoded(split.official, augmentation, seen_as(data), seed=plan.seed),
             batch_sampler=self._keys,

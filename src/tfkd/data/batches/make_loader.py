@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tfkd._checks import check_integer
+from tfkd._checks import check_integer, check_workers
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.file_loader import FileLoader
 from tfkd.data.batches.loader import EpochPlan, Loader, Normalise
@@ -46,7 +46,8 @@ def make_loader(
         world_size: number of processes. Each takes a contiguous share of every global batch; the
             shares differ by at most one sample and may be empty.
         device: where the batches are wanted. Images in memory are copied there once.
-        workers: processes that decode image files; 0: this one. Not used for images in memory.
+        workers: processes that decode image files, no more than there are batches; 0: this one.
+            Not used for images in memory.
         channels_last: whether the images are laid out with the channels last in memory.
         augment: whether to augment; None: as `train` says. With `train` False and this True every
             sample comes once, in order, as training shows it.
@@ -65,7 +66,7 @@ def make_loader(
     """
     check_integer("batch_size", batch_size, minimum=1)
     check_integer("seed", seed, minimum=0)
-    check_integer("workers", workers, minimum=0)
+    check_workers(workers)
     check_integer("world_size", world_size, minimum=1)
     check_integer("rank", rank, minimum=0)
     if rank >= world_size:

@@ -95,7 +95,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
                 yield image
     # A damaged image can raise nearly anything.
     except Exception as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error).rstrip(". ") or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = _why_unidentified(head)
         raise ValueError(

@@ -31,6 +31,7 @@ class Source:
         origins: in words, where each split comes from.
         left_out: files that are no part of it.
         remarks: what else a person should know before training on it.
+        fold_remarks: the same where folds are tested, and the test split is not; None: the same.
     """
 
     classes: tuple[str, ...]
@@ -45,6 +46,7 @@ class Source:
     origins: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()
+    fold_remarks: tuple[str, ...] | None = None
 
 
 def locate(

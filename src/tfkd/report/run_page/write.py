@@ -39,7 +39,7 @@ def write_run_report(
     run = RunDirectory(path)
     page = make_run_page(read_run(run, data_root=data_root, seconds=seconds))
     folder = run.path if out is None else out
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     files.remove_leftovers(folder, re.compile("|".join(map(re.escape, NAMES))))
     contents = (to_html(page, "run_page.jinja"), to_markdown(page, "run_page.jinja"))
     written = [folder / name for name in NAMES]

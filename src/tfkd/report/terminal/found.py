@@ -16,6 +16,7 @@ from tfkd.models import model_names
 from tfkd.references import is_reference
 from tfkd.report.facts import beside_the_usual
 from tfkd.report.number_text import duration, number_of
+from tfkd.report.terminal.printable import shown_name
 from tfkd.report.terminal.rows import NAMES, WIDTH, laid_out, listed
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.runs.settings import variant
@@ -57,14 +58,14 @@ def data_rows(data: ImageData) -> Iterator[Row]:
     counts = _counts(data)
     by_count = sorted(range(data.num_classes), key=lambda label: counts[label])
     few, many = by_count[0], by_count[-1]
-    sizes = f"{counts[few]:,} images each"
+    classes = [shown_name(name) for name in data.classes]
+    sizes = f"{number_of(counts[few], 'image')} each"
     if counts[few] != counts[many]:
         sizes = (
-            f"from {counts[few]:,} ({data.classes[few]}) to {counts[many]:,} "
-            f"({data.classes[many]}) images"
+            f"from {counts[few]:,} ({classes[few]}) to {counts[many]:,} ({classes[many]}) images"
         )
     yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
-    yield "classes", listed(data.classes, LEFT)
+    yield "classes", listed(classes, LEFT)
     for name in SPLITS:
         images = number_of(len(getattr(data, name)), "image")
         yield name, f"{images}: {data.origins[name]}" if name in data.origins else images
@@ -87,7 +88,10 @@ def _counts(data: ImageData) -> list[int]:
 
 def _left_out(part: LeftOut) -> str:
     examples = f" ({', '.join(part.examples[:2])})" if part.examples else ""
-    return f"{part.count:,} {part.reason}{examples}"
+    what, _, more = part.reason.partition(" ")
+    if part.count == 1 and what in ("images", "files", "folders"):
+        what = what[:-1]
+    return f"{part.count:,} {what} {more}{examples}".rstrip()
 
 
 def _shown(data: ImageData) -> str:

@@ -16,3 +16,13 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a class as people see it: of spaces alone, it is quoted.
+
+    Example:
+        >>> print(shown_name("cat"), shown_name("  "))
+        cat '  '
+    """
+    return repr(name) if name.isspace() else printable(name)

@@ -9,6 +9,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from tfkd._checks import check_workers
+from tfkd._counted import number_of
 from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
 from tfkd.data.images import ImageFiles
@@ -61,6 +63,7 @@ def evaluate_run(
         >>> found.samples, found.classes[3].name, found.classes[3].support
         (596, '3', 61)
     """
+    check_workers(workers)
     if on is not None:
         if split != "test" or data_root is not None or other_data:
             raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
@@ -83,12 +86,9 @@ def evaluate_run(
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     loader = measuring_loader(data, samples, accelerator, workers=workers)
     logits, labels = predict_split(model, loader, accelerator)
-    return evaluation_of(
-        logits,
-        labels,
-        data.classes,
-        measured=f"{split} split of {_called(data, places, split)}, {len(labels)} images",
-    )
+    images = number_of(len(labels), "image")
+    measured = f"{split} split of {_called(data, places, split)}, {images}"
+    return evaluation_of(logits, labels, data.classes, measured=measured)
 
 
 def _way_out(ours: DataIdentity, theirs: DataIdentity) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tfkd._checks import NotThereError, did_you_mean, no_such
+from tfkd._counted import number_of
 from tfkd.data.image_files import LeftOut, Tally, list_images, subfolders
 from tfkd.data.sources.folder.named_images import read_named_images, split_of_row
 from tfkd.data.sources.folder.split_names import split_of
@@ -80,7 +81,8 @@ def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
     return Labelled(
         tuple(file for file, _ in named),
         torch.tensor(labels, dtype=torch.int64),
-        f"{place}, {len(named)} images of {len(set(labels))} of the {len(classes)} classes",
+        f"{place}, {number_of(len(named), 'image')} of {len(set(labels))} of the "
+        f"{len(classes)} classes",
         left_out,
     )
 

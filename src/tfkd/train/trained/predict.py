@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tfkd._checks import check_integer
+from tfkd._checks import check_integer, check_workers
 from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.prediction import Prediction, predictions
 from tfkd.train.trained.reading import ReadBatch, read_batches
@@ -29,17 +29,18 @@ def predict_files(
             One that cannot be read is answered with its error.
         top: how many classes to give for each, at least 1; all, if there are fewer.
         epoch: the snapshot kept after this epoch; None: the final weights.
-        workers: processes that decode the images; 0: this one.
+        workers: processes that decode the images, no more than there are batches of 64; 0: this
+            one.
 
     Returns:
         One prediction for each file, in their order.
 
     Raises:
-        ValueError: if `top` is below 1.
+        ValueError: if `top` is below 1, or there are more `workers` than this machine can feed.
         FileNotFoundError: if the run has no such weights.
     """
     check_integer("top", top, minimum=1)
-    check_integer("workers", workers, minimum=0)
+    check_workers(workers)
     trained = load(run, epoch).to(best_device())
     trained.network.to(memory_format=torch.channels_last)
 

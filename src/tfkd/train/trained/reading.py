@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +39,16 @@ def read_batches(
         files: any number; asked for as they are needed.
         identity: of the data that the images are shown like.
         batch_size: files of a batch; the last may be smaller.
-        workers: processes that decode them; 0: this one.
+        workers: processes that decode them, no more than there are batches; 0: this one.
     """
+    batches: Iterable[list[Path]] = _Batches(files, batch_size)
+    if workers:  # as many batches are asked for at once anyway
+        rest = iter(batches)
+        first = list(islice(rest, workers))
+        workers, batches = len(first), chain(first, rest)
     loader: DataLoader[tuple[Path, Tensor | str]] = DataLoader(
         _Files(identity),
-        batch_sampler=_Batches(files, batch_size),
+        batch_sampler=batches,
         collate_fn=_together,
         num_workers=workers,
         generator=torch.Generator(),  # or it would draw from the global one, for nothing

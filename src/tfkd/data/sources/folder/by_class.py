@@ -32,6 +32,7 @@ def find_by_class(places: Places) -> Found:
     """
     tally = Tally()
     remarks: list[str] = []
+    test_remarks: list[str] = []
     said = {
         split: Part(_folder(getattr(places, option), option))
         for split, option in _OPTIONS.items()
@@ -56,17 +57,17 @@ def find_by_class(places: Places) -> Found:
     classes = _classes(train)
     samples = {"train": _samples(train, classes, tally)}
     _check_no_class_is_empty(train, classes, samples["train"])
-    for split in ("validation", "test"):
+    for split, noted in (("validation", remarks), ("test", test_remarks)):
         if split in said:
             part = unwrapped(parts[split], into_splits=True, classes=classes)
-            samples[split] = _held_out(part, classes, tally, remarks)
+            samples[split] = _held_out(part, classes, tally, noted)
         elif split in parts:
             part = folder_of_classes(parts[split], classes)
             if _is_without_labels(part, classes):
                 _leave_out(part, split, tally)
             else:
-                samples[split] = _held_out(part, classes, tally, remarks)
-    return Found(tuple(classes), samples, tally, remarks)
+                samples[split] = _held_out(part, classes, tally, noted)
+    return Found(tuple(classes), samples, tally, remarks, test_remarks)
 
 
 def _parts(root: Path, tally: Tally, remarks: list[str], *, beside: bool) -> dict[str, Part]:

@@ -43,7 +43,10 @@ def carve_test(found: Found) -> tuple[Samples, Samples]:
         for places in by_class.values()
         for place in places[: max(1, round(len(places) / PARTS))]
     }
-    return train.chosen(chosen, f"a fifth of {train.origin}, by path")
+    share = f"{len(chosen)} of the {len(train.paths)} images"
+    if len(chosen) == round(len(train.paths) / PARTS):
+        share = "a fifth"
+    return train.chosen(chosen, f"{share} of {train.origin}, by path")
 
 
 def _digest(path: str, start: str) -> bytes:

@@ -6,27 +6,56 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tfkd._counted import number_of
 from tfkd.data.file_contents import READERS, content_digests
 from tfkd.data.sources.folder.found import Samples
 
 _Place = tuple[str, Path, int]  # split, file, label
+Groups = list[list[_Place]]
 
 
-def remarks_on_duplicates(samples: Mapping[str, Samples]) -> list[str]:
-    """Return what a person should know of images that are there more than once.
+def find_duplicates(samples: Mapping[str, Samples]) -> Groups:
+    """Return the images that are there more than once, those of the same content together.
 
     Only files of the same size are read.
 
     Args:
         samples: by split.
     """
-    groups = _same_content(
+    return _same_content(
         [
             (split, part.root / path, label)
             for split, part in samples.items()
             for path, label in zip(part.paths, part.labels, strict=True)
         ]
     )
+
+
+def where_folds_are_tested(groups: Groups, *, given: bool) -> Groups:
+    """Return what is left of them where the test split is none.
+
+    Args:
+        groups: of `find_duplicates`.
+        given: whether its images are left alone; otherwise they are training images again.
+    """
+    left = [
+        [
+            ("train" if split == "test" else split, file, label)
+            for split, file, label in group
+            if not given or split != "test"
+        ]
+        for group in groups
+    ]
+    return [group for group in left if len(group) > 1]
+
+
+def remarks_on_duplicates(groups: Groups, samples: Mapping[str, Samples]) -> list[str]:
+    """Return what a person should know of images that are there more than once.
+
+    Args:
+        groups: of `find_duplicates`.
+        samples: by split.
+    """
     remarks = []
     for held_out in ("test", "validation"):
         shared = [
@@ -34,10 +63,12 @@ def remarks_on_duplicates(samples: Mapping[str, Samples]) -> list[str]:
         ]
         if shared:
             count = sum(split == held_out for group in shared for split, _, _ in group)
+            are = "is a training image" if count == 1 else "are training images"
+            of_them = number_of(len(samples[held_out].paths), f"{held_out} image")
             remarks.append(
-                f"{count} of {len(samples[held_out].paths)} {held_out} images are training "
-                "images too, byte for byte, as "
-                f"{_pair(shared[0], held_out, 'train')}: what is measured on them is memory"
+                f"{count} of {of_them} {are} too, byte for byte, as "
+                f"{_pair(shared[0], held_out, 'train')}: what is measured on "
+                f"{'it' if count == 1 else 'them'} is memory"
             )
     torn = [group for group in groups if len({label for _, _, label in group}) > 1]
     if torn:
@@ -70,7 +101,7 @@ def number_in_both(files: Sequence[Path], others: Sequence[Path]) -> int:
     )
 
 
-def _same_content(places: list[_Place]) -> list[list[_Place]]:
+def _same_content(places: list[_Place]) -> Groups:
     with ThreadPoolExecutor(READERS) as pool:
         sizes = list(pool.map(lambda place: place[1].stat().st_size, places))
     suspects = [place for group in _grouped(places, sizes) for place in group]
@@ -78,7 +109,7 @@ def _same_content(places: list[_Place]) -> list[list[_Place]]:
     return _grouped(suspects, digests)
 
 
-def _grouped(places: list[_Place], keys: Iterable[object]) -> list[list[_Place]]:
+def _grouped(places: list[_Place], keys: Iterable[object]) -> Groups:
     """Those that share a key with others, together."""
     groups: dict[object, list[_Place]] = {}
     for place, key in zip(places, keys, strict=True):

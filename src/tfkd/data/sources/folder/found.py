@@ -63,12 +63,14 @@ class Found:
         samples: by split; at least of `train`.
         tally: of what is left out.
         remarks: what else a person should know.
+        test_remarks: the same of the test split.
     """
 
     classes: tuple[str, ...]
     samples: dict[str, Samples]
     tally: Tally
     remarks: list[str] = field(default_factory=list)
+    test_remarks: list[str] = field(default_factory=list)
 
 
 def check_class_names(classes: list[str], place: Path) -> None:

@@ -56,11 +56,14 @@ def find_by_table(places: Places) -> Found:
         )
         part.paths.append(path)
         part.labels.append(number[row.label])
-    remarks += _check_classes(file, classes, samples)
+    lacking = _check_classes(file, classes, samples)
+    test_remarks = lacking.pop("test", [])
+    remarks += lacking.pop("validation", [])
     if table.columns:
         columns = ", ".join(repr(name) for name in table.columns)
         remarks.insert(0, f"of {file.name} the columns {columns} are read")
-    return Found(tuple(classes), samples, _unnamed(places, file, base, where), remarks)
+    tally = _unnamed(places, file, base, where)
+    return Found(tuple(classes), samples, tally, remarks, test_remarks)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -68,9 +71,11 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if name.isdecimal() and len(name) < 19 else 1 << 63, name)
 
 
-def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) -> list[str]:
+def _check_classes(
+    file: Path, classes: list[str], samples: dict[str, Samples]
+) -> dict[str, list[str]]:
     """Raise `ValueError` for classes that are not trained; return what other splits lack."""
-    remarks = []
+    remarks: dict[str, list[str]] = {}
     for split in ("train", "validation", "test"):
         if split != "train" and split not in samples:
             continue
@@ -81,7 +86,7 @@ def _check_classes(file: Path, classes: list[str], samples: dict[str, Samples]) 
                 f"Expected training images of each class in {file}, got none of {named(lacking)}."
             )
         if lacking:
-            remarks.append(f"{samples[split].origin}: no image of {named(lacking)}")
+            remarks[split] = [f"{samples[split].origin}: no image of {named(lacking)}"]
     return remarks
 
 

@@ -6,7 +6,11 @@ from tfkd.data.image_files import check_images
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.by_class import find_by_class
 from tfkd.data.sources.folder.carving import carve_test
-from tfkd.data.sources.folder.duplicates import remarks_on_duplicates
+from tfkd.data.sources.folder.duplicates import (
+    find_duplicates,
+    remarks_on_duplicates,
+    where_folds_are_tested,
+)
 from tfkd.data.sources.folder.labels_file import find_by_table
 from tfkd.data.sources.imagenet import IMAGENET_AUGMENTATION, IMAGENET_MEAN, IMAGENET_STD
 from tfkd.data.sources.source import Source
@@ -42,6 +46,8 @@ def load_folder(places: Places) -> Source:
             root, [path for part in samples.values() if part.root == root for path in part.paths]
         )
     validation = samples.get("validation")
+    same = find_duplicates(samples)
+    same_in_folds = where_folds_are_tested(same, given=whole is None)
     return Source(
         classes=found.classes,
         train=samples["train"].images(),
@@ -54,5 +60,10 @@ def load_folder(places: Places) -> Source:
         whole=whole,
         origins={split: part.origin for split, part in samples.items()},
         left_out=found.tally.result(),
-        remarks=(*found.remarks, *remarks_on_duplicates(samples)),
+        remarks=(
+            *found.remarks,
+            *found.test_remarks,
+            *remarks_on_duplicates(same, samples),
+        ),
+        fold_remarks=(*found.remarks, *remarks_on_duplicates(same_in_folds, samples)),
     )

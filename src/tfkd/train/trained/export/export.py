@@ -76,15 +76,19 @@ def export_run(
     kind.check()
     _check_free(out)
     trained = load(run, epoch)
-    out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(".tmp", f".{out.name}.", out.absolute().parent))
+    place = out.resolve() if out.is_symlink() else out.absolute()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(".tmp", f".{place.name}.", place.parent))
+    except OSError as error:
+        raise files.no_folder(out, error) from error
     try:
         kind.write(trained, folder)
         difference, allowed = check(kind, trained, folder)
         _describe(RunDirectory(run), trained, kind, folder, epoch, difference, allowed)
         check_prepared(trained, folder)
         folder.chmod(0o755)
-        folder.replace(out)
+        folder.replace(place)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -124,7 +128,12 @@ def check(kind: Format, trained: TrainedNetwork, folder: Path) -> tuple[float, f
 
 
 def _check_free(out: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    if out.is_symlink() and not out.exists():
+        raise ValueError(
+            f"Expected `out` to be a new or empty folder, got {out}: it is a link to a place that "
+            "is not there."
+        )
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not out.is_dir() or any(out.iterdir()):
             out.stat()
             raise ValueError(f"Expected `out` to be a new or empty folder, got {out}.")
