@@ -451,7 +451,7 @@ def test_the_same_comparison_with_other_methods_adds_them(tmp_path, capsys):
     assert "Finished before, and compared as well: small_cnn label_smoothing." in planned
     assert main(more) == 0
     said = capsys.readouterr()
-    assert "1 runs to do" in said.err
+    assert "1 run to do" in said.err
     assert "Tf-KD_reg" in said.out
     assert "label" in said.out
     lines = (out / "compare.jsonl").read_text().splitlines()

@@ -118,7 +118,13 @@ def _importer(error: ModuleNotFoundError) -> str:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is None:
         return f"{error.strerror}."  # a sentence of this package, without its number
+    if isinstance(error, OSError) and error.strerror:  # the system's own
+        return f"Expected to read or write {_name(error.filename)}, but: {error.strerror}."
     return str(error)
+
+
+def _name(file: object) -> str:
+    return os.fsdecode(file) if isinstance(file, (str, bytes)) else str(file)
 
 
 def _printable(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,17 @@ def digits_run(tmp_path_factory):
     settings, _ = make_run({"data": "digits", "epochs": 1, "train_size": 200})
     train_run(path, settings)
     return path
+
+
+def test_no_more_processes_read_than_there_are_batches(digits_run, tmp_path):
+    file = tmp_path / "a.png"
+    Image.new("L", (8, 8), 90).save(file)
+    [alone] = predict_files(digits_run, [file])
+    before = set(multiprocessing.active_children())
+    answers = predict_files(digits_run, [file], workers=8)
+    first = next(answers)
+    assert len(set(multiprocessing.active_children()) - before) == 1
+    assert [first, *answers] == [alone]
 
 
 def test_files_get_the_probabilities_of_the_test_split(digits_run, tmp_path):

@@ -88,8 +88,8 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
             (
                 "validation",
                 f"accuracy {percent(validation.accuracy, 2)} of "
-                f"{run.result.samples.validation} images, NLL {without_plus(validation.nll, 3)}: "
-                "what choices between recipes are made by",
+                f"{number_of(run.result.samples.validation, 'image')}, NLL "
+                f"{without_plus(validation.nll, 3)}: what choices between recipes are made by",
             )
         )
     return Section("how-good", "How good is it?", answer, facts=tuple(facts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfkd.report.number_text import number_of
 from tfkd.report.pictures.answers import Answers
 from tfkd.report.pictures.gallery import Gallery
 from tfkd.report.pictures.suspects import how_many, suspects_gallery, where_they_are
@@ -31,7 +32,7 @@ def what_mistakes_look_like(run: RunOnPage, scores: ClassScores, thumbnails: Thu
     test = run.test
     assert test is not None
     wrong = int((~test.right).sum())
-    answer = f"Of {len(test)} test images it gets {wrong} wrong."
+    answer = f"Of {number_of(len(test), 'test image')} it gets {wrong} wrong."
     if wrong == 0:
         answer = f"There are none: it gets all {len(test)} test images right."
     return Section(

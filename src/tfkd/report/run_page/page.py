@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfkd.report.number_text import number_of
 from tfkd.report.pictures.thumbnails import Thumbnails
 from tfkd.report.run_page.confusion import how_good_on_each_class, what_is_confused
 from tfkd.report.run_page.curves import how_training_went
@@ -80,7 +81,7 @@ def _with_what_is_missing(section: Section, thumbnails: Thumbnails) -> Section:
     """The last section with pictures, which says how many of them are not there."""
     notes = []
     if thumbnails.unread:
-        notes.append(f"{thumbnails.unread} images could not be read for a picture.")
+        notes.append(f"{number_of(thumbnails.unread, 'image')} could not be read for a picture.")
     if thumbnails.over_budget:
         notes.append(
             f"{thumbnails.over_budget} pictures are left out: the page would grow too large."

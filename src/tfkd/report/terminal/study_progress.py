@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfkd.data.reading import told_of_reading
+from tfkd.report.number_text import number_of
 from tfkd.report.terminal.clock import Clock
 from tfkd.report.terminal.run_progress import SECONDS_BETWEEN_LINES, place
 
@@ -106,7 +107,7 @@ class StudyLines:
         """Say how much is left."""
         self._runs, self._total, self._done = runs, epochs, 0
         self._behind = Behind(epochs, self._cost)
-        self._print(f"{runs} runs to do, {epochs} epochs together")
+        self._print(f"{number_of(runs, 'run')} to do, {number_of(epochs, 'epoch')} together")
 
     def at(self, name: str, moment: Moment) -> None:
         """Say where it is, now and then."""
