@@ -28,6 +28,7 @@ from tfkd.cli.parser import UsageError, parse
 from tfkd.data import DataSettings, Places
 from tfkd.data.image_files import check_images, read_rgb
 from tfkd.data.image_files.reading import prepare_decoders
+from tfkd.data.places import cache_folder
 from tfkd.data.sources.folder import load_folder
 from tfkd.data.sources.imagenet import load_imagenet
 from tfkd.data.sources.tiny_imagenet import load_tiny_imagenet
@@ -362,6 +363,9 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def watch():
+    folder = cache_folder()
+    assert folder is not None
+    folder.mkdir(parents=True, exist_ok=True)  # or who first compares files makes it
     return Watch()
 
 
