@@ -109,9 +109,9 @@ def test_a_table_for_a_spreadsheet(tmp_path, capsys, monkeypatch):
         assert main(["predict", RUN, "none.png", *words]) == 2
         assert said in capsys.readouterr().err
     assert Path("b,c.png").read_bytes() == before
-    assert main(["predict", RUN, "b,c.png", "--csv", "none/x.csv"]) == 1
+    assert main(["predict", RUN, "b,c.png", "--csv", "none/x.csv"]) == 2
     assert capsys.readouterr().err == (
-        "tfkd: error: Expected to read or write none/x.csv, but: No such file or directory.\n"
+        "tfkd: error: Expected --csv in a folder that is there, got none/x.csv.\n"
     )
 
 

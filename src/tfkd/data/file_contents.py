@@ -86,7 +86,8 @@ def _memory() -> Iterator[sqlite3.Connection]:
     place = ":memory:"
     if folder is not None:
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
             place = str(folder / "contents.sqlite")
     try:
         memory = _connect(place)
