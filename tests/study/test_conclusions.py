@@ -93,6 +93,12 @@ def test_too_few_seeds_for_all(seeds, words):
     assert words in said
 
 
+@pytest.mark.parametrize(("mean", "seeds_are_told"), [(0.5, True), (0.0, False)])
+def test_of_a_difference_that_is_printed_as_nothing_no_seeds_are_told(mean, seeds_are_told):
+    _, said = concluded({"a": [mean + 8.0, mean - 8.0, mean + 4.0, mean - 4.0]})
+    assert ("seeds would show it" in said) is seeds_are_told
+
+
 @pytest.mark.parametrize("control", [0.2, 1.0, 1.5, -1.0])
 @pytest.mark.parametrize("gain", [-1.0, 0.0, 1.0])
 def test_the_sentence_names_those_whose_conclusion_is_a_gain_or_a_loss(gain, control):

@@ -70,7 +70,7 @@ def _difference_and_interval(row: Row) -> str:
     if found is None:
         return ""
     interval = "" if math.isnan(found.low) else f" [{found.low:+.2f} {found.high:+.2f}]"
-    return f"{found.mean:+.2f}{interval}"
+    return f"{round(found.mean, 2) + 0.0:+.2f}{interval}"
 
 
 def _teacher(row: Row) -> str:

@@ -216,6 +216,8 @@ def _how_many_seeds(claims: list[Claim]) -> str:
         return ""
     largest = max(known, key=lambda claim: abs(claim.difference.mean) / claim.difference.sd)
     row, difference = largest.row, largest.difference
+    if abs(difference.mean) < 0.005:  # as printed it would be nothing
+        return ""
     needed = seeds_needed(difference.mean, difference.sd, level=LEVEL / len(claims))
     seeds = "more than 1000" if needed is None else f"about {needed}"
     return (
