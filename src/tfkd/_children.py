@@ -1,7 +1,8 @@
-"""Processes that Ctrl-C does not reach: whoever started them decides, and ends them."""
+"""Processes that are started: how, and so that Ctrl-C does not reach them."""
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,3 +25,8 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_method() -> str:
+    """Return how processes are started: forking one that runs threads, as torch does, can hang."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"

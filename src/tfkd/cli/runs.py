@@ -120,7 +120,7 @@ def evaluate(
         raise ValueError("Expected `json` or `csv` on standard output, got both.")
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
     from tfkd.report.terminal.lines import EXPLAINED
-    from tfkd.report.terminal.printable import printable
+    from tfkd.report.text import printable
     from tfkd.runs.files import to_json, write_text
     from tfkd.train import evaluate_run
 
@@ -207,7 +207,7 @@ def predict(
     if json and csv is not None:
         raise ValueError("Expected `json` or `csv`, got both.")
     from tfkd.report.terminal.predictions import csv_lines, json_lines, table_lines
-    from tfkd.report.terminal.printable import printable
+    from tfkd.report.text import printable
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
 

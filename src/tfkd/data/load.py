@@ -7,7 +7,7 @@ from collections import Counter
 
 import torch
 
-from tfkd._counted import number_of
+from tfkd._counted import a_few, number_of
 from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, Images, MemoryImages
@@ -17,9 +17,6 @@ from tfkd.data.settings import FOLDER, NAMES, DataSettings
 from tfkd.data.sources.source import Source
 from tfkd.data.splits import Split, fold_of, split_training
 from tfkd.references import call_own
-
-MOST_NAMED = 10
-"""How many classes a sentence names."""
 
 
 def load_data(
@@ -180,7 +177,7 @@ def _tested(
     alone = [source.classes[label] for label, count in sorted(counts.items()) if count < 2]
     if alone:
         raise ValueError(
-            f"Expected at least 2 images of each class for `folds`, got 1 of {_named(alone)}."
+            f"Expected at least 2 images of each class for `folds`, got 1 of {a_few(alone)}."
         )
     if folds > len(official):
         raise ValueError(f"Expected at most {len(official)} `folds`, one an image, got {folds}.")
@@ -224,19 +221,13 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
         if lacking:
             remarks.append(
                 "too small for a validation image, with this many training images: "
-                f"{_named(lacking, quoted=False)}"
+                f"{a_few(lacking, quoted=False)}"
             )
     return remarks
 
 
 def _shown(name: str) -> str:
     return repr(name) if name.isspace() else name
-
-
-def _named(names: list[str], *, quoted: bool = True) -> str:
-    shown = ", ".join(repr(name) if quoted else name for name in names[:MOST_NAMED])
-    more = len(names) - MOST_NAMED
-    return shown if more <= 0 else f"{shown} and {more} more"
 
 
 def _read(name: str, places: Places) -> Source:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tfkd.models.create import check_model_name, model_names
+from tfkd.models.create import TIMM, check_model_name, model_names
 from tfkd.references import is_reference
-
-_TIMM = "timm/"
 
 LARGEST_SMALL = 64
 """Pixels of the largest images of the paper (Tiny-ImageNet), for which its networks are."""
@@ -69,7 +67,7 @@ def preparation_of(name: str) -> Preparation | None:
     import timm
 
     untyped: Any = timm
-    said = untyped.models.get_pretrained_cfg(name.removeprefix(_TIMM))
+    said = untyped.models.get_pretrained_cfg(name.removeprefix(TIMM))
     found = untyped.data.resolve_data_config(pretrained_cfg=said.to_dict())
     _, height, width = found["input_size"]
     return Preparation(
@@ -101,7 +99,7 @@ def check_image_size(name: str, size: int) -> None:
     """
     if size <= LARGEST_SMALL or name not in model_names():
         return
-    other = _TIMM + _FOR_PHOTOGRAPHS.get(name, "resnet18")
+    other = TIMM + _FOR_PHOTOGRAPHS.get(name, "resnet18")
     raise ValueError(
         f"Expected `student` {other}, which is for photographs, or `image_size` 32: {name} is for "
         f"images up to {LARGEST_SMALL} pixels, got {size}."

@@ -14,7 +14,8 @@ from tfkd.data import DataSettings, load_data
 from tfkd.data.image_files.listing import LeftOut
 from tfkd.report.terminal.found import found_for_run
 from tfkd.report.terminal.planned import found_for_study, what_seeds_show
-from tfkd.report.terminal.rows import WIDTH, laid_out, listed, printable
+from tfkd.report.terminal.rows import WIDTH, laid_out, listed
+from tfkd.report.text import printable
 from tfkd.runs import SGD, Circumstances, MethodSettings, Recipe, RunSettings
 from tfkd.study.plan import Arm, Study
 from tfkd.study.progress import StudyBeginning

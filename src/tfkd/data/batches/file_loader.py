@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import cached_property, partial
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tfkd._children import deaf_to_interrupts
+from tfkd._children import deaf_to_interrupts, start_method
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.loader import EpochPlan, ImageBatch, Loader, Normalise
 from tfkd.data.batches.per_sample import EpochKeys, Erasing, Key, policy_steps
@@ -60,7 +59,7 @@ class FileLoader(Loader):
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # or it would draw from the global one, for nothing
             # Forking a process that runs threads, as torch does, can hang and is deprecated.
-            multiprocessing_context=_context() if workers else None,
+            multiprocessing_context=start_method() if workers else None,
         )
 
     def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
@@ -81,10 +80,6 @@ class FileLoader(Loader):
                 size,
                 view,
             )
-
-
-def _context() -> str:
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 class _Keys(Sampler[list[Key]]):

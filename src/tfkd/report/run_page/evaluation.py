@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfkd.report.pictures.answers import Answers
+from tfkd.train.trained.evaluation import score_classes
 
 UNEVEN = 1.5
 """Where the largest class has so many times the images of the smallest, means by class are told."""
@@ -50,16 +51,9 @@ class ClassScores:
 
 
 def class_scores(answers: Answers) -> ClassScores:
-    """Return how good a network is on each class, by scikit-learn's definitions.
-
-    A class that no image is taken for has no precision, one without images no recall; F1 is
-    2·TP / (2·TP + FP + FN).
-    """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    classes = np.arange(answers.num_classes)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        answers.own, answers.predicted, labels=classes, zero_division=np.nan
+    """Return how good a network is on each class, by the definitions of `score_classes`."""
+    precision, recall, f1, support, confusion = score_classes(
+        answers.own, answers.predicted, answers.num_classes
     )
     present = support > 0
     return ClassScores(
@@ -67,7 +61,7 @@ def class_scores(answers: Answers) -> ClassScores:
         recall=recall,
         f1=f1,
         support=support,
-        confusion=confusion_matrix(answers.own, answers.predicted, labels=classes),
+        confusion=confusion,
         macro_f1=float(f1[present].mean()),
         balanced_accuracy=float(recall[present].mean()),
     )

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from tfkd.report.terminal.lines import metric_lines
-from tfkd.report.terminal.printable import printable, shown_name
+from tfkd.report.text import printable, visible
 from tfkd.study.spreadsheet import harmless
 
 if TYPE_CHECKING:
@@ -127,14 +127,14 @@ def _pair_lines(found: Evaluation) -> Iterator[str]:
 def _width(name: str) -> int:
     from rich.cells import cell_len
 
-    return cell_len(shown_name(name))
+    return cell_len(visible(name))
 
 
 def _fitted(name: str, width: int, *, right: bool = False) -> str:
     """A name in so many columns, cut where it is longer."""
     from rich.cells import cell_len, set_cell_size
 
-    text = shown_name(name)
+    text = visible(name)
     if cell_len(text) > width:
         text = f"{set_cell_size(text, width - 1)}…" if width > 1 else set_cell_size(text, width)
     space = " " * (width - cell_len(text))

@@ -16,8 +16,8 @@ from tfkd.models import model_names
 from tfkd.references import is_reference
 from tfkd.report.facts import beside_the_usual
 from tfkd.report.number_text import duration, number_of
-from tfkd.report.terminal.printable import shown_name
 from tfkd.report.terminal.rows import NAMES, WIDTH, laid_out, listed
+from tfkd.report.text import visible
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.runs.settings import variant
 from tfkd.study.estimate import estimate_run
@@ -58,7 +58,7 @@ def data_rows(data: ImageData) -> Iterator[Row]:
     counts = _counts(data)
     by_count = sorted(range(data.num_classes), key=lambda label: counts[label])
     few, many = by_count[0], by_count[-1]
-    classes = [shown_name(name) for name in data.classes]
+    classes = [visible(name) for name in data.classes]
     sizes = f"{number_of(counts[few], 'image')} each"
     if counts[few] != counts[many]:
         sizes = (

@@ -9,7 +9,7 @@ from io import StringIO
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from tfkd.report.terminal.printable import printable, shown_name
+from tfkd.report.text import printable, visible
 from tfkd.study.spreadsheet import harmless
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def _name(prediction: Prediction) -> str:
 
 
 def _cells(prediction: Prediction) -> list[str]:
-    return [f"{shown_name(name)} {100 * p:.1f} %" for name, p in prediction.classes]
+    return [f"{visible(name)} {100 * p:.1f} %" for name, p in prediction.classes]

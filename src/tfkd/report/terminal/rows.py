@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tfkd.report.text import printable
+
 WIDTH = 80
 NAMES = 14
 """Columns of the names, with the space behind them."""
@@ -32,13 +34,6 @@ def laid_out(rows: Iterable[tuple[str, str]]) -> list[str]:
         for number, line in enumerate(_wrapped(printable(text), WIDTH - NAMES, most)):
             lines.append(f"{'' if number else name:<{NAMES}}{line}".rstrip())
     return lines
-
-
-def printable(text: str) -> str:
-    """Return a text with what may steer a terminal written out."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
 
 
 def listed(names: Sequence[str], width: int) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any, TypeAlias
 
 from msgspec import Struct
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tfkd.metrics import accuracy, all_metrics
 from tfkd.runs import Metrics
+
+Array: TypeAlias = NDArray[Any]
 
 NAMED = 5
 """How many classes a network may name where there are more than that."""
@@ -86,11 +90,7 @@ def evaluation_of(
         >>> found.confusion, found.classes[0].precision, found.classes[1].recall
         (((1, 0), (1, 1)), 0.5, 0.5)
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    numbers = list(range(len(classes)))
-    true, taken = labels.numpy(), logits.argmax(1).numpy()
-    columns = precision_recall_fscore_support(true, taken, labels=numbers, zero_division=math.nan)
+    *columns, confusion = score_classes(labels.numpy(), logits.argmax(1).numpy(), len(classes))
     scores = tuple(
         ClassScores(name, _number(precision), _number(recall), _number(f1), int(support))
         for name, precision, recall, f1, support in zip(classes, *columns, strict=True)
@@ -102,13 +102,32 @@ def evaluation_of(
         balanced_accuracy=_mean([score.recall for score in present]),
         macro_f1=_mean([score.f1 for score in present]),
         classes=scores,
-        confusion=tuple(
-            tuple(row) for row in confusion_matrix(true, taken, labels=numbers).tolist()
-        ),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
         samples=len(labels),
         measured=measured,
         remarks=remarks,
     )
+
+
+def score_classes(true: Array, taken: Array, num_classes: int) -> tuple[Array, ...]:
+    """Return precision, recall, F1 and images of each class, and the confusion, by scikit-learn.
+
+    A class that no image is taken for has no precision, one without images no recall (NaN); F1 is
+    2·TP / (2·TP + FP + FN).
+
+    Args:
+        true: (N,) labels.
+        taken: (N,) what images are taken for.
+        num_classes: K.
+
+    Returns:
+        Four arrays (K,), and one (K, K) with a row for each label.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    numbers = list(range(num_classes))
+    columns = precision_recall_fscore_support(true, taken, labels=numbers, zero_division=math.nan)
+    return (*columns, confusion_matrix(true, taken, labels=numbers))
 
 
 def _number(value: float) -> float | None:

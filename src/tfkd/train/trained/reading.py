@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tfkd._children import start_method
 from tfkd.data import DataIdentity
 from tfkd.data.preparation import read_pixels
 
@@ -52,14 +52,9 @@ def read_batches(
         collate_fn=_together,
         num_workers=workers,
         generator=torch.Generator(),  # or it would draw from the global one, for nothing
-        multiprocessing_context=_context() if workers else None,
+        multiprocessing_context=start_method() if workers else None,
     )
     return iter(loader)
-
-
-def _context() -> str:
-    """Forking a process that runs threads, as torch does, can hang and is deprecated."""
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 class _Batches:

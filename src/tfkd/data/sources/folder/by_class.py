@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfkd._checks import NotThereError, did_you_mean, no_such
+from tfkd._counted import a_few
 from tfkd.data.image_files import Tally, list_images, subfolders
 from tfkd.data.places import Places
-from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
+from tfkd.data.sources.folder.found import Found, Samples, check_class_names
 from tfkd.data.sources.folder.labels_file import option_of_a_table
 from tfkd.data.sources.folder.layout import (
     find_parts,
@@ -48,7 +49,7 @@ def find_by_class(places: Places) -> Found:
     if "train" not in parts:
         raise ValueError(
             f"Expected a folder of training images in {places.root or 'train_dir'}, got only "
-            f"{named([part.called for part in parts.values()])}. Say where they are by --train-dir."
+            f"{a_few([part.called for part in parts.values()])}. Say where they are by --train-dir."
         )
     if "train" in said:
         train = unwrapped(parts["train"], into_splits=True)
@@ -141,7 +142,7 @@ def _check_no_class_is_empty(part: Part, classes: list[str], samples: Samples) -
     if empty:
         raise ValueError(
             f"Expected images in the folder of each class in {part.folder}, got 0 of "
-            f"{named(empty)}."
+            f"{a_few(empty)}."
         )
 
 
@@ -151,14 +152,14 @@ def _held_out(part: Part, classes: list[str], tally: Tally, remarks: list[str]) 
     if strange:
         raise ValueError(
             f"Expected the classes of the training images in {part.folder}, got also "
-            f"{named(strange)}.{did_you_mean(strange[0], classes)}"
+            f"{a_few(strange)}.{did_you_mean(strange[0], classes)}"
         )
     found = _samples(part, classes, tally)
     if not found.paths:
         raise ValueError(f"Expected images by class in {part.folder}, got none.")
     lacking = [name for label, name in enumerate(classes) if label not in set(found.labels)]
     if lacking:
-        remarks.append(f"{part.called} has no image of {named(lacking)}")
+        remarks.append(f"{part.called} has no image of {a_few(lacking)}")
     return found
 
 

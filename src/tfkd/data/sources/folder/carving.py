@@ -6,7 +6,8 @@ import hashlib
 from collections import Counter
 from pathlib import PurePosixPath
 
-from tfkd.data.sources.folder.found import Found, Samples, named
+from tfkd._counted import a_few
+from tfkd.data.sources.folder.found import Found, Samples
 
 PARTS = 5
 """One of so many images of each class is for testing."""
@@ -30,7 +31,7 @@ def carve_test(found: Found) -> tuple[Samples, Samples]:
     if alone:
         raise ValueError(
             f"Expected at least 2 images of each class in {train.root / train.start}, as a test "
-            f"split is taken out of them, got 1 of {named(alone)}. Add images, move the class "
+            f"split is taken out of them, got 1 of {a_few(alone)}. Add images, move the class "
             "away, or name a test split by --test-dir."
         )
     by_class: dict[int, list[int]] = {}

@@ -84,14 +84,3 @@ def check_class_names(classes: list[str], place: Path) -> None:
                 "Expected names of classes in UTF-8 without control characters, got "
                 f"{name!a} in {place}."
             )
-
-
-def named(names: list[str], most: int = 10) -> str:
-    """Return names as a sentence has them, of many the first few.
-
-    Example:
-        >>> named(["a", "b", "c"], most=2)
-        "'a', 'b' and 1 more"
-    """
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -6,9 +6,10 @@ import contextlib
 from pathlib import Path
 
 from tfkd._checks import NotThereError, no_such
+from tfkd._counted import a_few
 from tfkd.data.image_files import Tally, image_paths
 from tfkd.data.places import Places
-from tfkd.data.sources.folder.found import Found, Samples, check_class_names, named
+from tfkd.data.sources.folder.found import Found, Samples, check_class_names
 from tfkd.data.sources.folder.named_images import (
     Whereabouts,
     find_rows,
@@ -83,10 +84,10 @@ def _check_classes(
         lacking = [name for label, name in enumerate(classes) if label not in seen]
         if lacking and split == "train":
             raise ValueError(
-                f"Expected training images of each class in {file}, got none of {named(lacking)}."
+                f"Expected training images of each class in {file}, got none of {a_few(lacking)}."
             )
         if lacking:
-            remarks[split] = [f"{samples[split].origin}: no image of {named(lacking)}"]
+            remarks[split] = [f"{samples[split].origin}: no image of {a_few(lacking)}"]
     return remarks
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from tfkd._counted import a_few
 from tfkd.data.image_files import Tally, holds_images, list_images, subfolders
-from tfkd.data.sources.folder.found import named
 from tfkd.data.sources.folder.nested import check_nested, splits_by_words
 from tfkd.data.sources.folder.part import Part, unwrapped
 from tfkd.data.sources.folder.split_names import split_of
@@ -66,7 +66,7 @@ def folder_of_classes(part: Part, classes: Collection[str] = ()) -> Part:
     splits = {split_of(name) for name in names}
     if len(splits) > 1 and None not in splits:
         raise ValueError(
-            f"Expected a folder for each class in {found.folder}, got splits: {named(names)}. "
+            f"Expected a folder for each class in {found.folder}, got splits: {a_few(names)}. "
             "Name them with --train-dir, --validation-dir and --test-dir."
         )
     return found
@@ -87,7 +87,7 @@ def _check_one_of_each(place: Part, splits: dict[str, list[str]]) -> None:
     for split, names in splits.items():
         if len(names) > 1:
             raise ValueError(
-                f"Expected one folder of the {split} split in {place.folder}, got {named(names)}. "
+                f"Expected one folder of the {split} split in {place.folder}, got {a_few(names)}. "
                 f"Move their images into one, or name the one that is meant, as: "
                 f"{_options(place, {'train': ['DIR'], **splits})}. If they are the classes: "
                 f"--train-dir {place.folder}"
@@ -108,7 +108,7 @@ def _check_no_mixture(place: Part, splits: dict[str, list[str]], others: list[st
         return
     raise ValueError(
         f"Expected the splits or the classes in {place.folder}, got both: "
-        f"{named([names[0] for names in splits.values()])} beside {named(mixed)}. If the first are "
+        f"{a_few([names[0] for names in splits.values()])} beside {a_few(mixed)}. If the first are "
         f"the splits, name them: {_options(place, splits)}. If all of them are classes: "
         f"--train-dir {place.folder}"
     )
@@ -118,7 +118,7 @@ def _check_no_detection(place: Part, names: list[str]) -> None:
     known = {name.casefold() for name in names}
     if "images" in known and known & _BESIDE_IMAGES and known <= {"images", *_BESIDE_IMAGES}:
         raise ValueError(
-            f"Expected a folder for each class in {place.folder}, got {named(names)}: a data set "
+            f"Expected a folder for each class in {place.folder}, got {a_few(names)}: a data set "
             "for detection or segmentation, which says where things are and not what an image is. "
             "If a table says what they are: --labels FILE"
         )

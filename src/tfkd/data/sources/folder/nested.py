@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tfkd._counted import a_few
 from tfkd.data.image_files import Tally, holds_images, list_images, subfolders
-from tfkd.data.sources.folder.found import named
 from tfkd.data.sources.folder.part import Part, unwrapped
 from tfkd.data.sources.folder.split_names import split_of, split_within
 
@@ -52,7 +52,7 @@ def splits_by_words(
         raise ValueError(_question(place, said))
     for name in flat:
         _leave_out(place.inner(name), tally)
-    remarks.append(f"{named(sorted(found.values()))} are taken for splits, as they are called")
+    remarks.append(f"{a_few(sorted(found.values()))} are taken for splits, as they are called")
     return {split: place.inner(name) for split, name in found.items()}
 
 
@@ -73,7 +73,7 @@ def _question(place: Part, said: dict[str, tuple[str, str]]) -> str:
     )
     return (
         f"Expected the splits or the classes in {place.folder}, got folders that are called as "
-        f"splits: {named(list(said))}. If they are, name those meant, each with a folder for each "
+        f"splits: {a_few(list(said))}. If they are, name those meant, each with a folder for each "
         f"class: {answers}. If they are the classes: --train-dir {place.folder}"
     )
 
@@ -102,14 +102,14 @@ def check_nested(place: Part, names: list[str], remarks: list[str]) -> None:
         if len(names) > 1 and (split or (shared and len(own) > 1)):
             raise ValueError(
                 f"Expected a folder for each class in {place.folder}, got folders without images "
-                f"of their own: {named(list(deeper))}, of which {name!r} holds {named(own, 5)}. If "
+                f"of their own: {a_few(list(deeper))}, of which {name!r} holds {a_few(own, 5)}. If "
                 f"they are data sets, name one: --data {place.inner(name).folder}. If they are "
                 f"splits: --train-dir {place.inner(name).folder} --test-dir DIR. If they are the "
                 f"classes: --train-dir {place.folder}"
             )
     if len(names) > 1:
         folders = [f"{name}/{folder}/" for name, own in inner.items() for folder in own]
-        remarks.append(f"sub-folders belong to the class around them: {named(folders, 3)}")
+        remarks.append(f"sub-folders belong to the class around them: {a_few(folders, 3)}")
 
 
 def _folders_of_images(part: Part) -> list[str]:
