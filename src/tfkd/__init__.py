@@ -22,6 +22,7 @@ if _typing.TYPE_CHECKING:
         tf_kd_self,
     )
     from tfkd.teachers import (
+        Answer,
         Batch,
         CachedTeacher,
         NetworkTeacher,
@@ -31,6 +32,7 @@ if _typing.TYPE_CHECKING:
     )
 
 __all__ = [
+    "Answer",
     "Batch",
     "CachedTeacher",
     "DistillationLoss",
@@ -73,6 +75,7 @@ __getattr__ = _lazy_names(
             "tf_kd_self",
         ),
         "teachers": (
+            "Answer",
             "Batch",
             "CachedTeacher",
             "NetworkTeacher",

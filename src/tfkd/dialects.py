@@ -14,7 +14,7 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_fraction, check_num_classes, check_positive
 from tfkd.loss import DistillationLoss
-from tfkd.methods import ReductionOptions, as_teacher
+from tfkd.methods.options import ReductionOptions, as_teacher
 from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 

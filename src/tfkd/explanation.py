@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tfkd._checks import check_num_classes
-from tfkd.loss import DistillationLoss
+from tfkd.loss import Criterion, DistillationLoss
 from tfkd.loss.terms import softened_gap
 
 
@@ -87,7 +87,7 @@ class Explanation:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.rows())
 
 
-def explain(criterion: DistillationLoss, num_classes: int) -> Explanation:
+def explain(criterion: Criterion, num_classes: int) -> Explanation:
     """Say what a loss amounts to: its soft targets, and the label smoothing it is or resembles.
 
     The loss of one sample whose wrong classes share one logit is a convex function of the gap g

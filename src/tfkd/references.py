@@ -65,24 +65,29 @@ def from_reference(text: str) -> Any:
     return getattr(found, name)
 
 
-def function_from_reference(text: str, returns: type) -> Callable[..., Any]:
+def function_from_reference(
+    text: str, returns: type, *, usual: type | None = None
+) -> Callable[..., Any]:
     """Return a function that says that it returns a kind of object, or a class of that kind.
 
     Args:
         text: `module:name`.
         returns: what its annotation must be, or a class derived from that.
+        usual: the derived class that most say, which a message names; None: `returns` itself.
 
     Raises:
         OwnPartError: if it is not there, is no function, or says something else.
     """
+    usual = returns if usual is None else usual
     found = from_reference(text)
     if not callable(found):
         raise OwnPartError(f"Expected a function at {text}, got {type(found).__name__}.")
     said = found if isinstance(found, type) else _said_to_return(found)
-    if not (isinstance(said, type) and issubclass(said, returns)) and said != returns.__name__:
+    names = (returns.__name__, usual.__name__)
+    if not (isinstance(said, type) and issubclass(said, returns)) and said not in names:
         raise OwnPartError(
-            f"Expected {text} to say that it returns a {returns.__name__}, with "
-            f"`-> {returns.__name__}` behind its parameters."
+            f"Expected {text} to say that it returns a {usual.__name__}, with "
+            f"`-> {usual.__name__}` behind its parameters."
         )
     return found  # type: ignore[no-any-return]
 

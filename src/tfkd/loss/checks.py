@@ -5,16 +5,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tfkd._checks import check_choice, check_fraction, check_number, check_positive
+from tfkd._checks import (
+    check_at_least_0,
+    check_choice,
+    check_fraction,
+    check_number,
+    check_positive,
+)
+from tfkd.loss.terms import LossSettings
+from tfkd.teachers.base import Answer
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
+CHECKED = {"alpha": check_fraction, "temperature": check_positive, "scale": check_positive}
+"""How the numbers of a loss are checked, which may follow a schedule."""
+
+
 def check_settings(alpha: float, temperature: float, scale: float, reduction: str) -> None:
     """Check the settings of a loss that are no tensors."""
-    check_fraction("alpha", alpha)
-    check_positive("temperature", temperature)
-    check_positive("scale", scale)
+    for name, value in (("alpha", alpha), ("temperature", temperature), ("scale", scale)):
+        CHECKED[name](name, value)
     check_choice("reduction", reduction, REDUCTIONS)
 
 
@@ -83,8 +94,41 @@ def check_weight(weight: Tensor, num_classes: int | None, device: torch.device |
         )
 
 
+def check_decoupled(decoupled: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the weights of the two parts of the divergence, checked."""
+    if decoupled is None:
+        return None
+    if not isinstance(decoupled, tuple | list) or len(decoupled) != 2:
+        raise TypeError(
+            "Expected `decoupled` to be two weights, of the target part and of the non-target "
+            f"part, got {decoupled!r}."
+        )
+    target, non_target = (check_number("decoupled", weight) for weight in decoupled)
+    check_at_least_0("decoupled", target)
+    check_at_least_0("decoupled", non_target)
+    return target, non_target
+
+
+def check_answer(
+    student_logits: Tensor, labels: Tensor, answer: Answer, settings: LossSettings
+) -> None:
+    """Check a teacher's answer to the logits, and that the loss can be had of it."""
+    check_teacher_logits(student_logits, answer.logits)
+    for name in ("share", "label_share"):
+        share = getattr(answer, name)
+        if not isinstance(share, Tensor):
+            check_at_least_0(name, share)
+            continue
+        _check_of_each_sample(name, share, student_logits)
+    if settings.decoupled is not None and labels.is_floating_point():
+        raise ValueError(
+            "Expected `labels` that are class indices where the loss is `decoupled`, got "
+            "probabilities: of a mixture no class is the true one. Train without mixup and cutmix."
+        )
+
+
 def check_teacher_logits(student_logits: Tensor, teacher_logits: Tensor | float) -> None:
-    """Check a teacher's answer to the logits."""
+    """Check the logits or the gap of a teacher."""
     if not isinstance(teacher_logits, Tensor):
         if not check_number("teacher_logits", teacher_logits) >= 0.0:
             raise ValueError(
@@ -96,14 +140,39 @@ def check_teacher_logits(student_logits: Tensor, teacher_logits: Tensor | float)
         raise TypeError(
             f"Expected `teacher_logits` of a floating point dtype, got {teacher_logits.dtype}."
         )
+    one_fewer = teacher_logits.dim() == student_logits.dim() - 1
+    if one_fewer and teacher_logits.shape == _of_indices(student_logits):
+        _check_device("teacher_logits", teacher_logits, student_logits)
+        return
     if teacher_logits.shape != student_logits.shape:
         raise ValueError(
             f"Expected `teacher_logits` of the shape of `student_logits`, "
             f"{tuple(student_logits.shape)}, got {tuple(teacher_logits.shape)}: do teacher and "
             "student have the same classes?"
         )
-    if teacher_logits.device != student_logits.device:
+    _check_device("teacher_logits", teacher_logits, student_logits)
+
+
+def _of_indices(student_logits: Tensor) -> tuple[int, ...]:
+    shape = tuple(student_logits.shape)
+    return shape[:1] + shape[2:] if len(shape) > 1 else ()
+
+
+def _check_of_each_sample(name: str, numbers: Tensor, student_logits: Tensor) -> None:
+    shape = _of_indices(student_logits)
+    if not numbers.is_floating_point():
+        raise TypeError(f"Expected `{name}` of a floating point dtype, got {numbers.dtype}.")
+    if tuple(numbers.shape) != shape:
         raise ValueError(
-            f"Expected `teacher_logits` on {student_logits.device}, where `student_logits` is, "
-            f"got {teacher_logits.device}."
+            f"Expected `{name}` to be a number or of shape {shape}, one for each sample, got "
+            f"{tuple(numbers.shape)}."
+        )
+    _check_device(name, numbers, student_logits)
+
+
+def _check_device(name: str, tensor: Tensor, student_logits: Tensor) -> None:
+    if tensor.device != student_logits.device:
+        raise ValueError(
+            f"Expected `{name}` on {student_logits.device}, where `student_logits` is, "
+            f"got {tensor.device}."
         )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tfkd.loss.checks import check_settings, check_teacher_logits, check_tensors, check_weight
+from tfkd.loss.checks import (
+    CHECKED,
+    check_answer,
+    check_decoupled,
+    check_settings,
+    check_tensors,
+)
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
-from tfkd.loss.terms import LossSettings
-from tfkd.teachers.base import Batch, Teacher
+from tfkd.loss.terms import LossSettings, is_number
+from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
 
 
 def distillation_loss(
@@ -20,6 +27,10 @@ def distillation_loss(
     alpha: float,
     temperature: float = 1.0,
     scale: float = 1.0,
+    share: Tensor | float = 1.0,
+    label_share: Tensor | float = 1.0,
+    decoupled: tuple[float, float] | None = None,
+    standardize: bool = False,
     weight: Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
@@ -38,11 +49,20 @@ def distillation_loss(
             those that do not sum to 1, as several labels at once, this is no loss of theirs.
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
-            every other: at least 0, which is uniform. The teacher is a constant: no gradient
-            reaches it.
+            every other: at least 0, which is uniform; or a gap for each sample, of the shape of
+            class indices. The teacher is a constant: no gradient reaches it.
         alpha: weight α of the teacher term, in [0, 1]. 0 is `torch.nn.functional.cross_entropy`.
         temperature: τ, positive.
         scale: loss scale s, positive.
+        share: factor of the teacher term, at least 0: a number, or one for each sample, of the
+            shape of class indices. A share of 0 silences the teacher, whatever it says.
+        label_share: the same for the label term.
+        decoupled: weights of the two parts of the divergence,
+            KL(t_τ ‖ p_τ) = kl(t_y ‖ p_y) + (1 − t_y) · KL(t̂ ‖ p̂), the first binary on the true
+            class y, hats softmaxed among the wrong ones: in place of 1 and 1 − t_y. For labels
+            that are class indices. None: the divergence as it is.
+        standardize: whether the teacher term looks at both logits standardised over the classes,
+            (z − mean) / sd, sd with K − 1; the label term sees them as they are.
         weight: weight of each class, `(K,)`. The label term is torch's; the teacher term of a
             sample is weighed by its label, Σ_k q_k·w_k, over the same divisor. Torch's
             `label_smoothing` weighs the smoothed target class by class, so with weights a uniform
@@ -69,40 +89,56 @@ def distillation_loss(
         >>> round(loss.item(), 4)
         0.0849
 
-    Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723, eqs. 3-9.
+    Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723, eqs. 3-9;
+    decoupled: Zhao et al., 2022, arXiv 2203.08679; standardised: Sun et al., 2024,
+    arXiv 2403.01427.
     """
     check_settings(alpha, temperature, scale, reduction)
     check_tensors(student_logits, labels, weight, ignore_index)
-    settings = LossSettings(alpha, temperature, scale, ignore_index, reduction)
-    return _loss(student_logits, labels, teacher_logits, weight, settings)
+    settings = LossSettings(
+        alpha, temperature, scale, ignore_index, reduction, check_decoupled(decoupled), standardize
+    )
+    answer = Answer(teacher_logits, share, label_share)
+    return _loss(student_logits, labels, answer, weight, settings)
 
 
 def _loss(
     student_logits: Tensor,
     labels: Tensor,
-    teacher_logits: Tensor | float,
+    answer: Answer,
     weight: Tensor | None,
     settings: LossSettings,
 ) -> Tensor:
     """The loss of checked settings, logits and labels."""
-    check_teacher_logits(student_logits, teacher_logits)
+    check_answer(student_logits, labels, answer, settings)
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
-    formula = kernel_for(student_logits, labels, teacher_logits, settings.alpha) or loss_by_equation
-    return formula(student_logits, labels, teacher_logits, weight, settings)
+    formula = kernel_for(student_logits, labels, answer, settings) or loss_by_equation
+    return formula(student_logits, labels, answer, weight, settings)
 
 
-class DistillationLoss(nn.Module):
+class DistillationLoss(ToldCriterion):
     """`distillation_loss` with a teacher; a drop-in for `torch.nn.CrossEntropyLoss`.
 
     It is called as torch's is. One thing it does otherwise than torch's label smoothing: `weight`.
 
+    A teacher may remember what it saw, and `alpha`, `temperature` and `scale` may follow the
+    progress of training. Then the loop tells of it: `criterion.step_ended(model)` after every step
+    of the optimiser, `criterion.epoch_ended()` after every epoch; where neither is wanted, both do
+    nothing. What is remembered is in `state_dict()`.
+
     Args:
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
-        alpha: weight of the teacher term, in [0, 1].
+        alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
+            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`.
         temperature: τ, positive.
         scale: loss scale, positive.
+        decoupled: as in `distillation_loss`.
+        standardize: as in `distillation_loss`.
+        samples_per_epoch: needed where epochs are counted, by the teacher or by a schedule: how
+            many samples an epoch shows, over all processes together, after which it is taken to
+            have ended; or `"told"`: `epoch_ended()` is called, which may be done in any case.
         weight: weight of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`. The
             teacher term of a sample is weighed by its label, Σ_k q_k·w_k, and not class by class,
             as torch weighs a smoothed target.
@@ -116,7 +152,8 @@ class DistillationLoss(nn.Module):
 
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
-        ValueError: for a wrong range or shape.
+        ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
+        RuntimeError: when a batch comes and it is clear that steps were not told of.
 
     Example:
         >>> import torch, tfkd
@@ -127,35 +164,35 @@ class DistillationLoss(nn.Module):
         0.1166
     """
 
-    weight: Tensor | None
-
     def __init__(
         self,
         teacher: Teacher,
         *,
-        alpha: float,
-        temperature: float = 1.0,
-        scale: float = 1.0,
+        alpha: Setting,
+        temperature: Setting = 1.0,
+        scale: Setting = 1.0,
+        decoupled: tuple[float, float] | None = None,
+        standardize: bool = False,
+        samples_per_epoch: SamplesPerEpoch = None,
         weight: Tensor | None = None,
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
         if not isinstance(teacher, Teacher):
             raise TypeError(
                 f"Expected `teacher` to be a tfkd.Teacher, got {type(teacher).__name__}. "
                 "Wrap a network as `tfkd.NetworkTeacher(model)`."
             )
-        check_settings(alpha, temperature, scale, reduction)
-        if weight is not None:
-            check_weight(weight, None, None)
-        self.teacher = teacher
-        self.alpha = float(alpha)
-        self.temperature = float(temperature)
-        self.scale = float(scale)
-        self.ignore_index = ignore_index
-        self.reduction = reduction
-        self.register_buffer("weight", weight)
+        super().__init__(
+            teacher,
+            {"alpha": alpha, "temperature": temperature, "scale": scale},
+            samples_per_epoch,
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+        )
+        self.decoupled = check_decoupled(decoupled)
+        self.standardize = standardize
 
     def forward(
         self,
@@ -168,17 +205,36 @@ class DistillationLoss(nn.Module):
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
-        teacher_logits: Tensor | float = 0.0
-        if self.alpha > 0.0:
-            teacher_logits = self.teacher(Batch(student_logits, labels, inputs, indices, view))
+        trained = self.training and student_logits.requires_grad
+        if trained:
+            self.batch_begins(student_logits)
+        alpha, temperature, scale = self._now()
+        batch = Batch(student_logits, labels, inputs, indices, view, temperature)
+        answer = Answer(0.0)
+        if self.teacher.is_silent:
+            alpha = 0.0
+        elif not is_number(alpha, 0.0):
+            answer = answer_of(self.teacher(batch))
         settings = LossSettings(
-            self.alpha, self.temperature, self.scale, self.ignore_index, self.reduction
+            alpha,
+            temperature,
+            scale,
+            self.ignore_index,
+            self.reduction,
+            self.decoupled,
+            self.standardize,
         )
-        return _loss(student_logits, labels, teacher_logits, self.weight, settings)
+        loss = _loss(student_logits, labels, answer, self.weight, settings)
+        if trained:
+            self.batch_ended(batch)
+        return loss
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
-        return (
-            f"alpha={self.alpha:g}, temperature={self.temperature:g}, scale={self.scale:g}, "
-            f"ignore_index={self.ignore_index}, reduction={self.reduction!r}"
-        )
+        said = [
+            f"{name}={self.schedules.get(name) or f'{getattr(self, name):g}'}" for name in CHECKED
+        ]
+        said += [f"decoupled={self.decoupled}"] if self.decoupled is not None else []
+        said += ["standardize=True"] if self.standardize else []
+        said += [f"ignore_index={self.ignore_index}", f"reduction={self.reduction!r}"]
+        return ", ".join(said)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import torch
 from torch import Tensor
 
 
 class LossSettings(NamedTuple):
-    """The settings of a loss that are no tensors.
+    """The settings of a loss.
 
     Attributes:
-        alpha: weight of the teacher term, in [0, 1].
+        alpha: weight of the teacher term, in [0, 1]; a tensor `()` where it follows a schedule
+            and is compiled, as the two that follow.
         temperature: τ, positive.
         scale: loss scale s, positive.
         ignore_index: class index whose samples do not count.
         reduction: `mean`, `sum` or `none`.
+        decoupled: weights of the two parts of the divergence; None: as they are, 1 and 1 − t_y.
+        standardize: whether the teacher term looks at standardised logits.
     """
 
-    alpha: float
-    temperature: float
-    scale: float
-    ignore_index: int
-    reduction: str
+    alpha: Tensor | float
+    temperature: Tensor | float
+    scale: Tensor | float
+    ignore_index: int = -100
+    reduction: str = "mean"
+    decoupled: tuple[float, float] | None = None
+    standardize: bool = False
 
 
 def class_dim(logits: Tensor) -> int:
@@ -47,15 +52,63 @@ def in_one_precision(
     return logits, labels, None if class_weight is None else class_weight.to(logits.dtype)
 
 
-def softened(logits: Tensor, temperature: float) -> Tensor:
+def is_number(value: Tensor | float, number: float) -> bool:
+    """Return whether a value is this number, as far as can be told without looking at a tensor."""
+    return not isinstance(value, Tensor) and value == number
+
+
+def softened(logits: Tensor, temperature: Tensor | float) -> Tensor:
     """Return logits / τ."""
-    return logits if temperature == 1.0 else logits / temperature
+    return logits if is_number(temperature, 1.0) else logits / temperature
 
 
-def softened_gap(gap: float, num_classes: int) -> tuple[float, float]:
+@overload
+def softened_gap(gap: float, num_classes: int) -> tuple[float, float]: ...
+@overload
+def softened_gap(gap: Tensor | float, num_classes: int) -> tuple[Any, Any]: ...
+def softened_gap(gap: Tensor | float, num_classes: int) -> tuple[Any, Any]:
     """Return the probability of the true class and of each other one, for a gap of logits."""
+    if isinstance(gap, Tensor):
+        ahead = gap - math.log(num_classes - 1)  # of all others together
+        return torch.sigmoid(ahead), torch.sigmoid(-ahead) / (num_classes - 1)
     others = (num_classes - 1) * math.exp(-gap)
     return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
+
+
+def standardized(logits: Tensor, dim: int) -> Tensor:
+    """Return (z − mean) / (1e-7 + sd) over the classes, sd with K − 1; masked classes stay so.
+
+    Source: Sun et al., 2024, arXiv 2403.01427.
+    """
+    there = logits != -math.inf
+    count = there.sum(dim, keepdim=True)
+    kept = torch.where(there, logits, 0.0)
+    off = torch.where(there, kept - kept.sum(dim, keepdim=True) / count, 0.0)
+    square = off.square().sum(dim, keepdim=True) / (count - 1).clamp(min=1)
+    # The root has no derivative at 0, where all logits are equal.
+    sd = torch.where(square > 0.0, square, 1.0).sqrt()
+    result = off / (torch.where(square > 0.0, sd, 0.0) + 1e-7)
+    return torch.where(there, result, -math.inf)
+
+
+def standardized_gap(gap: Tensor | float, num_classes: int) -> Tensor | float:
+    """Return the gap of standardised logits that have one: √K whatever it was, unless it was 0."""
+    root = math.sqrt(num_classes)
+    if isinstance(gap, Tensor):
+        return torch.where(gap.isinf(), gap.sign() * root, gap / (gap.abs() / root + 1e-7))
+    return root if math.isinf(gap) else gap / (gap / root + 1e-7)
+
+
+def by_sample(value: Tensor | float, dim: int) -> Tensor | float:
+    """Return a number of each sample with a dimension for the classes; others as they are."""
+    return value.unsqueeze(dim) if isinstance(value, Tensor) and value.dim() > 0 else value
+
+
+def times(weight: Tensor | float, values: Tensor) -> Tensor:
+    """Return a weight times values; of a weight that is a tensor, 0 for none, even of infinity."""
+    if not isinstance(weight, Tensor):
+        return values if weight == 1.0 else weight * values
+    return torch.where(weight == 0.0, 0.0, weight * values)
 
 
 def one_hot(labels: Tensor, logits: Tensor) -> Tensor:
@@ -68,7 +121,7 @@ def one_hot(labels: Tensor, logits: Tensor) -> Tensor:
 
 def dot(probabilities: Tensor, values: Tensor, dim: int) -> Tensor:
     """Return Σ_k p_k·v_k, where a class without mass counts 0 even if its value is infinite."""
-    return torch.where(probabilities == 0.0, 0.0, probabilities * values).sum(dim)
+    return times(probabilities, values).sum(dim)
 
 
 def times_class_weight(labels: Tensor, class_weight: Tensor | None, dim: int) -> Tensor:
@@ -113,7 +166,12 @@ def weighed(loss: Tensor, weight: Tensor | None) -> Tensor:
         return loss
     if weight.dtype == torch.bool:
         return torch.where(weight, loss, 0.0)
-    return torch.where(weight == 0.0, 0.0, loss * weight)
+    return times(weight, loss)
+
+
+def constant(value: Tensor | float, logits: Tensor) -> Tensor | float:
+    """Return a number of a teacher, or one for each sample, without gradient, in their dtype."""
+    return value.detach().to(logits.dtype) if isinstance(value, Tensor) else value
 
 
 def reduced(loss: Tensor, divisor: Tensor | int, reduction: str) -> Tensor:

@@ -31,7 +31,7 @@ ModelValue = bool | int | float | str | tuple[int | float, ...]
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tfkd.loss import DistillationLoss
+    from tfkd.loss import Criterion
     from tfkd.teachers import Teacher
 
 
@@ -220,19 +220,32 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
         num_classes: int,
         teacher: nn.Module | Teacher | None = None,
         weight: Tensor | None = None,
-    ) -> DistillationLoss:
+        student: nn.Module | None = None,
+        epochs: int | None = None,
+        num_samples: int | None = None,
+    ) -> Criterion:
         """Return the loss.
 
         Args:
             num_classes: the number of classes K, at least 2.
             teacher: the network that teaches, or a `Teacher` of it, for a method that has one.
             weight: (K,), of the classes; None: all count alike.
+            student: the network that is trained; None, as the two that follow: a stand-in.
+            epochs: of the training.
+            num_samples: of the official training split.
 
         Raises:
             ValueError: for a number that is out of its range for so many classes.
         """
         return self.row.build(
-            self.dialect, self.numbers, num_classes=num_classes, teacher=teacher, weight=weight
+            self.dialect,
+            self.numbers,
+            num_classes=num_classes,
+            teacher=teacher,
+            weight=weight,
+            student=student,
+            epochs=epochs,
+            num_samples=num_samples,
         )
 
 

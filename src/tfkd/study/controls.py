@@ -174,4 +174,6 @@ def _rounded(value: float) -> float:
 
 def _build(method: MethodSettings, num_classes: int) -> tfkd.DistillationLoss:
     teacher = nn.Identity() if method.has_teacher else None
-    return method.build(num_classes=num_classes, teacher=teacher)
+    criterion = method.build(num_classes=num_classes, teacher=teacher)
+    assert isinstance(criterion, tfkd.DistillationLoss)
+    return criterion

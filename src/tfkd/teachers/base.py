@@ -20,6 +20,7 @@ class Batch(NamedTuple):
             the caller gave none.
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
+        temperature: τ of the loss, at which the answer will be softened.
     """
 
     student_logits: Tensor
@@ -27,22 +28,75 @@ class Batch(NamedTuple):
     inputs: Tensor | None = None
     indices: Tensor | None = None
     view: int | None = None
+    temperature: Tensor | float = 1.0
+
+
+class Answer(NamedTuple):
+    """What a teacher says of a batch, and how loudly.
+
+    Attributes:
+        logits: the shape of the student's; log-probabilities are valid logits. Or a gap, by which
+            the teacher's logit of the true class lies above every other: a number, or one for each
+            sample, of the shape of class indices. With a gap no target of shape `(N, K)` is built.
+        share: how loudly it speaks of each sample, at least 0: factor of the teacher term, a number
+            or of the shape of class indices; 0 is silence.
+        label_share: the same for the label term, where the teacher has an opinion of the labels.
+    """
+
+    logits: Tensor | float
+    share: Tensor | float = 1.0
+    label_share: Tensor | float = 1.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it speaks of all samples alike, and has no opinion of the labels."""
+        shares = (self.share, self.label_share)
+        return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
 
 
 class Teacher(nn.Module, ABC):
-    """Answers a batch with its logits, in one of two forms.
+    """Answers a batch, and may remember what it saw.
 
-    A **tensor** of the shape of the student's logits holds the teacher's logits
-    (log-probabilities are valid logits). A **number** is a gap: the teacher whose logit is that
-    much higher for the true class than for every other, whatever the sample; 0 is the uniform
-    teacher. A gap lets the loss use a closed form in which no target of shape `(N, K)` exists.
+    It answers with a **tensor**, the teacher's logits, with a **number**, its gap whatever the
+    sample, or with an `Answer` where it speaks of some samples more loudly than of others.
 
     Subclasses are final: they implement `forward` once, and are wrapped rather than overridden.
+    What they remember lies in buffers, so that it is saved with the criterion, moves with it and is
+    resumed. The hooks are for those that remember; what one overrides, the criterion asks for. A
+    teacher that wraps others, kept as its sub-modules, passes every hook on to them.
     """
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Tensor | float:
-        """Return the teacher's logits, or its gap."""
+    def forward(self, batch: Batch) -> Answer | Tensor | float:
+        """Return the teacher's logits, its gap, or an answer of both with its shares."""
+
+    def observe(self, batch: Batch) -> None:
+        """Look at a batch of training, after it was answered.
+
+        Called without gradients, where a gradient is taken of the student's logits. Of several
+        processes each is given the whole batch, in their order, but for `inputs`, which stay its
+        own: so what is remembered is the same everywhere.
+
+        Args:
+            batch: with detached logits.
+        """
+        for teacher in taught_by(self):
+            teacher.observe(batch)
+
+    def step_ended(self, student: nn.Module) -> None:
+        """Look at the student after a step of its optimiser."""
+        for teacher in taught_by(self):
+            teacher.step_ended(student)
+
+    def epoch_ended(self) -> None:
+        """Learn that all samples of an epoch were seen."""
+        for teacher in taught_by(self):
+            teacher.epoch_ended()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says nothing of any sample: then the loss is that of the labels, α being 0."""
+        return False
 
     def gap(self, num_classes: int) -> float | None:
         """Return the gap if the teacher answers every batch with the same one, else None.
@@ -51,6 +105,22 @@ class Teacher(nn.Module, ABC):
             num_classes: the number of classes K, at least 2.
         """
         return None
+
+
+def taught_by(teacher: Teacher) -> list[Teacher]:
+    """Return the teachers that a teacher wraps."""
+    return [child for child in teacher.children() if isinstance(child, Teacher)]
+
+
+def wants(teacher: Teacher, hook: str) -> bool:
+    """Return whether a teacher, or one that it wraps, has a hook of its own."""
+    own = getattr(type(teacher), hook) is not getattr(Teacher, hook)
+    return own or any(wants(other, hook) for other in taught_by(teacher))
+
+
+def answer_of(said: Answer | Tensor | float) -> Answer:
+    """Return what a teacher said as an `Answer`."""
+    return said if isinstance(said, Answer) else Answer(said)
 
 
 def is_transformed() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,29 +11,35 @@ from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
 from tfkd.loss.kernels.sweep import swept_loss
-from tfkd.loss.terms import LossSettings
-from tfkd.teachers.base import is_transformed
+from tfkd.loss.terms import LossSettings, is_number
+from tfkd.teachers.base import Answer, is_transformed
 
-Kernel = Callable[[Tensor, Tensor, Any, Tensor | None, LossSettings], Tensor]
+Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
 
 _allowed = True
 
 
 def kernel_for(
-    student_logits: Tensor, labels: Tensor, teacher: Tensor | float, alpha: float
+    student_logits: Tensor, labels: Tensor, answer: Answer, settings: LossSettings
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher | labels        | asked for                               | kernel        |
-    |---------|---------------|-----------------------------------------|---------------|
-    | gap     | class indices | a gradient, of a batch, eager           | `sweep`       |
-    | gap     | any           | all else: compiled, `torch.func`, value | `closed_form` |
-    | logits  | any           | anything                                | none          |
+    | teacher            | labels        | asked for                               | kernel        |
+    |--------------------|---------------|-----------------------------------------|---------------|
+    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`       |
+    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form` |
+    | logits             | any           | anything                                | none          |
+    | decoupled, a view  | any           | anything                                | none          |
     """
-    if not _allowed or alpha == 0.0 or isinstance(teacher, Tensor):
+    gap = answer.logits
+    if not _allowed or is_number(settings.alpha, 0.0) or _is_of_every_class(gap, student_logits):
         return None
+    if settings.decoupled is not None or settings.standardize:
+        return None
+    numbers = (*answer, settings.alpha, settings.temperature, settings.scale)
     of_a_batch = labels.dim() == student_logits.dim() - 1 > 0
-    if of_a_batch and _is_backpropagated(student_logits):
+    plain = answer.is_plain and not any(isinstance(number, Tensor) for number in numbers)
+    if plain and of_a_batch and _is_backpropagated(student_logits):
         return swept_loss
     return closed_form_loss
 
@@ -64,6 +69,10 @@ def without_kernels() -> Iterator[None]:
         yield
     finally:
         _allowed = before
+
+
+def _is_of_every_class(teacher: Tensor | float, student_logits: Tensor) -> bool:
+    return isinstance(teacher, Tensor) and teacher.shape == student_logits.shape
 
 
 def _is_backpropagated(logits: Tensor) -> bool:

@@ -12,6 +12,7 @@ from torch.autograd import Function
 
 from tfkd.loss.kernels.closed_form import closed_form_loss, gap_target
 from tfkd.loss.terms import LossSettings, at_least_float32, index_weights
+from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
@@ -25,18 +26,23 @@ NO_GRADIENTS = (None,) * 4
 
 
 def swept_loss(
-    logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, settings: LossSettings
+    logits: Tensor,
+    labels: Tensor,
+    answer: Answer,
+    class_weight: Tensor | None,
+    settings: LossSettings,
 ) -> Tensor:
     """Return the loss; its gradient is computed on the way and kept for the backward pass.
 
     Args:
         logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
         labels: class indices `(N)` or `(N, d1, ...)`, int64.
-        gap: of the teacher's logits before they are softened, at least 0; may be infinite.
+        answer: the gap of the teacher's logits before they are softened, a number of at least 0;
+            may be infinite.
         class_weight: `(K,)` or None.
-        settings: of the loss, α above 0.
+        settings: of the loss, numbers, α above 0.
     """
-    loss: Tensor = _SweptLoss.apply(logits, labels, gap, class_weight, settings)
+    loss: Tensor = _SweptLoss.apply(logits, labels, answer.logits, class_weight, settings)
     return loss
 
 
@@ -58,15 +64,14 @@ class _SweptLoss(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         logits, labels, class_weight = ctx.saved_tensors
-        of = (labels, ctx.gap, class_weight, ctx.settings)
         if torch.is_grad_enabled():  # to be differentiated again
-            loss = closed_form_loss(logits, *of)
+            loss = closed_form_loss(logits, labels, Answer(ctx.gap), class_weight, ctx.settings)
             return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
         # Given away, so that nobody else holds what the caller may change; made anew if the graph
         # is kept and asked again.
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
-            gradient = _loss_and_gradient(logits, *of)[1]
+            gradient = _loss_and_gradient(logits, labels, ctx.gap, class_weight, ctx.settings)[1]
         if upstream.dim() > 0:
             gradient.mul_(upstream.unsqueeze(1))
         elif upstream.device.type != "cpu" or upstream.item() != 1.0:
@@ -142,10 +147,12 @@ def _sweep(
                    - floor·(Σ_k z_k - K·z_r) + constant
         gradient = (1-α)·p + α·τ·p_τ - floor, less `extra` at the true class y
     """
-    alpha, tau = settings.alpha, settings.temperature
+    alpha, tau = float(settings.alpha), float(settings.temperature)
     num_classes = logits.shape[1]
     z = at_least_float32(logits)
-    floor, extra, constant = gap_target(gap, num_classes, settings, z.dtype)
+    floor, extra, constant = gap_target(
+        gap, num_classes, tau, z.dtype, kept=1.0 - alpha, taught=alpha
+    )
     # A copy in another dtype than the gradient's is written over.
     result = gradient if gradient.dtype == z.dtype else z
     index = labels.unsqueeze(1)

@@ -1,31 +1,13 @@
-"""Named methods: each is one composition of a teacher, a weight and a temperature."""
+"""The methods that the Tf-KD paper compares: from plain cross-entropy to its own two."""
 
 from __future__ import annotations
 
-from typing import TypedDict
-
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
-from tfkd.teachers import NetworkTeacher, Teacher, UniformTeacher, VirtualTeacher
-
-
-class ReductionOptions(TypedDict, total=False):
-    """What `DistillationLoss` takes under the names of `torch.nn.CrossEntropyLoss`.
-
-    In the teacher term `weight` counts by the label of the sample: see `distillation_loss`.
-    """
-
-    weight: Tensor | None
-    ignore_index: int
-    reduction: str
-
-
-class LossOptions(ReductionOptions, total=False):
-    """The options of `DistillationLoss` that every method passes on."""
-
-    scale: float
+from tfkd.methods.options import LossOptions, as_teacher
+from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 
 def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
@@ -161,8 +143,3 @@ def knowledge_distillation(
         True
     """
     return DistillationLoss(as_teacher(model), alpha=alpha, temperature=temperature, **options)
-
-
-def as_teacher(model: nn.Module | Teacher) -> Teacher:
-    """Return a `Teacher` as it is, and any other module as the network of a `NetworkTeacher`."""
-    return model if isinstance(model, Teacher) else NetworkTeacher(model)

@@ -1,0 +1,205 @@
+"""Settings of a loss that follow the progress of training.
+
+`alpha`, `temperature` and `scale` of a loss may each be one of these, or any function from
+`Progress` to a number. They count epochs, of which the criterion is told by `epoch_ended`, or steps
+of the optimiser, of which it is told by `step_ended`: exactly one of `epochs` and `steps` is given.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tfkd._checks import check_integer, check_number
+
+
+class Progress(NamedTuple):
+    """How far training has come.
+
+    Attributes:
+        epochs: that have ended.
+        steps: of the optimiser that have ended.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(ABC):
+    """A number by progress. What has ended is counted; behind the last it keeps its last value.
+
+    Args:
+        epochs: over how many epochs it goes, at least 1.
+        steps: over how many steps, at least 1.
+
+    Raises:
+        TypeError: unless one of the two is given.
+        ValueError: for less than 1.
+    """
+
+    epochs: int | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.steps is None):
+            raise TypeError(
+                f"Expected one of `epochs` and `steps`, got {self.epochs} and {self.steps}."
+            )
+        name = "steps" if self.epochs is None else "epochs"
+        check_integer(name, self._length, minimum=1)
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it follows steps; otherwise it follows epochs."""
+        return self.epochs is None
+
+    @property
+    def _length(self) -> int:
+        length = self.steps if self.epochs is None else self.epochs
+        assert length is not None
+        return length
+
+    def __call__(self, progress: Progress) -> float:
+        """Return the value."""
+        ended = progress.steps if self.counts_steps else progress.epochs
+        return self._value(min(ended, self._length), self._length)
+
+    @abstractmethod
+    def _value(self, ended: int, length: int) -> float:
+        """The value after so many, of `length`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FromTo(Schedule):
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("start", self.start)
+        check_number("end", self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(_FromTo):
+    """From `start`, of the first epoch, evenly to `end`, of the last.
+
+    Example:
+        >>> alpha = Linear(start=0.2, end=0.8, epochs=4)
+        >>> [round(alpha(Progress(epochs)), 2) for epochs in range(5)]
+        [0.2, 0.4, 0.6, 0.8, 0.8]
+    """
+
+    def _value(self, ended: int, length: int) -> float:
+        return self.start + (self.end - self.start) * min(ended / max(length - 1, 1), 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(_FromTo):
+    """From `start`, of the first epoch, to `end`, of the last, along half a cosine.
+
+    Example:
+        >>> alpha = Cosine(start=1.0, end=0.0, epochs=5)
+        >>> [round(alpha(Progress(epochs)), 3) for epochs in range(5)]
+        [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+
+    def _value(self, ended: int, length: int) -> float:
+        turn = (1.0 - math.cos(math.pi * min(ended / max(length - 1, 1), 1.0))) / 2.0
+        return self.start + (self.end - self.start) * turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmUp(Schedule):
+    """Up to `value` in equal parts: value · min((ended + 1) / length, 1).
+
+    Source: as of Zhao et al., 2022, arXiv 2203.08679, whose epochs count from 1.
+
+    Example:
+        >>> weight = WarmUp(value=1.0, epochs=4)
+        >>> [weight(Progress(epochs)) for epochs in range(5)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+
+    value: float
+
+    def _value(self, ended: int, length: int) -> float:
+        return self.value * min((ended + 1) / length, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RampUp(Schedule):
+    """Up to `value` slowly: value · exp(−5·(1 − ended/length)²).
+
+    Source: Tarvainen and Valpola, 2017, arXiv 1703.01780.
+
+    Example:
+        >>> weight = RampUp(value=1.0, epochs=4)
+        >>> [round(weight(Progress(epochs)), 3) for epochs in range(5)]
+        [0.007, 0.06, 0.287, 0.732, 1.0]
+    """
+
+    value: float
+
+    def _value(self, ended: int, length: int) -> float:
+        return self.value * math.exp(-5.0 * (1.0 - ended / length) ** 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Until(Schedule):
+    """`value` until so many have ended, then `after`.
+
+    Example:
+        >>> alpha = Until(value=0.5, epochs=2)
+        >>> [alpha(Progress(epochs)) for epochs in range(4)]
+        [0.5, 0.5, 0.0, 0.0]
+    """
+
+    value: float
+    after: float = 0.0
+
+    def _value(self, ended: int, length: int) -> float:
+        return self.value if ended < length else self.after
+
+
+@dataclass(frozen=True)
+class WeightOfAdded:
+    """α of cross-entropy + λ · (teacher term), λ a schedule: λ / (1 + λ)."""
+
+    added: Callable[[Progress], float]
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it follows steps."""
+        return counts_steps(self.added)
+
+    def __call__(self, progress: Progress) -> float:
+        """Return the value."""
+        weight = self.added(progress)
+        return weight / (1.0 + weight)
+
+
+@dataclass(frozen=True)
+class ScaleOfAdded:
+    """s of cross-entropy + λ · (teacher term), λ a schedule: 1 + λ, times a scale."""
+
+    added: Callable[[Progress], float]
+    scale: float = 1.0
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it follows steps."""
+        return counts_steps(self.added)
+
+    def __call__(self, progress: Progress) -> float:
+        """Return the value."""
+        return self.scale * (1.0 + self.added(progress))
+
+
+def counts_steps(schedule: Callable[[Progress], float]) -> bool:
+    """Return whether a schedule follows steps; one that does not say so follows epochs."""
+    return bool(getattr(schedule, "counts_steps", False))

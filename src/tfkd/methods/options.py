@@ -1,0 +1,56 @@
+"""What the named methods have in common: the options that they pass on, and who teaches."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from torch import Tensor, nn
+
+from tfkd.loss.schedules import ScaleOfAdded, WeightOfAdded
+from tfkd.loss.told import Setting
+from tfkd.teachers import NetworkTeacher, Teacher
+
+
+class ReductionOptions(TypedDict, total=False):
+    """What `DistillationLoss` takes under the names of `torch.nn.CrossEntropyLoss`.
+
+    In the teacher term `weight` counts by the label of the sample: see `distillation_loss`.
+    """
+
+    weight: Tensor | None
+    ignore_index: int
+    reduction: str
+
+
+class LossOptions(ReductionOptions, total=False):
+    """The options of `DistillationLoss` that every method passes on."""
+
+    scale: float
+
+
+def as_teacher(model: nn.Module | Teacher) -> Teacher:
+    """Return a `Teacher` as it is, and any other module as the network of a `NetworkTeacher`."""
+    return model if isinstance(model, Teacher) else NetworkTeacher(model)
+
+
+class Weights(TypedDict):
+    """The numbers of a loss that both terms are weighed by."""
+
+    alpha: Setting
+    scale: Setting
+
+
+def added(weight: Setting, scale: float = 1.0) -> Weights:
+    """Return α and s of scale · (cross-entropy + λ · teacher term), as most later papers write it.
+
+    Args:
+        weight: λ, at least 0; a number, or a function of progress.
+        scale: on top.
+
+    Example:
+        >>> added(9.0)
+        {'alpha': 0.9, 'scale': 10.0}
+    """
+    if callable(weight):
+        return {"alpha": WeightOfAdded(weight), "scale": ScaleOfAdded(weight, scale)}
+    return {"alpha": weight / (1.0 + weight), "scale": scale * (1.0 + weight)}
