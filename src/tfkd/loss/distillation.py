@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,9 @@ from tfkd.loss.kernels import kernel_for
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+
+IGNORED = -100
+"""What a teacher is shown in place of a label that is ignored."""
 
 
 def distillation_loss(
@@ -191,8 +196,11 @@ class DistillationLoss(ToldCriterion):
             ignore_index=ignore_index,
             reduction=reduction,
         )
-        self.decoupled = check_decoupled(decoupled)
+        self.decoupled = decoupled
         self.standardize = standardize
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
     def forward(
         self,
@@ -205,11 +213,14 @@ class DistillationLoss(ToldCriterion):
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
-        trained = self.training and student_logits.requires_grad
+        trained = self.training and student_logits.requires_grad and torch.is_grad_enabled()
         if trained:
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
-        batch = Batch(student_logits, labels, inputs, indices, view, temperature)
+        seen = labels
+        if self.ignore_index >= 0:  # labels are class indices then
+            seen = torch.where(labels == self.ignore_index, IGNORED, labels.long())
+        batch = Batch(student_logits, seen, inputs, indices, view, temperature)
         answer = Answer(0.0)
         if self.teacher.is_silent:
             alpha = 0.0

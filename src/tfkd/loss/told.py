@@ -21,6 +21,8 @@ Setting = float | Callable[[Progress], float]
 
 SamplesPerEpoch = int | Literal["told"] | None
 
+HOOKS = ("observe", "step_ended", "epoch_ended")
+
 
 class ToldCriterion(Criterion):
     """Keeps a teacher and the settings alpha, temperature and scale up with training.
@@ -55,20 +57,33 @@ class ToldCriterion(Criterion):
         self._changed = False
         self._samples = 0
         self._watch = StepWatch()
-        self._observed = wants(teacher, "observe")
         self.samples_per_epoch = samples_per_epoch
-        self._check_told()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in CHECKED:
+        if name in CHECKED:
+            self._assign(name, value)
+        elif name == "samples_per_epoch":
+            if value is not None and value != "told":
+                check_integer(name, value, minimum=1)
+            _check_told(value, self.teacher, self.schedules)
             super().__setattr__(name, value)
-            return
-        if callable(value):
-            self.schedules[name] = value
-            value = value(self.progress)
+        elif name == "teacher":
+            if hasattr(self, "samples_per_epoch"):
+                _check_told(self.samples_per_epoch, value, self.schedules)
+            super().__setattr__(name, value)
+            self._wants = {hook: wants(value, hook) for hook in HOOKS}
         else:
-            self.schedules.pop(name, None)
+            super().__setattr__(name, value)
+
+    def _assign(self, name: str, value: Setting) -> None:
+        schedules = {other: own for other, own in self.schedules.items() if other != name}
+        if callable(value):
+            schedules[name] = value
+            value = value(self.progress)
+        if hasattr(self, "samples_per_epoch"):
+            _check_told(self.samples_per_epoch, self.teacher, schedules)
         self._set(name, value)
+        self.schedules = schedules
 
     def _set(self, name: str, value: float) -> None:
         number = float(CHECKED[name](name, value))
@@ -85,34 +100,21 @@ class ToldCriterion(Criterion):
     @property
     def _counts_steps(self) -> bool:
         by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
-        return by_steps or wants(self.teacher, "step_ended")
+        return by_steps or self._wants["step_ended"]
 
     @property
     def _counts_epochs(self) -> bool:
         by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
-        return by_epochs or wants(self.teacher, "epoch_ended")
+        return by_epochs or self._wants["epoch_ended"]
 
-    def _said(self, name: str) -> str:
-        """A setting as `repr` has it."""
-        schedule = self.schedules.get(name)
-        return f"{getattr(self, name):g}" if schedule is None else repr(schedule)
-
-    def _check_told(self) -> None:
-        if self.samples_per_epoch is not None and self.samples_per_epoch != "told":
-            check_integer("samples_per_epoch", self.samples_per_epoch, minimum=1)
-        elif self.samples_per_epoch is None and self._counts_epochs:
-            who = [name for name, own in self.schedules.items() if not counts_steps(own)]
-            what = f"the schedule of `{who[0]}`" if who else f"{type(self.teacher).__name__}"
-            raise ValueError(
-                f"Expected `samples_per_epoch`, since {what} counts epochs: how many samples an "
-                'epoch shows, over all processes together; or "told", and call '
-                "`criterion.epoch_ended()` after each epoch."
-            )
+    @property
+    def _counts_samples(self) -> bool:
+        return isinstance(self.samples_per_epoch, int) and self._counts_epochs
 
     def batch_begins(self, student_logits: Tensor) -> None:
-        """Count a batch of training, before it is answered; end the epoch that lies behind it."""
-        if isinstance(self.samples_per_epoch, int) and self._counts_epochs:
-            self._count(student_logits)
+        """Before a batch of training is answered, end the epoch that lies behind it."""
+        if self._counts_samples:
+            self._end_epoch()
         if not torch.compiler.is_compiling() and self._counts_steps:
             missed = self._watch.look(student_logits)
             if missed is not None:
@@ -122,16 +124,21 @@ class ToldCriterion(Criterion):
                 )
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _count(self, student_logits: Tensor) -> None:
+    def _end_epoch(self) -> None:
         assert isinstance(self.samples_per_epoch, int)
         if self._samples >= self.samples_per_epoch:
             self.epoch_ended()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _count(self, student_logits: Tensor) -> None:
         own = len(student_logits) if student_logits.dim() > 1 else 1
         self._samples += total_over_processes(own, student_logits.device)
 
     def batch_ended(self, batch: Batch) -> None:
-        """Let the teacher observe a batch of training that it has answered."""
-        if not self._observed:
+        """Count a batch of training that was answered, and let the teacher observe it."""
+        if self._counts_samples:
+            self._count(batch.student_logits)
+        if not self._wants["observe"]:
             return
         batch = batch._replace(student_logits=batch.student_logits.detach())
         if are_several():
@@ -142,13 +149,18 @@ class ToldCriterion(Criterion):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _observe_all(self, batch: Batch) -> None:
+        logits, labels, indices = batch.student_logits, batch.labels, batch.indices
+        if indices is not None:
+            indices = indices.to(labels.device)
+        if logits.dim() == 1:  # of each process one sample: together they are a batch
+            logits, labels = logits.unsqueeze(0), labels.unsqueeze(0)
+            indices = None if indices is None else indices.reshape(1)
         with torch.no_grad():
-            indices = batch.indices
             self.teacher.observe(
                 batch._replace(
-                    student_logits=gathered(batch.student_logits),
-                    labels=gathered(batch.labels),
-                    indices=None if indices is None else gathered(indices.to(batch.labels.device)),
+                    student_logits=gathered(logits),
+                    labels=gathered(labels),
+                    indices=None if indices is None else gathered(indices),
                 )
             )
 
@@ -194,5 +206,24 @@ class ToldCriterion(Criterion):
             self._watch.told()
         elif self._is_counted and strict:
             lists[0].append(key)
-        rest = {name: value for name, value in state_dict.items() if name != key}
-        super()._load_from_state_dict(rest, prefix, local_metadata, strict, *lists)
+        if self._is_counted:
+            state_dict = {name: value for name, value in state_dict.items() if name != key}
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _check_told(
+    samples_per_epoch: SamplesPerEpoch,
+    teacher: Teacher,
+    schedules: dict[str, Callable[[Progress], float]],
+) -> None:
+    """Refuse a criterion that would never learn of the end of an epoch."""
+    if samples_per_epoch is not None:
+        return
+    who = [f"the schedule of `{name}`" for name, own in schedules.items() if not counts_steps(own)]
+    who += [type(teacher).__name__] if wants(teacher, "epoch_ended") else []
+    if who:
+        raise ValueError(
+            f"Expected `samples_per_epoch`, since {who[0]} counts epochs: how many samples an "
+            'epoch shows, over all processes together; or "told", and call '
+            "`criterion.epoch_ended()` after each epoch."
+        )

@@ -14,7 +14,8 @@ class Batch(NamedTuple):
 
     Attributes:
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched.
-        labels: class indices or probabilities, as the loss takes them.
+        labels: class indices, below 0 where the loss ignores them, whatever its `ignore_index`; or
+            probabilities.
         inputs: the samples as the student saw them; None if the caller gave none.
         indices: `(n,)` or `()` unbatched, int64, identity of each sample in its data set; None if
             the caller gave none.
@@ -107,9 +108,12 @@ class Teacher(nn.Module, ABC):
         return None
 
 
-def taught_by(teacher: Teacher) -> list[Teacher]:
-    """Return the teachers that a teacher wraps."""
-    return [child for child in teacher.children() if isinstance(child, Teacher)]
+def taught_by(teacher: nn.Module) -> list[Teacher]:
+    """Return the teachers that a teacher wraps, also those in a list of modules."""
+    found: list[Teacher] = []
+    for child in teacher.children():
+        found += [child] if isinstance(child, Teacher) else taught_by(child)
+    return found
 
 
 def wants(teacher: Teacher, hook: str) -> bool:
