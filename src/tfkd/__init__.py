@@ -98,6 +98,7 @@ __getattr__ = _lazy_names(
         "runs",
         "study",
         "teachers",
+        "testing",
         "train",
     ),
 )
