@@ -20,9 +20,6 @@ from tfkd.loss.terms import LossSettings, is_number
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
 
-IGNORED = -100
-"""What a teacher is shown in place of a label that is ignored."""
-
 
 def distillation_loss(
     student_logits: Tensor,
@@ -217,10 +214,7 @@ class DistillationLoss(ToldCriterion):
         if trained:
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
-        seen = labels
-        if self.ignore_index >= 0:  # labels are class indices then
-            seen = torch.where(labels == self.ignore_index, IGNORED, labels.long())
-        batch = Batch(student_logits, seen, inputs, indices, view, temperature)
+        batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
         answer = Answer(0.0)
         if self.teacher.is_silent:
             alpha = 0.0

@@ -14,14 +14,14 @@ class Batch(NamedTuple):
 
     Attributes:
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched.
-        labels: class indices, below 0 where the loss ignores them, whatever its `ignore_index`; or
-            probabilities.
+        labels: class indices or probabilities, as the loss takes them.
         inputs: the samples as the student saw them; None if the caller gave none.
         indices: `(n,)` or `()` unbatched, int64, identity of each sample in its data set; None if
             the caller gave none.
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
+        ignore_index: class index of positions that do not count: nothing is to be learned of them.
     """
 
     student_logits: Tensor
@@ -30,6 +30,7 @@ class Batch(NamedTuple):
     indices: Tensor | None = None
     view: int | None = None
     temperature: Tensor | float = 1.0
+    ignore_index: int = -100
 
 
 class Answer(NamedTuple):

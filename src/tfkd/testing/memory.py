@@ -45,9 +45,7 @@ def _known(subject: Subject, seed: int) -> Batch:
     batch = subject.batch(of=BATCH * BATCHES, seed=seed)
     labels = batch.labels % 2
     known = 3.0 * F.one_hot(labels, subject.num_classes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        logits = torch.randn(batch.student_logits.shape) + known
+    logits = torch.randn(batch.student_logits.shape, generator=_chance(seed)) + known
     return batch._replace(labels=labels, student_logits=logits)
 
 
