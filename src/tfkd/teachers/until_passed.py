@@ -60,7 +60,7 @@ class UntilPassedTeacher(Teacher):
         """Return the other teacher's answer."""
         said: Answer | Tensor | float = self.teacher(batch)
         if self.training and batch.student_logits.requires_grad:  # it will be observed
-            self._right = _right(logits_of(answer_of(said), batch).detach(), batch.labels)
+            self._right = _right(logits_of(answer_of(said), batch).detach(), batch)
         return said
 
     def observe(self, batch: Batch) -> None:
@@ -70,8 +70,8 @@ class UntilPassedTeacher(Teacher):
             return
         # The student's logits are those of all processes; the teacher answered its own.
         teachers, self._right = summed_over_processes(self._right), None
-        students = _right(batch.student_logits, batch.labels)
-        self.counts += torch.stack([students, teachers, _labelled(batch)])
+        students, labelled = _right(batch.student_logits, batch), _labelled(batch).sum()
+        self.counts += torch.stack([students, teachers, labelled])
 
     def epoch_ended(self) -> None:
         """Fall silent if the student was right as often."""
@@ -96,21 +96,19 @@ class UntilPassedTeacher(Teacher):
         self._passed = bool(self.passed)
 
 
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
+def _right(logits: Tensor, batch: Batch) -> Tensor:
     """How often the largest logit is that of the label, times `ONE`."""
-    dim = class_dim(logits)
+    dim, labels = class_dim(logits), batch.labels
     answered = logits.argmax(dim, keepdim=True)
-    if labels.is_floating_point():
-        right = (labels.gather(dim, answered).float() * ONE).round().long()
-    else:
-        right = (labels.unsqueeze(dim) == answered) * ONE
-    return right.sum()
+    if labels.shape == logits.shape:
+        return (labels.gather(dim, answered).float() * ONE).round().long().sum()
+    right = (labels.unsqueeze(dim) == answered).squeeze(dim)
+    return (right & _labelled(batch)).sum() * ONE
 
 
 def _labelled(batch: Batch) -> Tensor:
-    """How many positions have a label that is one."""
+    """Which positions count."""
     logits, labels = batch.student_logits, batch.labels
-    dim = class_dim(logits)
-    if labels.is_floating_point():
-        return torch.ones_like(labels.select(dim, 0), dtype=torch.int64).sum()
-    return ((labels >= 0) & (labels < logits.shape[dim])).sum()
+    if labels.shape == logits.shape:
+        return torch.ones_like(labels.select(class_dim(logits), 0), dtype=torch.bool)
+    return labels != batch.ignore_index
