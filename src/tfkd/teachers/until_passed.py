@@ -111,4 +111,4 @@ def _labelled(batch: Batch) -> Tensor:
     logits, labels = batch.student_logits, batch.labels
     if labels.shape == logits.shape:
         return torch.ones_like(labels.select(class_dim(logits), 0), dtype=torch.bool)
-    return labels != batch.ignore_index
+    return labels.long() != batch.ignore_index
