@@ -12,7 +12,7 @@ from torch import Tensor
 from tfkd.loss import distillation_loss
 from tfkd.teachers import Answer, Batch
 from tfkd.testing.difference import answers_differ, same, tensors_differ
-from tfkd.testing.subject import LeftOut, Subject, Training, ask
+from tfkd.testing.subject import LeftOut, Subject, Training, ask, in_order, with_tensors
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 ACCELERATORS = ("cuda", "mps", "xpu")
@@ -63,9 +63,9 @@ def nothing_of_it_is_trained(subject: Subject) -> None:
     held = [parameter.grad for parameter in run.student.parameters()]
     (ours,) = torch.autograd.grad(run.loss_of(batch).sum(), logits)
     said = ask(run.teacher, batch)
-    own = {name: getattr(run.criterion, name) for name in _OF_THE_FUNCTION}
-    shares = {"share": said.share, "label_share": said.label_share}
-    loss = distillation_loss(logits, batch.labels, said.logits, **shares, **own)
+    own: dict[str, Any] = {name: getattr(run.criterion, name) for name in _OF_THE_FUNCTION}
+    own |= {"share": said.share, "label_share": said.label_share}
+    loss = distillation_loss(logits, batch.labels, said.logits, **own)
     (expected,) = torch.autograd.grad(loss.sum(), logits)
     same(tensors_differ(ours, expected, ROUNDING), "the gradient of the loss")
     for parameter, before in zip(run.student.parameters(), held, strict=True):
@@ -104,11 +104,6 @@ def answers_follow_the_order_of_samples(subject: Subject) -> None:
     after = ask(run.teacher, in_order(subject.batch(), order))
     moved = Answer(*(x[order] if isinstance(x, Tensor) else x for x in before))
     same(answers_differ(after, moved, ROUNDING), "samples in another order")
-
-
-def in_order(batch: Batch, order: Tensor) -> Batch:
-    """Return a batch with its samples in another order."""
-    return Batch(*(x[order] if isinstance(x, Tensor) else x for x in batch))
 
 
 def answers_follow_the_order_of_classes(subject: Subject) -> None:
@@ -162,7 +157,7 @@ def dense_logits_are_taken_or_refused(subject: Subject) -> None:
     said = ask(run.teacher, dense)
     if isinstance(said.logits, Tensor) and said.logits.shape == dense.student_logits.shape:
         said = said._replace(logits=said.logits.movedim(1, -1).flatten(0, -2))
-    said = Answer(*(x.reshape_as(y) if isinstance(y, Tensor) else x for x, y in zip(said, rows)))  # type: ignore[union-attr]
+    said = Answer(*(x.flatten() if isinstance(x, Tensor) and x.dim() != 2 else x for x in said))
     same(answers_differ(said, rows, ROUNDING), "positions, which are not answered as samples")
 
 
@@ -172,7 +167,7 @@ def unbatched_logits_are_taken_or_refused(subject: Subject) -> None:
     one = subject.batch(unbatched=True)
     _is_taken(subject, run, one, "unbatched logits")
     run = Training(subject).epoch()
-    several = Batch(*(x.unsqueeze(0) if isinstance(x, Tensor) else x for x in one))
+    several = with_tensors(one, lambda x: x.unsqueeze(0))
     words = tensors_differ(run.loss_of(one), run.loss_of(several), ROUNDING)
     same(words, "the loss of one sample, which is not that of a batch of one")
 
@@ -211,27 +206,28 @@ def every_device_is_taken(subject: Subject) -> None:
     devices = [name for name in ACCELERATORS if getattr(torch, name).is_available()]
     if not devices:
         raise LeftOut("there is no accelerator")
-    here = Training(subject).epoch()
     for device in devices:
-        run = Training(subject)
-        run.criterion.to(device)
-        run.student.to(device)
-        for seed in range(3):
-            run.show(moved(subject.batch(seed=seed), device))
-            here.show(subject.batch(seed=seed))
-        run.tell()
-        said = ask(run.teacher, moved(subject.batch(), device))
-        for name, value in said._asdict().items():
-            if isinstance(value, Tensor):
-                assert value.device.type == device, f"`{name}` of {device} is on {value.device}"
-        _has_shape(said, subject.batch())
-        batch = moved(subject.batch(), device)._replace(indices=subject.batch().indices)
-        same(answers_differ(ask(run.teacher, batch), said), "with `indices` on the CPU")
+        _is_the_same_on(device, subject)
 
 
-def moved(batch: Batch, device: str) -> Batch:
-    """Return a batch on another device."""
-    return Batch(*(x.to(device) if isinstance(x, Tensor) else x for x in batch))
+def _is_the_same_on(device: str, subject: Subject) -> None:
+    run, here = Training(subject), Training(subject)
+    run.criterion.to(device)
+    run.student.to(device)
+    for seed in range(3):
+        run.show(with_tensors(subject.batch(seed=seed), lambda x: x.to(device)))
+        here.show(subject.batch(seed=seed))
+    run.tell()
+    here.tell()
+    there = with_tensors(subject.batch(), lambda x: x.to(device))
+    said = ask(run.teacher, there)
+    for name, value in said._asdict().items():
+        if isinstance(value, Tensor):
+            assert value.device.type == device, f"`{name}` of {device} is on {value.device}"
+    _has_shape(said, subject.batch())
+    batch = there._replace(indices=subject.batch().indices)
+    same(answers_differ(ask(run.teacher, batch), said), "with `indices` on the CPU")
+    same(answers_differ(said, ask(here.teacher, subject.batch()), 1e-3), device)
 
 
 def masked_classes_make_nothing_undefined(subject: Subject) -> None:

@@ -92,7 +92,5 @@ def run_check(check: Callable[[Subject], None], subject: Subject) -> Check:
     except AssertionError as error:
         raise AssertionError(f"{subject.name}: {name}: {error}") from error
     except Exception as error:
-        raise AssertionError(
-            f"{subject.name}: {name}: {type(error).__name__}: {error}"
-        ) from error
+        raise AssertionError(f"{subject.name}: {name}: {type(error).__name__}: {error}") from error
     return Check(name)

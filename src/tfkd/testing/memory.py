@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from tfkd.loss import DistillationLoss
 from tfkd.teachers import Batch
-from tfkd.testing.answers import ROUNDING, in_order
+from tfkd.testing.answers import ROUNDING
 from tfkd.testing.difference import answers_differ, same, states_differ, tensors_differ
-from tfkd.testing.subject import BATCH, BATCHES, LeftOut, Subject, Training, ask
+from tfkd.testing.subject import BATCH, BATCHES, LeftOut, Subject, Training, ask, in_order
 
-IGNORED = 1
-"""The class index that is ignored: one that could be a class."""
+IGNORED = (-100, 1)
+"""Class indices that are ignored: one that is none, and one that could be a class."""
 
 
 def order_of_samples_changes_no_state(subject: Subject) -> None:
@@ -66,27 +66,34 @@ def ignored_labels_change_no_state(subject: Subject) -> None:
     if not subject.hooks:
         raise LeftOut("it remembers nothing")
 
+    for ignored in IGNORED:
+        _leaves_out(ignored, subject)
+
+
+def _leaves_out(ignored: int, subject: Subject) -> None:
     def taught(change: Callable[[Batch], Batch]) -> Training:
-        run = Training(subject, ignore_index=IGNORED)
+        run = Training(subject, ignore_index=ignored)
         for seed in range(3):
             batch = subject.batch(seed=seed)
-            labels = torch.where(batch.labels == IGNORED, 0, batch.labels)
-            labels[::3] = IGNORED
+            labels = torch.where(batch.labels == ignored, 0, batch.labels)
+            labels[::3] = ignored
             run.show(change(batch._replace(labels=labels)))
             run.criterion.step_ended(run.student)
         return run
 
     def wild(batch: Batch) -> Batch:
-        ignored = (batch.labels == IGNORED).unsqueeze(1)
-        logits = torch.where(ignored, 3.0 - batch.student_logits, batch.student_logits)
+        there = (batch.labels == ignored).unsqueeze(1)
+        logits = torch.where(there, 3.0 - batch.student_logits, batch.student_logits)
         return batch._replace(student_logits=logits)
 
     def left_out(batch: Batch) -> Batch:
-        return in_order(batch, (batch.labels != IGNORED).nonzero().squeeze(1))
+        return in_order(batch, (batch.labels != ignored).nonzero().squeeze(1))
 
-    with_others = taught(wild)
-    _same_memory(taught(lambda batch: batch), with_others, "other logits of ignored samples")
-    _same_memory(taught(lambda batch: batch), taught(left_out), "without the ignored samples")
+    note = f"`ignore_index={ignored}`"
+    as_they_are = taught(lambda batch: batch)
+    _same_memory(as_they_are, taught(wild), f"{note}, other logits of what is ignored")
+    as_they_are = taught(lambda batch: batch)
+    _same_memory(as_they_are, taught(left_out), f"{note}, without what is ignored")
 
 
 def asking_changes_no_state(subject: Subject) -> None:

@@ -14,9 +14,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from tfkd.teachers import Answer
-from tfkd.testing.answers import in_order
 from tfkd.testing.difference import answers_differ, same, states_differ
-from tfkd.testing.subject import BATCH, BATCHES, LeftOut, Subject, Training
+from tfkd.testing.subject import BATCH, BATCHES, LeftOut, Subject, Training, in_order
 
 SECONDS = 300.0
 SHARES = (slice(0, 5), slice(5, BATCH))

@@ -73,22 +73,25 @@ class Subject:
     ) -> None:
         self.num_classes, self.num_samples = num_classes, num_samples
         self.alike, self.compiles = alike, compiles
-        own = {"alpha": 0.5, "temperature": 2.0, "samples_per_epoch": "told"}
-        self.options = own | (options or {})
+        self.options: dict[str, Any] = {
+            "alpha": 0.5,
+            "temperature": 2.0,
+            "samples_per_epoch": "told",
+            **(options or {}),
+        }
         self._teacher = teacher
         self._shaped = inputs if callable(inputs) else _numbers if inputs is None else None
         with seeded(1):
-            self.inputs = self._inputs((num_samples,)) if self._shaped else inputs
-            assert isinstance(self.inputs, Tensor)
-            self._student = student
-            if student is None:
-                flat = self.inputs.flatten(2).mean(2) if self.inputs.dim() > 2 else self.inputs
-                self._student = _Linear(flat.shape[1], num_classes)
+            self.inputs = inputs if isinstance(inputs, Tensor) else self._inputs((num_samples,))
+            if len(self.inputs) != num_samples:
+                raise ValueError(
+                    f"Expected `inputs` of {num_samples} samples, got {len(self.inputs)}."
+                )
+            self._student = student or _Linear(self.inputs.shape[1], num_classes)
             self.indices = torch.randperm(num_samples)[: BATCH * BATCHES]
             self.labels = torch.randint(num_classes, (num_samples,))
-        student = self.fresh()[1]
-        with torch.no_grad():  # half of them, so that there are some that it knows
-            self.labels[::2] = self.logits(student, torch.arange(num_samples)).argmax(1)[::2]
+        with torch.no_grad():  # half of them, so that there are some that the student knows
+            self.labels[::2] = self.fresh()[1](self.inputs).argmax(1)[::2]
 
     @property
     def name(self) -> str:
@@ -102,13 +105,13 @@ class Subject:
 
     def fresh(self) -> tuple[Teacher, nn.Module]:
         """Return the teacher as it is before training, and its student."""
-        assert self._student is not None
         if isinstance(self._teacher, Teacher):
             return copy.deepcopy((self._teacher, self._student))
         student = copy.deepcopy(self._student)
         takes = inspect.signature(self._teacher).parameters.values()
         wants_student = any(
-            one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+            one.default is one.empty
+            and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
             for one in takes
         )
         with seeded():
@@ -122,40 +125,25 @@ class Subject:
         other._shaped = None
         return other
 
-    def logits(self, student: nn.Module, indices: Tensor) -> Tensor:
-        """What a student says of samples."""
-        assert isinstance(self.inputs, Tensor)
-        logits = student(self.inputs[indices.cpu()])
-        assert isinstance(logits, Tensor)
-        return logits
-
     def _inputs(self, shape: tuple[int, ...]) -> Tensor:
         if self._shaped is None:
-            raise LeftOut("`inputs` are a tensor, of one shape")
+            raise LeftOut("`inputs` are a tensor: a function would make them of each shape")
         return self._shaped(shape)
 
-    def batch(
-        self, *dims: int, of: int = BATCH, unbatched: bool = False, seed: int = 2, **changed: Any
-    ) -> Batch:
+    def batch(self, *dims: int, of: int = BATCH, unbatched: bool = False, seed: int = 2) -> Batch:
         """Return a batch with all that a teacher may ask for; its logits are in 16ths."""
         with seeded(seed):
             shape = () if unbatched else (of, *dims)
             indices = self.indices[0] if unbatched else self.indices[:of]
-            plain = not dims and not unbatched
-            if plain or (unbatched and self._shaped is None):
-                assert isinstance(self.inputs, Tensor)
-                inputs = self.inputs[indices]
+            if dims:
+                inputs, labels = self._inputs(shape), torch.randint(self.num_classes, shape)
             else:
-                inputs = self._inputs(shape)
-            labels = torch.randint(self.num_classes, shape)
-            if plain:
-                labels = self.labels[indices]
+                inputs, labels = self.inputs[indices], self.labels[indices]
             logits = torch.randn(*shape[:1], self.num_classes, *shape[1:])
             logits = (logits * 16.0).round() / 16.0
         temperature = self.options["temperature"]
         temperature = temperature if isinstance(temperature, float) else 1.0
-        batch = Batch(logits, labels, inputs, indices, 0, temperature)
-        return batch._replace(**changed)
+        return Batch(logits, labels, inputs, indices, 0, temperature)
 
     @cached_property
     def probe(self) -> Batch:
@@ -184,7 +172,8 @@ class Subject:
         """What a trained teacher says to a batch that lacks something; None if it does not mind."""
         run = Training(self)
         run.epoch()
-        batch = self.batch(**{name: None})
+        lacking: dict[str, Any] = {name: None}
+        batch = self.batch()._replace(**lacking)
         try:
             ask(run.criterion.teacher, batch)
             run.show(batch)
@@ -203,6 +192,17 @@ class Subject:
         return DistillationLoss(teacher, **(self.options | changed))
 
 
+def _takes_one(make: Callable[..., Teacher]) -> bool:
+    """Whether a function must be given something by its place."""
+    for one in inspect.signature(make).parameters.values():
+        if (
+            one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+            and one.default is one.empty
+        ):
+            return True
+    return False
+
+
 def _has(teacher: Teacher, hook: str) -> bool:
     return getattr(type(teacher), hook) is not getattr(Teacher, hook)
 
@@ -213,6 +213,18 @@ def inner(teacher: Teacher) -> list[Teacher]:
     for child in taught_by(teacher):
         found += [child, *inner(child)]
     return found
+
+
+def with_tensors(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """Return a batch with each of its tensors changed."""
+    fields = batch._asdict().items()
+    changed: dict[str, Any] = {name: change(x) for name, x in fields if isinstance(x, Tensor)}
+    return batch._replace(**changed)
+
+
+def in_order(batch: Batch, order: Tensor) -> Batch:
+    """Return a batch with its samples in another order, or fewer of them."""
+    return with_tensors(batch, lambda x: x[order])
 
 
 def ask(teacher: Teacher, batch: Batch) -> Answer:
@@ -236,7 +248,6 @@ class Training:
     def step(self, number: int, *, share: slice = slice(None), ends: bool = True) -> Tensor:
         """Train by one batch of the epoch, or a share of it; return its loss."""
         subject = self.subject
-        assert isinstance(subject.inputs, Tensor)
         indices = subject.indices[number * BATCH : (number + 1) * BATCH][share]
         inputs = subject.inputs[indices]
         with seeded(number):
@@ -244,7 +255,7 @@ class Training:
                 self.student(inputs), subject.labels[indices], inputs, indices=indices, view=0
             )
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         if ends:
             self.criterion.step_ended(self.student)

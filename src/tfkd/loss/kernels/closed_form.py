@@ -146,7 +146,9 @@ def _of_class_indices(z: Tensor, labels: Tensor, parts: _Parts, ignore_index: in
             loss = loss + kept * sharp.sum(dim).log()
     if isinstance(target.extra, Tensor):
         # A teacher that is surer of other classes does not make up for an infinite label.
-        loss = loss + terms.times(torch.where(below.isinf(), target.extra.abs(), target.extra), below)
+        loss = loss + terms.times(
+            torch.where(below.isinf(), target.extra.abs(), target.extra), below
+        )
     elif target.extra != 0.0:
         loss = loss + target.extra * below
     if isinstance(target.floor, Tensor):
