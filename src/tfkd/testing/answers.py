@@ -153,7 +153,7 @@ def dense_logits_are_taken_or_refused(subject: Subject) -> None:
         return
     run = Training(subject).epoch()
     flat = dense.student_logits.movedim(1, -1).flatten(0, -2)
-    rows = ask(run.teacher, Batch(flat, dense.labels.flatten()))
+    rows = ask(run.teacher, Batch(flat, dense.labels.flatten(), temperature=dense.temperature))
     said = ask(run.teacher, dense)
     if isinstance(said.logits, Tensor) and said.logits.shape == dense.student_logits.shape:
         said = said._replace(logits=said.logits.movedim(1, -1).flatten(0, -2))
