@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from teacher_table import TABLE, K
 
 import tfkd
 from tfkd.testing import check_teacher
 from tfkd.testing.processes import held_against_one
 from tfkd.testing.subject import Subject
 
-
-def _table():
-    # As tests are imported by path, so is what lies beside them.
-    name = "tfkd_tests_teachers_table"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("table.py"))
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-ROWS = [row for row in _table().TABLE if hasattr(tfkd, row.name)]
-K = _table().K
+ROWS = [row for row in TABLE if hasattr(tfkd, row.name)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.name} {row.note}".strip() for row in ROWS])
