@@ -1,6 +1,7 @@
 """Every teacher of the package, a row each; a test holds that none is missing.
 
-It lies here so that processes that tests start find the network, too. Left out is `LastBatchTeacher`, which wants batches that overlap: its own tests have them.
+It lies here so that processes that tests start find the network, too. Left out is
+`LastBatchTeacher`, which wants batches that overlap: its own tests have them.
 
 The right column makes it, of nothing or of the student that it teaches. `alike`: it treats all
 classes alike. `compiles`: it goes through `torch.compile` in one graph. What follows are options of
