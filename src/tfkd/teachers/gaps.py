@@ -50,7 +50,7 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
             "classes?"
         )
     q = _label_probabilities(batch)
-    gap = torch.as_tensor(said, device=q.device).to(q.dtype)
+    gap = torch.as_tensor(said, dtype=q.dtype, device=q.device)
     gap = gap.unsqueeze(dim) if gap.dim() > 0 else gap
     ahead = gap / batch.temperature - math.log(z.shape[dim] - 1)  # of all others together
     true, other = torch.sigmoid(ahead), torch.sigmoid(-ahead) / (z.shape[dim] - 1)
