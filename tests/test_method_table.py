@@ -125,3 +125,12 @@ def test_confidence_is_checked_with_the_number_of_classes() -> None:
     low.check(100)
     with pytest.raises(ValueError, match="`confidence`"):
         low.check(10)
+
+
+def test_a_weight_may_be_nothing_where_its_range_says_so() -> None:
+    MethodSettings("decoupled_kd", numbers={"target": 0.0})
+    with pytest.raises(ValueError, match="`target` of at least 0, got -1"):
+        MethodSettings("decoupled_kd", numbers={"target": -1.0})
+    with pytest.raises(ValueError, match="`power` to be positive"):
+        MethodSettings("zipf_label_smoothing", numbers={"power": 0.0})
+    assert METHODS["logit_standardization_kd"].numbers()["scale"] == 9.1
