@@ -2,16 +2,28 @@
 
 from tfkd.teachers.base import Answer, Batch, Teacher
 from tfkd.teachers.cached import CachedTeacher
+from tfkd.teachers.ensemble import EnsembleTeacher
 from tfkd.teachers.network import NetworkTeacher
+from tfkd.teachers.normalized import NormalizedTeacher
+from tfkd.teachers.tempered import TemperedTeacher
+from tfkd.teachers.top_two import TopTwoTeacher
 from tfkd.teachers.uniform import UniformTeacher
+from tfkd.teachers.until_passed import UntilPassedTeacher
 from tfkd.teachers.virtual import VirtualTeacher
+from tfkd.teachers.zipf import ZipfTeacher
 
 __all__ = [
     "Answer",
     "Batch",
     "CachedTeacher",
+    "EnsembleTeacher",
     "NetworkTeacher",
+    "NormalizedTeacher",
     "Teacher",
+    "TemperedTeacher",
+    "TopTwoTeacher",
     "UniformTeacher",
+    "UntilPassedTeacher",
     "VirtualTeacher",
+    "ZipfTeacher",
 ]
