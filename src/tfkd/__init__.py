@@ -146,6 +146,7 @@ __getattr__ = _lazy_names(
         "runs",
         "study",
         "teachers",
+        "testing",
         "train",
     ),
 )

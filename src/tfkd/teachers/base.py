@@ -22,6 +22,8 @@ class Batch(NamedTuple):
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
         ignore_index: class index of positions that do not count: nothing is to be learned of them.
+        sizes: of a batch that was gathered from several processes, how many of its rows each of
+            them had, in their order; else None.
     """
 
     student_logits: Tensor
@@ -31,6 +33,7 @@ class Batch(NamedTuple):
     view: int | None = None
     temperature: Tensor | float = 1.0
     ignore_index: int = -100
+    sizes: tuple[int, ...] | None = None
 
 
 class Answer(NamedTuple):
@@ -76,8 +79,8 @@ class Teacher(nn.Module, ABC):
         """Look at a batch of training, after it was answered.
 
         Called without gradients, where a gradient is taken of the student's logits. Of several
-        processes each is given the whole batch, in their order, but for `inputs`, which stay its
-        own: so what is remembered is the same everywhere.
+        processes each is given the whole batch, in their order, with the `sizes` of their shares,
+        but for `inputs`, which stay its own: so what is remembered is the same everywhere.
 
         Args:
             batch: with detached logits.
@@ -109,9 +112,12 @@ class Teacher(nn.Module, ABC):
         return None
 
 
-def taught_by(teacher: Teacher) -> list[Teacher]:
-    """Return the teachers that a teacher wraps."""
-    return [child for child in teacher.children() if isinstance(child, Teacher)]
+def taught_by(teacher: nn.Module) -> list[Teacher]:
+    """Return the teachers that a teacher wraps, also those in a list of modules."""
+    found: list[Teacher] = []
+    for child in teacher.children():
+        found += [child] if isinstance(child, Teacher) else taught_by(child)
+    return found
 
 
 def wants(teacher: Teacher, hook: str) -> bool:
