@@ -70,6 +70,14 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "factor of the released code on its teacher term, above 0"
     ),
     "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
+    "added": Number(
+        0.0, float("inf"), "weight of the teacher term beside the whole cross-entropy, above 0"
+    ),
+    "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
+    "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
+    "ramp_up": Number(
+        0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
+    ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
 

@@ -1,7 +1,9 @@
 """Teachers: one interface, one file each."""
 
 from tfkd.teachers.base import Answer, Batch, Teacher
+from tfkd.teachers.beta import BetaTeacher
 from tfkd.teachers.cached import CachedTeacher
+from tfkd.teachers.mean import MeanTeacher
 from tfkd.teachers.network import NetworkTeacher
 from tfkd.teachers.tempered import TemperedTeacher
 from tfkd.teachers.uniform import UniformTeacher
@@ -10,7 +12,9 @@ from tfkd.teachers.virtual import VirtualTeacher
 __all__ = [
     "Answer",
     "Batch",
+    "BetaTeacher",
     "CachedTeacher",
+    "MeanTeacher",
     "NetworkTeacher",
     "Teacher",
     "TemperedTeacher",

@@ -38,3 +38,10 @@ def total_over_processes(count: int, device: torch.device) -> int:
     total = torch.tensor([count], device=device)
     dist.all_reduce(total)
     return int(total)
+
+
+def take_from_first(tensors: list[Tensor]) -> None:
+    """Change tensors to those of the first process; each must call this."""
+    if are_several():
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
