@@ -13,7 +13,6 @@ ROWS: tuple[Method, ...] = (
         {
             "added": Space(0.1, 100.0, log=True),
             "decay": Space(0.9, 0.9999),
-            "ramp_up": Space(1.0, 20.0),
         },
         "Tarvainen and Valpola, 2017, arXiv 1703.01780",
     ),
@@ -31,7 +30,7 @@ ROWS: tuple[Method, ...] = (
     ),
     Method(
         "instance_specific_label_smoothing",
-        "instance-specific LS",
+        "instance-specific smoothing",
         "itself",
         {"tfkd": "tfkd.methods:instance_specific_label_smoothing"},
         {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
@@ -39,7 +38,7 @@ ROWS: tuple[Method, ...] = (
     ),
     Method(
         "born_again",
-        "born-again networks",
+        "born again",
         "itself",
         {"tfkd": "tfkd.methods:born_again"},
         {"alpha": Space(0.05, 1.0), "temperature": Space(1.0, 20.0, log=True)},

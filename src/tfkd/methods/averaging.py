@@ -9,7 +9,7 @@ from tfkd._checks import check_at_least_0
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import RampUp
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions, as_teacher, whole_number
+from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher, whole_number
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import BetaTeacher, MeanTeacher, Teacher, TemperedTeacher
 
@@ -21,7 +21,8 @@ def mean_teacher(
     added: float = 10.0,
     ramp_up: float = 5.0,
     samples_per_epoch: SamplesPerEpoch,
-    **options: Unpack[LossOptions],
+    scale: float = 1.0,
+    **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
     """Mean teacher: taught by the average of the student's weights over its steps, at τ = 1.
 
@@ -38,7 +39,8 @@ def mean_teacher(
         added: weight λ of the teacher term beside the whole cross-entropy, at least 0.
         ramp_up: epochs after which the weight is `added`, a whole number of at least 1.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        scale: factor on the whole loss, positive.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 
     Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 516ce35.
 
@@ -56,7 +58,8 @@ def mean_teacher(
     return DistillationLoss(
         MeanTeacher(student, decay=decay),
         samples_per_epoch=samples_per_epoch,
-        **{**options, **weights_of_added(weight, options.get("scale", 1.0))},
+        **weights_of_added(weight, scale),
+        **options,
     )
 
 

@@ -87,11 +87,14 @@ class AverageTeacher(Teacher):
 
 
 def _whole(student: nn.Module) -> nn.Module:
-    """The network itself, in whatever it was wrapped to be trained; `TypeError` for a part of it."""
-    while isinstance(student, DataParallel | DistributedDataParallel) or hasattr(
-        student, "_orig_mod"  # of torch.compile
-    ):
-        student = student._orig_mod if hasattr(student, "_orig_mod") else student.module
+    """The network itself, out of what it is wrapped in to be trained; `TypeError` if sharded."""
+    while True:
+        if isinstance(student, DataParallel | DistributedDataParallel):
+            student = student.module
+        elif isinstance(compiled := getattr(student, "_orig_mod", None), nn.Module):
+            student = compiled
+        else:
+            break
     sharded = any(hasattr(parameter, "device_mesh") for parameter in student.parameters())
     if sharded or any(type(m).__name__ == "FullyShardedDataParallel" for m in student.modules()):
         raise TypeError(
