@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,8 @@ class AverageTeacher(Teacher):
     1 − 1/(n + 1) and `decay`: at first all that it saw counts alike. It starts as the copy of the
     student that it is given. Steps are counted on the device, which is not waited for.
 
-    The network is a sub-module: in `state_dict()`, moved by `.to()`, without gradients.
+    The network is in `state_dict()` and follows `.to()`, but `parameters()` has none of it, and its
+    mode is its own.
 
     Args:
         student: the network that is trained, whole on each process.
@@ -42,8 +45,14 @@ class AverageTeacher(Teacher):
             raise TypeError(
                 f"Expected `student` to be a torch.nn.Module, got {type(student).__name__}."
             )
-        self.network = copy.deepcopy(_whole(student)).requires_grad_(False)
+        # In a tuple, torch does not register the network as a sub-module.
+        self._network = (copy.deepcopy(_whole(student)).requires_grad_(False),)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=_device(student)))
+
+    @property
+    def network(self) -> nn.Module:
+        """The averaged network."""
+        return self._network[0]
 
     @torch.no_grad()
     def step_ended(self, student: nn.Module) -> None:
@@ -80,6 +89,34 @@ class AverageTeacher(Teacher):
                 f"Expected the `student` to return a tensor, got {type(logits).__name__}."
             )
         return logits
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> AverageTeacher:
+        self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        self.network.state_dict(
+            destination=destination, prefix=f"{prefix}network.", keep_vars=keep_vars
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
+    ) -> None:
+        missing, unexpected, errors = lists
+        of_network = f"{prefix}network."
+        own = {name: value for name, value in state_dict.items() if name.startswith(of_network)}
+        rest = {name: value for name, value in state_dict.items() if name not in own}
+        super()._load_from_state_dict(rest, prefix, local_metadata, strict, *lists)
+        weights = {name.removeprefix(of_network): value for name, value in own.items()}
+        try:
+            found = self.network.load_state_dict(weights, strict=False)
+        except RuntimeError as error:  # shapes of another network
+            errors.append(str(error))
+            return
+        missing += [of_network + name for name in found.missing_keys if strict]
+        unexpected += [of_network + name for name in found.unexpected_keys if strict]
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

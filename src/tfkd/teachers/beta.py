@@ -74,7 +74,6 @@ class BetaTeacher(AverageTeacher):
         super().__init__(student, decay=decay)
         self.concentration = check_positive("concentration", concentration)
         self.ignore_index = ignore_index
-        self.network.train()
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the gap of each sample."""

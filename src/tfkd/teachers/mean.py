@@ -63,9 +63,3 @@ class MeanTeacher(AverageTeacher):
     def _take_buffers(self, student: nn.Module) -> None:
         for own, new in zip(self.network.buffers(), student.buffers(), strict=True):
             own.copy_(new)
-
-    def train(self, mode: bool = True) -> MeanTeacher:
-        """Set the mode of everything but the averaged network, which stays in eval mode."""
-        super().train(mode)
-        self.network.eval()
-        return self
