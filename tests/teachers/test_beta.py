@@ -147,17 +147,19 @@ def test_ignored_positions_take_no_part_in_order_or_draws(monkeypatch):
     """Those that count get what is drawn in their places, as if the others were not there."""
     drawn = torch.tensor([0.3, 0.9, 0.5, 0.99, 0.7]).double()
     drawing(monkeypatch, drawn, 3.0)
-    labels = torch.tensor([0, -100, 2, 255, 1])
+    labels = torch.tensor([0, 255, 2, 255, 1])
     said = torch.tensor([1.0, 9.0, 5.0, 8.0, 3.0]).double().unsqueeze(1) * F.one_hot(
         labels.clamp(0, K - 1), K
     )
-    teacher = tfkd.BetaTeacher(Asked(), ignore_index=255)
-    gaps = teacher(tfkd.Batch(said, labels, said))
+    gaps = tfkd.BetaTeacher(Asked())(tfkd.Batch(said, labels, said, ignore_index=255))
     expected = gaps_of(torch.tensor([0.3, 0.7, 0.5]).double())
     torch.testing.assert_close(gaps[[0, 2, 4]], expected)
     assert gaps[[1, 3]].tolist() == [0.0, 0.0]
-    criterion = tfkd.beta_smoothing(Asked(), ignore_index=3)
-    assert criterion.teacher.ignore_index == 3
+    criterion = tfkd.beta_smoothing(Asked(), ignore_index=255)
+    counted = torch.tensor([0, 2, 4])
+    whole = criterion(said, labels, said)
+    drawing(monkeypatch, drawn[counted], 3.0)
+    assert whole.item() == criterion(said[counted], labels[counted], said[counted]).item()
 
 
 def test_every_position_of_dense_logits_is_a_sample(monkeypatch):

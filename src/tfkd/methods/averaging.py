@@ -97,12 +97,7 @@ def beta_smoothing(
         >>> loss = criterion(student(inputs), torch.tensor([0, 1, 1]), inputs)
         >>> criterion.step_ended(student)
     """
-    teacher = BetaTeacher(
-        student,
-        concentration=concentration,
-        decay=decay,
-        ignore_index=options.get("ignore_index", -100),
-    )
+    teacher = BetaTeacher(student, concentration=concentration, decay=decay)
     return DistillationLoss(teacher, alpha=alpha, **options)
 
 

@@ -45,7 +45,6 @@ class BetaTeacher(AverageTeacher):
         student: the network that is trained, whole on each process: not sharded.
         concentration: β of Beta(β, 1), positive: its mean is β/(β + 1).
         decay: of the average, in [0, 1).
-        ignore_index: that of the loss.
 
     Raises:
         TypeError: if `student` is no module or is sharded, or when a batch comes without `inputs`.
@@ -69,11 +68,9 @@ class BetaTeacher(AverageTeacher):
         *,
         concentration: float = 3.0,
         decay: float = 0.999,
-        ignore_index: int = -100,
     ) -> None:
         super().__init__(student, decay=decay)
         self.concentration = check_positive("concentration", concentration)
-        self.ignore_index = ignore_index
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the gap of each sample."""
@@ -82,7 +79,7 @@ class BetaTeacher(AverageTeacher):
             self.network.train(moves)
         logits = self._ask(batch)
         log_p = F.log_softmax(at_least_float32(logits), class_dim(logits))
-        sureness, counts = self._sureness(log_p, batch.labels)
+        sureness, counts = _sureness(log_p, batch)
         gaps = self._drawn(sureness, logits.shape[class_dim(logits)])
         # What does not count comes last, with the draws that would have been its own.
         sureness = torch.where(counts, sureness, -math.inf).flatten()
@@ -90,17 +87,6 @@ class BetaTeacher(AverageTeacher):
         order = sureness.argsort(descending=True, stable=True)
         gaps = torch.empty_like(gaps).scatter(0, order, gaps.sort(descending=True).values)
         return torch.where(counts, gaps.view(counts.shape), 0.0)
-
-    def _sureness(self, log_p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """How sure the network is of the true class, in any monotonous measure; what counts."""
-        dim = class_dim(log_p)
-        if labels.is_floating_point():
-            sureness = (labels.to(log_p.dtype) * log_p.exp()).sum(dim)
-            return sureness, torch.ones_like(sureness, dtype=torch.bool)
-        labels, num_classes = labels.long(), log_p.shape[dim]
-        counts = (labels != self.ignore_index) & (labels >= 0) & (labels < num_classes)
-        sureness = log_p.gather(dim, labels.clamp(0, num_classes - 1).unsqueeze(dim)).squeeze(dim)
-        return sureness.clamp(min=torch.finfo(log_p.dtype).min), counts
 
     def _drawn(self, like: Tensor, num_classes: int) -> Tensor:
         """Gaps of that shape, drawn: finite, since U lies off 0 by half of its smallest step."""
@@ -111,3 +97,15 @@ class BetaTeacher(AverageTeacher):
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
         return f"concentration={self.concentration:g}, decay={self.decay:g}"
+
+
+def _sureness(log_p: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """How sure a network is of the true class, in any monotonous measure; what counts."""
+    dim, labels = class_dim(log_p), batch.labels
+    if labels.shape == log_p.shape:
+        sureness = (labels.to(log_p.dtype) * log_p.exp()).sum(dim)
+        return sureness, torch.ones_like(sureness, dtype=torch.bool)
+    labels = labels.long()
+    known = labels.clamp(0, log_p.shape[dim] - 1).unsqueeze(dim)
+    sureness = log_p.gather(dim, known).squeeze(dim)
+    return sureness.clamp(min=torch.finfo(log_p.dtype).min), labels != batch.ignore_index
