@@ -30,7 +30,7 @@ ROWS: tuple[Method, ...] = (
     ),
     Method(
         "instance_specific_label_smoothing",
-        "instance-specific smoothing",
+        "smoothing by instance",
         "itself",
         {"tfkd": "tfkd.methods:instance_specific_label_smoothing"},
         {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
