@@ -30,6 +30,7 @@ def compare(
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
     teacher_cache: str = "none",
+    generations: int = 1,
     seeds: int | None = None,
     jobs: int | None = None,
     dry_run: bool = False,
@@ -64,6 +65,9 @@ def compare(
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
+        generations: networks of each method that a network teaches its like by, born_again among
+            them: the second is taught by the first, and so on; told too is what they are worth
+            together.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
         dry_run: only say how many runs and epochs it has, how long they would take here, and what
@@ -90,6 +94,7 @@ def compare(
                 methods=methods or COMPARED,
                 seeds=_seeds(seeds, recipe.data.folds),
                 teacher_cache=teacher_cache,
+                generations=generations,
             )
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data)
@@ -148,10 +153,13 @@ class _Job:
         )
 
         def show() -> None:
-            from tfkd.report.terminal.study_table import print_rows
+            from tfkd.report.terminal.study_table import print_rows, print_together
+            from tfkd.study.generations import generations_together
             from tfkd.study.summary import summarise_study
 
-            print_rows(summarise_study(study, records), _console())
+            console = _console()
+            print_rows(summarise_study(study, records), console)
+            print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:
                 runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"

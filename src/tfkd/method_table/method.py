@@ -82,8 +82,13 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "weight of what is said among the wrong classes, at least 0", from_0=True
     ),
     "power": Number(0.0, float("inf"), "exponent of the teacher's probabilities, above 0"),
+    "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
+    "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
     "warm_up": Number(
         0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
+    ),
+    "ramp_up": Number(
+        0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""

@@ -1,5 +1,11 @@
 """Named methods: each is one composition of a teacher, a weight and a temperature."""
 
+from tfkd.methods.averaging import (
+    beta_smoothing,
+    born_again,
+    instance_specific_label_smoothing,
+    mean_teacher,
+)
 from tfkd.methods.by_tf_kd import (
     cross_entropy,
     knowledge_distillation,
@@ -25,13 +31,17 @@ from tfkd.methods.wrong_classes import (
 )
 
 __all__ = [
+    "beta_smoothing",
+    "born_again",
     "cross_entropy",
     "decoupled_kd",
     "ensemble_kd",
     "function_matching",
+    "instance_specific_label_smoothing",
     "knowledge_distillation",
     "label_smoothing",
     "logit_standardization_kd",
+    "mean_teacher",
     "normalized_kd",
     "tf_kd_reg",
     "tf_kd_self",

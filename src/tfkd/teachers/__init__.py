@@ -1,8 +1,10 @@
 """Teachers: one interface, one file each."""
 
 from tfkd.teachers.base import Answer, Batch, Teacher
+from tfkd.teachers.beta import BetaTeacher
 from tfkd.teachers.cached import CachedTeacher
 from tfkd.teachers.ensemble import EnsembleTeacher
+from tfkd.teachers.mean import MeanTeacher
 from tfkd.teachers.network import NetworkTeacher
 from tfkd.teachers.normalized import NormalizedTeacher
 from tfkd.teachers.tempered import TemperedTeacher
@@ -15,8 +17,10 @@ from tfkd.teachers.zipf import ZipfTeacher
 __all__ = [
     "Answer",
     "Batch",
+    "BetaTeacher",
     "CachedTeacher",
     "EnsembleTeacher",
+    "MeanTeacher",
     "NetworkTeacher",
     "NormalizedTeacher",
     "Teacher",

@@ -67,3 +67,10 @@ def summed_over_processes(numbers: Tensor) -> Tensor:
     total = numbers.clone()
     dist.all_reduce(total)
     return total
+
+
+def take_from_first(tensors: list[Tensor]) -> None:
+    """Change tensors to those of the first process; each must call this."""
+    if are_several():
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
