@@ -51,7 +51,7 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
     settings.check(num_classes)
     network = nn.Linear(3, num_classes)
     teacher = network if settings.has_teacher else None
-    criterion = settings.build(num_classes=num_classes, teacher=teacher)
+    criterion = settings.build(num_classes=num_classes, teacher=teacher, student=network)
     assert isinstance(criterion, DistillationLoss)
     logits, labels = torch.randn(4, num_classes), torch.arange(4) % num_classes
     assert criterion(logits, labels, torch.randn(4, 3)).isfinite()

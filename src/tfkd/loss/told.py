@@ -14,7 +14,12 @@ from tfkd.loss.criterion import Criterion
 from tfkd.loss.schedules import Progress, counts_steps
 from tfkd.loss.step_watch import StepWatch
 from tfkd.teachers.base import Batch, Teacher, wants
-from tfkd.teachers.processes import are_several, gathered, total_over_processes
+from tfkd.teachers.processes import (
+    are_several,
+    gathered,
+    sizes_of_all,
+    total_over_processes,
+)
 
 Setting = float | Callable[[Progress], float]
 """A number, or a function from `tfkd.loss.schedules.Progress` to one."""
@@ -143,12 +148,15 @@ class ToldCriterion(Criterion):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _observe_all(self, batch: Batch) -> None:
         with torch.no_grad():
-            indices = batch.indices
+            logits, labels, indices = batch.student_logits, batch.labels, batch.indices
+            sizes = sizes_of_all(len(labels), labels.device)
+            indices = None if indices is None else gathered(indices.to(labels.device), sizes)
             self.teacher.observe(
                 batch._replace(
-                    student_logits=gathered(batch.student_logits),
-                    labels=gathered(batch.labels),
-                    indices=None if indices is None else gathered(indices.to(batch.labels.device)),
+                    student_logits=gathered(logits, sizes),
+                    labels=gathered(labels, sizes),
+                    indices=indices,
+                    sizes=sizes,
                 )
             )
 

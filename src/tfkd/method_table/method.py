@@ -69,6 +69,9 @@ NUMBERS: dict[str, Number] = {
     "multiplier": Number(
         0.0, float("inf"), "factor of the released code on its teacher term, above 0"
     ),
+    "added": Number(
+        0.0, float("inf"), "weight of the teacher term beside the whole cross-entropy, above 0"
+    ),
     "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""

@@ -1,5 +1,6 @@
 """Named methods: each is one composition of a teacher, a weight and a temperature."""
 
+from tfkd.methods.by_partner import cs_kd, dlb
 from tfkd.methods.by_tf_kd import (
     cross_entropy,
     knowledge_distillation,
@@ -10,6 +11,8 @@ from tfkd.methods.by_tf_kd import (
 
 __all__ = [
     "cross_entropy",
+    "cs_kd",
+    "dlb",
     "knowledge_distillation",
     "label_smoothing",
     "tf_kd_reg",

@@ -21,6 +21,8 @@ class Batch(NamedTuple):
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
+        sizes: of a batch that was gathered from several processes, how many of its rows each of
+            them had, in their order; else None.
     """
 
     student_logits: Tensor
@@ -29,6 +31,7 @@ class Batch(NamedTuple):
     indices: Tensor | None = None
     view: int | None = None
     temperature: Tensor | float = 1.0
+    sizes: tuple[int, ...] | None = None
 
 
 class Answer(NamedTuple):
@@ -74,8 +77,8 @@ class Teacher(nn.Module, ABC):
         """Look at a batch of training, after it was answered.
 
         Called without gradients, where a gradient is taken of the student's logits. Of several
-        processes each is given the whole batch, in their order, but for `inputs`, which stay its
-        own: so what is remembered is the same everywhere.
+        processes each is given the whole batch, in their order and with the `sizes` of their shares,
+        but for `inputs`, which stay its own: so what is remembered is the same everywhere.
 
         Args:
             batch: with detached logits.

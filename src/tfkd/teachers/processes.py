@@ -12,23 +12,43 @@ def are_several() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def gathered(rows: Tensor) -> Tensor:
+def share_of(total: int, *, rank: int, world_size: int) -> tuple[int, int]:
+    """Return the first of a process's contiguous share of so many rows, and the one behind it."""
+    return total * rank // world_size, total * (rank + 1) // world_size
+
+
+def own_share(total: int) -> tuple[int, int]:
+    """Return the share of this process."""
+    if not are_several():
+        return 0, total
+    return share_of(total, rank=dist.get_rank(), world_size=dist.get_world_size())
+
+
+def sizes_of_all(size: int, device: torch.device) -> tuple[int, ...]:
+    """Return a number that each process has, in their order; each must call this."""
+    if not are_several():
+        return (size,)
+    own = torch.tensor([size], device=device)
+    sizes = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(sizes, own)
+    return tuple(torch.cat(sizes).tolist())
+
+
+def gathered(rows: Tensor, sizes: tuple[int, ...] | None = None) -> Tensor:
     """Return the rows of all processes, in their order; each must call this.
 
     Args:
         rows: `(n, ...)`; n may differ from process to process, the rest may not.
+        sizes: n of each, as `sizes_of_all` has it; None: it is asked for.
     """
     if not are_several():
         return rows
-    size = torch.tensor([len(rows)], device=rows.device)
-    sizes = [torch.empty_like(size) for _ in range(dist.get_world_size())]
-    dist.all_gather(sizes, size)
-    counts = [int(count) for count in sizes]
-    padded = rows.new_zeros((max(counts), *rows.shape[1:]))
+    sizes = sizes_of_all(len(rows), rows.device) if sizes is None else sizes
+    padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
     padded[: len(rows)] = rows
-    parts = [torch.empty_like(padded) for _ in counts]
+    parts = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(parts, padded)
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
 def total_over_processes(count: int, device: torch.device) -> int:

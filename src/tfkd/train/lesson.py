@@ -40,6 +40,7 @@ def make_lesson(
     data: ImageData,
     accelerator: Accelerator,
     *,
+    student: nn.Module,
     workers: int,
     progress: Progress,
     other_data: bool = False,
@@ -50,6 +51,7 @@ def make_lesson(
         settings: of the run.
         data: that it is trained on.
         accelerator: of the run.
+        student: the network that is trained.
         workers: processes that decode image files.
         progress: told how far the cache of the teacher is.
         other_data: let the teacher have been trained on data with another test split.
@@ -69,6 +71,7 @@ def make_lesson(
         device=accelerator.device,
         workers=workers,
         channels_last=True,
+        partners=settings.method.row.partners,
     )
     if len(train) == 0:
         raise ValueError("Expected at least 2 training images, got fewer.")
@@ -87,7 +90,12 @@ def make_lesson(
             progress.remark(remark)
         teacher = _teacher(network, settings, data, accelerator, workers, progress)
     criterion = settings.method.build(
-        num_classes=data.num_classes, teacher=teacher, weight=class_weights(settings.recipe, data)
+        num_classes=data.num_classes,
+        teacher=teacher,
+        weight=class_weights(settings.recipe, data),
+        student=student,
+        epochs=settings.recipe.epochs,
+        num_samples=len(data.train.official),
     )
     return Lesson(data, train, validation, teacher, criterion.to(accelerator.device))
 

@@ -38,7 +38,7 @@ from tfkd.train.memory import check_memory
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
-from tfkd.train.step.plan import StepPlan
+from tfkd.train.step.plan import StepPlan, check_partners
 from tfkd.train.step.stepper import Stepper
 from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
@@ -107,6 +107,7 @@ class Training:
             settings,
             data,
             accelerator,
+            student=self.student.network,
             workers=circumstances.workers,
             progress=progress,
             other_data=other_data,
@@ -119,6 +120,7 @@ class Training:
             processes=accelerator.num_processes,
             smallest_share=share,
         )
+        check_partners(settings, self.plan)
         self.stepper = Stepper(
             self.student,
             self.lesson.criterion,
