@@ -8,7 +8,7 @@ from typing_extensions import Unpack  # torch depends on it
 from tfkd._checks import check_at_least_0
 from tfkd.loss import DistillationLoss
 from tfkd.methods import options as of_methods
-from tfkd.methods.options import LossOptions
+from tfkd.methods.options import ReductionOptions, Weights
 from tfkd.teachers import LastBatchTeacher, StudentTeacher, Teacher
 
 
@@ -17,7 +17,8 @@ def cs_kd(
     *,
     temperature: float = 4.0,
     added: float = 1.0,
-    **options: Unpack[LossOptions],
+    scale: float = 1.0,
+    **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
     """Class-wise self-knowledge distillation (CS-KD): taught by itself about another image.
 
@@ -38,7 +39,8 @@ def cs_kd(
         temperature: τ, positive; the source's 4.
         added: λ, weight of the teacher term beside the whole cross-entropy, at least 0; the
             source's 1 for CIFAR-100 and Tiny-ImageNet, and 3 for fine-grained data.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        scale: factor on all of it, positive.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 
     Source: Yun et al., 2020, arXiv 2003.13964; alinlab/cs-kd at b447f25.
 
@@ -50,11 +52,16 @@ def cs_kd(
         (0.5, 4.0, 2.0)
     """
     teacher = student if isinstance(student, Teacher) else StudentTeacher(student)
-    return _beside_cross_entropy(teacher, added, temperature, options)
+    weights = _beside_cross_entropy(added, scale)
+    return DistillationLoss(teacher, temperature=temperature, **weights, **options)
 
 
 def dlb(
-    *, temperature: float = 3.0, added: float = 1.0, **options: Unpack[LossOptions]
+    *,
+    temperature: float = 3.0,
+    added: float = 1.0,
+    scale: float = 1.0,
+    **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
     """Self-distillation from the last mini-batch (DLB): taught by what it said a step ago.
 
@@ -68,7 +75,8 @@ def dlb(
             paper's.
         added: λ, weight of the teacher term beside the whole cross-entropy, at least 0. The
             source's script asks for it, as `alpha`, and has no default; 1 is the paper's.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        scale: factor on all of it, positive.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 
     Source: Shen et al., 2022, arXiv 2203.16172; Meta-knowledge-Lab/DLB at 8949a46.
 
@@ -78,13 +86,10 @@ def dlb(
         >>> round(criterion.alpha, 4), criterion.temperature, criterion.scale
         (0.6667, 3.0, 3.0)
     """
-    return _beside_cross_entropy(LastBatchTeacher(), 2.0 * added, temperature, options)
+    weights = _beside_cross_entropy(2.0 * added, scale)
+    return DistillationLoss(LastBatchTeacher(), temperature=temperature, **weights, **options)
 
 
-def _beside_cross_entropy(
-    teacher: Teacher, added: float, temperature: float, options: LossOptions
-) -> DistillationLoss:
-    """Cross-entropy and so many times the teacher term."""
+def _beside_cross_entropy(added: float, scale: float) -> Weights:
     check_at_least_0("added", added)
-    weights = of_methods.added(added, options.pop("scale", 1.0))
-    return DistillationLoss(teacher, temperature=temperature, **weights, **options)
+    return of_methods.added(added, scale)

@@ -357,7 +357,6 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     "student sees mixtures, which the teacher has to be asked about."
                 )
 
-
     def _check_partners(self) -> None:
         """Refuse what has no meaning where something is shown beside each image."""
         partners = self.method.row.partners

@@ -77,7 +77,7 @@ class Teacher(nn.Module, ABC):
         """Look at a batch of training, after it was answered.
 
         Called without gradients, where a gradient is taken of the student's logits. Of several
-        processes each is given the whole batch, in their order and with the `sizes` of their shares,
+        processes each is given the whole batch, in their order, with the `sizes` of their shares,
         but for `inputs`, which stay its own: so what is remembered is the same everywhere.
 
         Args:

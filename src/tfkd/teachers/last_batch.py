@@ -18,11 +18,12 @@ class LastBatchTeacher(Teacher):
     Every batch of training is the samples of the last batch, in another view of them, and behind
     those the new ones: first `rows` of the one, then the other. Of the last it says what the
     student said when they were new, with the weights of that time; of the new ones it says nothing.
-    The share of the last is (rows in all) / (2 · those of the last), 1 where the two are as many:
-    so the loss is the cross-entropy of all rows, and α' = 2α/(1+2α) and s = 1+2α add α times the
-    mean divergence of the last batch. The first batch has new rows alone, and its loss is plain
-    cross-entropy. That the first rows are the last batch is looked at: by their labels, and by
-    `indices` where they are given, for which the device is waited for. Compiled, it is not.
+    The share of the last is (rows in all) / (2 · those of the last), 1 where the two are as many,
+    rows that are ignored left out. So α' = 2α/(1+2α) and s = 1+2α give the cross-entropy of all
+    rows and α times the mean divergence of the last batch. The first batch has new rows alone, and
+    its loss is plain cross-entropy. That the first rows are the last batch is looked at: by their
+    labels, and by `indices` where they are given, for which the device is waited for; not where the
+    loss is compiled.
 
     The last batch of an epoch is shown once more in the next one. Where no gradient is taken of the
     logits, or the loss is in eval mode, nothing is said or remembered. With batch norm the two are
@@ -39,8 +40,8 @@ class LastBatchTeacher(Teacher):
 
     Over several processes each has its contiguous share of the last batch, and everyone remembers
     the whole. Logits are `(N, K)`; in half precision they are remembered as they come. Labels may
-    be probabilities, if those of a sample are the same in both views, as those of mixup are not. A
-    row that is ignored is remembered, and is ignored again.
+    be probabilities, if those of a sample are the same in both views, as those of mixup are not. Of
+    a row that is ignored nothing is remembered but that it was there.
 
     Source: Shen et al., 2022, arXiv 2203.16172.
 
@@ -90,8 +91,9 @@ class LastBatchTeacher(Teacher):
             return Answer(0.0, share=0.0)
         self._check_last(batch, first, stop)
         remembered = self.logits[first:stop].to(logits.dtype)
-        share = logits.new_zeros(len(logits))
-        share[:last] = len(logits) / (2 * last)
+        counts = _counts(batch.labels).to(torch.promote_types(logits.dtype, torch.float32))
+        share = torch.zeros_like(counts)
+        share[:last] = counts.sum() / (2.0 * counts[:last].sum()).clamp(min=1.0)
         return Answer(torch.cat([remembered, logits[last:].detach()]), share)
 
     def observe(self, batch: Batch) -> None:
@@ -103,18 +105,16 @@ class LastBatchTeacher(Teacher):
         ]
 
         def new(rows: Tensor) -> Tensor:
-            parts = zip(rows.split(sizes), last, strict=True)
+            parts = zip(torch.split(rows, sizes), last, strict=True)
             return torch.cat([part[stop - first :] for part, (first, stop) in parts])
 
         if batch.indices is None:
             indices = self.indices.new_zeros(0)
         else:
             indices = new(batch.indices).to(batch.labels.device)
-        self.logits, self.labels, self.indices = (
-            new(batch.student_logits),
-            new(batch.labels),
-            indices,
-        )
+        logits, labels = new(batch.student_logits), new(batch.labels)
+        self.logits = torch.where(_counts(labels).unsqueeze(1), logits, 0.0)
+        self.labels, self.indices = labels, indices
 
     def _check_last(self, batch: Batch, first: int, stop: int) -> None:
         last, rows = stop - first, len(batch.labels)
@@ -142,3 +142,10 @@ class LastBatchTeacher(Teacher):
             if (kept := state_dict.get(prefix + name)) is not None:  # of any size
                 setattr(self, name, torch.empty_like(kept, device=getattr(self, name).device))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _counts(labels: Tensor) -> Tensor:
+    """Which rows are not ignored, (N,)."""
+    if labels.is_floating_point():
+        return torch.ones(len(labels), dtype=torch.bool, device=labels.device)
+    return labels >= 0
