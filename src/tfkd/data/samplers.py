@@ -26,27 +26,40 @@ class _EpochSampler(Sampler[list[int]]):
         samples: of the data set.
         batch_size: new samples of a batch, over all processes.
         seed: of all that is drawn.
+        drop_last: whether to leave out a last, smaller batch.
         rank: of this process.
         world_size: number of processes.
     """
 
     def __init__(
-        self, samples: int, batch_size: int, *, seed: int, rank: int, world_size: int
+        self,
+        samples: int,
+        batch_size: int,
+        *,
+        seed: int,
+        drop_last: bool,
+        rank: int,
+        world_size: int,
     ) -> None:
+        check_integer("samples", samples, minimum=1)
         check_integer("world_size", world_size, minimum=1)
         check_integer("batch_size", batch_size, minimum=world_size)
         check_integer("seed", seed, minimum=0)
         check_integer("rank", rank, minimum=0)
         if rank >= world_size:
             raise ValueError(f"Expected `rank` below the `world_size` of {world_size}, got {rank}.")
-        least = min(batch_size, 2 * world_size)
-        if samples < least:
-            raise ValueError(f"Expected at least {least} samples, got {samples}.")
+        whole, rest = divmod(samples, batch_size)
+        kept = rest > 1 and not drop_last  # batch norm cannot train on a single sample
+        if kept and rest < world_size:
+            raise ValueError(
+                f"Expected `drop_last`, since the last batch has {rest} samples for {world_size} "
+                "processes."
+            )
+        if whole + kept == 0:
+            raise ValueError(f"Expected samples for a batch of {batch_size}, got {samples}.")
         self.batch_size, self.seed = batch_size, seed
         self._process = {"rank": rank, "world_size": world_size}
-        whole, rest = divmod(samples, batch_size)
-        self._samples = samples
-        self._batches = whole + (rest >= least)
+        self._samples, self._batches = samples, whole + kept
         self._epoch, self._skip = 0, 0
 
     def __len__(self) -> int:
@@ -96,7 +109,7 @@ class PairSampler(_EpochSampler):
     """Batches of [samples; partners]: behind the samples as many others, each of the same class.
 
     Every sample comes once in an epoch, in a random order; its partner is drawn from its class,
-    itself among them. A last batch of fewer than two samples for each process is left out.
+    itself among them. A last batch of a single sample is left out.
 
     Source: Yun et al., 2020, arXiv 2003.13964.
 
@@ -105,6 +118,7 @@ class PairSampler(_EpochSampler):
         batch_size: samples without their partners, over all processes; the list of a batch is twice
             as long.
         seed: all that is drawn is a function of it and of the epoch.
+        drop_last: whether to leave out a last, smaller batch.
         rank: of this process.
         world_size: number of processes; each takes a contiguous share of samples and partners.
 
@@ -128,6 +142,7 @@ class PairSampler(_EpochSampler):
         batch_size: int,
         *,
         seed: int = 0,
+        drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -135,7 +150,14 @@ class PairSampler(_EpochSampler):
         kind, shape = self._labels.dtype, tuple(self._labels.shape)
         if kind.is_floating_point or kind.is_complex or len(shape) != 1:
             raise TypeError(f"Expected `labels` of whole numbers, (n,), got {kind} {shape}.")
-        super().__init__(len(self._labels), batch_size, seed=seed, rank=rank, world_size=world_size)
+        super().__init__(
+            len(self._labels),
+            batch_size,
+            seed=seed,
+            drop_last=drop_last,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def _pairs(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         by_class = self._labels.argsort(stable=True)
@@ -161,7 +183,8 @@ class OverlappingSampler(_EpochSampler):
     Args:
         samples: of the data set.
         batch_size: new samples, over all processes; the list of a batch is twice as long.
-        seed: as of `PairSampler`, as the two that follow.
+        seed: as of `PairSampler`, as the three that follow.
+        drop_last: whether to leave out a last, smaller batch.
         rank: of this process.
         world_size: number of processes.
 
@@ -181,11 +204,18 @@ class OverlappingSampler(_EpochSampler):
         batch_size: int,
         *,
         seed: int = 0,
+        drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        check_integer("samples", samples, minimum=1)
-        super().__init__(samples, batch_size, seed=seed, rank=rank, world_size=world_size)
+        super().__init__(
+            samples,
+            batch_size,
+            seed=seed,
+            drop_last=drop_last,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def _pairs(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         last = self._new(epoch - 1)[-1] if epoch > 0 else torch.empty(0, dtype=torch.int64)

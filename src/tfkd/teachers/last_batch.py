@@ -98,7 +98,7 @@ class LastBatchTeacher(Teacher):
 
     def observe(self, batch: Batch) -> None:
         """Remember the new rows, of all processes."""
-        sizes = batch.sizes or (len(batch.labels),)
+        sizes = list(batch.sizes or (len(batch.labels),))
         last = [
             share_of(len(self.logits), rank=rank, world_size=len(sizes))
             for rank in range(len(sizes))
