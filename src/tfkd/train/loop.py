@@ -136,6 +136,7 @@ class Training:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
+                self.lesson.criterion,
                 accelerator,
                 plan=self.plan,
                 epochs=settings.recipe.epochs,
@@ -196,6 +197,8 @@ class Training:
             validation_nll=validation_nll,
             seconds=seconds,
         )
+        # No checkpoint may come between the two, nor the one without the other.
+        self.stepper.end_epoch(state.epochs_done)
         state.end_epoch(record, EpochTotals(self.accelerator))
         return record
 
@@ -283,7 +286,8 @@ class Training:
         """Write what resuming needs."""
         state, started = self.state, time.monotonic()
         totals = self._finite_totals()
-        checkpoint = checkpoint_of(self.student, state, totals, self.accelerator)
+        criterion = self.lesson.criterion
+        checkpoint = checkpoint_of(self.student, criterion, state, totals, self.accelerator)
         state.kept = (state.epochs_done, state.batches_done)
         if self.accelerator.is_main_process:
             files.write_json_lines(self.run.metrics_file, state.history)

@@ -6,13 +6,16 @@ import contextlib
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from tfkd.data import ImageBatch
+from tfkd.loss import Criterion
 from tfkd.runs.settings import RunSettings
-from tfkd.train.seeds import mixing_seed, step_seed
+from tfkd.train.remembered import remembered
+from tfkd.train.seeds import epoch_end_seed, mixing_seed, step_seed
 from tfkd.train.step.mixing import mix_labels
 from tfkd.train.step.plan import Place
+from tfkd.train.step.telling import share_buffers
 from tfkd.train.student import Student
 
 
@@ -30,7 +33,7 @@ class Stepper:
     def __init__(
         self,
         student: Student,
-        criterion: nn.Module,
+        criterion: Criterion,
         settings: RunSettings,
         accelerator: Accelerator,
         *,
@@ -83,6 +86,18 @@ class Stepper:
         optimizer.optimizer.zero_grad()
         if student.average is not None:
             student.average.update(student.network, step=number)
+        if not optimizer.step_was_skipped:  # by the scaler of fp16: nothing has changed
+            share_buffers(student.network, self._criterion, self._accelerator)
+            self._criterion.step_ended(student.network)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Tell the loss that an epoch, numbered from 0, has ended.
+
+        What it draws then is the same whatever was measured, or interrupted, before.
+        """
+        if remembered(self._criterion):
+            self._seed(epoch_end_seed(self._settings.seed, epoch=epoch))
+        self._criterion.epoch_ended()
 
     def _seed(self, seed: int) -> None:
         """Seed the generators that the network draws from, and no others."""
