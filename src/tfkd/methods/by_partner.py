@@ -8,7 +8,7 @@ from typing_extensions import Unpack  # torch depends on it
 from tfkd._checks import check_at_least_0
 from tfkd.loss import DistillationLoss
 from tfkd.methods import options as of_methods
-from tfkd.methods.options import ReductionOptions, Weights
+from tfkd.methods.options import ReductionOptions
 from tfkd.teachers import LastBatchTeacher, StudentTeacher, Teacher
 
 
@@ -52,7 +52,8 @@ def cs_kd(
         (0.5, 4.0, 2.0)
     """
     teacher = student if isinstance(student, Teacher) else StudentTeacher(student)
-    weights = _beside_cross_entropy(added, scale)
+    check_at_least_0("added", added)
+    weights = of_methods.added(added, scale)
     return DistillationLoss(teacher, temperature=temperature, **weights, **options)
 
 
@@ -86,10 +87,6 @@ def dlb(
         >>> round(criterion.alpha, 4), criterion.temperature, criterion.scale
         (0.6667, 3.0, 3.0)
     """
-    weights = _beside_cross_entropy(2.0 * added, scale)
-    return DistillationLoss(LastBatchTeacher(), temperature=temperature, **weights, **options)
-
-
-def _beside_cross_entropy(added: float, scale: float) -> Weights:
     check_at_least_0("added", added)
-    return of_methods.added(added, scale)
+    weights = of_methods.added(2.0 * added, scale)  # since half of the rows are of the last batch
+    return DistillationLoss(LastBatchTeacher(), temperature=temperature, **weights, **options)

@@ -370,7 +370,7 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(
                     f"Expected no `{name}` with the method {self.method.name}, got {value}: {why}."
                 )
-        if self.teacher is not None and self.teacher.cache != "none":
+        if self.method.has_teacher and self.teacher is not None and self.teacher.cache != "none":
             raise ValueError(
                 f"Expected no `teacher_cache` with the method {self.method.name}, got "
                 f"{self.teacher.cache}: the teacher is asked about other images than the student."
