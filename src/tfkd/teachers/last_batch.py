@@ -21,9 +21,9 @@ class LastBatchTeacher(Teacher):
     The share of the last is (rows in all) / (2 · those of the last), 1 where the two are as many,
     rows that are ignored left out. So α' = 2α/(1+2α) and s = 1+2α give the cross-entropy of all
     rows and α times the mean divergence of the last batch. The first batch has new rows alone, and
-    its loss is plain cross-entropy. That the first rows are the last batch is looked at: by their
-    labels, and by `indices` where they are given, for which the device is waited for; not where the
-    loss is compiled.
+    its loss is plain cross-entropy. That the first rows are the last batch is looked at, by
+    `indices` where they are given and else by their labels, for which the device is waited for; not
+    where the loss is compiled.
 
     The last batch of an epoch is shown once more in the next one. Where no gradient is taken of the
     logits, or the loss is in eval mode, nothing is said or remembered. With batch norm the two are
@@ -125,15 +125,14 @@ class LastBatchTeacher(Teacher):
             )
         if torch.compiler.is_compiling():
             return
-        for name in ("labels", "indices"):
-            found, remembered = getattr(batch, name), getattr(self, name)[first:stop]
-            if found is None or len(remembered) == 0:
-                continue
-            if not torch.equal(found[:last].to(remembered.device), remembered):
-                raise ValueError(
-                    f"Expected the first {last} rows to be those of the last batch, got other "
-                    f"`{name}`. Take the batches of tfkd.data.OverlappingSampler."
-                )
+        given = batch.indices is not None and len(self.indices) > 0
+        name = "indices" if given else "labels"
+        found, remembered = getattr(batch, name)[:last], getattr(self, name)[first:stop]
+        if not torch.equal(found.to(remembered.device), remembered):
+            raise ValueError(
+                f"Expected the first {last} rows to be those of the last batch, got other "
+                f"`{name}`. Take the batches of tfkd.data.OverlappingSampler."
+            )
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]

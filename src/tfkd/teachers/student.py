@@ -19,8 +19,8 @@ class StudentTeacher(Teacher):
     The `inputs` of the loss are the partners: one for each sample, in their order, another image of
     its class. The student is asked about them without gradients, in a forward pass of their own,
     in the mode that it is in. In training that is train mode, as officially: batch norm normalises
-    the partners by themselves, dropout draws anew. A step costs a forward pass more, half as much
-    again of what a step of training costs; nothing is remembered.
+    the partners by themselves, dropout draws anew. A step costs a forward pass more, about a third
+    again; nothing is remembered.
 
     The student is neither copied nor a sub-module: it is not in `parameters()` nor in
     `state_dict()`, and does not follow `.to()`. A deep copy asks the same student, unless the

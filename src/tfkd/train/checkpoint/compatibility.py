@@ -90,8 +90,8 @@ def _check_criterion(found: dict[str, Any], criterion: Criterion) -> None:
     for name, tensor in expected.items():
         shape, value = tensor.shape, found[name]
         if may_be_longer(criterion, name) and isinstance(value, Tensor):
-            # Of how many rows it depends on what was seen; of how many columns too, if on nothing.
-            columns = shape[1:] if tensor.numel() > 0 else value.shape[1:]
+            # How many rows depends on what was seen; how many columns, where they are none yet.
+            columns = shape[1:] if shape[1:].numel() > 0 else value.shape[1:]
             shape = torch.Size([*value.shape[:1], *columns])
         check_tensor(name, value, shape, tensor.dtype)
 
