@@ -73,7 +73,10 @@ NUMBERS: dict[str, Number] = {
     ),
     "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
     "added": Number(
-        0.0, float("inf"), "weight of the teacher term beside the whole cross-entropy, above 0"
+        0.0,
+        float("inf"),
+        "weight of the teacher term beside the whole cross-entropy, at least 0",
+        from_0=True,
     ),
     "target": Number(
         0.0, float("inf"), "weight of what is said of the true class, at least 0", from_0=True

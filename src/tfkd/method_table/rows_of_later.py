@@ -6,6 +6,7 @@ from tfkd.method_table.method import Method, Space
 
 _TTM = "Zheng and Yang, 2024, arXiv 2402.11148"
 _TTM_SPACES = {"power": Space(0.05, 1.0, log=True), "added": Space(0.5, 100.0, log=True)}
+_ADDED = {"added": Space(0.1, 10.0, log=True), "temperature": Space(1.0, 20.0, log=True)}
 
 ROWS: tuple[Method, ...] = (
     Method(
@@ -122,5 +123,23 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:born_again"},
         {"alpha": Space(0.05, 1.0), "temperature": Space(1.0, 20.0, log=True)},
         "Furlanello et al., 2018, arXiv 1805.04770",
+    ),
+    Method(
+        "cs_kd",
+        "CS-KD",
+        "nobody",
+        {"tfkd": "tfkd.methods:cs_kd"},
+        _ADDED,
+        "Yun et al., 2020, arXiv 2003.13964",
+        partners="of the class",
+    ),
+    Method(
+        "dlb",
+        "DLB",
+        "nobody",
+        {"tfkd": "tfkd.methods:dlb"},
+        _ADDED,
+        "Shen et al., 2022, arXiv 2203.16172",
+        partners="the last batch",
     ),
 )

@@ -6,6 +6,7 @@ from tfkd.methods.averaging import (
     instance_specific_label_smoothing,
     mean_teacher,
 )
+from tfkd.methods.by_partner import cs_kd, dlb
 from tfkd.methods.by_tf_kd import (
     cross_entropy,
     knowledge_distillation,
@@ -34,7 +35,9 @@ __all__ = [
     "beta_smoothing",
     "born_again",
     "cross_entropy",
+    "cs_kd",
     "decoupled_kd",
+    "dlb",
     "ensemble_kd",
     "function_matching",
     "instance_specific_label_smoothing",

@@ -333,6 +333,7 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("learning_rate", "weight_decay"):
             if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
                 raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")
+        self._check_partners()
         if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
         if self.teacher is None:
@@ -355,6 +356,25 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
                     "student sees mixtures, which the teacher has to be asked about."
                 )
+
+    def _check_partners(self) -> None:
+        """Refuse what has no meaning where something is shown beside each image."""
+        partners = self.method.row.partners
+        if partners == "none":
+            return
+        why = "of a mixture no image is of the same class"
+        if partners == "the last batch":
+            why = "the last batch, shown once more, would be another mixture"
+        for name in ("mixup", "cutmix"):
+            if (value := getattr(self.recipe, name)) > 0.0:
+                raise ValueError(
+                    f"Expected no `{name}` with the method {self.method.name}, got {value}: {why}."
+                )
+        if self.method.has_teacher and self.teacher is not None and self.teacher.cache != "none":
+            raise ValueError(
+                f"Expected no `teacher_cache` with the method {self.method.name}, got "
+                f"{self.teacher.cache}: the teacher is asked about other images than the student."
+            )
 
 
 def check_cache_form(form: str) -> None:

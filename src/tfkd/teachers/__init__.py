@@ -4,9 +4,11 @@ from tfkd.teachers.base import Answer, Batch, Teacher
 from tfkd.teachers.beta import BetaTeacher
 from tfkd.teachers.cached import CachedTeacher
 from tfkd.teachers.ensemble import EnsembleTeacher
+from tfkd.teachers.last_batch import LastBatchTeacher
 from tfkd.teachers.mean import MeanTeacher
 from tfkd.teachers.network import NetworkTeacher
 from tfkd.teachers.normalized import NormalizedTeacher
+from tfkd.teachers.student import StudentTeacher
 from tfkd.teachers.tempered import TemperedTeacher
 from tfkd.teachers.top_two import TopTwoTeacher
 from tfkd.teachers.uniform import UniformTeacher
@@ -20,9 +22,11 @@ __all__ = [
     "BetaTeacher",
     "CachedTeacher",
     "EnsembleTeacher",
+    "LastBatchTeacher",
     "MeanTeacher",
     "NetworkTeacher",
     "NormalizedTeacher",
+    "StudentTeacher",
     "Teacher",
     "TemperedTeacher",
     "TopTwoTeacher",

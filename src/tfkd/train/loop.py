@@ -38,7 +38,7 @@ from tfkd.train.memory import check_memory
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
-from tfkd.train.step.plan import StepPlan
+from tfkd.train.step.plan import StepPlan, check_partners
 from tfkd.train.step.stepper import Stepper
 from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
@@ -107,6 +107,7 @@ class Training:
             settings,
             data,
             accelerator,
+            student=self.student.network,
             workers=circumstances.workers,
             progress=progress,
             other_data=other_data,
@@ -119,6 +120,7 @@ class Training:
             processes=accelerator.num_processes,
             smallest_share=share,
         )
+        check_partners(settings, self.plan)
         self.stepper = Stepper(
             self.student,
             self.lesson.criterion,
@@ -134,6 +136,7 @@ class Training:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
+                self.lesson.criterion,
                 accelerator,
                 plan=self.plan,
                 epochs=settings.recipe.epochs,
@@ -194,6 +197,8 @@ class Training:
             validation_nll=validation_nll,
             seconds=seconds,
         )
+        # No checkpoint may come between the two, nor the one without the other.
+        self.stepper.end_epoch(state.epochs_done)
         state.end_epoch(record, EpochTotals(self.accelerator))
         return record
 
@@ -281,7 +286,8 @@ class Training:
         """Write what resuming needs."""
         state, started = self.state, time.monotonic()
         totals = self._finite_totals()
-        checkpoint = checkpoint_of(self.student, state, totals, self.accelerator)
+        criterion = self.lesson.criterion
+        checkpoint = checkpoint_of(self.student, criterion, state, totals, self.accelerator)
         state.kept = (state.epochs_done, state.batches_done)
         if self.accelerator.is_main_process:
             files.write_json_lines(self.run.metrics_file, state.history)
