@@ -27,6 +27,7 @@ if _typing.TYPE_CHECKING:
         CachedTeacher,
         NetworkTeacher,
         Teacher,
+        TemperedTeacher,
         UniformTeacher,
         VirtualTeacher,
     )
@@ -39,6 +40,7 @@ __all__ = [
     "Explanation",
     "NetworkTeacher",
     "Teacher",
+    "TemperedTeacher",
     "UniformTeacher",
     "VirtualTeacher",
     "cross_entropy",
@@ -80,6 +82,7 @@ __getattr__ = _lazy_names(
             "CachedTeacher",
             "NetworkTeacher",
             "Teacher",
+            "TemperedTeacher",
             "UniformTeacher",
             "VirtualTeacher",
         ),

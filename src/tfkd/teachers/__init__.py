@@ -3,6 +3,7 @@
 from tfkd.teachers.base import Answer, Batch, Teacher
 from tfkd.teachers.cached import CachedTeacher
 from tfkd.teachers.network import NetworkTeacher
+from tfkd.teachers.tempered import TemperedTeacher
 from tfkd.teachers.uniform import UniformTeacher
 from tfkd.teachers.virtual import VirtualTeacher
 
@@ -12,6 +13,7 @@ __all__ = [
     "CachedTeacher",
     "NetworkTeacher",
     "Teacher",
+    "TemperedTeacher",
     "UniformTeacher",
     "VirtualTeacher",
 ]
