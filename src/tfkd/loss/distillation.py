@@ -209,7 +209,7 @@ class DistillationLoss(ToldCriterion):
         if trained:
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
-        batch = Batch(student_logits, labels, inputs, indices, view, temperature)
+        batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
         answer = Answer(0.0)
         if self.teacher.is_silent:
             alpha = 0.0

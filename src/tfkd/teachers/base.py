@@ -21,6 +21,7 @@ class Batch(NamedTuple):
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
+        ignore_index: class index of positions that do not count: nothing is to be learned of them.
     """
 
     student_logits: Tensor
@@ -29,6 +30,7 @@ class Batch(NamedTuple):
     indices: Tensor | None = None
     view: int | None = None
     temperature: Tensor | float = 1.0
+    ignore_index: int = -100
 
 
 class Answer(NamedTuple):
