@@ -14,9 +14,14 @@ K, N, BATCH, EPOCHS = 3, 12, 4, 3
 # A batch of four samples of five classes, with values of formulas that were run beside the
 # official code of the methods, in float64.
 Z = torch.tensor(
-    [[2, 1, 0.5, -1, 0], [0.2, -0.3, 1.5, 0.7, -0.6], [-1, 0.4, 0.3, 2.2, 0.1], [0, 0.1, -0.2, 0.05, 0.3]],
+    [
+        [2.0, 1.0, 0.5, -1.0, 0.0],
+        [0.2, -0.3, 1.5, 0.7, -0.6],
+        [-1.0, 0.4, 0.3, 2.2, 0.1],
+        [0.0, 0.1, -0.2, 0.05, 0.3],
+    ],
     dtype=torch.float64,
-)  # fmt: skip
+)
 Y = torch.tensor([0, 2, 1, 3])
 ROWS = torch.tensor(
     [

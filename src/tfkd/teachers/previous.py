@@ -154,7 +154,12 @@ class PreviousTeacher(Teacher):
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
+        where = f", {self.remembered.extra_repr()}" if self.remembered.extra_repr() else ""
         return (
             f"num_samples={self.num_samples}, num_classes={self.num_classes}, "
-            f"form={self._form.name!r}"
+            f"form={self._form.name!r}{where}"
         )
+
+    def __repr__(self) -> str:
+        """Return one line, of which what is remembered is no part."""
+        return f"PreviousTeacher({self.extra_repr()})"
