@@ -14,7 +14,7 @@ from tfkd.teachers.base import Batch, Teacher, is_transformed
 from tfkd.teachers.cache.forms import StoredForm
 from tfkd.teachers.cache.rows import RowsInMemory, last_of_each
 from tfkd.teachers.cache.rows_on_disk import RowsOnDisk
-from tfkd.teachers.gaps import label_probabilities
+from tfkd.teachers.gaps import at_least_float32
 
 
 @final
@@ -99,9 +99,7 @@ class PreviousTeacher(Teacher):
         indices = self._indices(batch)
         known = (indices >= 0) & (indices < self.num_samples)
         said = self.remembered.read(torch.where(known, indices, 0))
-        labels = label_probabilities(batch).view(-1, self.num_classes)
-        # A sample without any label, of which nothing is known: uniform.
-        labels = torch.where(labels.sum(1, keepdim=True) > 0.0, labels, 1.0).log()
+        labels = self._label_logits(batch)
         logits = self._form.decode(said, self.num_classes).to(labels.dtype)
         logits = torch.where(said["seen"].unsqueeze(1), logits, labels)
         logits = torch.where(known.unsqueeze(1), logits, torch.nan)
@@ -110,10 +108,10 @@ class PreviousTeacher(Teacher):
     def observe(self, batch: Batch) -> None:
         """Remember what the student said."""
         indices = self._indices(batch)
-        z = batch.student_logits.view(-1, self.num_classes).float()
+        z = batch.student_logits.reshape(-1, self.num_classes).float()
         counts = (indices >= 0) & (indices < self.num_samples) & z.amax(1).isfinite()
         if batch.labels.shape != batch.student_logits.shape:
-            counts &= batch.labels.long().view(-1) != batch.ignore_index
+            counts &= batch.labels.long().reshape(-1) != batch.ignore_index
         rows, places = last_of_each(indices, counts)
         columns = self._form.columns(F.log_softmax(z, 1)[places])
         self.remembered.write(rows, {**columns, "seen": torch.ones_like(rows, dtype=torch.bool)})
@@ -121,6 +119,16 @@ class PreviousTeacher(Teacher):
     def epoch_ended(self) -> None:
         """Answer, from disk, with what was said in this epoch from now on."""
         self.remembered.epoch_ended()
+
+    def _label_logits(self, batch: Batch) -> Tensor:
+        """Logarithms of the labels, `(n, K)`; of one to be ignored, those of some class."""
+        rows = at_least_float32(batch.student_logits).reshape(-1, self.num_classes)
+        if batch.labels.shape == batch.student_logits.shape:
+            labels = batch.labels.reshape(-1, self.num_classes).to(rows.dtype)
+            # A sample without any label, of which nothing is known: uniform.
+            return torch.where(labels.sum(1, keepdim=True) > 0.0, labels, 1.0).log()
+        known = batch.labels.long().clamp(0, self.num_classes - 1).reshape(-1, 1)
+        return torch.full_like(rows, -torch.inf).scatter(1, known, 0.0)
 
     def _indices(self, batch: Batch) -> Tensor:
         """The indices of a batch that fits, `(n,)`, where the logits are."""
