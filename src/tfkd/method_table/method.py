@@ -24,8 +24,20 @@ TaughtBy = Literal[
 Partners = Literal["none", "of the class", "the last batch"]
 """What is shown beside each image: another of its class; or the batch before, in another view."""
 
-SUPPLIED = ("epochs", "num_classes", "num_samples", "samples_per_epoch", "student", "weight")
-"""Parameters of compositions that are no numbers of a method: the trainer knows them."""
+SUPPLIED = (
+    "directory",
+    "epochs",
+    "form",
+    "num_classes",
+    "num_samples",
+    "samples_per_epoch",
+    "student",
+    "weight",
+)
+"""Parameters of compositions that are no numbers of a method: the trainer knows them.
+
+`directory` and `form`, of what is remembered of each sample, it leaves as they are.
+"""
 
 
 @dataclass(frozen=True)

@@ -142,4 +142,23 @@ ROWS: tuple[Method, ...] = (
         "Shen et al., 2022, arXiv 2203.16172",
         partners="the last batch",
     ),
+    Method(
+        "online_label_smoothing",
+        "OLS",
+        "nobody",
+        {
+            "tfkd": "tfkd.methods:online_label_smoothing",
+            "released": "tfkd.dialects:released_online_label_smoothing",
+        },
+        {"alpha": Space(0.05, 0.95)},
+        "Zhang et al., 2021, arXiv 2011.12562",
+    ),
+    Method(
+        "ps_kd",
+        "PS-KD",
+        "nobody",
+        {"tfkd": "tfkd.methods:ps_kd"},
+        {"alpha": Space(0.05, 0.95)},
+        "Kim et al., 2021, arXiv 2006.12000",
+    ),
 )

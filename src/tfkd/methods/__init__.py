@@ -34,6 +34,10 @@ from tfkd.methods.wrong_classes import (
 __all__ = [
     "beta_smoothing",
     "born_again",
+from tfkd.methods.remembering import class_label_smoothing, online_label_smoothing, ps_kd
+
+__all__ = [
+    "class_label_smoothing",
     "cross_entropy",
     "cs_kd",
     "decoupled_kd",
@@ -46,6 +50,8 @@ __all__ = [
     "logit_standardization_kd",
     "mean_teacher",
     "normalized_kd",
+    "online_label_smoothing",
+    "ps_kd",
     "tf_kd_reg",
     "tf_kd_self",
     "top_two_kd",
