@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,17 @@ SamplesPerEpoch = int | Literal["told"] | None
 
 
 class ToldCriterion(Criterion):
-    """Keeps a teacher and the settings alpha, temperature and scale up with training.
+    """Keeps its numbers, and a teacher if it has one, up with training.
 
     Args:
-        teacher: whose hooks are called.
-        settings: by name, of alpha, temperature and scale.
+        teacher: whose hooks are called; None where nobody teaches.
+        settings: by name, all numbers of `checked`.
         samples_per_epoch: as of `DistillationLoss`.
         options: of `Criterion`.
     """
+
+    checked: ClassVar[dict[str, Callable[[str, float], float]]] = CHECKED
+    """The numbers that may follow a schedule, and how each is checked."""
 
     alpha: float
     temperature: float
@@ -38,29 +41,30 @@ class ToldCriterion(Criterion):
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Teacher | None,
         settings: dict[str, Setting],
         samples_per_epoch: SamplesPerEpoch,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.teacher = teacher
+        if teacher is not None:
+            self.teacher = teacher
         self.progress = Progress()
         self.schedules: dict[str, Callable[[Progress], float]] = {}
         self._changed = False
         # Read in place of the numbers where they change and are compiled: one graph for all values.
-        self._values = torch.zeros(3, dtype=torch.float64)
+        self._values = torch.zeros(len(self.checked), dtype=torch.float64)
         for name, setting in settings.items():
             setattr(self, name, setting)
         self._changed = False
         self._samples = 0
         self._watch = StepWatch()
-        self._observed = wants(teacher, "observe")
+        self._observed = self._hears("observe")
         self.samples_per_epoch = samples_per_epoch
         self._check_told()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in CHECKED:
+        if name not in self.checked:
             super().__setattr__(name, value)
             return
         if callable(value):
@@ -71,26 +75,33 @@ class ToldCriterion(Criterion):
         self._set(name, value)
 
     def _set(self, name: str, value: float) -> None:
-        number = float(CHECKED[name](name, value))
+        number = float(self.checked[name](name, value))
         self._changed |= number != self.__dict__.get(name)
         self.__dict__[name] = number
-        self._values[list(CHECKED).index(name)] = number
+        self._values[list(self.checked).index(name)] = number
 
-    def _now(self) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
-        """Alpha, temperature and scale: numbers, or tensors where they change and are compiled."""
+    def _now(self) -> list[Tensor | float]:
+        """The numbers in their order, or tensors where they change and are compiled."""
         if torch.compiler.is_compiling() and (self._changed or self.schedules):
-            return self._values[0], self._values[1], self._values[2]
-        return self.alpha, self.temperature, self.scale
+            return [self._values[at] for at in range(len(self.checked))]
+        return [getattr(self, name) for name in self.checked]
+
+    @property
+    def _is_taught(self) -> bool:
+        return "teacher" in self._modules
+
+    def _hears(self, hook: str) -> bool:
+        return self._is_taught and wants(self.teacher, hook)
 
     @property
     def _counts_steps(self) -> bool:
         by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
-        return by_steps or wants(self.teacher, "step_ended")
+        return by_steps or self._hears("step_ended")
 
     @property
     def _counts_epochs(self) -> bool:
         by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
-        return by_epochs or wants(self.teacher, "epoch_ended")
+        return by_epochs or self._hears("epoch_ended")
 
     def _said(self, name: str) -> str:
         """A setting as `repr` has it."""
@@ -158,15 +169,17 @@ class ToldCriterion(Criterion):
         Args:
             student: the network that is trained, with its new weights.
         """
-        with torch.no_grad():
-            self.teacher.step_ended(student)
+        if self._is_taught:
+            with torch.no_grad():
+                self.teacher.step_ended(student)
         self._watch.told()
         self._goes_on(self.progress._replace(steps=self.progress.steps + 1))
 
     def epoch_ended(self) -> None:
         """Tell that all samples of an epoch were seen."""
-        with torch.no_grad():
-            self.teacher.epoch_ended()
+        if self._is_taught:
+            with torch.no_grad():
+                self.teacher.epoch_ended()
         self._samples = 0
         self._goes_on(self.progress._replace(epochs=self.progress.epochs + 1))
 
