@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -32,7 +32,7 @@ class ToldCriterion(Criterion):
         options: of `Criterion`.
     """
 
-    checked: ClassVar[dict[str, Callable[[str, float], float]]] = CHECKED
+    checked: ClassVar[Mapping[str, Callable[[str, float], float]]] = CHECKED
     """The numbers that may follow a schedule, and how each is checked."""
 
     alpha: float

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfkd._checks import check_fraction, check_number, check_positive
+from tfkd._checks import check_at_least_0, check_fraction, check_number, check_positive
 from tfkd.references import OwnPartError, function_from_reference
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ class Number:
         low: smallest value.
         high: largest value.
         help: what it is, in half a sentence, with its range.
+        from_low: whether it may be `low` itself, where there is no largest.
     """
 
     low: float
     high: float
     help: str
+    from_low: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,15 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "factor of the released code on its teacher term, above 0"
     ),
     "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
+    "added": Number(
+        0.0, float("inf"), "weight of what is added to the whole cross-entropy, above 0"
+    ),
+    "margin": Number(
+        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_low=True
+    ),
+    "focusing": Number(
+        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_low=True
+    ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
 
@@ -218,6 +229,8 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
+    if known.from_low:
+        return check_at_least_0(name, value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
 
 

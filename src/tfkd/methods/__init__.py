@@ -1,5 +1,13 @@
-"""Named methods: each is one composition of a teacher, a weight and a temperature."""
+"""Named methods: each is one composition of a teacher, a weight and a temperature, or a penalty."""
 
+from tfkd.methods.by_penalty import (
+    confidence_penalty,
+    dual_focal,
+    focal,
+    logit_norm,
+    margin_label_smoothing,
+    max_sup,
+)
 from tfkd.methods.by_tf_kd import (
     cross_entropy,
     knowledge_distillation,
@@ -9,9 +17,15 @@ from tfkd.methods.by_tf_kd import (
 )
 
 __all__ = [
+    "confidence_penalty",
     "cross_entropy",
+    "dual_focal",
+    "focal",
     "knowledge_distillation",
     "label_smoothing",
+    "logit_norm",
+    "margin_label_smoothing",
+    "max_sup",
     "tf_kd_reg",
     "tf_kd_self",
 ]

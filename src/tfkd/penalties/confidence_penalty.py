@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +58,7 @@ def confidence_penalty_loss(
         >>> import torch
         >>> logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
         >>> round(confidence_penalty_loss(logits, labels, added=0.1).item(), 4)
-        0.1178
+        0.1174
 
     Source: Pereyra et al., 2017, arXiv 1701.06548.
     """
@@ -84,7 +85,7 @@ class ConfidencePenalty(Penalty):
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"added": check_at_least_0, "scale": check_positive}
+    checked: ClassVar = {"added": check_at_least_0, "scale": check_positive}
     formula = staticmethod(confidence_penalty_loss)
     added: float
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ def dual_focal_loss(
     student_logits: Tensor,
     labels: Tensor,
     *,
-    gamma: Tensor | float = 5.0,
+    focusing: Tensor | float = 5.0,
     **options: Unpack[PenaltyOptions],
 ) -> Tensor:
     r"""Cross-entropy, each sample of which is weighed by (1 − p_y + p_j)^γ.
@@ -45,7 +46,7 @@ def dual_focal_loss(
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched. Logits of minus infinity
             mask a class.
         labels: class indices. Not probabilities: of a mixture no class comes next below the label.
-        gamma: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
+        focusing: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
         **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
             a sample is weighed by the weight of its label, over torch's divisor.
 
@@ -53,26 +54,26 @@ def dual_focal_loss(
         A scalar, or for `"none"` one value per position.
 
     Raises:
-        ValueError: for labels that are probabilities, unless `gamma` is 0.
+        ValueError: for labels that are probabilities, unless `focusing` is 0.
 
     Example:
         >>> import torch
         >>> logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
-        >>> round(dual_focal_loss(logits, labels, gamma=1.0).item(), 4)
+        >>> round(dual_focal_loss(logits, labels, focusing=1.0).item(), 4)
         0.0459
 
     Source: Tao et al., 2023, arXiv 2305.13665; github.com/Linwei94/DualFocalLoss at e1ddb6b.
     """
-    check_setting("gamma", gamma, check_at_least_0)
-    if is_number(gamma, 0.0):
+    check_setting("focusing", focusing, check_at_least_0)
+    if is_number(focusing, 0.0):
         return plain_cross_entropy(student_logits, labels, **options)
-    return _dual_focal(student_logits, labels, gamma, **options)
+    return _dual_focal(student_logits, labels, focusing, **options)
 
 
 def _dual_focal(
     z: Tensor,
     labels: Tensor,
-    gamma: Tensor | float,
+    focusing: Tensor | float,
     *,
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
@@ -92,7 +93,7 @@ def _dual_focal(
     # Compared as logarithms, which for the label are the same number to the last bit.
     not_below = (log_p >= log_p_y.unsqueeze(dim)) | terms.one_hot(labels, z).bool()
     p_j = log_p.exp().masked_fill(not_below, 0.0).amax(dim)
-    loss = to_the_power(p_j - torch.expm1(log_p_y), gamma) * -log_p_y
+    loss = to_the_power(p_j - torch.expm1(log_p_y), focusing) * -log_p_y
     by_label, divisor = terms.sample_weights(labels, z, weight, ignore_index)
     return scaled(terms.reduced(terms.weighed(loss, by_label), divisor, reduction), scale)
 
@@ -101,21 +102,21 @@ class DualFocalLoss(Penalty):
     """`dual_focal_loss`, a drop-in for `torch.nn.CrossEntropyLoss` of class indices.
 
     Args:
-        gamma: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
+        focusing: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"gamma": check_at_least_0, "scale": check_positive}
+    checked: ClassVar = {"focusing": check_at_least_0, "scale": check_positive}
     formula = staticmethod(dual_focal_loss)
-    gamma: float
+    focusing: float
 
-    def __init__(self, *, gamma: Setting = 5.0, **options: Unpack[ModuleOptions]) -> None:
-        super().__init__({"gamma": gamma}, **options)
+    def __init__(self, *, focusing: Setting = 5.0, **options: Unpack[ModuleOptions]) -> None:
+        super().__init__({"focusing": focusing}, **options)
 
     @property
     def in_words(self) -> str:
         """What is minimised."""
-        return f"cross-entropy × (1 − p of the label + largest p below it)^{self.gamma:g}"
+        return f"cross-entropy × (1 − p of the label + largest p below it)^{self.focusing:g}"
 
     def optimum(self, num_classes: int) -> Optimum:
         """Return certainty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -33,8 +33,8 @@ def focal_loss(
     student_logits: Tensor,
     labels: Tensor,
     *,
-    gamma: Tensor | float = 3.0,
-    unsure_gamma: float | None = None,
+    focusing: Tensor | float = 3.0,
+    unsure_focusing: float | None = None,
     **options: Unpack[PenaltyOptions],
 ) -> Tensor:
     r"""Cross-entropy, each sample of which is weighed by (1 − p_y)^γ.
@@ -49,9 +49,9 @@ def focal_loss(
             mask a class.
         labels: class indices; or probabilities q of the shape of the logits, whose classes have
             terms of their own, Σ_k q_k·(1 − p_k)^γ·(−log p_k).
-        gamma: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
-        unsure_gamma: γ where p_y is below 0.2, constant there as well; None: `gamma`. With
-            `gamma` 3 and 5 here it is FLSD-53 of the source.
+        focusing: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
+        unsure_focusing: γ where p_y is below 0.2, constant there as well; None: `focusing`. With
+            `focusing` 3 and 5 here it is FLSD-53 of the source.
         **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
             a class's terms are weighed by its weight, over torch's divisor.
 
@@ -61,25 +61,25 @@ def focal_loss(
     Example:
         >>> import torch
         >>> logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
-        >>> round(focal_loss(logits, labels, gamma=1.0).item(), 4)
+        >>> round(focal_loss(logits, labels, focusing=1.0).item(), 4)
         0.0265
 
     Source: Lin et al., 2017, arXiv 1708.02002; for calibration Mukhoti et al., 2020,
     arXiv 2002.09437, github.com/torrvision/focal_calibration at 475422a.
     """
-    check_setting("gamma", gamma, check_at_least_0)
-    if unsure_gamma is not None:
-        check_at_least_0("unsure_gamma", unsure_gamma)
-    if is_number(gamma, 0.0) and unsure_gamma in (None, 0.0):
+    check_setting("focusing", focusing, check_at_least_0)
+    if unsure_focusing is not None:
+        check_at_least_0("unsure_focusing", unsure_focusing)
+    if is_number(focusing, 0.0) and unsure_focusing in (None, 0.0):
         return plain_cross_entropy(student_logits, labels, **options)
-    return _focal(student_logits, labels, gamma, unsure_gamma, **options)
+    return _focal(student_logits, labels, focusing, unsure_focusing, **options)
 
 
 def _focal(
     z: Tensor,
     labels: Tensor,
-    gamma: Tensor | float,
-    unsure_gamma: float | None,
+    focusing: Tensor | float,
+    unsure_focusing: float | None,
     *,
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
@@ -95,19 +95,19 @@ def _focal(
         # Classes that no label gives anything may be masked: no infinity shall come back of them.
         log_p = torch.where(labels == 0.0, 0.0, log_p)
         of_classes = terms.times_class_weight(labels, weight, dim)
-        loss = terms.dot(of_classes, _focussed(log_p, gamma, unsure_gamma), dim)
+        loss = terms.dot(of_classes, _focussed(log_p, focusing, unsure_focusing), dim)
     else:
         log_p_y = -F.nll_loss(log_p, labels, ignore_index=ignore_index, reduction="none")
-        loss = terms.weighed(_focussed(log_p_y, gamma, unsure_gamma), by_label)
+        loss = terms.weighed(_focussed(log_p_y, focusing, unsure_focusing), by_label)
     return scaled(terms.reduced(loss, divisor, reduction), scale)
 
 
-def _focussed(log_p: Tensor, gamma: Tensor | float, unsure_gamma: float | None) -> Tensor:
+def _focussed(log_p: Tensor, focusing: Tensor | float, unsure_focusing: float | None) -> Tensor:
     """(1 − p)^γ · (−log p)."""
-    power = gamma
-    if unsure_gamma is not None:
-        of_unsure = torch.full_like(log_p, unsure_gamma)
-        power = torch.where(log_p < math.log(UNSURE), of_unsure, gamma)
+    power = focusing
+    if unsure_focusing is not None:
+        of_unsure = torch.full_like(log_p, unsure_focusing)
+        power = torch.where(log_p < math.log(UNSURE), of_unsure, focusing)
     return to_the_power(-torch.expm1(log_p), power) * -log_p
 
 
@@ -124,36 +124,36 @@ class FocalLoss(Penalty):
     """`focal_loss`, a drop-in for `torch.nn.CrossEntropyLoss`.
 
     Args:
-        gamma: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
-        unsure_gamma: γ where the probability of the label is below 0.2; None: `gamma`.
+        focusing: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
+        unsure_focusing: γ where the probability of the label is below 0.2; None: `focusing`.
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"gamma": check_at_least_0, "scale": check_positive}
+    checked: ClassVar = {"focusing": check_at_least_0, "scale": check_positive}
     formula = staticmethod(focal_loss)
-    gamma: float
+    focusing: float
 
     def __init__(
         self,
         *,
-        gamma: Setting = 3.0,
-        unsure_gamma: float | None = None,
+        focusing: Setting = 3.0,
+        unsure_focusing: float | None = None,
         **options: Unpack[ModuleOptions],
     ) -> None:
-        super().__init__({"gamma": gamma}, **options)
-        if unsure_gamma is not None:
-            check_at_least_0("unsure_gamma", unsure_gamma)
-        self.unsure_gamma = unsure_gamma
+        super().__init__({"focusing": focusing}, **options)
+        if unsure_focusing is not None:
+            check_at_least_0("unsure_focusing", unsure_focusing)
+        self.unsure_focusing = unsure_focusing
 
     def _not_scheduled(self) -> dict[str, Any]:
-        return {} if self.unsure_gamma is None else {"unsure_gamma": self.unsure_gamma}
+        return {} if self.unsure_focusing is None else {"unsure_focusing": self.unsure_focusing}
 
     @property
     def in_words(self) -> str:
         """What is minimised."""
-        unsure = self.unsure_gamma
+        unsure = self.unsure_focusing
         other = "" if unsure is None else f", {unsure:g} below a probability of {UNSURE:g}"
-        return f"cross-entropy × (1 − p of the label)^{self.gamma:g}{other}"
+        return f"cross-entropy × (1 − p of the label)^{self.focusing:g}{other}"
 
     def optimum(self, num_classes: int) -> Optimum:
         """Return certainty."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ def logit_norm_loss(
         >>> import torch
         >>> logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
         >>> round(logit_norm_loss(logits, labels, temperature=1.0).item(), 4)
-        0.5166
+        0.513
 
     Source: Wei et al., 2022, arXiv 2205.09310; github.com/hongxin001/logitnorm_ood at 0a60eef.
     """
@@ -78,7 +79,7 @@ class LogitNorm(Penalty):
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"temperature": check_positive, "scale": check_positive}
+    checked: ClassVar = {"temperature": check_positive, "scale": check_positive}
     formula = staticmethod(logit_norm_loss)
     temperature: float
 

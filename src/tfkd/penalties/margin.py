@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -82,7 +83,11 @@ class MarginLabelSmoothing(Penalty):
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"added": check_at_least_0, "margin": check_at_least_0, "scale": check_positive}
+    checked: ClassVar = {
+        "added": check_at_least_0,
+        "margin": check_at_least_0,
+        "scale": check_positive,
+    }
     formula = staticmethod(margin_label_smoothing_loss)
     added: float
     margin: float

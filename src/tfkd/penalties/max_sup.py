@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -77,7 +78,7 @@ class MaxSup(Penalty):
         **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
     """
 
-    checked = {"added": check_at_least_0, "scale": check_positive}
+    checked: ClassVar = {"added": check_at_least_0, "scale": check_positive}
     formula = staticmethod(max_sup_loss)
     added: float
 
