@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import tfkd
-from tfkd.loss import DistillationLoss
+from tfkd.loss import Criterion
 from tfkd.method_table import BASELINE, DIALECTS, METHODS, NUMBERS, find_method
 from tfkd.references import from_reference
 from tfkd.runs import MethodSettings
@@ -52,7 +52,7 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
     network = nn.Linear(3, num_classes)
     teacher = network if settings.has_teacher else None
     criterion = settings.build(num_classes=num_classes, teacher=teacher)
-    assert isinstance(criterion, DistillationLoss)
+    assert isinstance(criterion, Criterion)
     logits, labels = torch.randn(4, num_classes), torch.arange(4) % num_classes
     assert criterion(logits, labels, torch.randn(4, 3)).isfinite()
     if settings.has_teacher:

@@ -100,7 +100,7 @@ class ConfidencePenalty(Penalty):
     def optimum(self, num_classes: int) -> Optimum:
         """Return where g · p(g) = 1/β, p(g) being the probability of the true class."""
         if self.added == 0.0:
-            return Optimum(math.inf)
+            return Optimum(math.inf, is_cross_entropy=True)
         wanted = 1.0 / self.added
         return Optimum(
             where_zero(lambda gap: gap * softened_gap(gap, num_classes)[0] - wanted, 0.0, 1.0)

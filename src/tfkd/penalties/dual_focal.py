@@ -120,4 +120,4 @@ class DualFocalLoss(Penalty):
 
     def optimum(self, num_classes: int) -> Optimum:
         """Return certainty."""
-        return Optimum(math.inf)
+        return Optimum(math.inf, is_cross_entropy=self.focusing == 0.0)

@@ -157,4 +157,5 @@ class FocalLoss(Penalty):
 
     def optimum(self, num_classes: int) -> Optimum:
         """Return certainty."""
-        return Optimum(math.inf)
+        plain = self.focusing == 0.0 and self.unsure_focusing in (None, 0.0)
+        return Optimum(math.inf, is_cross_entropy=plain)

@@ -112,7 +112,7 @@ class MarginLabelSmoothing(Penalty):
     def optimum(self, num_classes: int) -> Optimum:
         """Return the margin, or the gap of label smoothing of ε = λ where that is larger."""
         if self.added == 0.0:
-            return Optimum(math.inf)
+            return Optimum(math.inf, is_cross_entropy=True)
         smoothed = smoothed_gap(self.added, num_classes)
         at = "the margin" if self.margin >= smoothed else "that of label smoothing, past the margin"
         return Optimum(max(self.margin, smoothed), f"the optimal gap is {at}")

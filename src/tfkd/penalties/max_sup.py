@@ -93,7 +93,7 @@ class MaxSup(Penalty):
     def optimum(self, num_classes: int) -> Optimum:
         """Return that of label smoothing of ε = λ, up to 1."""
         if self.added == 0.0:
-            return Optimum(math.inf)
+            return Optimum(math.inf, is_cross_entropy=True)
         remark = "label smoothing of that epsilon wherever the true class has the largest logit"
         return Optimum(smoothed_gap(self.added, num_classes), remark)
 

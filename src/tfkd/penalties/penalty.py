@@ -63,10 +63,12 @@ class Optimum(NamedTuple):
         gap: between the logit of the true class and theirs; infinite where only certainty will do;
             None where the loss does not say it.
         remark: what the number does not say; empty if nothing.
+        is_cross_entropy: whether the loss is plain cross-entropy, having nothing to add.
     """
 
     gap: float | None
     remark: str = ""
+    is_cross_entropy: bool = False
 
 
 class Penalty(ToldCriterion):
