@@ -87,7 +87,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(
             f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}."
-            f"{did_you_mean(value, choices)}"
+            f"{did_you_mean(value, choices) if isinstance(value, str) else ''}"
         )
     return value
 

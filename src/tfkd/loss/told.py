@@ -67,12 +67,11 @@ class ToldCriterion(Criterion):
         if name not in self.checked:
             super().__setattr__(name, value)
             return
-        if callable(value):
-            self.schedules[name] = value
-            value = value(self.progress)
-        else:
-            self.schedules.pop(name, None)
-        self._set(name, value)
+        schedule = value if callable(value) else None
+        self._set(name, value if schedule is None else schedule(self.progress))
+        self.schedules.pop(name, None)  # only now: what is refused changes nothing
+        if schedule is not None:
+            self.schedules[name] = schedule
 
     def _set(self, name: str, value: float) -> None:
         number = float(self.checked[name](name, value))

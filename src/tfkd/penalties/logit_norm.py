@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_positive
-from tfkd.loss.terms import at_least_float32, class_dim
+from tfkd.loss.terms import class_dim, in_one_precision
 from tfkd.loss.told import Setting
 from tfkd.penalties.penalty import (
     ModuleOptions,
@@ -18,7 +18,9 @@ from tfkd.penalties.penalty import (
     Penalty,
     PenaltyOptions,
     check_setting,
-    plain_cross_entropy,
+    checked_labels,
+    label_term,
+    scaled,
 )
 
 
@@ -55,20 +57,26 @@ def logit_norm_loss(
     Source: Wei et al., 2022, arXiv 2205.09310; github.com/hongxin001/logitnorm_ood at 0a60eef.
     """
     check_setting("temperature", temperature, check_positive)
-    normalized = student_logits
-    if isinstance(student_logits, Tensor) and student_logits.is_floating_point():
-        normalized = _normalized(student_logits, temperature)
-    return plain_cross_entropy(normalized, labels, **options)
+    return _of_direction(student_logits, labels, temperature, **options)
 
 
-def _normalized(logits: Tensor, temperature: Tensor | float) -> Tensor:
-    z = at_least_float32(logits)
-    if z.dim() == 0:
-        return z
+def _of_direction(
+    z: Tensor,
+    labels: Tensor,
+    temperature: Tensor | float,
+    *,
+    scale: Tensor | float = 1.0,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    labels = checked_labels(z, labels, weight, ignore_index, reduction)
+    z, labels, weight = in_one_precision(z, labels, weight)
     there = z != -math.inf
     kept = torch.where(there, z, 0.0)
     length = torch.linalg.vector_norm(kept, dim=class_dim(z), keepdim=True)
-    return torch.where(there, kept / ((length + 1e-7) * temperature), -math.inf)
+    normalized = torch.where(there, kept / ((length + 1e-7) * temperature), -math.inf)
+    return scaled(label_term(normalized, labels, weight, ignore_index, reduction), scale)
 
 
 class LogitNorm(Penalty):

@@ -18,7 +18,16 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_choice
 from tfkd.loss.checks import REDUCTIONS, check_tensors
-from tfkd.loss.terms import in_one_precision, is_number, reduced, sample_weights, weighed
+from tfkd.loss.terms import (
+    class_dim,
+    dot,
+    in_one_precision,
+    is_number,
+    reduced,
+    sample_weights,
+    times_class_weight,
+    weighed,
+)
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 
 
@@ -190,10 +199,21 @@ def added_to_cross_entropy(
     """
     labels = checked_labels(student_logits, labels, weight, ignore_index, reduction)
     z, labels, weight = in_one_precision(student_logits, labels, weight)
-    loss = F.cross_entropy(z, labels, weight, ignore_index=ignore_index, reduction=reduction)
+    loss = label_term(z, labels, weight, ignore_index, reduction)
     by_label, divisor = sample_weights(labels, z, weight, ignore_index)
     loss = loss + added * reduced(weighed(penalty(z), by_label), divisor, reduction)
     return scaled(loss, scale)
+
+
+def label_term(
+    z: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """Return torch's cross-entropy, but of masked classes that no label gives anything nothing."""
+    if not labels.is_floating_point():
+        return F.cross_entropy(z, labels, weight, ignore_index=ignore_index, reduction=reduction)
+    dim = class_dim(z)
+    loss = -dot(times_class_weight(labels, weight, dim), F.log_softmax(z, dim), dim)
+    return reduced(loss, z.numel() // z.shape[dim], reduction)
 
 
 def checked_labels(

@@ -70,9 +70,9 @@ def draw(data: StudyData) -> Drawing | None:
         "Soft targets: what the virtual teachers say, and what the student is led to",
         "For each class the probability that the teacher gives at its temperature, the probability "
         "at which the whole loss of a sample is smallest, and the label smoothing with the same "
-        "optimum. Not here are losses taught by a network or by a teacher that remembers, for their "
-        "soft targets differ from image to image or change with training; losses that nobody "
-        "teaches; and those of the controls. After figure 3 of the paper.",
+        "optimum. Not here are losses taught by a network or by a teacher that remembers, for "
+        "their soft targets differ from image to image or change with training; losses that "
+        "nobody teaches; and those of the controls. After figure 3 of the paper.",
         tuple(panels),
         Table(
             "Soft targets of a sample, by closed form",
