@@ -311,6 +311,22 @@ def test_a_teacher_that_remembers_depends_on_what_it_learnt():
     assert "sample to sample" in str(explained)
 
 
+class Wraps(tfkd.Teacher):
+    """Says what another says."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = tfkd.VirtualTeacher(0.9)
+
+    def forward(self, batch):
+        return self.teacher(batch)
+
+
+def test_a_teacher_of_a_teacher_has_one_line():
+    text = str(tfkd.explain(tfkd.DistillationLoss(Wraps(), alpha=0.5), 10))
+    assert text.splitlines()[0].endswith("Wraps((teacher): VirtualTeacher(confidence=0.9))")
+
+
 def test_explanation_is_frozen_and_compares_by_value():
     explained = tfkd.explain(tfkd.label_smoothing(0.1), 10)
     assert explained == tfkd.explain(tfkd.label_smoothing(0.1), 10)

@@ -188,7 +188,7 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
     epsilon = None if target is None else target[1] * num_classes
     remark = "silent now: the loss is that of the labels" if criterion.teacher.is_silent else ""
     return Explanation(
-        teacher=repr(criterion.teacher),
+        teacher=_in_one_line(criterion.teacher),
         num_classes=num_classes,
         alpha=alpha,
         temperature=temperature,
@@ -268,6 +268,11 @@ def _taught_optimum(criterion: DistillationLoss, num_classes: int) -> _Taught:
     wrong = 1.0 - teacher_target[0]
     same = target == 1.0 and math.isclose(non_target, wrong, rel_tol=1e-9)
     return _Taught(teacher_target, gap, is_plain=same)
+
+
+def _in_one_line(teacher: Teacher) -> str:
+    """A teacher, with those that it wraps."""
+    return " ".join(repr(teacher).split()).replace("( ", "(").replace(" )", ")")
 
 
 def _remembers(teacher: Teacher) -> bool:

@@ -36,13 +36,13 @@ class Number:
         low: smallest value.
         high: largest value.
         help: what it is, in half a sentence, with its range.
-        from_low: whether it may be `low` itself, where there is no largest.
+        from_0: whether a number without a largest value may be 0.
     """
 
     low: float
     high: float
     help: str
-    from_low: bool = False
+    from_0: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "weight of what is added to the whole cross-entropy, above 0"
     ),
     "margin": Number(
-        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_low=True
+        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_0=True
     ),
     "focusing": Number(
-        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_low=True
+        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_0=True
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
@@ -229,7 +229,7 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
-    if known.from_low:
+    if known.from_0:
         return check_at_least_0(name, value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
 
