@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import tfkd
-from tfkd.loss import DistillationLoss
+from tfkd.loss import Criterion
 from tfkd.method_table import (
     BASELINE,
     DIALECTS,
@@ -69,7 +69,7 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
         student=network,
         num_samples=4,
     )
-    assert isinstance(criterion, DistillationLoss)
+    assert isinstance(criterion, Criterion)
     logits, labels = torch.randn(4, num_classes), torch.arange(4) % num_classes
     assert criterion(logits, labels, torch.randn(4, 3), indices=torch.arange(4)).isfinite()
     if settings.has_teacher:
@@ -135,6 +135,15 @@ def test_numbers_out_of_range_or_of_others_are_refused(
         MethodSettings("tf_kd_reg", numbers={number: value})
     with pytest.raises(TypeError, match="`alpha` to be a number, got str"):
         MethodSettings("tf_kd_reg", numbers={"alpha": "x"})  # type: ignore[dict-item]
+
+
+def test_numbers_that_may_be_0():
+    assert MethodSettings("focal", numbers={"focusing": 0.0}).numbers["focusing"] == 0.0
+    assert MethodSettings("margin_label_smoothing", numbers={"margin": 0.0}).numbers["margin"] == 0
+    with pytest.raises(ValueError, match="`focusing` of at least 0, got -1"):
+        MethodSettings("focal", numbers={"focusing": -1.0})
+    with pytest.raises(ValueError, match="`added` to be positive"):
+        MethodSettings("max_sup", numbers={"added": 0.0})
 
 
 def test_confidence_is_checked_with_the_number_of_classes() -> None:

@@ -87,7 +87,7 @@ NUMBERS: dict[str, Number] = {
     "added": Number(
         0.0,
         float("inf"),
-        "weight of the teacher term beside the whole cross-entropy, at least 0",
+        "weight of what is added to the whole cross-entropy, at least 0",
         from_0=True,
     ),
     "target": Number(
@@ -99,6 +99,12 @@ NUMBERS: dict[str, Number] = {
     "power": Number(0.0, float("inf"), "exponent of the teacher's probabilities, above 0"),
     "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
     "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
+    "margin": Number(
+        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_0=True
+    ),
+    "focusing": Number(
+        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_0=True
+    ),
     "warm_up": Number(
         0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
     ),
@@ -254,8 +260,7 @@ def check_method_number(name: str, value: float) -> float:
     if known is None:  # of a method of one's own
         return check_number(name, value)
     if known.from_0:
-        check_at_least_0(name, value)
-        return float(value)
+        return check_at_least_0(name, value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
 
 
