@@ -29,6 +29,7 @@ from tfkd.loss.terms import (
     weighed,
 )
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
+from tfkd.teachers.base import Batch
 
 
 class Reduction(TypedDict, total=False):
@@ -112,9 +113,15 @@ class Penalty(ToldCriterion):
         view: int | None = None,
     ) -> Tensor:
         """Return the loss."""
-        if self.training and isinstance(student_logits, Tensor) and student_logits.requires_grad:
+        trained = (
+            self.training
+            and isinstance(student_logits, Tensor)
+            and student_logits.requires_grad
+            and torch.is_grad_enabled()
+        )
+        if trained:
             self.batch_begins(student_logits)
-        return type(self).formula(
+        loss: Tensor = type(self).formula(
             student_logits,
             labels,
             **dict(zip(self.checked, self._now(), strict=True)),
@@ -123,6 +130,9 @@ class Penalty(ToldCriterion):
             ignore_index=self.ignore_index,
             reduction=self.reduction,
         )
+        if trained:
+            self.batch_ended(Batch(student_logits, labels))
+        return loss
 
     def _not_scheduled(self) -> dict[str, Any]:
         """Further settings of the formula."""
