@@ -142,8 +142,6 @@ def test_numbers_that_may_be_0():
     assert MethodSettings("margin_label_smoothing", numbers={"margin": 0.0}).numbers["margin"] == 0
     with pytest.raises(ValueError, match="`focusing` of at least 0, got -1"):
         MethodSettings("focal", numbers={"focusing": -1.0})
-    with pytest.raises(ValueError, match="`added` to be positive"):
-        MethodSettings("max_sup", numbers={"added": 0.0})
 
 
 def test_confidence_is_checked_with_the_number_of_classes() -> None:
