@@ -21,6 +21,7 @@ from tfkd.report.text import visible
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.runs.settings import variant
 from tfkd.study.estimate import estimate_run
+from tfkd.train.memory import bytes_remembered
 from tfkd.train.progress import Beginning
 
 UNEVEN = 3
@@ -46,6 +47,7 @@ def found_for_run(beginning: Beginning) -> list[str]:
         ("network", f"{recipe.student}, {size_words(beginning.parameters, beginning.trained)}"),
         *start_rows(data, recipe),
         ("method", _method(settings)),
+        *_remembered(settings.method, data),
         ("training", training_words(recipe)),
         ("time", time_words(seconds)),
         *worth_knowing(data, recipe),
@@ -141,6 +143,12 @@ def _numbers(method: MethodSettings) -> str:
     dialect = "" if method.dialect == "tfkd" else f" ({method.dialect})"
     said = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
     return f"{method.row.title}{dialect}{': ' if said else ''}{said}"
+
+
+def _remembered(method: MethodSettings, data: ImageData) -> Iterator[Row]:
+    needed = bytes_remembered(method, data)
+    if needed > 0:
+        yield "remembers", f"{needed / 1e6:.3g} MB of what it saw of images and classes"
 
 
 _NO_SCALE = ("scale", 1.0)
