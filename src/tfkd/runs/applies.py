@@ -53,7 +53,29 @@ def _refused(
 ) -> str | None:
     """What a loss says of a batch that it does not take; None where it takes it.
 
-    Processes are not asked: it is tried apart from training, by each of them or by one alone.
+    Of a loss that does not take the stand-ins here at all nothing is said: training will tell.
+    """
+    import torch
+
+    takes_plain = False
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            _try(name, dialect, dict(numbers), mixed=False, weighted=False)
+            takes_plain = True
+            _try(name, dialect, dict(numbers), mixed=mixed, weighted=weighted)
+    except (TypeError, ValueError) as error:
+        return str(error) if takes_plain else None
+    except Exception:  # of one's own
+        return None
+    return None
+
+
+def _try(
+    name: str, dialect: str, numbers: Mapping[str, float], *, mixed: bool, weighted: bool
+) -> None:
+    """Call a loss twice, the second time with what it remembers of the first.
+
+    It is not in training, where other processes would be asked.
     """
     import torch
     from torch import nn
@@ -61,30 +83,20 @@ def _refused(
     from tfkd.loss.told import ToldCriterion
     from tfkd.teachers import Batch
 
-    row = find_method(name)
-    labels = torch.arange(4)
-    if mixed:
-        labels = torch.full((4, CLASSES), 1.0 / CLASSES)
+    method = find_method(name)
+    criterion = method.build(
+        dialect,
+        numbers,
+        num_classes=CLASSES,
+        teacher=nn.Identity() if method.has_teacher else None,
+        weight=torch.ones(CLASSES) if weighted else None,
+        student=nn.Identity(),
+        num_samples=4,
+    ).eval()
+    indices = torch.arange(4)
+    labels = torch.full((4, CLASSES), 1.0 / CLASSES) if mixed else indices
     logits = torch.linspace(-1.0, 1.0, 4 * CLASSES).reshape(4, CLASSES)
-    try:
-        criterion = row.build(
-            dialect,
-            dict(numbers),
-            num_classes=CLASSES,
-            teacher=nn.Identity() if row.has_teacher else None,
-            weight=torch.ones(CLASSES) if weighted else None,
-            student=nn.Identity(),
-            num_samples=4,
-        ).eval()
-    except ValueError as error:  # by its weights, or of a number that fits other data
-        return str(error) if weighted else None
-    try:
-        for _ in range(2):  # of the second, it remembers the first
-            indices = torch.arange(4)
-            criterion(logits, labels, logits, indices=indices, view=0)
-            if isinstance(criterion, ToldCriterion):
-                with torch.no_grad():
-                    criterion.teacher.observe(Batch(logits, labels, logits, indices, 0))
-    except (TypeError, ValueError) as error:
-        return str(error)
-    return None
+    for _ in range(2):
+        criterion(logits, labels, logits, indices=indices, view=0)
+        if isinstance(criterion, ToldCriterion):
+            criterion.teacher.observe(Batch(logits, labels, logits, indices, 0))

@@ -33,6 +33,9 @@ FEW_TEST_IMAGES = 200
 FEW_PHOTOGRAPHS = 50_000
 """With fewer, pretrained weights usually do much better than a start from scratch."""
 
+MUCH_REMEMBERED = 1_000_000
+"""From so many bytes on it is said what a loss remembers."""
+
 LEFT = WIDTH - NAMES
 Row = tuple[str, str]
 
@@ -147,7 +150,7 @@ def _numbers(method: MethodSettings) -> str:
 
 def _remembered(method: MethodSettings, data: ImageData) -> Iterator[Row]:
     needed = bytes_remembered(method, data)
-    if needed > 0:
+    if needed >= MUCH_REMEMBERED:
         yield "remembers", f"{needed / 1e6:.3g} MB of what it saw of images and classes"
 
 
