@@ -56,7 +56,7 @@ def comparison(
     for name in methods:
         if find_method(name).taught_by == "any":
             raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
-    taught = [m for m in methods if "larger" in student_and_teacher(m, "smaller", "larger")]
+    taught = [method for method in methods if has_two_networks(method)]
     if taught and base.student == teacher:
         raise ValueError(
             f"Expected a `teacher` other than the student for {', '.join(taught)}, got {teacher} "
@@ -122,6 +122,11 @@ def folder_of(method: str) -> str:
         ('my_package.losses.my_method', 'tf_kd_reg')
     """
     return method.replace(":", ".")
+
+
+def has_two_networks(method: str) -> bool:
+    """Return whether a method trains one network and another teaches it."""
+    return "larger" in student_and_teacher(method, "smaller", "larger")
 
 
 def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, str | None]:
