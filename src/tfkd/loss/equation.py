@@ -27,13 +27,14 @@ def loss_by_equation(
     if is_number(alpha, 0.0) and is_number(answer.label_share, 1.0):
         # torch's to the last bit, its derivatives too
         loss = F.cross_entropy(z, labels, w, ignore_index=ignore_index, reduction=reduction)
-        return loss if is_number(s, 1.0) else s * loss
+        return loss if is_number(s, 1.0) else constant(s, loss) * loss
 
     z, labels, w = terms.in_one_precision(z, labels, w)
+    alpha, tau, s = (constant(number, z) for number in (alpha, tau, s))
     dim, indices = terms.class_dim(z), not labels.is_floating_point()
     seen = terms.standardized(z, dim) if standardize else z
     log_p_tau = F.log_softmax(softened(seen, tau), dim)
-    log_t_tau = _log_teacher(z, labels, answer.logits, settings)
+    log_t_tau = _log_teacher(z, labels, answer.logits, tau, standardize)
 
     # KL(t_τ ‖ p_τ) of each sample, times its weight Σ_k q_k·w_k, which is 0 where it is ignored.
     weight, divisor = terms.sample_weights(labels, z, w, ignore_index)
@@ -61,17 +62,17 @@ def loss_by_equation(
 
 
 def _log_teacher(
-    z: Tensor, labels: Tensor, teacher: Tensor | float, settings: LossSettings
+    z: Tensor, labels: Tensor, teacher: Tensor | float, tau: Tensor | float, standardize: bool
 ) -> Tensor:
     """Log t_τ, of the shape of the logits."""
-    tau, dim = settings.temperature, terms.class_dim(z)
+    dim = terms.class_dim(z)
     if isinstance(teacher, Tensor) and teacher.shape == z.shape:
         t = teacher.detach().to(z.dtype)
-        t = terms.standardized(t, dim) if settings.standardize else t
+        t = terms.standardized(t, dim) if standardize else t
         return F.log_softmax(softened(t, tau), dim)
     # A gap: so probable are the true class and each other one, mixed where q is a mixture.
     gap = constant(teacher, z)
-    gap = terms.standardized_gap(gap, z.shape[dim]) if settings.standardize else gap
+    gap = terms.standardized_gap(gap, z.shape[dim]) if standardize else gap
     true, other = terms.softened_gap(gap / tau, z.shape[dim])
     true, other = terms.by_sample(true, dim), terms.by_sample(other, dim)
     q = labels if labels.is_floating_point() else terms.one_hot(labels, z)

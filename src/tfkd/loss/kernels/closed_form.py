@@ -94,14 +94,15 @@ def closed_form_loss(
     z, labels, class_weight = terms.in_one_precision(logits, labels, class_weight)
     weight, divisor = terms.sample_weights(labels, z, class_weight, settings.ignore_index)
     gap, share, label_share = (terms.constant(value, z) for value in answer)
-    kept, taught = (1.0 - settings.alpha) * label_share, settings.alpha * share
+    alpha, tau, s = (terms.constant(value, z) for value in settings[:3])
+    kept, taught = (1.0 - alpha) * label_share, alpha * share
     both = 1.0 if answer.is_plain else kept + taught
-    parts = _Parts(gap, kept, taught, both, settings.temperature)
+    parts = _Parts(gap, kept, taught, both, tau)
     if labels.is_floating_point():
         loss = _of_probabilities(z, labels, parts, class_weight, weight)
     else:
         loss = terms.weighed(_of_class_indices(z, labels, parts, settings.ignore_index), weight)
-    return terms.reduced(settings.scale * loss, divisor, settings.reduction)
+    return terms.reduced(s * loss, divisor, settings.reduction)
 
 
 class _Parts(NamedTuple):
