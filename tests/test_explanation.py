@@ -12,6 +12,9 @@ from scipy.optimize import minimize_scalar
 from torch import nn
 
 import tfkd
+from tfkd.loss.schedules import Linear, RampUp
+from tfkd.methods.options import added
+from tfkd.penalties import Penalty
 
 
 def released_reg(alpha, temperature, multiplier):
@@ -141,6 +144,187 @@ def test_a_scale_is_a_learning_rate_and_a_weight_decay():
         rtol=1e-10,
         atol=1e-12,
     )
+
+
+PENALTIES = [
+    tfkd.max_sup(added=0.2),
+    tfkd.max_sup(added=1.5),
+    tfkd.confidence_penalty(added=0.1),
+    tfkd.confidence_penalty(added=2.0),
+    tfkd.margin_label_smoothing(added=0.3, margin=2.0),
+    tfkd.margin_label_smoothing(added=0.3, margin=6.0),
+]
+
+
+@pytest.mark.parametrize("criterion", PENALTIES, ids=str)
+@pytest.mark.parametrize("num_classes", [2, 10, 100])
+def test_a_penalty_leads_where_its_loss_is_smallest(criterion, num_classes):
+    explained = tfkd.explain(criterion, num_classes)
+    label = torch.tensor([0])
+
+    def loss(logits):
+        return criterion(torch.tensor(logits, dtype=torch.float64)[None], label).item()
+
+    found = loss([explained.gap] + [0.0] * (num_classes - 1))
+    for gap in (-1.0, 0.0, 0.5, 2.0, 5.0, 8.0, 20.0, explained.gap - 1e-3, explained.gap + 1e-3):
+        assert loss([gap] + [0.0] * (num_classes - 1)) >= found
+    # Nor do wrong classes that differ, one of them above all, gain anything.
+    g = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        other = torch.randn(num_classes, generator=g).double() * 2.0
+        assert loss(other.tolist()) >= found
+    assert not explained.exact
+    assert (explained.alpha, explained.scale, explained.teacher_target) == (0.0, 1.0, None)
+
+
+@pytest.mark.parametrize("build", [tfkd.focal, tfkd.dual_focal])
+def test_focal_losses_want_certainty(build):
+    explained = tfkd.explain(build(scale=2.0), 10)
+    assert (explained.gap, explained.target, explained.scale) == (math.inf, (1.0, 0.0), 2.0)
+    assert not explained.exact
+    assert tfkd.explain(build(focusing=0.0), 10).exact
+
+
+def test_logit_norm_fixes_no_gap_and_is_farthest_where_it_says():
+    explained = tfkd.explain(tfkd.logit_norm(temperature=0.5), 10)
+    assert explained.gap is explained.target is explained.equivalent_label_smoothing is None
+    z = torch.tensor([9.0] + [-1.0] * 9, dtype=torch.float64)  # of mean 0, towards the label
+    normalised = z / z.norm() / 0.5
+    assert f"a gap of {normalised[0] - normalised[1]:.4g}" in explained.remark
+    assert "not fixed by this loss" in str(explained)
+
+
+@pytest.mark.parametrize("criterion", [*PENALTIES, tfkd.focal(), tfkd.logit_norm()], ids=str)
+def test_a_penalty_is_said_to_be_no_teacher_and_what_it_minimises(criterion):
+    assert isinstance(criterion, Penalty)
+    text = str(tfkd.explain(criterion, 10))
+    assert "none, a penalty" in text
+    assert "cross-entropy" in text
+    for word in ("None", "alpha", "temperature", "soft target", "sample to sample"):
+        assert word not in text
+
+
+def test_a_schedule_is_named_with_the_number_of_now():
+    teacher = tfkd.UniformTeacher()
+    growing = Linear(start=0.1, end=0.8, epochs=8)
+    criterion = tfkd.DistillationLoss(teacher, alpha=growing, samples_per_epoch="told")
+    assert "0.1 now, Linear(epochs=8, start=0.1, end=0.8)" in str(tfkd.explain(criterion, 10))
+    assert tfkd.explain(criterion, 10).equivalent_label_smoothing == pytest.approx(0.1)
+    for _ in range(7):
+        criterion.epoch_ended()
+    explained = tfkd.explain(criterion, 10)
+    assert explained.alpha == 0.8
+    assert explained.equivalent_label_smoothing == pytest.approx(0.8)
+    assert explained.schedules == (("alpha", "Linear(epochs=8, start=0.1, end=0.8)"),)
+    ramp = added(RampUp(value=3.0, epochs=5))
+    criterion = tfkd.DistillationLoss(teacher, **ramp, samples_per_epoch="told")
+    assert "ScaleOfAdded(added=RampUp(epochs=5, value=3), scale=1)" in str(
+        tfkd.explain(criterion, 10)
+    )
+    own = tfkd.DistillationLoss(teacher, alpha=lambda progress: 0.5, samples_per_epoch="told")
+    assert "0.5 now, <lambda>" in str(tfkd.explain(own, 10))
+    penalty = tfkd.max_sup(epochs=5, samples_per_epoch="told")
+    assert "as above now, Linear(epochs=5, start=0.1, end=0.2)" in str(tfkd.explain(penalty, 10))
+
+
+@pytest.mark.parametrize(
+    ("weights", "temperature", "scale", "said"),
+    [
+        (added(45.0), 1.0, 46.0, "1 × cross-entropy + 45 × divergence"),
+        ({"alpha": 9 / 9.1, "scale": 9.1}, 2.0, 9.1, "0.1 × cross-entropy + 9 × τ² × divergence"),
+        ({"alpha": 0.5, "scale": 2.0}, 1.0, 2.0, "1 × cross-entropy + 1 × divergence"),
+    ],
+    ids=["TTM", "logit standardisation", "OLS of fine-grained images"],
+)
+def test_the_hidden_loss_scale_is_said(weights, temperature, scale, said):
+    teacher = tfkd.NetworkTeacher(nn.Linear(3, 10))
+    criterion = tfkd.DistillationLoss(teacher, temperature=temperature, **weights)
+    explained = tfkd.explain(criterion, 10)
+    assert explained.scale == explained.learning_rate_factor == pytest.approx(scale)
+    assert said in str(explained)
+
+
+@pytest.mark.parametrize("decoupled", [(1.0, 8.0), (0.5, 1.0), (3.0, 0.5)])
+@pytest.mark.parametrize("alpha", [0.4, 1.0])
+def test_the_optimum_of_a_decoupled_loss(decoupled, alpha):
+    criterion = tfkd.DistillationLoss(
+        tfkd.VirtualTeacher(0.7), alpha=alpha, temperature=2.0, decoupled=decoupled
+    )
+    explained = tfkd.explain(criterion, 10)
+    z = torch.tensor([[explained.gap] + [0.0] * 9], dtype=torch.float64, requires_grad=True)
+    criterion(z, torch.tensor([0])).backward()
+    torch.testing.assert_close(z.grad, torch.zeros_like(z), rtol=0, atol=1e-9)
+    assert not explained.exact
+    assert f"{decoupled[1]:.4g} × among the wrong ones" in str(explained)
+
+
+def test_a_decoupled_loss_of_the_weights_that_it_has_anyway_is_label_smoothing():
+    plain = tfkd.DistillationLoss(tfkd.VirtualTeacher(0.7), alpha=0.4)
+    weights = (1.0, 1.0 - 0.7)
+    same = tfkd.DistillationLoss(tfkd.VirtualTeacher(0.7), alpha=0.4, decoupled=weights)
+    assert tfkd.explain(same, 10).exact
+    found, expected = (tfkd.explain(c, 10).equivalent_label_smoothing for c in (same, plain))
+    assert found == pytest.approx(expected)
+    of_others = tfkd.DistillationLoss(tfkd.VirtualTeacher(0.7), alpha=1.0, decoupled=(0.0, 1.0))
+    assert "nothing is said of the true class" in str(tfkd.explain(of_others, 10))
+
+
+def test_a_standardised_teacher_term_says_nothing_of_how_large_the_gap_is():
+    designed = tfkd.VirtualTeacher(0.7)
+    criterion = tfkd.DistillationLoss(designed, alpha=1.0, temperature=2.0, standardize=True)
+    explained = tfkd.explain(criterion, 10)
+    assert explained.gap is None
+    assert "does not see how far apart logits lie" in str(explained)
+    assert "both logits standardised" in str(explained)
+    for gap in (1.0, 5.0):
+        z = torch.tensor([[gap] + [0.0] * 9], dtype=torch.float64)
+        assert criterion(z, torch.tensor([0])).item() == pytest.approx(0.0, abs=1e-9)
+    seen = torch.tensor([math.sqrt(10) / 2] + [0.0] * 9, dtype=torch.float64).softmax(0)
+    assert explained.teacher_target == pytest.approx((seen[0].item(), seen[1].item()), rel=1e-6)
+    criterion.alpha = 0.5
+    assert tfkd.explain(criterion, 10).gap == math.inf
+
+
+class Remembers(tfkd.Teacher):
+    """Says how often it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.tensor(0.0))
+
+    def forward(self, batch):
+        return self.seen.expand(batch.labels.shape)
+
+    def observe(self, batch):
+        self.seen += 1
+
+    @property
+    def is_silent(self):
+        return bool(self.seen == 0)
+
+
+def test_a_teacher_that_remembers_depends_on_what_it_learnt():
+    explained = tfkd.explain(tfkd.DistillationLoss(Remembers(), alpha=0.5), 10)
+    assert explained.gap is None
+    assert "depends on the sample, and on what was learnt of it" in str(explained)
+    assert explained.remark == "silent now: the loss is that of the labels"
+    assert "sample to sample" in str(explained)
+
+
+class Wraps(tfkd.Teacher):
+    """Says what another says."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = tfkd.VirtualTeacher(0.9)
+
+    def forward(self, batch):
+        return self.teacher(batch)
+
+
+def test_a_teacher_of_a_teacher_has_one_line():
+    text = str(tfkd.explain(tfkd.DistillationLoss(Wraps(), alpha=0.5), 10))
+    assert text.splitlines()[0].endswith("Wraps((teacher): VirtualTeacher(confidence=0.9))")
 
 
 def test_explanation_is_frozen_and_compares_by_value():

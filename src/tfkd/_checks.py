@@ -44,10 +44,12 @@ def check_positive(name: str, value: float) -> float:
     return number
 
 
-def check_at_least_0(name: str, value: float) -> None:
-    """Raise `ValueError` unless a value is a finite number of at least 0."""
-    if not 0.0 <= check_number(name, value) < math.inf:
+def check_at_least_0(name: str, value: float) -> float:
+    """Return `value` as a finite float of at least 0; `ValueError` otherwise."""
+    number = check_number(name, value)
+    if not 0.0 <= number < math.inf:
         raise ValueError(f"Expected `{name}` of at least 0, got {value}.")
+    return number
 
 
 def check_integer(name: str, value: int, *, minimum: int) -> int:
@@ -85,7 +87,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(
             f"Expected `{name}` to be one of {', '.join(choices)}, got {value!r}."
-            f"{did_you_mean(value, choices)}"
+            f"{did_you_mean(value, choices) if isinstance(value, str) else ''}"
         )
     return value
 

@@ -14,8 +14,9 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_fraction, check_num_classes, check_positive
 from tfkd.loss import DistillationLoss
+from tfkd.loss.told import SamplesPerEpoch
 from tfkd.methods.options import ReductionOptions, as_teacher
-from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
+from tfkd.teachers import OnlineTeacher, Teacher, UniformTeacher, VirtualTeacher
 
 
 def released_kd(
@@ -123,6 +124,43 @@ def released_label_smoothing(
     if not check_fraction("alpha", alpha) <= limit:
         raise ValueError(f"Expected `alpha` in [0, (K-1)/K] = [0, {limit:g}], got {alpha}.")
     return DistillationLoss(UniformTeacher(), alpha=min(alpha / limit, 1.0), **options)
+
+
+def released_online_label_smoothing(
+    *,
+    num_classes: int,
+    samples_per_epoch: SamplesPerEpoch,
+    alpha: float = 0.5,
+    **options: Unpack[ReductionOptions],
+) -> DistillationLoss:
+    """Online label smoothing as its released code has it for fine-grained data.
+
+    Both terms have the weight 1, the loss scale being 2 in the usual terms. And the soft labels of
+    a class stay as they are once one of them has come to 0.88, until no sample of it is right.
+
+    Args:
+        num_classes: K, at least 2.
+        samples_per_epoch: as of `online_label_smoothing`.
+        alpha: the teacher's part of both weights, in [0, 1]; 0.5 with them, which they cannot set.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Source: github.com/zhangchbin/OnlineLabelSmoothing at 7eaf70c, fine-grained.
+
+    Example:
+        >>> import tfkd
+        >>> released = tfkd.released_online_label_smoothing(
+        ...     num_classes=200, samples_per_epoch=5994
+        ... )
+        >>> released.alpha, released.scale, released.teacher
+        (0.5, 2.0, OnlineTeacher(num_classes=200, freeze_at=0.88))
+    """
+    return DistillationLoss(
+        OnlineTeacher(num_classes, freeze_at=0.88),
+        alpha=alpha,
+        scale=2.0,
+        samples_per_epoch=samples_per_epoch,
+        **options,
+    )
 
 
 def paper_kd(

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tfkd._checks import check_num_classes
 from tfkd.loss import Criterion, DistillationLoss
-from tfkd.loss.terms import softened_gap
+from tfkd.loss.schedules import Progress
+from tfkd.loss.terms import softened_gap, standardized_gap
+from tfkd.loss.told import ToldCriterion
+from tfkd.penalties import Penalty
+from tfkd.penalties.optimum import where_zero
+from tfkd.teachers.base import Teacher, wants
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a `DistillationLoss` amounts to; `str()` gives a readable printout.
+    """What a loss amounts to; `str()` gives a readable printout.
 
     Pairs are probabilities of (the true class, each other class). Fields that depend on the
-    sample, as they do for a network teacher, are None.
+    sample, as they do for a network teacher, are None. Where a setting follows a schedule, all
+    numbers are those of now.
 
     Attributes:
-        teacher: the teacher, with its settings.
+        teacher: the teacher, with its settings; `none` of a penalty, whose alpha is 0.
         num_classes: K.
         alpha: weight of the teacher term, with the weights of both terms adding up to 1.
         temperature: τ.
@@ -33,6 +42,13 @@ class Explanation:
             τ = 1, or only shares its optimum.
         learning_rate_factor: under SGD the scale amounts to a learning rate times this ...
         weight_decay_factor: ... and, with it, a weight decay times this.
+        penalty: what a loss minimises that nobody teaches, in words; None of one with a teacher.
+        schedules: the settings that follow one, each with its schedule in words.
+        decoupled: weights of the parts of the divergence, of the true class and among the wrong
+            ones; None: as they are.
+        standardize: whether the teacher term sees standardised logits.
+        unknown: why fields are None.
+        remark: what the numbers do not say; empty if nothing.
     """
 
     teacher: str
@@ -47,24 +63,39 @@ class Explanation:
     exact: bool
     learning_rate_factor: float
     weight_decay_factor: float
+    penalty: str | None = None
+    schedules: tuple[tuple[str, str], ...] = ()
+    decoupled: tuple[float, float] | None = None
+    standardize: bool = False
+    unknown: str = "depends on the sample"
+    remark: str = ""
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the printout as pairs of a name and a value."""
-        sample = "depends on the sample"
-        rows = [
-            ("teacher", self.teacher),
-            ("classes K", f"{self.num_classes}"),
-            ("alpha", f"{self.alpha:.4g}"),
-            ("temperature", f"{self.temperature:g}"),
-            ("loss scale s", f"{self.scale:.4g}"),
-            ("teacher's soft target", _pair(self.teacher_target) or sample),
-            ("student led to", _pair(self.target) or sample),
-            ("optimal logit gap g*", f"{self.gap:.4f}" if self.gap is not None else sample),
-        ]
+        schedules = dict(self.schedules)
+
+        def now(name: str, value: str) -> str:
+            return f"{value} now, {schedules[name]}" if name in schedules else value
+
+        rows = [("teacher", self.teacher), ("classes K", f"{self.num_classes}")]
+        if self.penalty is not None:
+            rows.append(("loss", self.penalty))
+            rows += [(name, now(name, "as above")) for name in schedules if name != "scale"]
+        else:
+            rows.append(("alpha", now("alpha", f"{self.alpha:.4g}")))
+            rows.append(("temperature", now("temperature", f"{self.temperature:g}")))
+        rows.append(("loss scale s", now("scale", f"{self.scale:.4g}")))
+        if self.penalty is None:
+            rows += self._of_teacher_term()
+            rows.append(("teacher's soft target", _pair(self.teacher_target) or self.unknown))
+        rows.append(("student led to", _pair(self.target) or self.unknown))
+        gap = self.unknown if self.gap is None else f"{self.gap:.4f}"
+        rows.append(("optimal logit gap g*", gap))
         if self.equivalent_label_smoothing is None:
-            rows.append(
-                ("as label smoothing", "none: the soft target differs from sample to sample")
-            )
+            why = self.unknown
+            if self.penalty is None and self.unknown.startswith("depends on the sample"):
+                why = "the soft target differs from sample to sample"
+            rows.append(("as label smoothing", f"none: {why}"))
         else:
             epsilon = f"epsilon {self.equivalent_label_smoothing:.4f}"
             how = "exactly" if self.exact else "the same optimum, not the same gradient"
@@ -79,6 +110,24 @@ class Explanation:
                     f"weight decay × {self.weight_decay_factor:.4g}",
                 )
             )
+        if self.remark:
+            rows.append(("remark", self.remark))
+        return rows
+
+    def _of_teacher_term(self) -> list[tuple[str, str]]:
+        """What is added to what, where the weights of both terms are more than 1 together."""
+        rows = []
+        if self.scale > 1.0 and self.alpha > 0.0:
+            square = "" if self.temperature == 1.0 else "τ² × "
+            label, teacher = self.scale * (1.0 - self.alpha), self.scale * self.alpha
+            kept = f"{label:.4g} × cross-entropy + " if label > 0.0 else ""
+            rows.append(("that is", f"{kept}{teacher:.4g} × {square}divergence"))
+        if self.decoupled is not None:
+            target, others = self.decoupled
+            text = f"{target:.4g} × of the true class + {others:.4g} × among the wrong ones"
+            rows.append(("divergence", text))
+        if self.standardize:
+            rows.append(("teacher term sees", "both logits standardised"))
         return rows
 
     def __str__(self) -> str:
@@ -95,7 +144,8 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
 
         (1 − α)·(1 − p(g*))  =  α·τ·(p_τ(g*) − t_τ)
 
-    with p, p_τ the student's and t_τ the teacher's probability of the true class.
+    with p, p_τ the student's and t_τ the teacher's probability of the true class. Where the loss is
+    decoupled its weight of the true class is a factor on the right.
 
     Args:
         criterion: any loss of this library.
@@ -105,7 +155,8 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
         A frozen record.
 
     Raises:
-        TypeError: if `criterion` is not a `DistillationLoss`, or `num_classes` not an int.
+        TypeError: if `criterion` is neither a `DistillationLoss` nor a penalty, or `num_classes`
+            not an int.
         ValueError: if `num_classes` is below 2 or does not fit the teacher.
 
     Example:
@@ -122,34 +173,128 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
         as label smoothing     epsilon 0.1000, exactly
         under SGD              learning rate and weight decay as set
     """
+    if isinstance(criterion, Penalty):
+        check_num_classes(num_classes)
+        return _of_penalty(criterion, num_classes)
     if not isinstance(criterion, DistillationLoss):
         raise TypeError(
-            f"Expected `criterion` to be a tfkd.DistillationLoss, got {type(criterion).__name__}."
+            "Expected `criterion` to be a tfkd.DistillationLoss or a tfkd.penalties.Penalty, got "
+            f"{type(criterion).__name__}."
         )
     check_num_classes(num_classes)
     alpha, temperature = criterion.alpha, criterion.temperature
-    teacher_gap = criterion.teacher.gap(num_classes)
-    teacher_target = target = gap = epsilon = None
-    if teacher_gap is not None:
-        teacher_target = softened_gap(teacher_gap / temperature, num_classes)
-    if alpha == 0.0 or teacher_gap is not None:
-        gap = _optimal_gap(alpha, temperature, teacher_gap or 0.0, num_classes)
-        target = softened_gap(gap, num_classes)
-        epsilon = target[1] * num_classes
+    found = _taught_optimum(criterion, num_classes)
+    target = None if found.gap is None else softened_gap(found.gap, num_classes)
+    epsilon = None if target is None else target[1] * num_classes
+    remark = "silent now: the loss is that of the labels" if criterion.teacher.is_silent else ""
     return Explanation(
-        teacher=repr(criterion.teacher),
+        teacher=_in_one_line(criterion.teacher),
         num_classes=num_classes,
         alpha=alpha,
         temperature=temperature,
         scale=criterion.scale,
-        teacher_target=teacher_target,
+        teacher_target=found.teacher_target,
         target=target,
-        gap=gap,
+        gap=found.gap,
         equivalent_label_smoothing=epsilon,
-        exact=epsilon is not None and (temperature == 1.0 or alpha == 0.0),
+        exact=epsilon is not None and (alpha == 0.0 or (temperature == 1.0 and found.is_plain)),
         learning_rate_factor=criterion.scale,
         weight_decay_factor=1.0 / criterion.scale,
+        schedules=_schedules(criterion),
+        decoupled=criterion.decoupled,
+        standardize=criterion.standardize,
+        unknown=found.unknown,
+        remark=remark,
     )
+
+
+def _of_penalty(criterion: Penalty, num_classes: int) -> Explanation:
+    gap, remark, is_cross_entropy = criterion.optimum(num_classes)
+    target = None if gap is None else softened_gap(gap, num_classes)
+    return Explanation(
+        teacher="none, a penalty",
+        num_classes=num_classes,
+        alpha=0.0,
+        temperature=1.0,
+        scale=criterion.scale,
+        teacher_target=None,
+        target=target,
+        gap=gap,
+        equivalent_label_smoothing=None if target is None else target[1] * num_classes,
+        exact=is_cross_entropy,
+        learning_rate_factor=criterion.scale,
+        weight_decay_factor=1.0 / criterion.scale,
+        penalty=criterion.in_words,
+        schedules=_schedules(criterion),
+        unknown="not fixed by this loss",
+        remark=remark,
+    )
+
+
+class _Taught(NamedTuple):
+    """What a teacher that answers one gap leads to; of others nothing, and why."""
+
+    teacher_target: tuple[float, float] | None = None
+    gap: float | None = None
+    is_plain: bool = True
+    unknown: str = "depends on the sample"
+
+
+def _taught_optimum(criterion: DistillationLoss, num_classes: int) -> _Taught:
+    alpha, temperature = criterion.alpha, criterion.temperature
+    teacher_gap = criterion.teacher.gap(num_classes)
+    if teacher_gap is None:
+        unknown = "depends on the sample"
+        unknown += ", and on what was learnt of it" if _remembers(criterion.teacher) else ""
+        return _Taught(None, math.inf if alpha == 0.0 else None, unknown=unknown)
+    if criterion.standardize:
+        seen = float(standardized_gap(teacher_gap, num_classes))
+        teacher_target = softened_gap(seen / temperature, num_classes)
+        # Whatever gap the student has, standardised it is √K: only the labels speak of its size.
+        if alpha == 0.0 or (alpha < 1.0 and teacher_gap > 0.0):
+            return _Taught(teacher_target, math.inf, is_plain=False)
+        why = "not fixed: the teacher term does not see how far apart logits lie"
+        return _Taught(teacher_target, None, unknown=why)
+    teacher_target = softened_gap(teacher_gap / temperature, num_classes)
+    if criterion.decoupled is None:
+        return _Taught(teacher_target, _optimal_gap(alpha, temperature, teacher_gap, num_classes))
+    target, non_target = criterion.decoupled
+    if alpha == 1.0 and target == 0.0:
+        why = "not fixed: nothing is said of the true class"
+        return _Taught(teacher_target, None, unknown=why)
+    # Of the loss divided by the weights that the gap is found by.
+    total = (1.0 - alpha) + alpha * target
+    gap = _optimal_gap(alpha * target / total, temperature, teacher_gap, num_classes)
+    wrong = 1.0 - teacher_target[0]
+    same = target == 1.0 and math.isclose(non_target, wrong, rel_tol=1e-9)
+    return _Taught(teacher_target, gap, is_plain=same)
+
+
+def _in_one_line(teacher: Teacher) -> str:
+    """A teacher, with those that it wraps."""
+    return " ".join(repr(teacher).split()).replace("( ", "(").replace(" )", ")")
+
+
+def _remembers(teacher: Teacher) -> bool:
+    return any(wants(teacher, hook) for hook in ("observe", "step_ended", "epoch_ended"))
+
+
+def _schedules(criterion: ToldCriterion) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _in_words(own)) for name, own in criterion.schedules.items())
+
+
+def _in_words(schedule: Callable[[Progress], float]) -> str:
+    """A schedule with what it was given, without what it was not."""
+    if not dataclasses.is_dataclass(schedule):
+        name = getattr(schedule, "__qualname__", type(schedule).__qualname__)
+        return str(name).rpartition(".")[2]
+    said = []
+    for field in dataclasses.fields(schedule):
+        value = getattr(schedule, field.name)
+        if value is not None:
+            text = _in_words(value) if callable(value) else f"{value:g}"
+            said.append(f"{field.name}={text}")
+    return f"{type(schedule).__name__}({', '.join(said)})"
 
 
 def _optimal_gap(alpha: float, temperature: float, teacher_gap: float, num_classes: int) -> float:
@@ -165,17 +310,7 @@ def _optimal_gap(alpha: float, temperature: float, teacher_gap: float, num_class
         return -(1.0 - alpha) * wrong + alpha * temperature * (taught - softened)
 
     # Where the student is as confident as the teacher the slope is at most 0.
-    low = teacher_gap
-    high = max(2.0 * teacher_gap, 1.0)
-    while slope(high) < 0.0:
-        high *= 2.0
-    for _ in range(200):
-        middle = (low + high) / 2.0
-        if slope(middle) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
+    return where_zero(slope, teacher_gap, max(2.0 * teacher_gap, 1.0))
 
 
 def _pair(pair: tuple[float, float] | None) -> str | None:

@@ -611,3 +611,42 @@ def test_the_mean_of_an_empty_batch_is_undefined_as_torchs_is():
     assert F.cross_entropy(z, labels).isnan()
     assert tfkd.distillation_loss(z, labels, 2.0, alpha=0.5).isnan()
     assert tfkd.distillation_loss(z, labels, 2.0, alpha=0.5, reduction="sum") == 0.0
+
+
+# Settings after construction.
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("reduction", "meen", ValueError, r"`reduction` .*got 'meen'. Did you mean mean\?"),
+        ("reduction", None, ValueError, "`reduction` to be one of mean, sum, none"),
+        ("alpha", 1.7, ValueError, r"`alpha` in \[0, 1\], got 1.7"),
+        ("alpha", "0.5", TypeError, "`alpha` to be a number, got str"),
+        ("temperature", 0.0, ValueError, "`temperature` to be positive"),
+        ("scale", math.nan, ValueError, "`scale` to be positive"),
+        ("alpha", lambda progress: 2.0, ValueError, r"`alpha` in \[0, 1\], got 2.0"),
+    ],
+)
+def test_settings_are_checked_after_construction_too(name, value, error, message):
+    z, labels, _, _ = batch(SHAPES["batch"], False)
+    criterion = tfkd.label_smoothing(0.3)
+    before = criterion(z, labels)
+    with pytest.raises(error, match=f"^Expected {message}"):
+        setattr(criterion, name, value)
+    criterion.epoch_ended()  # nor is a refused schedule followed
+    assert (criterion.alpha, criterion.temperature, criterion.scale) == (0.3, 1.0, 1.0)
+    assert torch.equal(criterion(z, labels), before)
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["with a gradient", "without"])
+def test_settings_that_are_changed_count_from_then_on(asked):
+    z, labels, _, _ = batch(SHAPES["batch"], False)
+    z = z.detach().requires_grad_(asked)
+    criterion = tfkd.label_smoothing(0.3)
+    criterion.alpha, criterion.temperature, criterion.scale = 0.6, 2.0, 3.0
+    criterion.reduction = "sum"
+    expected = tfkd.distillation_loss(
+        z, labels, 0.0, alpha=0.6, temperature=2.0, scale=3.0, reduction="sum"
+    )
+    close(criterion(z, labels), expected)

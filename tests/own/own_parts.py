@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import torch
 from msgspec.structs import replace
@@ -143,3 +144,22 @@ def no_weights() -> tfkd.DistillationLoss:
 def weights(*, weight=None) -> tfkd.DistillationLoss:
     """Plain cross-entropy, of classes that count as they are told."""
     return tfkd.cross_entropy(weight=weight)
+
+
+class Watched(nn.Module):
+    """A linear network of which all that it is shown is kept, whichever copy of it is shown it."""
+
+    shown: ClassVar[list[tuple[bool, torch.Tensor]]] = []
+    """Whether it was trained with, and the images."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.linear = nn.Linear(64, num_classes)
+
+    def forward(self, images):
+        Watched.shown.append((self.training, images.detach().clone()))
+        return self.linear(images.flatten(1))
+
+
+def watched(*, num_classes, in_channels) -> nn.Module:
+    return Watched(num_classes)

@@ -10,8 +10,13 @@ import tfkd
 from tfkd.data import DataSettings
 from tfkd.paper.all_methods import all_methods
 from tfkd.runs import MethodSettings, Recipe, RunSettings
-from tfkd.study.controls import add_controls, equivalent_epsilon, loss_scale
-from tfkd.study.plan import CONTROLS, Arm
+from tfkd.study.controls import (
+    add_controls,
+    equivalent_epsilon,
+    loss_scale,
+    say_what_is_left_out,
+)
+from tfkd.study.plan import CONTROLS, Arm, Study
 from tfkd.train import train_run
 
 BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=2, batch_size=30)
@@ -74,6 +79,53 @@ def test_a_method_without_a_scale_needs_no_control_of_it():
     method = MethodSettings("label_smoothing", numbers={"alpha": 0.1596})
     claim = Arm("small_cnn/smooth", method, BASE, baseline=PLAIN.name)
     assert controls_of(claim, "scaled", "balanced", "undone", "smoothed") == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_sup",
+        "confidence_penalty",
+        "margin_label_smoothing",
+        "focal",
+        "dual_focal",
+        "logit_norm",
+    ],
+)
+def test_a_penalty_has_a_scale_of_its_own_and_no_smoothing_is_its_like(name):
+    plain = MethodSettings(name)
+    assert loss_scale(plain, 10) == 1.0
+    assert equivalent_epsilon(plain, 10) is None
+    claim = Arm("small_cnn/penalty", plain, BASE, baseline=PLAIN.name)
+    assert controls_of(claim, "scaled", "balanced", "smoothed", num_classes=10) == {}
+    found = controls_of(claim, "double", num_classes=10)
+    assert found["double"].control_of == (claim.name,)
+    scaled = replace(claim, method=MethodSettings(name, numbers={"scale": 3.0}))
+    found = controls_of(scaled, "scaled", "smoothed", num_classes=10)
+    assert found.keys() == {"scaled"}
+    assert found["scaled"].method == MethodSettings(numbers={"scale": 3.0})
+
+
+def test_why_a_control_is_left_out():
+    penalty = Arm("small_cnn/max_sup", MethodSettings("max_sup"), BASE, baseline=PLAIN.name)
+    names = ["scaled", "smoothed"]
+    arms = add_controls([PLAIN, penalty], names, 10)
+    sentences = say_what_is_left_out(Study("x", "Is it?", arms, 2), names)
+    assert sentences == [
+        "No control scaled of small_cnn max_sup: it would be cross-entropy itself.",
+        "No control smoothed of small_cnn max_sup: no label smoothing is its like.",
+    ]
+
+
+def test_of_numbers_that_follow_a_schedule_the_mean_over_the_epochs_counts():
+    method = MethodSettings("controls_of_tests:growing")
+    # alpha 0.2, 0.4, 0.6 and s 1, 2, 3 over three epochs.
+    assert loss_scale(method, 10, epochs=3) == pytest.approx(2.0)
+    assert equivalent_epsilon(method, 10, epochs=3) == pytest.approx(0.4)
+    claim = Arm("small_cnn/growing", method, replace(BASE, epochs=3), baseline=PLAIN.name)
+    found = controls_of(claim, "scaled", "smoothed", num_classes=10)
+    assert found["scaled"].method.numbers == {"scale": 2.0}
+    assert found["smoothed"].method.numbers["alpha"] == 0.4
 
 
 def test_one_control_serves_all_that_are_alike():

@@ -155,6 +155,7 @@ def explain_loss(
     *,
     method: str = "tf_kd_reg",
     classes: int = 10,
+    epochs: int = 30,
     picture: Path | None = None,
 ) -> None:
     """Show what a loss amounts to: its soft target, and the label smoothing it equals.
@@ -162,6 +163,7 @@ def explain_loss(
     Args:
         written: options of a method.
         classes: number of classes, at least 2.
+        epochs: of a training, over which a method's numbers may change, at least 1.
         picture: file to draw the soft targets to; .svg, .png or .pdf.
     """
     from torch import nn
@@ -171,9 +173,11 @@ def explain_loss(
     from tfkd.runs.written import make_method
 
     check_integer("classes", classes, minimum=2)
+    check_integer("epochs", epochs, minimum=1)
     settings = make_method({**written.get("method", {}), "name": method})
     stand_in = nn.Identity() if settings.has_teacher else None
-    explanation = tfkd.explain(settings.build(num_classes=classes, teacher=stand_in), classes)
+    criterion = settings.build(num_classes=classes, teacher=stand_in, epochs=epochs)
+    explanation = tfkd.explain(criterion, classes)
     if picture is not None:
         from tfkd.report.figures.soft_targets_of_loss import save_soft_targets
 

@@ -30,6 +30,7 @@ def compare(
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
     teacher_cache: str = "none",
+    generations: int = 1,
     seeds: int | None = None,
     jobs: int | None = None,
     dry_run: bool = False,
@@ -60,10 +61,15 @@ def compare(
         out: directory of the comparison. Default: runs/compare-DATA.
         teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
-            de_kd, or module:function of your own, with commas between them. Default: all of them.
+            de_kd, or module:function of your own, or any that tfkd methods lists, with commas
+            between them; all: every one that these settings allow. Default: those named here, which
+            the Tf-KD paper compares.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
+        generations: networks of each method that a network teaches its like by, born_again among
+            them: the second is taught by the first, and so on; told too is what they are worth
+            together.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
         dry_run: only say how many runs and epochs it has, how long they would take here, and what
@@ -80,19 +86,24 @@ def compare(
             circumstances = circumstances_of(written)
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.study.applicable import ALL, applicable
             from tfkd.study.comparison import COMPARED, comparison
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
+            left_out: tuple[str, ...] = ()
+            if methods == (ALL,):
+                methods, left_out = applicable(recipe, teacher=teacher, teacher_cache=teacher_cache)
             study = comparison(
                 recipe,
                 teacher=teacher,
                 methods=methods or COMPARED,
                 seeds=_seeds(seeds, recipe.data.folds),
                 teacher_cache=teacher_cache,
+                generations=generations,
             )
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
-        job = _Job(study, out, circumstances, jobs, other_data=other_data)
+        job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
 
@@ -148,10 +159,13 @@ class _Job:
         )
 
         def show() -> None:
-            from tfkd.report.terminal.study_table import print_rows
+            from tfkd.report.terminal.study_table import print_rows, print_together
+            from tfkd.study.generations import generations_together
             from tfkd.study.summary import summarise_study
 
-            print_rows(summarise_study(study, records), _console())
+            console = _console()
+            print_rows(summarise_study(study, records), console)
+            print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:
                 runs = "1 finished run is" if left_out == 1 else f"{left_out} finished runs are"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfkd.data.images import Images, MemoryImages
     from tfkd.data.load import load_data, load_source, split_source
     from tfkd.data.places import Places
+    from tfkd.data.samplers import OverlappingSampler, PairSampler
     from tfkd.data.settings import DataSettings, name_and_root
     from tfkd.data.sources.source import Source
     from tfkd.data.splits import Split
@@ -28,6 +29,8 @@ __all__ = [
     "LeftOut",
     "Loader",
     "MemoryImages",
+    "OverlappingSampler",
+    "PairSampler",
     "Places",
     "Source",
     "Split",
@@ -51,6 +54,7 @@ __getattr__ = lazy_names(
         "images": ("Images", "MemoryImages"),
         "load": ("load_data", "load_source", "split_source"),
         "places": ("Places",),
+        "samplers": ("OverlappingSampler", "PairSampler"),
         "settings": ("DataSettings", "name_and_root"),
         "sources.source": ("Source",),
         "splits": ("Split",),

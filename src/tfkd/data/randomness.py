@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # One number per purpose, so that the streams of one (seed, epoch) share nothing.
-ORDER, AUGMENTATION, SPLIT, BALANCE, ERASING = 1, 2, 3, 4, 5
+ORDER, AUGMENTATION, SPLIT, BALANCE, ERASING, PARTNERS = 1, 2, 3, 4, 5, 6
 TIES, FOLDS = 11, 12
 
 

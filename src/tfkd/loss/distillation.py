@@ -236,9 +236,7 @@ class DistillationLoss(ToldCriterion):
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
-        said = [
-            f"{name}={self.schedules.get(name) or f'{getattr(self, name):g}'}" for name in CHECKED
-        ]
+        said = [f"{name}={self._said(name)}" for name in CHECKED]
         said += [f"decoupled={self.decoupled}"] if self.decoupled is not None else []
         said += ["standardize=True"] if self.standardize else []
         said += [f"ignore_index={self.ignore_index}", f"reduction={self.reduction!r}"]

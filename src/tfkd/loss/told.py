@@ -120,6 +120,11 @@ class ToldCriterion(Criterion):
             return [self._values[at] for at in range(len(self.checked))]
         return [getattr(self, name) for name in self.checked]
 
+    def _said(self, name: str) -> str:
+        """A setting as `repr` has it."""
+        schedule = self.schedules.get(name)
+        return f"{getattr(self, name):g}" if schedule is None else repr(schedule)
+
     @property
     def _is_taught(self) -> bool:
         return "teacher" in self._modules

@@ -24,8 +24,20 @@ TaughtBy = Literal[
 Partners = Literal["none", "of the class", "the last batch"]
 """What is shown beside each image: another of its class; or the batch before, in another view."""
 
-SUPPLIED = ("epochs", "num_classes", "num_samples", "samples_per_epoch", "student", "weight")
-"""Parameters of compositions that are no numbers of a method: the trainer knows them."""
+SUPPLIED = (
+    "directory",
+    "epochs",
+    "form",
+    "num_classes",
+    "num_samples",
+    "samples_per_epoch",
+    "student",
+    "weight",
+)
+"""Parameters of compositions that are no numbers of a method: the trainer knows them.
+
+`directory` and `form`, of what is remembered of each sample, it leaves as they are.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,10 @@ NUMBERS: dict[str, Number] = {
     ),
     "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
     "added": Number(
-        0.0, float("inf"), "weight of the teacher term beside the whole cross-entropy, above 0"
+        0.0,
+        float("inf"),
+        "weight of what is added to the whole cross-entropy, at least 0",
+        from_0=True,
     ),
     "target": Number(
         0.0, float("inf"), "weight of what is said of the true class, at least 0", from_0=True
@@ -82,8 +97,19 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "weight of what is said among the wrong classes, at least 0", from_0=True
     ),
     "power": Number(0.0, float("inf"), "exponent of the teacher's probabilities, above 0"),
+    "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
+    "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
+    "margin": Number(
+        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_0=True
+    ),
+    "focusing": Number(
+        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_0=True
+    ),
     "warm_up": Number(
         0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
+    ),
+    "ramp_up": Number(
+        0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
@@ -156,6 +182,10 @@ class Method:
                 default = parameter.default
                 found[name] = None if default is parameter.empty else default
         return found
+
+    def takes(self, supplied: str, dialect: str = "tfkd") -> bool:
+        """Return whether the loss is made with something that the trainer knows, of `SUPPLIED`."""
+        return supplied in inspect.signature(self.composition(dialect)).parameters
 
     def check_takes_weight(self, dialect: str = "tfkd") -> None:
         """Raise `ValueError` unless the loss takes `weight`, of the classes."""
@@ -234,8 +264,7 @@ def check_method_number(name: str, value: float) -> float:
     if known is None:  # of a method of one's own
         return check_number(name, value)
     if known.from_0:
-        check_at_least_0(name, value)
-        return float(value)
+        return check_at_least_0(name, value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
 
 

@@ -6,6 +6,7 @@ from tfkd.method_table.method import Method, Space
 
 _TTM = "Zheng and Yang, 2024, arXiv 2402.11148"
 _TTM_SPACES = {"power": Space(0.05, 1.0, log=True), "added": Space(0.5, 100.0, log=True)}
+_ADDED = {"added": Space(0.1, 10.0, log=True), "temperature": Space(1.0, 20.0, log=True)}
 
 ROWS: tuple[Method, ...] = (
     Method(
@@ -83,5 +84,81 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:zipf_label_smoothing"},
         {"added": Space(0.01, 2.0, log=True), "power": Space(0.5, 2.0, log=True)},
         "Liang et al., 2022, arXiv 2207.12980",
+    ),
+    Method(
+        "mean_teacher",
+        "mean teacher",
+        "nobody",
+        {"tfkd": "tfkd.methods:mean_teacher"},
+        {
+            "added": Space(0.1, 100.0, log=True),
+            "decay": Space(0.9, 0.9999),
+        },
+        "Tarvainen and Valpola, 2017, arXiv 1703.01780",
+    ),
+    Method(
+        "beta_smoothing",
+        "Beta smoothing",
+        "nobody",
+        {"tfkd": "tfkd.methods:beta_smoothing"},
+        {
+            "alpha": Space(0.05, 0.95),
+            "concentration": Space(1.0, 20.0, log=True),
+            "decay": Space(0.9, 0.9999),
+        },
+        "Zhang and Sabuncu, 2020, arXiv 2006.05065",
+    ),
+    Method(
+        "instance_specific_label_smoothing",
+        "smoothing by instance",
+        "itself",
+        {"tfkd": "tfkd.methods:instance_specific_label_smoothing"},
+        {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
+        "Zhang and Sabuncu, 2020, arXiv 2006.05065",
+    ),
+    Method(
+        "born_again",
+        "born again",
+        "itself",
+        {"tfkd": "tfkd.methods:born_again"},
+        {"alpha": Space(0.05, 1.0), "temperature": Space(1.0, 20.0, log=True)},
+        "Furlanello et al., 2018, arXiv 1805.04770",
+    ),
+    Method(
+        "cs_kd",
+        "CS-KD",
+        "nobody",
+        {"tfkd": "tfkd.methods:cs_kd"},
+        _ADDED,
+        "Yun et al., 2020, arXiv 2003.13964",
+        partners="of the class",
+    ),
+    Method(
+        "dlb",
+        "DLB",
+        "nobody",
+        {"tfkd": "tfkd.methods:dlb"},
+        _ADDED,
+        "Shen et al., 2022, arXiv 2203.16172",
+        partners="the last batch",
+    ),
+    Method(
+        "online_label_smoothing",
+        "OLS",
+        "nobody",
+        {
+            "tfkd": "tfkd.methods:online_label_smoothing",
+            "released": "tfkd.dialects:released_online_label_smoothing",
+        },
+        {"alpha": Space(0.05, 0.95)},
+        "Zhang et al., 2021, arXiv 2011.12562",
+    ),
+    Method(
+        "ps_kd",
+        "PS-KD",
+        "nobody",
+        {"tfkd": "tfkd.methods:ps_kd"},
+        {"alpha": Space(0.05, 0.95)},
+        "Kim et al., 2021, arXiv 2006.12000",
     ),
 )

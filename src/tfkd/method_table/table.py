@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tfkd._checks import did_you_mean
-from tfkd.method_table import rows_of_later, rows_of_tf_kd
+from tfkd.method_table import rows_of_later, rows_of_penalties, rows_of_tf_kd
 from tfkd.method_table.method import Method, takes_a_teacher
 from tfkd.references import OwnPartError, from_reference, is_reference
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (*rows_of_tf_kd.ROWS, *rows_of_later.ROWS)
+    method.name: method
+    for method in (*rows_of_tf_kd.ROWS, *rows_of_later.ROWS, *rows_of_penalties.ROWS)
 }
 """By name, every method of this package."""
 

@@ -1,5 +1,20 @@
-"""Named methods: each is one composition of a teacher, a weight and a temperature."""
+"""Named methods: each is one composition of a teacher, a weight and a temperature, or a penalty."""
 
+from tfkd.methods.averaging import (
+    beta_smoothing,
+    born_again,
+    instance_specific_label_smoothing,
+    mean_teacher,
+)
+from tfkd.methods.by_partner import cs_kd, dlb
+from tfkd.methods.by_penalty import (
+    confidence_penalty,
+    dual_focal,
+    focal,
+    logit_norm,
+    margin_label_smoothing,
+    max_sup,
+)
 from tfkd.methods.by_tf_kd import (
     cross_entropy,
     knowledge_distillation,
@@ -7,6 +22,7 @@ from tfkd.methods.by_tf_kd import (
     tf_kd_reg,
     tf_kd_self,
 )
+from tfkd.methods.remembering import class_label_smoothing, online_label_smoothing, ps_kd
 from tfkd.methods.views import (
     ensemble_kd,
     function_matching,
@@ -25,14 +41,29 @@ from tfkd.methods.wrong_classes import (
 )
 
 __all__ = [
+    "beta_smoothing",
+    "born_again",
+    "class_label_smoothing",
+    "confidence_penalty",
     "cross_entropy",
+    "cs_kd",
     "decoupled_kd",
+    "dlb",
+    "dual_focal",
     "ensemble_kd",
+    "focal",
     "function_matching",
+    "instance_specific_label_smoothing",
     "knowledge_distillation",
     "label_smoothing",
+    "logit_norm",
     "logit_standardization_kd",
+    "margin_label_smoothing",
+    "max_sup",
+    "mean_teacher",
     "normalized_kd",
+    "online_label_smoothing",
+    "ps_kd",
     "tf_kd_reg",
     "tf_kd_self",
     "top_two_kd",

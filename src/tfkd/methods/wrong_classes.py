@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0
+from tfkd._checks import check_at_least_0, check_positive
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import WarmUp
 from tfkd.loss.told import SamplesPerEpoch
@@ -92,7 +92,7 @@ def normalized_kd(
 
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`.
-        added: weight of what is said among the wrong classes, at least 0; the source's γ.
+        added: weight of what is said among the wrong classes, positive; the source's γ.
         temperature: τ, positive.
         scale: factor on the whole loss, positive.
         **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
@@ -106,7 +106,7 @@ def normalized_kd(
         >>> round(criterion(student, torch.tensor([0]), teacher).item(), 4)
         1.3719
     """
-    check_at_least_0("added", added)
+    check_positive("added", added)
     return DistillationLoss(
         NormalizedTeacher(as_teacher(model)),
         temperature=temperature,

@@ -13,6 +13,7 @@ from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
@@ -51,6 +52,7 @@ class Page:
         all_numbers: of every arm.
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
+        together: sentences on generations of networks, taken together.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
     """
@@ -68,6 +70,7 @@ class Page:
     all_numbers: Table
     drawings: list[Drawing]
     labels: Section | None = None
+    together: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
 
@@ -149,6 +152,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         all_numbers=full_table(data),
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
+        together=tuple(sentences(data.together)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
         how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
     )

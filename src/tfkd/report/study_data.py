@@ -13,6 +13,7 @@ from tfkd.method_table import DIALECTS
 from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
 from tfkd.runs import EpochRecord, Result, RunDirectory
 from tfkd.runs.contents import Environment, Samples
+from tfkd.study.generations import Together, generations_together
 from tfkd.study.plan import Study
 from tfkd.study.records import Record, collect
 from tfkd.study.summary import Row, summarise_study
@@ -83,6 +84,7 @@ class StudyData:
         rows: one for each arm with a finished run.
         records: of the finished runs, in the order of the plan.
         left_out: a sentence on each finished run that is damaged, or does not belong to the others.
+        together: generations of networks, taken together.
     """
 
     study: Study
@@ -90,6 +92,7 @@ class StudyData:
     rows: list[Row]
     records: list[Record] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    together: list[Together] = field(default_factory=list)
 
     @cached_property
     def all_runs(self) -> list[RunData]:
@@ -191,4 +194,5 @@ def read_study(study: Study, root: Path) -> StudyData:
         runs.setdefault(record.arm, []).append(found)
 
     records, left_out = collect(study, root, also=read)
-    return StudyData(study, runs, summarise_study(study, records), records, left_out)
+    together = generations_together(study, root, records)
+    return StudyData(study, runs, summarise_study(study, records), records, left_out, together)

@@ -143,7 +143,8 @@ class EpochRecord(Struct, frozen=True):
     Attributes:
         epoch: from 1.
         learning_rate: of the last step.
-        train_loss: mean over the samples.
+        train_loss: mean over the samples; of a batch beside which the last one is shown once more,
+            the mean over the rows of both, which is what is minimised.
         train_accuracy: share that is right.
         validation_accuracy: share that is right; None without a validation split.
         validation_nll: in nats; None without a validation split.

@@ -22,6 +22,7 @@ from tfkd._field_types import check_types
 from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
+from tfkd.runs.applies import check_applies
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
 
@@ -154,8 +155,8 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dialect is said in new settings, not by `replace`, which would carry the numbers over.
 
     Attributes:
-        name: cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd, de_kd,
-            knowledge_distillation, or module:function of your own. Default: cross_entropy.
+        name: of `tfkd.method_table.METHODS`, or module:function of your own. Default:
+            cross_entropy.
         dialect: whose formula and numbers: `tfkd`, this package's; `paper`, as printed; or
             `released`, as in the authors' code. Default: tfkd.
         numbers: by name, those that the method takes.
@@ -328,11 +329,17 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_types(self)
         check_integer("seed", self.seed, minimum=0)
-        if self.recipe.class_weights != "none":
-            self.method.row.check_takes_weight(self.method.dialect)
+        check_applies(
+            self.method.name,
+            self.method.dialect,
+            self.method.numbers,
+            mixtures={"mixup": self.recipe.mixup, "cutmix": self.recipe.cutmix},
+            weighted=self.recipe.class_weights != "none",
+        )
         for name in ("learning_rate", "weight_decay"):
             if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
                 raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")
+        self._check_partners()
         if self.method.has_teacher and self.teacher is None:
             raise ValueError(f"Expected a `teacher` for the method {self.method.name}, got none.")
         if self.teacher is None:
@@ -355,6 +362,25 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
                     "student sees mixtures, which the teacher has to be asked about."
                 )
+
+    def _check_partners(self) -> None:
+        """Refuse what has no meaning where something is shown beside each image."""
+        partners = self.method.row.partners
+        if partners == "none":
+            return
+        why = "of a mixture no image is of the same class"
+        if partners == "the last batch":
+            why = "the last batch, shown once more, would be another mixture"
+        for name in ("mixup", "cutmix"):
+            if (value := getattr(self.recipe, name)) > 0.0:
+                raise ValueError(
+                    f"Expected no `{name}` with the method {self.method.name}, got {value}: {why}."
+                )
+        if self.method.has_teacher and self.teacher is not None and self.teacher.cache != "none":
+            raise ValueError(
+                f"Expected no `teacher_cache` with the method {self.method.name}, got "
+                f"{self.teacher.cache}: the teacher is asked about other images than the student."
+            )
 
 
 def check_cache_form(form: str) -> None:

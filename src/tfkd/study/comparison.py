@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from tfkd._checks import check_integer
 from tfkd.method_table import BASELINE, METHODS, find_method
+from tfkd.method_table.rows_of_tf_kd import ROWS
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1
 
-COMPARED = tuple(name for name, method in METHODS.items() if method.taught_by != "any")
-"""The methods that are compared unless some are named."""
+COMPARED = tuple(method.name for method in ROWS if method.taught_by != "any")
+"""The methods that are compared unless some are named: those of the Tf-KD paper."""
+
+GENERATIONS_START_ALIKE = (
+    "The generations of a seed start from the same weights, as all its arms do, and see the same "
+    "split; in the source each starts from weights of its own (Furlanello et al., 2018, arXiv "
+    "1805.04770), which differ more and may gain more together.",
+)
+"""What a reader must know of generations."""
 
 
 def comparison(
@@ -21,6 +32,7 @@ def comparison(
     methods: Sequence[str] = COMPARED,
     seeds: int,
     teacher_cache: str = "none",
+    generations: int = 1,
 ) -> Study:
     """Plan a comparison of methods with their defaults.
 
@@ -34,19 +46,28 @@ def comparison(
             cross-entropy is always among what is run.
         seeds: number of seeds.
         teacher_cache: how outputs of network teachers are stored.
+        generations: how often a network that a method has taught teaches the next one, by the same
+            method: of those methods whose first teacher is the student's own network.
 
     Raises:
-        ValueError: for an unknown method, no seed, or one network as both student and teacher
-            of a method that has two.
+        ValueError: for an unknown method, no seed, one network as both student and teacher of a
+            method that has two, or generations of none.
     """
     for name in methods:
         if find_method(name).taught_by == "any":
             raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
-    taught = [m for m in methods if "larger" in student_and_teacher(m, "smaller", "larger")]
+    taught = [method for method in methods if has_two_networks(method)]
     if taught and base.student == teacher:
         raise ValueError(
             f"Expected a `teacher` other than the student for {', '.join(taught)}, got {teacher} "
             "for both."
+        )
+    check_integer("generations", generations, minimum=1)
+    if generations > 1 and not any(find_method(m).taught_by == "itself" for m in methods):
+        born = ", ".join(name for name, method in METHODS.items() if method.taught_by == "itself")
+        raise ValueError(
+            f"Expected one generation of {', '.join(methods)}, got {generations} `generations`: "
+            f"those of {born} teach one another."
         )
     arms: dict[str, Arm] = {}
 
@@ -71,13 +92,26 @@ def comparison(
     add(BASELINE, base.student)
     for method in [*(name for name in METHODS if name in methods), *methods]:
         add(method, *student_and_teacher(method, base.student, teacher))
+        if find_method(method).taught_by == "itself":
+            for arm in _born_of(arms[f"{base.student}/{folder_of(method)}"], generations):
+                arms.setdefault(arm.name, arm)
     return Study(
         "compare",
         "Which method is better than plain cross-entropy on these data?",
         tuple(arms.values()),
         seeds,
         teacher_cache=teacher_cache,
+        remarks=GENERATIONS_START_ALIKE if generations > 1 else (),
     )
+
+
+def _born_of(first: Arm, generations: int) -> list[Arm]:
+    """The later generations of an arm: each taught by the one before."""
+    arms = [first]
+    for number in range(2, generations + 1):
+        name = f"{first.name}-{number}"
+        arms.append(replace(first, name=name, teacher=arms[-1].name, generation=number))
+    return arms[1:]
 
 
 def folder_of(method: str) -> str:
@@ -88,6 +122,11 @@ def folder_of(method: str) -> str:
         ('my_package.losses.my_method', 'tf_kd_reg')
     """
     return method.replace(":", ".")
+
+
+def has_two_networks(method: str) -> bool:
+    """Return whether a method trains one network and another teaches it."""
+    return "larger" in student_and_teacher(method, "smaller", "larger")
 
 
 def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, str | None]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from statistics import fmean
 
 from msgspec.structs import replace
 from torch import nn
 
 import tfkd
+from tfkd.loss import Criterion
+from tfkd.loss.schedules import Progress, counts_steps
 from tfkd.method_table import BASELINE
 from tfkd.runs import MethodSettings, Step
 from tfkd.study.plan import CONTROLS, Arm, Study
@@ -18,37 +22,68 @@ SAME = 0.15
 SAME_EPSILON = 0.01
 """... or whose equivalent ε lies within this distance."""
 
+MANY = 1000
+"""Classes, of which no teacher's confidence is too low."""
 
-def loss_scale(method: MethodSettings, num_classes: int) -> float:
+
+def loss_scale(method: MethodSettings, num_classes: int, *, epochs: int = 1) -> float:
     """Return s of a method, normalised so that the weights of both its terms add up to 1.
+
+    Args:
+        method: with its numbers; that of a penalty has its factor on the whole, 1 as a rule.
+        num_classes: number of classes K of the data.
+        epochs: of the training: a scale that follows a schedule is its mean over them.
 
     Example:
         >>> released = MethodSettings("tf_kd_reg", "released", {"alpha": 0.95, "temperature": 40})
         >>> round(loss_scale(released, 100), 4)
         0.0595
     """
-    return _build(method, num_classes).scale
+    return _mean(_build(method, num_classes, epochs), "scale", epochs)
 
 
-def equivalent_epsilon(method: MethodSettings, num_classes: int) -> float:
+def equivalent_epsilon(
+    method: MethodSettings, num_classes: int, *, epochs: int = 1
+) -> float | None:
     """Return the ε of the label smoothing that has the same optimum as a method.
 
-    For a method taught by a network it is the ε of the same loss with a teacher that knows
-    nothing, so that what it leaves unexplained is what the teacher knows.
+    For a method whose teacher answers each sample otherwise it is the ε of the same loss with a
+    teacher that knows nothing, and speaks of all samples alike, so that what it leaves unexplained
+    is what the teacher knows. None where there is no such smoothing: for penalties, which have no
+    teacher that could know less, and where the teacher term does not fix the optimum.
+
+    Args:
+        method: with its numbers.
+        num_classes: number of classes K of the data.
+        epochs: of the training: of α and τ that follow a schedule the mean over them is taken.
 
     Example:
         >>> released = MethodSettings("tf_kd_reg", "released", {"alpha": 0.95, "temperature": 40})
         >>> round(equivalent_epsilon(released, 100), 4)
         0.1596
     """
-    criterion = _build(method, num_classes)
-    if criterion.alpha > 0.0 and criterion.teacher.gap(num_classes) is None:
-        criterion = tfkd.DistillationLoss(
-            tfkd.UniformTeacher(), alpha=criterion.alpha, temperature=criterion.temperature
-        )
-    epsilon = tfkd.explain(criterion, num_classes).equivalent_label_smoothing
-    assert epsilon is not None  # neither teacher depends on the sample
-    return epsilon
+    criterion = _build(method, num_classes, epochs)
+    if not isinstance(criterion, tfkd.DistillationLoss):
+        return None
+    knows_nothing = criterion.teacher.gap(num_classes) is None
+    same = tfkd.DistillationLoss(
+        tfkd.UniformTeacher() if knows_nothing else criterion.teacher,
+        alpha=_mean(criterion, "alpha", epochs),
+        temperature=_mean(criterion, "temperature", epochs),
+        decoupled=criterion.decoupled,
+        standardize=criterion.standardize,
+    )
+    return tfkd.explain(same, num_classes).equivalent_label_smoothing
+
+
+def _mean(criterion: Criterion, name: str, epochs: int) -> float:
+    """A number over the epochs; of a schedule by steps, whose epochs have how many, its last."""
+    schedule = getattr(criterion, "schedules", {}).get(name)
+    if schedule is None:
+        return float(getattr(criterion, name, 1.0))
+    if counts_steps(schedule):
+        return float(schedule(Progress(epochs, sys.maxsize)))
+    return fmean(schedule(Progress(epoch)) for epoch in range(epochs))
 
 
 def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) -> tuple[Arm, ...]:
@@ -84,7 +119,7 @@ def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) ->
 
 
 def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
-    """Return a sentence on the controls that were asked for and are cross-entropy itself.
+    """Return sentences on the controls that were asked for and are not there, and why.
 
     Args:
         study: with its controls.
@@ -96,17 +131,25 @@ def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
         smoothed = [own for own in study.arms if own.method.name == "label_smoothing"]
         served |= {arm for own in smoothed if name == "smoothed" for arm in own.control_of}
         without = [
-            arm.name.replace("/", " ")
+            arm
             for arm in study.arms
             if arm.baseline is not None
             and arm.control is None
             and arm.name not in served
             and not (name == "smoothed" and arm in smoothed)
         ]
-        if without:
-            sentences.append(
-                f"No control {name} of {', '.join(without)}: it would be cross-entropy itself."
-            )
+        reasons = {
+            "it would be cross-entropy itself": [
+                arm for arm in without if name != "smoothed" or _has_smoothing(arm.method)
+            ],
+            "no label smoothing is its like": [
+                arm for arm in without if name == "smoothed" and not _has_smoothing(arm.method)
+            ],
+        }
+        for why, left_out in reasons.items():
+            if left_out:
+                names_of_arms = ", ".join(arm.name.replace("/", " ") for arm in left_out)
+                sentences.append(f"No control {name} of {names_of_arms}: {why}.")
     return sentences
 
 
@@ -120,7 +163,8 @@ def _control(name: str, claim: Arm, baseline: Arm, num_classes: int) -> Arm | No
             recipe = replace(recipe, schedule=replace(recipe.schedule, milestones=milestones))
         suffix = ""
     elif name == "smoothed":
-        epsilon = _rounded(equivalent_epsilon(claim.method, num_classes))
+        found = equivalent_epsilon(claim.method, num_classes, epochs=claim.recipe.epochs)
+        epsilon = _rounded(found or 0.0)
         if epsilon == 0.0:
             return None
         method, suffix = (
@@ -128,7 +172,7 @@ def _control(name: str, claim: Arm, baseline: Arm, num_classes: int) -> Arm | No
             f"-{epsilon:g}",
         )
     else:
-        scale = _rounded(loss_scale(claim.method, num_classes))
+        scale = _rounded(loss_scale(claim.method, num_classes, epochs=claim.recipe.epochs))
         if scale == 1.0:
             return None
         method, suffix = MethodSettings(BASELINE, numbers={"scale": scale}), f"-{scale:g}"
@@ -172,8 +216,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _build(method: MethodSettings, num_classes: int) -> tfkd.DistillationLoss:
+def _has_smoothing(method: MethodSettings) -> bool:
+    """Whether a label smoothing is like a method; that does not depend on the number of classes."""
+    return equivalent_epsilon(method, MANY) is not None
+
+
+def _build(method: MethodSettings, num_classes: int, epochs: int) -> Criterion:
     teacher = nn.Identity() if method.has_teacher else None
-    criterion = method.build(num_classes=num_classes, teacher=teacher)
-    assert isinstance(criterion, tfkd.DistillationLoss)
-    return criterion
+    return method.build(num_classes=num_classes, teacher=teacher, epochs=epochs)

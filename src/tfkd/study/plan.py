@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd._checks import check_choice, check_inner_path
+from tfkd._checks import check_choice, check_inner_path, check_integer
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
 from tfkd.runs.settings import check_cache_form
 from tfkd.runs.written import moved
@@ -63,9 +63,12 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
         control_of: names of the arms whose gain it may explain.
         published: what the paper reports.
         save_epochs: epochs after which its runs keep their weights, beside those that teach.
+        generation: of the students that its method has taught one another, from 1; the teacher of
+            a later one is the arm of the generation before.
 
     Raises:
-        ValueError: for a name that leads out of the study's directory, or an unknown control.
+        ValueError: for a name that leads out of the study's directory, an unknown control, or a
+            generation that none comes before.
     """
 
     name: str
@@ -78,11 +81,17 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     control_of: tuple[str, ...] = ()
     published: Published | None = None
     save_epochs: tuple[int, ...] = ()
+    generation: int = 1
 
     def __post_init__(self) -> None:
         check_inner_path("name", self.name)
         if self.control is not None:
             check_choice("control", self.control, tuple(CONTROLS))
+        check_integer("generation", self.generation, minimum=1)
+        if self.generation > 1 and self.teacher is None:
+            raise ValueError(
+                f"Expected a `teacher` of {self.name}, the generation before it, got none."
+            )
 
     @property
     def place(self) -> str:

@@ -110,7 +110,8 @@ def title_of(arm: Arm) -> str:
         scale = f"{method.numbers['scale']:g}"
         return CONTROLS[arm.control].replace("× s", f"× {scale}").replace("÷ s", f"÷ {scale}")
     dialect = "" if method.dialect == "tfkd" else f", {DIALECTS[method.dialect]}"
-    return f"{method.row.title}{dialect}"
+    generation = "" if arm.generation == 1 else f", generation {arm.generation}"
+    return f"{method.row.title}{dialect}{generation}"
 
 
 def summarise_study(study: Study, records: list[Record]) -> list[Row]:

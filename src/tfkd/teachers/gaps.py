@@ -49,8 +49,8 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
             f"{tuple(z.shape)}, got {tuple(said.shape)}: do teacher and student have the same "
             "classes?"
         )
-    q = _label_probabilities(batch)
-    gap = torch.as_tensor(said, device=q.device).to(q.dtype)
+    q = label_probabilities(batch)
+    gap = torch.as_tensor(said, dtype=q.dtype, device=q.device)
     gap = gap.unsqueeze(dim) if gap.dim() > 0 else gap
     ahead = gap / batch.temperature - math.log(z.shape[dim] - 1)  # of all others together
     true, other = torch.sigmoid(ahead), torch.sigmoid(-ahead) / (z.shape[dim] - 1)
@@ -58,7 +58,8 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
     return batch.temperature * mixed.log()
 
 
-def _label_probabilities(batch: Batch) -> Tensor:
+def label_probabilities(batch: Batch) -> Tensor:
+    """Return the labels of a batch as probabilities; one to be ignored is that of some class."""
     logits = at_least_float32(batch.student_logits)
     if batch.labels.shape == logits.shape:
         return batch.labels.to(logits.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -67,3 +69,24 @@ def summed_over_processes(numbers: Tensor) -> Tensor:
     total = numbers.clone()
     dist.all_reduce(total)
     return total
+
+
+def take_from_first(tensors: list[Tensor]) -> None:
+    """Change tensors to those of the first process; each must call this."""
+    if are_several():
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
+
+
+def wait_for_all() -> None:
+    """Return once every process has come here."""
+    if are_several():
+        dist.barrier()
+
+
+def is_first_of_machine() -> bool:
+    """Return whether this process is the one of its machine that writes for all."""
+    if not are_several():
+        return True
+    local = os.environ.get("LOCAL_RANK")  # as torchrun and Accelerate say it
+    return dist.get_rank() == 0 if local is None else int(local) == 0

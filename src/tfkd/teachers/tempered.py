@@ -63,7 +63,8 @@ class TemperedTeacher(Teacher):
         if isinstance(said, Tensor) and said.shape == student_logits.shape:
             tempered, plain = (said / self.temperature).logsumexp(dim), said.logsumexp(dim)
         else:  # as of the logits 0 of the true class and −gap of all others, whichever is true
-            gap = torch.as_tensor(said, device=student_logits.device)
+            like = at_least_float32(student_logits)
+            gap = torch.as_tensor(said, dtype=like.dtype, device=like.device)
             others = math.log(student_logits.shape[dim] - 1)
             tempered, plain = F.softplus(others - gap / self.temperature), F.softplus(others - gap)
         return (tempered - plain / self.temperature).exp()

@@ -9,9 +9,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tfkd.data import ImageData, Loader, make_loader
+from tfkd.loss import Criterion
 from tfkd.runs.settings import Recipe, RunSettings
 from tfkd.train.logits import measuring_loader
 from tfkd.train.progress import Progress
+from tfkd.train.seeds import loss_seed
 from tfkd.train.teacher_cache import cached_teacher
 from tfkd.train.teacher_network import load_teacher, remark_on_classes
 
@@ -32,7 +34,7 @@ class Lesson:
     train: Loader
     validation: Loader | None
     teacher: nn.Module | None
-    criterion: nn.Module
+    criterion: Criterion
 
 
 def make_lesson(
@@ -40,6 +42,7 @@ def make_lesson(
     data: ImageData,
     accelerator: Accelerator,
     *,
+    student: nn.Module,
     workers: int,
     progress: Progress,
     other_data: bool = False,
@@ -50,6 +53,7 @@ def make_lesson(
         settings: of the run.
         data: that it is trained on.
         accelerator: of the run.
+        student: that is trained, on its device.
         workers: processes that decode image files.
         progress: told how far the cache of the teacher is.
         other_data: let the teacher have been trained on data with another test split.
@@ -69,6 +73,7 @@ def make_lesson(
         device=accelerator.device,
         workers=workers,
         channels_last=True,
+        partners=settings.method.row.partners,
     )
     if len(train) == 0:
         raise ValueError("Expected at least 2 training images, got fewer.")
@@ -86,9 +91,16 @@ def make_lesson(
         if (remark := remark_on_classes(settings.teacher, data)) is not None:
             progress.remark(remark)
         teacher = _teacher(network, settings, data, accelerator, workers, progress)
-    criterion = settings.method.build(
-        num_classes=data.num_classes, teacher=teacher, weight=class_weights(settings.recipe, data)
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(loss_seed(settings.seed))
+        criterion = settings.method.build(
+            num_classes=data.num_classes,
+            teacher=teacher,
+            weight=class_weights(settings.recipe, data),
+            student=student,
+            epochs=settings.recipe.epochs,
+            num_samples=len(data.train.official),
+        )
     return Lesson(data, train, validation, teacher, criterion.to(accelerator.device))
 
 

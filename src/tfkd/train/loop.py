@@ -34,11 +34,11 @@ from tfkd.train.freezing import count_parameters
 from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
-from tfkd.train.memory import check_memory
+from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
-from tfkd.train.step.plan import StepPlan
+from tfkd.train.step.plan import StepPlan, check_partners
 from tfkd.train.step.stepper import Stepper
 from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
@@ -87,6 +87,7 @@ class Training:
             check_start(run, settings)
         settings.method.check(data.num_classes)
         check_memory(settings.recipe, data)
+        check_remembered(settings.method, data)
         if circumstances.tensorboard:
             check_event_writer()
         progress.doing(f"making {settings.recipe.student}")
@@ -107,6 +108,7 @@ class Training:
             settings,
             data,
             accelerator,
+            student=self.student.network,
             workers=circumstances.workers,
             progress=progress,
             other_data=other_data,
@@ -119,6 +121,7 @@ class Training:
             processes=accelerator.num_processes,
             smallest_share=share,
         )
+        check_partners(settings, self.plan)
         self.stepper = Stepper(
             self.student,
             self.lesson.criterion,
@@ -134,6 +137,7 @@ class Training:
             self.state = resume(
                 run.checkpoint_file,
                 self.student,
+                self.lesson.criterion,
                 accelerator,
                 plan=self.plan,
                 epochs=settings.recipe.epochs,
@@ -194,6 +198,8 @@ class Training:
             validation_nll=validation_nll,
             seconds=seconds,
         )
+        # No checkpoint may come between the two, nor the one without the other.
+        self.stepper.end_epoch(state.epochs_done)
         state.end_epoch(record, EpochTotals(self.accelerator))
         return record
 
@@ -281,7 +287,8 @@ class Training:
         """Write what resuming needs."""
         state, started = self.state, time.monotonic()
         totals = self._finite_totals()
-        checkpoint = checkpoint_of(self.student, state, totals, self.accelerator)
+        criterion = self.lesson.criterion
+        checkpoint = checkpoint_of(self.student, criterion, state, totals, self.accelerator)
         state.kept = (state.epochs_done, state.batches_done)
         if self.accelerator.is_main_process:
             files.write_json_lines(self.run.metrics_file, state.history)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfkd.data.randomness import derive_seed
 
 # Purposes of random numbers, beside those of the data.
-WEIGHTS, STEP, MIXING = 101, 102, 103
+WEIGHTS, STEP, MIXING, LOSS, EPOCH_END = 101, 102, 103, 104, 105
 
 
 def weights_seed(seed: int) -> int:
@@ -21,3 +21,13 @@ def step_seed(seed: int, *, epoch: int, step: int, rank: int) -> int:
 def mixing_seed(seed: int, *, epoch: int, batch: int) -> int:
     """Return the seed of how a batch of an epoch is mixed."""
     return derive_seed(seed, epoch, batch, MIXING)
+
+
+def loss_seed(seed: int) -> int:
+    """Return the seed of what a loss draws when it is made, the same for every process."""
+    return derive_seed(seed, LOSS)
+
+
+def epoch_end_seed(seed: int, *, epoch: int) -> int:
+    """Return the seed of what a loss draws at the end of an epoch, the same for every process."""
+    return derive_seed(seed, epoch, EPOCH_END)

@@ -8,6 +8,8 @@ from tfkd.data import DataIdentity
 from tfkd.paper.catalogue import PAPER
 from tfkd.report.figures import soft_targets_of_study
 from tfkd.report.study_data import RunData, StudyData
+from tfkd.runs import MethodSettings, Recipe
+from tfkd.study.plan import Arm, Study
 from tfkd.study.summary import summarise_study
 
 # By hand from the released alpha, temperature and multiplier with 100 classes: the scale is
@@ -20,12 +22,11 @@ SCALES = {
 }
 
 
-def test_losses_of_one_name_and_other_numbers_are_all_there():
-    study = PAPER["table-9"](seeds=1)
+def drawn(study, num_classes):
     records = [replace(BLANK, arm=arm.name) for arm in study.arms]
     data = DataIdentity(
         name="cifar100",
-        classes=tuple(str(label) for label in range(100)),
+        classes=tuple(str(label) for label in range(num_classes)),
         channels=3,
         image_size=32,
         fit="square",
@@ -35,7 +36,29 @@ def test_losses_of_one_name_and_other_numbers_are_all_there():
         digests=dict.fromkeys(("train", "validation", "test"), "0" * 64),
     )
     runs = {record.arm: [RunData(record, None, data, None, [], None)] for record in records}
-    figure = soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))
+    return soft_targets_of_study.draw(StudyData(study, runs, summarise_study(study, records)))
+
+
+def test_losses_without_one_soft_target_are_left_out():
+    methods = ["max_sup", "focal", "logit_norm", "cross_entropy"]
+    own = ["growing", "remembering", "squared"]
+    methods += [f"controls_of_tests:{name}" for name in own]
+    assert drawn(study_of(methods), 10) is None
+    figure = drawn(study_of([*methods, "label_smoothing"]), 10)
+    assert [row[0] for row in figure.table.rows] == ["label smoothing"]
+
+
+def study_of(methods):
+    arms = [
+        Arm(f"small_cnn/{place}", MethodSettings(name), Recipe())
+        for place, name in enumerate(methods)
+    ]
+    return Study("x", "Is it?", tuple(arms), 1)
+
+
+def test_losses_of_one_name_and_other_numbers_are_all_there():
+    study = PAPER["table-9"](seeds=1)
+    figure = drawn(study, 100)
     scales = {row[0]: row[3] for row in figure.table.rows}
     assert len(scales) == len(figure.table.rows) == len(figure.panels) == 5
     for arm, scale in SCALES.items():

@@ -26,6 +26,7 @@ VALUES = {
     "seconds": 1.5,
     "history": [],
     "average": None,
+    "criterion": None,
 }
 OFTEN = Circumstances(save_epochs=(1,), checkpoint_seconds=0.0)
 

@@ -66,8 +66,8 @@ class FileLoader(Loader):
         places, view = self._plan.order(epoch), self._plan.view(epoch)
         order = torch.from_numpy(places)
         keys = EpochKeys(view, self._indices[order], self._plan.occurrences(places))
-        self._keys.start(keys, skip)
-        shares = self._plan.shares(skip)
+        self._keys.start(keys, list(self._plan.shares(epoch, skip)))
+        shares = self._plan.shares(epoch, skip)
         with deaf_to_interrupts() if self._loader.num_workers else nullcontext():
             decoded = iter(self._loader)
         for (first, stop, size), images in zip(shares, decoded, strict=True):
@@ -87,10 +87,10 @@ class _Keys(Sampler[list[Key]]):
 
     def __init__(self, plan: EpochPlan) -> None:
         self._plan = plan
-        self._current: tuple[EpochKeys, int] | None = None
+        self._current: tuple[EpochKeys, list[tuple[int, int, int]]] | None = None
 
-    def start(self, keys: EpochKeys, skip: int) -> None:
-        self._current = (keys, skip)
+    def start(self, keys: EpochKeys, shares: list[tuple[int, int, int]]) -> None:
+        self._current = (keys, shares)
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -98,8 +98,8 @@ class _Keys(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         if self._current is None:
             return
-        keys, skip = self._current
-        for first, stop, _ in self._plan.shares(skip):
+        keys, shares = self._current
+        for first, stop, _ in shares:
             yield keys.part(first, stop)
 
 

@@ -16,6 +16,7 @@ from tfkd._checks import check_integer
 from tfkd.data.batches.sampler import balanced_order, occurrences
 from tfkd.data.image_data import ImageData
 from tfkd.data.randomness import ORDER, permutation
+from tfkd.teachers.processes import share_of
 
 
 class ImageBatch(NamedTuple):
@@ -27,6 +28,7 @@ class ImageBatch(NamedTuple):
         indices: (n,) int64, identity of each sample in its official split.
         global_size: samples of the batch over all processes.
         view: which augmented view of the samples these are, from 0; without augmentation 0.
+        partners: what is shown beside them, this process's share of it; None: nothing.
     """
 
     images: Tensor
@@ -34,6 +36,7 @@ class ImageBatch(NamedTuple):
     indices: Tensor
     global_size: int
     view: int = 0
+    partners: ImageBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,19 @@ class EpochPlan:
             return 0
         return epoch if self.views is None else epoch % self.views
 
-    def shares(self, skip: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (first, last + 1, size of the global batch), from batch `skip` on."""
-        for number in range(skip, len(self)):
-            start = number * self.batch_size
-            size = min(self.batch_size, self.samples - start)
-            first = start + size * self.rank // self.world_size
-            stop = start + size * (self.rank + 1) // self.world_size
-            yield first, stop, size
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the sizes of the global batches of an epoch, which lie one behind the other."""
+        starts = range(0, len(self) * self.batch_size, self.batch_size)
+        return [min(self.batch_size, self.samples - start) for start in starts]
+
+    def shares(self, epoch: int, skip: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (first, last + 1, size of the global batch), from batch `skip` of an epoch on."""
+        start = 0
+        for number, size in enumerate(self.sizes(epoch)):
+            if number >= skip:
+                first, stop = share_of(size, rank=self.rank, world_size=self.world_size)
+                yield start + first, start + stop, size
+            start += size
 
 
 class Loader(ABC):

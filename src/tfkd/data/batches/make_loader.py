@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 
-from tfkd._checks import check_integer, check_workers
+from tfkd._checks import check_choice, check_integer, check_workers
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.batches.file_loader import FileLoader
 from tfkd.data.batches.loader import EpochPlan, Loader, Normalise
 from tfkd.data.batches.memory_loader import MemoryLoader
+from tfkd.data.batches.partners import PartneredLoader, plan_beside
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, MemoryImages
 from tfkd.data.splits import Split
+from tfkd.method_table.method import Partners
 
 
 def make_loader(
@@ -27,6 +31,7 @@ def make_loader(
     workers: int = 0,
     channels_last: bool = False,
     augment: bool | None = None,
+    partners: Partners = "none",
 ) -> Loader:
     """Return the loader of a split.
 
@@ -51,10 +56,15 @@ def make_loader(
         channels_last: whether the images are laid out with the channels last in memory.
         augment: whether to augment; None: as `train` says. With `train` False and this True every
             sample comes once, in order, as training shows it.
+        partners: what each batch has beside it in training, as `partners`: for every image another
+            `of the class`, drawn at random and perhaps the same one, in a view of its own; or
+            `the last batch`, in another view, of which the very first has none. Half of the workers
+            decode them, at least one.
 
     Raises:
         TypeError: for a number that is no int.
-        ValueError: for a number out of range, or a training split of fewer than two samples.
+        ValueError: for a number out of range, a training split of fewer than two samples, or
+            partners of what is not trained on.
 
     Example:
         >>> from tfkd.data import DataSettings, load_data
@@ -87,8 +97,24 @@ def make_loader(
         raise ValueError(f"Expected at least 2 training samples, got {len(split)}.")
     device = torch.device(device)
     normalise = Normalise(data, device, channels_last)
+    beside = None
+    if partners != "none":
+        check_choice("partners", partners, get_args(Partners))
+        if not train:
+            raise ValueError(f"Expected no `partners` without `train`, got {partners}.")
+        beside = plan_beside(plan, partners, split.labels.numpy())
     if isinstance(split.official, MemoryImages):
-        return MemoryLoader(plan, data, split, normalise, device)
+        in_memory = MemoryLoader(plan, data, split, normalise, device)
+        if beside is None:
+            return in_memory
+        return PartneredLoader(plan, in_memory, in_memory.beside(beside))
     if isinstance(split.official, ImageFiles):
-        return FileLoader(plan, data, split, normalise, device, workers)
+        if beside is None:
+            return FileLoader(plan, data, split, normalise, device, workers)
+        half = -(-workers // 2)
+        return PartneredLoader(
+            plan,
+            FileLoader(plan, data, split, normalise, device, half),
+            FileLoader(beside, data, split, normalise, device, half),
+        )
     raise TypeError(f"Expected images in memory or files, got {type(split.official).__name__}.")

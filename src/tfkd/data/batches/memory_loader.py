@@ -6,6 +6,7 @@ but drawn image by image; resized crops and policies are torchvision's, image by
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, final
 
@@ -50,6 +51,12 @@ class MemoryLoader(Loader):
         self._shared = device.type == "cpu"
         self._pixels = pixels if self._shared else pixels[split.indices].to(device)
 
+    def beside(self, plan: EpochPlan) -> MemoryLoader:
+        """Return a loader of the same images by another plan; they are held once."""
+        other = copy.copy(self)
+        other._plan, other._erasing = plan, Erasing(self._augmentation, seed=plan.seed)
+        return other
+
     def _batches(self, epoch: int, skip: int) -> Iterator[ImageBatch]:
         augmented, view = self._plan.augment, self._plan.view(epoch)
         places = self._plan.order(epoch)
@@ -66,7 +73,7 @@ class MemoryLoader(Loader):
             )
             draws = draws.to(self._device)
         order = order.to(self._device)
-        for first, stop, size in self._plan.shares(skip):
+        for first, stop, size in self._plan.shares(epoch, skip):
             positions = order[first:stop]
             indices = self._indices[positions]
             images = self._pixels[indices if self._shared else positions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tfkd.data.randomness import BALANCE, ORDER, permutation, uniforms
+from tfkd.data.randomness import BALANCE, ORDER, PARTNERS, permutation, uniforms
 
 
 def balanced_order(labels: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -35,6 +35,32 @@ def balanced_order(labels: NDArray[np.int64], *, seed: int, epoch: int) -> NDArr
     ]
     order: NDArray[np.int64] = np.concatenate(drawn)[permutation(len(labels), seed, epoch, ORDER)]
     return order
+
+
+def same_class_order(
+    order: NDArray[np.int64], labels: NDArray[np.int64], *, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """Return for each place of an order a random position of the same class, perhaps the same.
+
+    Args:
+        order: positions, as an epoch shows them.
+        labels: (n,) the class of each position.
+        seed: of the run.
+        epoch: from 0.
+
+    Example:
+        >>> labels = np.array([0, 1, 0, 2, 1])
+        >>> drawn = same_class_order(np.arange(5), labels, seed=0, epoch=0)
+        >>> labels[drawn].tolist()
+        [0, 1, 0, 2, 1]
+    """
+    by_class = np.argsort(labels, kind="stable")
+    sorted_labels, wanted = labels[by_class], labels[order]
+    first = np.searchsorted(sorted_labels, wanted, "left")
+    counts = np.searchsorted(sorted_labels, wanted, "right") - first
+    drawn = np.floor(uniforms((len(order),), seed, epoch, PARTNERS) * counts).astype(np.int64)
+    partners: NDArray[np.int64] = by_class[first + drawn].astype(np.int64, copy=False)
+    return partners
 
 
 def occurrences(order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -40,9 +40,13 @@ def draw_soft_targets(explanation: Explanation, *, title: str = "") -> Figure:
 
     target, epsilon = explanation.target, explanation.equivalent_label_smoothing
     if target is None or epsilon is None:
+        if explanation.penalty is None and explanation.teacher_target is None:
+            got = f"one taught by {explanation.teacher}"
+        else:
+            got = f"one whose is {explanation.unknown}"
         raise ValueError(
-            "Expected a method whose soft target is the same for every sample, got one taught by "
-            f"{explanation.teacher}: there is nothing to draw."
+            f"Expected a method whose soft target is the same for every sample, got {got}: there "
+            "is nothing to draw."
         )
     count = explanation.num_classes
     smoothed = (1.0 - epsilon + epsilon / count, epsilon / count)

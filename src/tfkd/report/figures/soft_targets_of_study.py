@@ -1,4 +1,4 @@
-"""The soft targets of the losses whose teacher is the same for every sample."""
+"""The soft targets of the losses whose teacher is the same for every sample, all through."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ def draw(data: StudyData) -> Drawing | None:
     for loss, row in found.items():
         # Networks of one table may have numbers of their own in the same method.
         title = row.title if times[row.title] == 1 else f"{row.title} ({row.arm.name})"
-        each = tfkd.explain(loss.build(num_classes=num_classes), num_classes)
-        if each.alpha > 0.0:
+        criterion = loss.build(num_classes=num_classes, epochs=row.arm.recipe.epochs)
+        if not isinstance(criterion, tfkd.DistillationLoss):
+            continue
+        each = tfkd.explain(criterion, num_classes)
+        known = each.teacher_target is not None and each.target is not None
+        if known and each.alpha > 0.0 and not each.schedules:
             explained.append((title, each))
     if not explained:
         return None
@@ -48,7 +52,7 @@ def draw(data: StudyData) -> Drawing | None:
             )
             panels.append(to_svg(figure, f"soft-targets-{place}", title))
     for title, each in explained:
-        assert each.teacher_target is not None and each.target is not None
+        assert each.teacher_target is not None and each.target is not None  # those alone are drawn
         values.append(
             (
                 title,
@@ -66,8 +70,9 @@ def draw(data: StudyData) -> Drawing | None:
         "Soft targets: what the virtual teachers say, and what the student is led to",
         "For each class the probability that the teacher gives at its temperature, the probability "
         "at which the whole loss of a sample is smallest, and the label smoothing with the same "
-        "optimum. Losses that are taught by a network are not here, for their soft targets differ "
-        "from image to image; nor are those of the controls. After figure 3 of the paper.",
+        "optimum. Not here are losses taught by a network or by a teacher that remembers, for "
+        "their soft targets differ from image to image or change with training; losses that "
+        "nobody teaches; and those of the controls. After figure 3 of the paper.",
         tuple(panels),
         Table(
             "Soft targets of a sample, by closed form",

@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
+from tfkd.report.together import sentences
 from tfkd.study.conclusions import conclude, conclude_claims
+from tfkd.study.generations import Together
 from tfkd.study.plan import FOLDS_SHARE, repeats
 from tfkd.study.summary import Row
 
@@ -33,6 +35,17 @@ def print_rows(rows: list[Row], console: Console) -> None:
     console.print(conclude(conclude_claims(rows)), highlight=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
+
+
+def print_together(found: list[Together], console: Console) -> None:
+    """Print what generations of networks are worth together, if there are some.
+
+    Args:
+        found: of `tfkd.study.generations.generations_together`.
+        console: where to.
+    """
+    for sentence in sentences(found):  # with the hyphen that every terminal has
+        console.print(sentence.replace("−", "-"), highlight=False)
 
 
 def _print_table(student: str, rows: list[Row], console: Console) -> None:

@@ -97,6 +97,10 @@ class StoredForm:
         # The largest is NaN where one is, and infinite where one is or all are masked.
         if not bool(logits.amax(1).isfinite().all()):
             raise ValueError("Expected finite logits of the teacher, got NaN or infinity.")
+        return self.columns(logits)
+
+    def columns(self, logits: Tensor) -> dict[str, Tensor]:
+        """Return the columns of logits that are known to be finite, and are not looked at."""
         if self.name == "float32":
             return {"values": logits.float()}
         if self.kept is None:

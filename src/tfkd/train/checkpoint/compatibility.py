@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tfkd.loss import Criterion
 from tfkd.train.checkpoint.file import Checkpoint
 from tfkd.train.checkpoint.kept import check_kept, check_tensor, kept_of_parameters
+from tfkd.train.remembered import may_be_longer, remembered
 from tfkd.train.step.plan import StepPlan
 from tfkd.train.step.totals import Totals
 from tfkd.train.student import Student
@@ -20,6 +22,7 @@ _SETTINGS = ("momentum", "nesterov", "weight_decay", "betas", "lr_scale")
 def check_fits(
     checkpoint: Checkpoint,
     student: Student,
+    criterion: Criterion,
     *,
     scaler: dict[str, Any] | None,
     plan: StepPlan,
@@ -30,6 +33,7 @@ def check_fits(
     Args:
         checkpoint: as `read_checkpoint` returns it.
         student: that is to be trained on.
+        criterion: its loss.
         scaler: state of the gradients' scaler of this run; None: it has none.
         plan: of the epochs of this run.
         epochs: how many they are.
@@ -44,6 +48,7 @@ def check_fits(
     else:
         _check_model(checkpoint.average, average)
     _check_optimizer(checkpoint.optimizer, student)
+    _check_criterion(checkpoint.criterion or {}, criterion)
     _check_names("scaler", checkpoint.scaler or {}, scaler or {})
     _check_progress(checkpoint, plan, epochs)
 
@@ -77,6 +82,26 @@ def _check_optimizer(found: dict[str, Any], student: Student) -> None:
         _check_names(f"optimiser of `{name}`", values, kept[name])
         for key, value in values.items():
             check_kept(f"{key} of {name}", value, kept[name][key])
+
+
+def _check_criterion(found: dict[str, Any], criterion: Criterion) -> None:
+    expected = remembered(criterion)
+    _check_names("loss", found, expected)
+    for name, tensor in expected.items():
+        shape, value = tensor.shape, found[name]
+        if may_be_longer(criterion, name) and isinstance(value, Tensor):
+            shape = _as_long(shape, value.shape)
+        check_tensor(name, value, shape, tensor.dtype)
+
+
+def _as_long(shape: torch.Size, found: torch.Size) -> torch.Size:
+    """A shape with as many rows as were found; what is 0 now may be anything too."""
+    if len(shape) != len(found):
+        return shape
+    sizes = zip(shape, found, strict=True)
+    return torch.Size(
+        theirs if place == 0 or own == 0 else own for place, (own, theirs) in enumerate(sizes)
+    )
 
 
 def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None:

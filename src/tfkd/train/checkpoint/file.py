@@ -29,6 +29,7 @@ class Checkpoint(Struct):
         seconds: what the epochs took that lie behind.
         history: their records.
         average: state of the average of the weights; None: there is none.
+        criterion: what the loss remembers; None: nothing.
     """
 
     model: dict[str, Any]
@@ -41,6 +42,7 @@ class Checkpoint(Struct):
     seconds: float
     history: list[EpochRecord]
     average: dict[str, Any] | None = None
+    criterion: dict[str, Any] | None = None
 
 
 def write_checkpoint(file: Path, checkpoint: Checkpoint) -> None:

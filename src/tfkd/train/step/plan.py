@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tfkd.runs.settings import RunSettings
+
 
 class Place(NamedTuple):
     """A batch within its epoch and its step.
@@ -84,3 +86,19 @@ class StepPlan:
         if batches == 0:
             return f"after epoch {epochs}"
         return f"after batch {batches} of {self.batches} of epoch {epochs + 1}"
+
+
+def check_partners(settings: RunSettings, plan: StepPlan) -> None:
+    """Check that every batch is trained where it is to be shown once more.
+
+    Raises:
+        ValueError: if the last of an epoch has too few images for its processes.
+    """
+    if settings.method.row.partners == "the last batch" and plan.trained < plan.batches:
+        least = plan.processes * plan.smallest_share
+        raise ValueError(
+            f"Expected a `batch_size` that leaves a last batch of at least {least} images, "
+            f"{plan.smallest_share} for each of {plan.processes} processes, for "
+            f"{settings.method.name}, which shows it once more, got {plan.batch_size} of "
+            f"{plan.samples} images."
+        )

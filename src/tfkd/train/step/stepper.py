@@ -6,13 +6,16 @@ import contextlib
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from tfkd.data import ImageBatch
+from tfkd.loss import Criterion
 from tfkd.runs.settings import RunSettings
-from tfkd.train.seeds import mixing_seed, step_seed
+from tfkd.train.remembered import remembered
+from tfkd.train.seeds import epoch_end_seed, mixing_seed, step_seed
 from tfkd.train.step.mixing import mix_labels
 from tfkd.train.step.plan import Place
+from tfkd.train.step.telling import share_buffers
 from tfkd.train.student import Student
 
 
@@ -30,7 +33,7 @@ class Stepper:
     def __init__(
         self,
         student: Student,
-        criterion: nn.Module,
+        criterion: Criterion,
         settings: RunSettings,
         accelerator: Accelerator,
         *,
@@ -41,6 +44,7 @@ class Stepper:
         self._settings = settings
         self._accelerator = accelerator
         self._num_classes = num_classes
+        self._partners = settings.method.row.partners
 
     def begin(self, learning_rate: float, *, epoch: int, step: int) -> None:
         """Begin a step of an epoch."""
@@ -50,7 +54,11 @@ class Stepper:
         self._seed(step_seed(self._settings.seed, epoch=epoch, step=step, rank=rank))
 
     def add(self, batch: ImageBatch, place: Place, *, epoch: int) -> tuple[Tensor, Tensor]:
-        """Add the gradients of a batch; return its logits `(n, K)` and mean loss."""
+        """Add the gradients of a batch; return its logits `(n, K)` and mean loss.
+
+        Where the last batch is shown once more, the logits are those of the new samples, and the
+        loss is what is minimised: the mean over the rows of both.
+        """
         model, accelerator = self._student.model, self._accelerator
         with contextlib.nullcontext() if place.ends else accelerator.no_sync(model):
             logits, loss = self._forward(batch, place, epoch)
@@ -78,6 +86,18 @@ class Stepper:
         optimizer.optimizer.zero_grad()
         if student.average is not None:
             student.average.update(student.network, step=number)
+        if not optimizer.step_was_skipped:  # by the scaler of fp16: nothing has changed
+            share_buffers(student.network, self._criterion, self._accelerator)
+            self._criterion.step_ended(student.network)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Tell the loss that an epoch, numbered from 0, has ended.
+
+        What it draws then is the same whatever was measured, or interrupted, before.
+        """
+        if remembered(self._criterion):
+            self._seed(epoch_end_seed(self._settings.seed, epoch=epoch))
+        self._criterion.epoch_ended()
 
     def _seed(self, seed: int) -> None:
         """Seed the generators that the network draws from, and no others."""
@@ -98,9 +118,26 @@ class Stepper:
                 cutmix=settings.recipe.cutmix,
                 seed=mixing_seed(settings.seed, epoch=epoch, batch=place.batch),
             )
+        if batch.partners is not None and self._partners == "the last batch":
+            return self._forward_both(batch, batch.partners)
         logits = self._student.model(images)
+        inputs = images if batch.partners is None else batch.partners.images
         with self._accelerator.autocast():
-            loss = self._criterion(logits, labels, images, indices=batch.indices, view=batch.view)
+            loss = self._criterion(logits, labels, inputs, indices=batch.indices, view=batch.view)
+        return logits, loss
+
+    def _forward_both(self, batch: ImageBatch, last: ImageBatch) -> tuple[Tensor, Tensor]:
+        """Pass the last batch through the network and then the new one, each by itself."""
+        before = self._student.model(last.images)
+        # Past DDP, which would hand the buffers round before it, that the first is still to be
+        # differentiated with; the gradients of both meet in the same parameters.
+        logits: Tensor = self._student.network(batch.images)
+        with self._accelerator.autocast():
+            loss = self._criterion(
+                torch.cat([before, logits]),
+                torch.cat([last.labels, batch.labels]),
+                indices=torch.cat([last.indices, batch.indices]),
+            )
         return logits, loss
 
     def _backward(self, loss: Tensor) -> None:

@@ -1,0 +1,150 @@
+"""What the student said of the last batch as teacher."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from tfkd.teachers.base import Answer, Batch, Teacher
+from tfkd.teachers.processes import own_share, share_of
+
+
+@final
+class LastBatchTeacher(Teacher):
+    """Remembers the logits of a batch, and answers with them when it is shown once more.
+
+    Every batch of training is the samples of the last batch, in another view of them, and behind
+    those the new ones: first `rows` of the one, then the other. Of the last it says what the
+    student said when they were new, with the weights of that time; of the new ones it says nothing.
+    The share of the last is (rows in all) / (2 · those of the last), 1 where the two are as many,
+    rows that are ignored left out. So α' = 2α/(1+2α) and s = 1+2α give the cross-entropy of all
+    rows and α times the mean divergence of the last batch. The first batch has new rows alone, and
+    its loss is plain cross-entropy. That the first rows are the last batch is looked at, by
+    `indices` where they are given and else by their labels, for which the device is waited for; not
+    where the loss is compiled.
+
+    The last batch of an epoch is shown once more in the next one. Where no gradient is taken of the
+    logits, or the loss is in eval mode, nothing is said or remembered. With batch norm the two are
+    passed through the network one after the other, since together they would be normalised
+    together:
+
+        for images, labels in loader:  # by `tfkd.data.OverlappingSampler`
+            parts = images.tensor_split([criterion.teacher.rows])
+            logits = torch.cat([model(part) for part in parts if len(part) > 0])
+            loss = criterion(logits, labels)
+
+    Every sample is trained twice: a step costs twice that of the new samples alone. Logits and
+    labels of one batch are remembered, with class indices N·(K + 4) numbers of four bytes.
+
+    Over several processes each has its contiguous share of the last batch, and everyone remembers
+    the whole. Logits are `(N, K)`; in half precision they are remembered as they come. Labels may
+    be probabilities, if those of a sample are the same in both views, as those of mixup are not. Of
+    a row that is ignored nothing is remembered but that it was there.
+
+    Source: Shen et al., 2022, arXiv 2203.16172.
+
+    Raises:
+        ValueError: for logits that are not (N, K), or first rows that are not the last batch.
+
+    Example:
+        >>> import torch, tfkd
+        >>> criterion = tfkd.DistillationLoss(tfkd.LastBatchTeacher(), alpha=2 / 3, scale=3.0)
+        >>> first = torch.tensor([[1.0, 0.0]], requires_grad=True)
+        >>> round(criterion(first, torch.tensor([0])).item(), 4)
+        0.3133
+        >>> criterion.teacher.rows
+        1
+        >>> both = torch.tensor([[0.0, 0.0], [1.0, 0.0]], requires_grad=True)
+        >>> round(criterion(both, torch.tensor([0, 0])).item(), 4)
+        0.6141
+    """
+
+    logits: Tensor
+    labels: Tensor
+    indices: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("logits", torch.zeros(0, 0))
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("indices", torch.zeros(0, dtype=torch.int64))
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the last batch the next one begins with, in this process."""
+        first, stop = own_share(len(self.logits))
+        return stop - first
+
+    def forward(self, batch: Batch) -> Answer:
+        """Return what is remembered of the first rows, loudly, and nothing of the others."""
+        logits = batch.student_logits
+        if logits.dim() != 2:
+            raise ValueError(
+                "Expected `student_logits` of shape (N, K), whose first rows are those of the last "
+                f"batch, got {tuple(logits.shape)}."
+            )
+        first, stop = own_share(len(self.logits))
+        last, trained = stop - first, self.training and logits.requires_grad
+        if not trained or last == 0:
+            return Answer(0.0, share=0.0)
+        self._check_last(batch, first, stop)
+        remembered = self.logits[first:stop].to(logits.dtype)
+        counts = _counts(batch.labels).to(torch.promote_types(logits.dtype, torch.float32))
+        share = torch.zeros_like(counts)
+        share[:last] = counts.sum() / (2.0 * counts[:last].sum()).clamp(min=1.0)
+        return Answer(torch.cat([remembered, logits[last:].detach()]), share)
+
+    def observe(self, batch: Batch) -> None:
+        """Remember the new rows, of all processes."""
+        sizes = list(batch.sizes or (len(batch.labels),))
+        last = [
+            share_of(len(self.logits), rank=rank, world_size=len(sizes))
+            for rank in range(len(sizes))
+        ]
+
+        def new(rows: Tensor) -> Tensor:
+            parts = zip(torch.split(rows, sizes), last, strict=True)
+            return torch.cat([part[stop - first :] for part, (first, stop) in parts])
+
+        if batch.indices is None:
+            indices = self.indices.new_zeros(0)
+        else:
+            indices = new(batch.indices).to(batch.labels.device)
+        logits, labels = new(batch.student_logits), new(batch.labels)
+        self.logits = torch.where(_counts(labels).unsqueeze(1), logits, 0.0)
+        self.labels, self.indices = labels, indices
+
+    def _check_last(self, batch: Batch, first: int, stop: int) -> None:
+        last, rows = stop - first, len(batch.labels)
+        if rows <= last:
+            raise ValueError(
+                f"Expected {last} rows of the last batch and new ones behind them, got {rows} in "
+                "all. Take the batches of tfkd.data.OverlappingSampler; measure in eval mode."
+            )
+        if torch.compiler.is_compiling():
+            return
+        given = batch.indices is not None and len(self.indices) > 0
+        name = "indices" if given else "labels"
+        found, remembered = getattr(batch, name)[:last], getattr(self, name)[first:stop]
+        if not torch.equal(found.to(remembered.device), remembered):
+            raise ValueError(
+                f"Expected the first {last} rows to be those of the last batch, got other "
+                f"`{name}`. Take the batches of tfkd.data.OverlappingSampler."
+            )
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
+    ) -> None:
+        for name in ("logits", "labels", "indices"):
+            if (kept := state_dict.get(prefix + name)) is not None:  # of any size
+                setattr(self, name, torch.empty_like(kept, device=getattr(self, name).device))
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _counts(labels: Tensor) -> Tensor:
+    """Which rows are not ignored, (N,)."""
+    if labels.is_floating_point():
+        return torch.ones(len(labels), dtype=torch.bool, device=labels.device)
+    return labels >= 0
