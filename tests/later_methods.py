@@ -13,6 +13,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,3 +244,49 @@ def zipf_target(z: Floats, y: int) -> list[float]:
 def zipf(z: Logits, y: int) -> complex:
     """KL(v ‖ p̂), without the cross-entropy."""
     return divergence(zipf_target(real(z), y), others(z, y))
+
+
+# The same by name.
+
+
+def of_record(record: dict[str, Any], batch: dict[str, Any]) -> Loss:
+    """The formula that a record of `vectors/official.json` names: of the logits of row i."""
+    s = record["settings"]
+    y, t = batch["y"], batch.get("t")
+    k = len(batch["z"][0])
+    drawn = record.get("drawn")
+    b = drawn and beta_targets([probabilities(row)[c] for row, c in zip(t, y, strict=True)], drawn)
+    return {
+        "kd": lambda z, i: kd(z, y[i], t[i], **s),
+        "cs_kd": lambda z, i: kd(z, y[i], t[i], 1.0, s["added"], s["temperature"]),
+        "mean_teacher": lambda z, i: kd(z, y[i], t[i], 1.0, s["added"], 1.0),
+        "dkd": lambda z, i: dkd(z, y[i], t[i], **s),
+        "nkd": lambda z, i: nkd(z, y[i], t[i], **s),
+        "standardised kd": lambda z, i: (
+            s["label"] * cross_entropy(z, y[i])
+            + s["teacher"] * standardised_kd(z, t[i], s["temperature"])
+        ),
+        "standardised dkd": lambda z, i: dkd(standardised(z), y[i], real(standardised(t[i])), **s),
+        "ttm": lambda z, i: ttm(z, t[i], s["power"]),
+        "wttm": lambda z, i: ttm(z, t[i], s["power"], weighted=True),
+        "zipf": lambda z, i: zipf(z, y[i]),
+        "max_sup": lambda z, i: max_sup(z, y[i], s["weight"]),
+        "margin_label_smoothing": lambda z, i: margin_label_smoothing(z, y[i], **s),
+        "confidence_penalty": lambda z, i: confidence_penalty(z, y[i], s["weight"]),
+        "confidence penalty, divided by the classes": lambda z, i: confidence_penalty(
+            z, y[i], s["weight"] / k
+        ),
+        "focal": lambda z, i: focal(z, y[i], s["gamma"]),
+        "flsd_53": lambda z, i: flsd_53(z, y[i]),
+        "dual_focal": lambda z, i: dual_focal(z, y[i], s["gamma"]),
+        "logit_norm": lambda z, i: logit_norm(z, y[i], s["temperature"]),
+        "instance-specific label smoothing": lambda z, i: beside(
+            z, y[i], s["alpha"], probabilities(t[i], s["temperature"])
+        ),
+        "beta smoothing": lambda z, i: beside(z, y[i], s["alpha"], beta_target(y[i], b[i], k)),
+        "ps_kd": lambda z, i: beside(z, y[i], s["alpha"], batch["by_sample"][i]),
+        "ols": lambda z, i: beside(z, y[i], s["alpha"], batch["by_class"][y[i]]),
+        "ols, fine-grained": lambda z, i: (
+            s["scale"] * beside(z, y[i], s["alpha"], batch["by_class"][y[i]])
+        ),
+    }[record["method"]]

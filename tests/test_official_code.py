@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,53 +16,6 @@ OFFICIAL = json.loads(FILE.read_text(encoding="utf-8"))
 Record = dict[str, Any]
 
 
-def formula(f: ModuleType, record: Record) -> Callable[[Any, int], complex]:
-    """The published formula of a record, of row i of its batch."""
-    batch, s = OFFICIAL["batches"][record["batch"]], record["settings"]
-    y, t = batch["y"], batch.get("t")
-    k = len(batch["z"][0])
-    drawn = record.get("drawn")
-    b = drawn and f.beta_targets(
-        [f.probabilities(row)[c] for row, c in zip(t, y, strict=True)], drawn
-    )
-    return {
-        "kd": lambda z, i: f.kd(z, y[i], t[i], **s),
-        "cs_kd": lambda z, i: f.kd(z, y[i], t[i], 1.0, s["added"], s["temperature"]),
-        "mean_teacher": lambda z, i: f.kd(z, y[i], t[i], 1.0, s["added"], 1.0),
-        "dkd": lambda z, i: f.dkd(z, y[i], t[i], **s),
-        "nkd": lambda z, i: f.nkd(z, y[i], t[i], **s),
-        "standardised kd": lambda z, i: (
-            s["label"] * f.cross_entropy(z, y[i])
-            + s["teacher"] * f.standardised_kd(z, t[i], s["temperature"])
-        ),
-        "standardised dkd": lambda z, i: f.dkd(
-            f.standardised(z), y[i], f.real(f.standardised(t[i])), **s
-        ),
-        "ttm": lambda z, i: f.ttm(z, t[i], s["power"]),
-        "wttm": lambda z, i: f.ttm(z, t[i], s["power"], weighted=True),
-        "zipf": lambda z, i: f.zipf(z, y[i]),
-        "max_sup": lambda z, i: f.max_sup(z, y[i], s["weight"]),
-        "margin_label_smoothing": lambda z, i: f.margin_label_smoothing(z, y[i], **s),
-        "confidence_penalty": lambda z, i: f.confidence_penalty(z, y[i], s["weight"]),
-        "confidence penalty, divided by the classes": lambda z, i: f.confidence_penalty(
-            z, y[i], s["weight"] / k
-        ),
-        "focal": lambda z, i: f.focal(z, y[i], s["gamma"]),
-        "flsd_53": lambda z, i: f.flsd_53(z, y[i]),
-        "dual_focal": lambda z, i: f.dual_focal(z, y[i], s["gamma"]),
-        "logit_norm": lambda z, i: f.logit_norm(z, y[i], s["temperature"]),
-        "instance-specific label smoothing": lambda z, i: f.beside(
-            z, y[i], s["alpha"], f.probabilities(t[i], s["temperature"])
-        ),
-        "beta smoothing": lambda z, i: f.beside(z, y[i], s["alpha"], f.beta_target(y[i], b[i], k)),
-        "ps_kd": lambda z, i: f.beside(z, y[i], s["alpha"], batch["by_sample"][i]),
-        "ols": lambda z, i: f.beside(z, y[i], s["alpha"], batch["by_class"][y[i]]),
-        "ols, fine-grained": lambda z, i: (
-            s["scale"] * f.beside(z, y[i], s["alpha"], batch["by_class"][y[i]])
-        ),
-    }[record["method"]]
-
-
 def named(record: Record) -> str:
     settings = " ".join(f"{name}={value}" for name, value in record["settings"].items())
     return f"{record['method']}, {settings}, {record.get('batch', '')}"
@@ -74,10 +26,11 @@ WHOLE = [r for r in OFFICIAL["losses"] if r["method"] != "zipf, only of samples 
 
 @pytest.mark.parametrize("record", WHOLE, ids=named)
 def test_the_reference_is_what_the_authors_compute(later: ModuleType, record: Record) -> None:
-    one = formula(later, record)
+    batch = OFFICIAL["batches"][record["batch"]]
+    one = later.of_record(record, batch)
     value, gradient = later.mean_and_gradient(
         lambda rows: [one(z, i) for i, z in enumerate(rows)],
-        np.array(OFFICIAL["batches"][record["batch"]]["z"]),
+        np.array(batch["z"]),
     )
     # Two of them add 1e-8 to probabilities before they take the logarithm.
     off = 1e-6 if "1e-8" in record.get("note", "") else 1e-9
