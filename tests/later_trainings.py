@@ -28,15 +28,16 @@ class Trained(NamedTuple):
 def batches(world: World, epoch: int) -> Iterator[slice]:
     """Slices of the order of an epoch."""
     size = world["batch_size"]
-    for start in range(0, len(world["order"][epoch]), size):
+    for start in range(0, len(world["labels"]), size):
         yield slice(start, start + size)
 
 
 class Loop:
-    """The student and the world, with one step of plain gradient descent."""
+    """The student and the world, with one step of gradient descent; orders come again and again."""
 
-    def __init__(self, world: World, formulas: ModuleType) -> None:
-        self.world, self.formulas = world, formulas
+    def __init__(self, world: World, formulas: ModuleType, momentum: float = 0.0) -> None:
+        self.world, self.formulas, self.momentum = world, formulas, momentum
+        self.velocity = np.zeros_like(world["weights"])
         self.weights = np.array(world["weights"])
         self.labels: list[int] = world["labels"]
         self.inputs, self.second = np.array(world["inputs"]), np.array(world["second_view"])
@@ -44,7 +45,7 @@ class Loop:
 
     def shown(self, epoch: int) -> Iterator[list[int]]:
         for part in batches(self.world, epoch):
-            yield self.world["order"][epoch][part]
+            yield self.world["order"][epoch % self.epochs][part]
 
     def probabilities(self, inputs: Array) -> list[list[float]]:
         return [self.formulas.probabilities(row) for row in (inputs @ self.weights.T).tolist()]
@@ -56,15 +57,26 @@ class Loop:
             return [losses(z, row) for row, z in enumerate(rows)]
 
         _, by_logits = self.formulas.mean_and_gradient(of_rows, inputs @ self.weights.T)
-        self.weights = self.weights - self.world["learning_rate"] * by_logits.T @ inputs
+        self.velocity = self.momentum * self.velocity + by_logits.T @ inputs
+        self.weights = self.weights - self.world["learning_rate"] * self.velocity
 
 
-def ols(world: World, f: ModuleType, *, alpha: float, start: str) -> Trained:
+def ols(
+    world: World,
+    f: ModuleType,
+    *,
+    alpha: float,
+    start: str = "uniform",
+    scale: float = 1.0,
+    freeze_at: float = 2.0,
+    momentum: float = 0.0,
+    epochs: int = 4,
+) -> Trained:
     """Online label smoothing: the soft label of a class is the mean of what was right of it."""
-    loop, states = Loop(world, f), []
+    loop, states = Loop(world, f, momentum), []
     k = len(loop.weights)
     soft = np.zeros((k, k)) if start == "zeros" else np.full((k, k), 1.0 / k)
-    for epoch in range(loop.epochs):
+    for epoch in range(epochs):
         sums, counts = np.zeros((k, k)), np.zeros(k)
         for shown in loop.shown(epoch):
             inputs, y = loop.inputs[shown], [loop.labels[i] for i in shown]
@@ -72,9 +84,14 @@ def ols(world: World, f: ModuleType, *, alpha: float, start: str) -> Trained:
                 if int(np.argmax(p)) == label:
                     sums[label] += p
                     counts[label] += 1
-            loop.step(inputs, lambda z, i, y=y: f.beside(z, y[i], alpha, soft[y[i]].tolist()))
+            loop.step(
+                inputs, lambda z, i, y=y: scale * f.beside(z, y[i], alpha, soft[y[i]].tolist())
+            )
         for c in range(k):
-            soft[c] = sums[c] / counts[c] if counts[c] else 1.0 / k
+            if counts[c] == 0:
+                soft[c] = 1.0 / k
+            elif soft[c].max() < freeze_at:
+                soft[c] = sums[c] / counts[c]
         states.append(soft.copy())
     return Trained(loop.weights, states)
 
