@@ -18,6 +18,8 @@ from tfkd.runs.options import options
 from tfkd.study.comparison import COMPARED
 
 ROWS = [(name, dialect) for name, row in METHODS.items() for dialect in row.compositions]
+# Of several networks, where a study has one that teaches.
+NOT_IN_THE_TABLE = {"tfkd.methods:ensemble_kd"}
 # For the numbers of the released and the printed formulas, which papers chose for each network.
 CHOSEN = {"alpha": 0.3, "temperature": 4.0, "multiplier": 2.0}
 
@@ -81,7 +83,7 @@ def test_every_public_function_of_methods_and_dialects_is_in_a_row() -> None:
         if inspect.isfunction(found)
         and found.__module__.startswith(("tfkd.methods.", "tfkd.dialects"))
     }
-    assert named == makers
+    assert named == makers - NOT_IN_THE_TABLE
     for text in named:
         assert from_reference(text) is public[text.rpartition(":")[2]]
 

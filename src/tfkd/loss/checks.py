@@ -106,6 +106,11 @@ def check_decoupled(decoupled: tuple[float, float] | None) -> tuple[float, float
     target, non_target = (check_number("decoupled", weight) for weight in decoupled)
     check_at_least_0("decoupled", target)
     check_at_least_0("decoupled", non_target)
+    if target == non_target == 0.0:
+        raise ValueError(
+            "Expected one of the weights in `decoupled` above 0, got 0 and 0. Without a teacher, "
+            "say alpha=0."
+        )
     return target, non_target
 
 

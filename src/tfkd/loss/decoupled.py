@@ -38,15 +38,22 @@ def decoupled_divergence(
     known = torch.where(labels == ignore_index, 0, labels).clamp(0, log_p.shape[dim] - 1)
     of_true = one_hot(known, log_p).bool()
     index = known.unsqueeze(dim)
-    t_others, p_others = (log.masked_fill(of_true, -math.inf) for log in (log_t, log_p))
-    log_t_wrong, log_p_wrong = (x.logsumexp(dim, keepdim=True) for x in (t_others, p_others))
+    log_t_wrong, log_t_hat = _among_others(log_t, of_true, dim)
+    log_p_wrong, log_p_hat = _among_others(log_p, of_true, dim)
     result = log_p.new_zeros(labels.shape)
     if target != 0.0:
         t = torch.cat([log_t.gather(dim, index), log_t_wrong], dim)
         p = torch.cat([log_p.gather(dim, index), log_p_wrong], dim)
         result = result + target * dot(t.exp(), t - p, dim)
     if non_target != 0.0:
-        says = log_t_wrong > -math.inf
-        t = torch.where(says, t_others - log_t_wrong, -math.inf)
-        result = result + non_target * dot(t.exp(), t - (p_others - log_p_wrong), dim)
+        result = result + non_target * dot(log_t_hat.exp(), log_t_hat - log_p_hat, dim)
     return result
+
+
+def _among_others(log: Tensor, of_true: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """The logarithm of the mass of the wrong classes, and of how it is shared among them."""
+    others = log.masked_fill(of_true, -math.inf)
+    any_mass = (others > -math.inf).any(dim, keepdim=True)
+    # Where none has mass, the sum of exponentials has no derivative.
+    total = torch.where(any_mass, others, 0.0).logsumexp(dim, keepdim=True)
+    return torch.where(any_mass, total, -math.inf), others - total

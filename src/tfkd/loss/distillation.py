@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -191,8 +193,11 @@ class DistillationLoss(ToldCriterion):
             ignore_index=ignore_index,
             reduction=reduction,
         )
-        self.decoupled = check_decoupled(decoupled)
+        self.decoupled = decoupled
         self.standardize = standardize
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
     def forward(
         self,
@@ -205,11 +210,11 @@ class DistillationLoss(ToldCriterion):
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
-        trained = self.training and student_logits.requires_grad
+        trained = self.training and student_logits.requires_grad and torch.is_grad_enabled()
         if trained:
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
-        batch = Batch(student_logits, labels, inputs, indices, view, temperature)
+        batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
         answer = Answer(0.0)
         if self.teacher.is_silent:
             alpha = 0.0

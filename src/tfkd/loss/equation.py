@@ -44,7 +44,7 @@ def loss_by_equation(
     teacher_term = terms.weighed(times(constant(answer.share, z), divergence), weight)
 
     # H(q, p) of each sample, its classes weighed by w. Left out at α = 1: 0 · ∞ is undefined.
-    label_term: Tensor | float = 0.0
+    kept: Tensor | float = 0.0
     if not is_number(alpha, 1.0):
         same = is_number(tau, 1.0) and not standardize
         log_p = log_p_tau if same else F.log_softmax(z, dim)
@@ -52,11 +52,11 @@ def loss_by_equation(
             label_term = F.nll_loss(log_p, labels, w, ignore_index=ignore_index, reduction="none")
         else:
             label_term = -dot(terms.times_class_weight(labels, w, dim), log_p, dim)
-        label_term = times(constant(answer.label_share, z), label_term)
+        kept = times(1.0 - alpha, times(constant(answer.label_share, z), label_term))
     elif indices:  # only to refuse an index out of range, as torch does
         F.nll_loss(log_p_tau.detach(), labels, ignore_index=ignore_index)
 
-    loss = s * ((1.0 - alpha) * label_term + alpha * tau**2 * teacher_term)
+    loss = s * (kept + times(alpha * tau**2, teacher_term))
     return terms.reduced(loss, divisor, reduction)
 
 

@@ -105,9 +105,13 @@ def by_sample(value: Tensor | float, dim: int) -> Tensor | float:
 
 
 def times(weight: Tensor | float, values: Tensor) -> Tensor:
-    """Return a weight times values; of a weight that is a tensor, 0 for none, even of infinity."""
+    """Return a weight times values; 0 for no weight, even of infinity."""
+    if is_number(weight, 1.0):
+        return values
+    if is_number(weight, 0.0):
+        return 0.0 * torch.where(values.isfinite(), values, 0.0)
     if not isinstance(weight, Tensor):
-        return values if weight == 1.0 else weight * values
+        return weight * values
     return torch.where(weight == 0.0, 0.0, weight * values)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,16 +26,21 @@ Setting = float | Callable[[Progress], float]
 
 SamplesPerEpoch = int | Literal["told"] | None
 
+HOOKS = ("observe", "step_ended", "epoch_ended")
+
 
 class ToldCriterion(Criterion):
-    """Keeps a teacher and the settings alpha, temperature and scale up with training.
+    """Keeps its numbers, and a teacher if it has one, up with training.
 
     Args:
-        teacher: whose hooks are called.
-        settings: by name, of alpha, temperature and scale.
+        teacher: whose hooks are called; None where nobody teaches.
+        settings: by name, all numbers of `checked`.
         samples_per_epoch: as of `DistillationLoss`.
         options: of `Criterion`.
     """
+
+    checked: ClassVar[Mapping[str, Callable[[str, float], float]]] = CHECKED
+    """The numbers that may follow a schedule, and how each is checked."""
 
     alpha: float
     temperature: float
@@ -43,81 +48,100 @@ class ToldCriterion(Criterion):
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Teacher | None,
         settings: dict[str, Setting],
         samples_per_epoch: SamplesPerEpoch,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.teacher = teacher
+        self._wants = dict.fromkeys(HOOKS, False)
+        if teacher is not None:
+            self.teacher = teacher
         self.progress = Progress()
         self.schedules: dict[str, Callable[[Progress], float]] = {}
         self._changed = False
         # Read in place of the numbers where they change and are compiled: one graph for all values.
-        self._values = torch.zeros(3, dtype=torch.float64)
+        self._values = torch.zeros(len(self.checked), dtype=torch.float64)
         for name, setting in settings.items():
             setattr(self, name, setting)
         self._changed = False
         self._samples = 0
         self._watch = StepWatch()
-        self._observed = wants(teacher, "observe")
         self.samples_per_epoch = samples_per_epoch
-        self._check_told()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in CHECKED:
-            super().__setattr__(name, value)
+        if name in self.checked:
+            self._assign(name, value)
             return
+        if name == "samples_per_epoch":
+            if value is not None and value != "told":
+                check_integer(name, value, minimum=1)
+            self._check_told(samples_per_epoch=value)
+        elif name == "teacher":
+            self._check_told(teacher=value)
+            self._wants = {hook: wants(value, hook) for hook in HOOKS}
+        super().__setattr__(name, value)
+
+    def _assign(self, name: str, value: Setting) -> None:
+        schedules = {other: own for other, own in self.schedules.items() if other != name}
         if callable(value):
-            self.schedules[name] = value
+            schedules[name] = value
             value = value(self.progress)
-        else:
-            self.schedules.pop(name, None)
+        self._check_told(schedules=schedules)
         self._set(name, value)
+        self.schedules = schedules
 
     def _set(self, name: str, value: float) -> None:
-        number = float(CHECKED[name](name, value))
+        number = float(self.checked[name](name, value))
         self._changed |= number != self.__dict__.get(name)
         self.__dict__[name] = number
-        self._values[list(CHECKED).index(name)] = number
+        self._values[list(self.checked).index(name)] = number
 
-    def _now(self) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
-        """Alpha, temperature and scale: numbers, or tensors where they change and are compiled."""
-        if torch.compiler.is_compiling() and (self._changed or self.schedules):
-            return self._values[0], self._values[1], self._values[2]
-        return self.alpha, self.temperature, self.scale
-
-    @property
-    def _counts_steps(self) -> bool:
-        by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
-        return by_steps or wants(self.teacher, "step_ended")
-
-    @property
-    def _counts_epochs(self) -> bool:
-        by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
-        return by_epochs or wants(self.teacher, "epoch_ended")
-
-    def _said(self, name: str) -> str:
-        """A setting as `repr` has it."""
-        schedule = self.schedules.get(name)
-        return f"{getattr(self, name):g}" if schedule is None else repr(schedule)
-
-    def _check_told(self) -> None:
-        if self.samples_per_epoch is not None and self.samples_per_epoch != "told":
-            check_integer("samples_per_epoch", self.samples_per_epoch, minimum=1)
-        elif self.samples_per_epoch is None and self._counts_epochs:
-            who = [name for name, own in self.schedules.items() if not counts_steps(own)]
-            what = f"the schedule of `{who[0]}`" if who else f"{type(self.teacher).__name__}"
+    def _check_told(self, **changed: Any) -> None:
+        """Refuse what would never learn of the end of an epoch, once all is known."""
+        now = {**self.__dict__, **self._modules, **changed}
+        if now.get("samples_per_epoch", "told") is not None:
+            return
+        by_epochs = [name for name, own in now["schedules"].items() if not counts_steps(own)]
+        who = [f"the schedule of `{name}`" for name in by_epochs]
+        teacher = now.get("teacher")
+        if teacher is not None and wants(teacher, "epoch_ended"):
+            who.append(type(teacher).__name__)
+        if who:
             raise ValueError(
-                f"Expected `samples_per_epoch`, since {what} counts epochs: how many samples an "
+                f"Expected `samples_per_epoch`, since {who[0]} counts epochs: how many samples an "
                 'epoch shows, over all processes together; or "told", and call '
                 "`criterion.epoch_ended()` after each epoch."
             )
 
+    def _now(self) -> list[Tensor | float]:
+        """The numbers in their order, or tensors where they change and are compiled."""
+        if torch.compiler.is_compiling() and (self._changed or self.schedules):
+            return [self._values[at] for at in range(len(self.checked))]
+        return [getattr(self, name) for name in self.checked]
+
+    @property
+    def _is_taught(self) -> bool:
+        return "teacher" in self._modules
+
+    @property
+    def _counts_steps(self) -> bool:
+        by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
+        return by_steps or self._wants["step_ended"]
+
+    @property
+    def _counts_epochs(self) -> bool:
+        by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
+        return by_epochs or self._wants["epoch_ended"]
+
+    @property
+    def _counts_samples(self) -> bool:
+        return isinstance(self.samples_per_epoch, int) and self._counts_epochs
+
     def batch_begins(self, student_logits: Tensor) -> None:
-        """Count a batch of training, before it is answered; end the epoch that lies behind it."""
-        if isinstance(self.samples_per_epoch, int) and self._counts_epochs:
-            self._count(student_logits)
+        """Before a batch of training is answered, end the epoch that lies behind it."""
+        if self._counts_samples:
+            self._end_epoch()
         if not torch.compiler.is_compiling() and self._counts_steps:
             missed = self._watch.look(student_logits)
             if missed is not None:
@@ -127,16 +151,21 @@ class ToldCriterion(Criterion):
                 )
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _count(self, student_logits: Tensor) -> None:
+    def _end_epoch(self) -> None:
         assert isinstance(self.samples_per_epoch, int)
         if self._samples >= self.samples_per_epoch:
             self.epoch_ended()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _count(self, student_logits: Tensor) -> None:
         own = len(student_logits) if student_logits.dim() > 1 else 1
         self._samples += total_over_processes(own, student_logits.device)
 
     def batch_ended(self, batch: Batch) -> None:
-        """Let the teacher observe a batch of training that it has answered."""
-        if not self._observed:
+        """Count a batch of training that was answered, and let the teacher observe it."""
+        if self._counts_samples:
+            self._count(batch.student_logits)
+        if not self._wants["observe"]:
             return
         batch = batch._replace(student_logits=batch.student_logits.detach())
         if are_several():
@@ -147,8 +176,11 @@ class ToldCriterion(Criterion):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _observe_all(self, batch: Batch) -> None:
+        logits, labels, indices = batch.student_logits, batch.labels, batch.indices
+        if logits.dim() == 1:  # of each process one sample: together they are a batch
+            logits, labels = logits.unsqueeze(0), labels.unsqueeze(0)
+            indices = None if indices is None else indices.reshape(1)
         with torch.no_grad():
-            logits, labels, indices = batch.student_logits, batch.labels, batch.indices
             sizes = sizes_of_all(len(labels), labels.device)
             indices = None if indices is None else gathered(indices.to(labels.device), sizes)
             self.teacher.observe(
@@ -166,15 +198,17 @@ class ToldCriterion(Criterion):
         Args:
             student: the network that is trained, with its new weights.
         """
-        with torch.no_grad():
-            self.teacher.step_ended(student)
+        if self._is_taught:
+            with torch.no_grad():
+                self.teacher.step_ended(student)
         self._watch.told()
         self._goes_on(self.progress._replace(steps=self.progress.steps + 1))
 
     def epoch_ended(self) -> None:
         """Tell that all samples of an epoch were seen."""
-        with torch.no_grad():
-            self.teacher.epoch_ended()
+        if self._is_taught:
+            with torch.no_grad():
+                self.teacher.epoch_ended()
         self._samples = 0
         self._goes_on(self.progress._replace(epochs=self.progress.epochs + 1))
 
@@ -202,5 +236,6 @@ class ToldCriterion(Criterion):
             self._watch.told()
         elif self._is_counted and strict:
             lists[0].append(key)
-        rest = {name: value for name, value in state_dict.items() if name != key}
-        super()._load_from_state_dict(rest, prefix, local_metadata, strict, *lists)
+        if self._is_counted:
+            state_dict = {name: value for name, value in state_dict.items() if name != key}
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfkd._checks import check_fraction, check_number, check_positive
+from tfkd._checks import check_at_least_0, check_fraction, check_number, check_positive
 from tfkd.references import OwnPartError, function_from_reference
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ class Number:
         low: smallest value.
         high: largest value.
         help: what it is, in half a sentence, with its range.
+        from_0: whether a number without a largest value may be 0.
     """
 
     low: float
     high: float
     help: str
+    from_0: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,20 @@ NUMBERS: dict[str, Number] = {
     "multiplier": Number(
         0.0, float("inf"), "factor of the released code on its teacher term, above 0"
     ),
+    "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
     "added": Number(
         0.0, float("inf"), "weight of the teacher term beside the whole cross-entropy, above 0"
     ),
-    "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
+    "target": Number(
+        0.0, float("inf"), "weight of what is said of the true class, at least 0", from_0=True
+    ),
+    "non_target": Number(
+        0.0, float("inf"), "weight of what is said among the wrong classes, at least 0", from_0=True
+    ),
+    "power": Number(0.0, float("inf"), "exponent of the teacher's probabilities, above 0"),
+    "warm_up": Number(
+        0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
+    ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
 
@@ -139,7 +151,7 @@ class Method:
                 continue
             if parameter.kind is parameter.VAR_KEYWORD:
                 if dialect == "tfkd":  # those of other dialects have a scale of their own
-                    found["scale"] = 1.0
+                    found.setdefault("scale", 1.0)
             elif not _is_teacher(parameter):
                 default = parameter.default
                 found[name] = None if default is parameter.empty else default
@@ -221,6 +233,9 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
+    if known.from_0:
+        check_at_least_0(name, value)
+        return float(value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
 
 

@@ -5,8 +5,86 @@ from __future__ import annotations
 from tfkd.method_table.method import Method, Space
 
 _ADDED = {"added": Space(0.1, 10.0, log=True), "temperature": Space(1.0, 20.0, log=True)}
+_TTM = "Zheng and Yang, 2024, arXiv 2402.11148"
+_TTM_SPACES = {"power": Space(0.05, 1.0, log=True), "added": Space(0.5, 100.0, log=True)}
 
 ROWS: tuple[Method, ...] = (
+    Method(
+        "decoupled_kd",
+        "DKD",
+        "a larger network",
+        {"tfkd": "tfkd.methods:decoupled_kd"},
+        {
+            "temperature": Space(1.0, 20.0, log=True),
+            "target": Space(0.25, 4.0, log=True),
+            "non_target": Space(0.25, 16.0, log=True),
+        },
+        "Zhao et al., 2022, arXiv 2203.08679",
+    ),
+    Method(
+        "normalized_kd",
+        "NKD",
+        "a larger network",
+        {"tfkd": "tfkd.methods:normalized_kd"},
+        {"added": Space(0.1, 10.0, log=True), "temperature": Space(0.5, 8.0, log=True)},
+        "Yang et al., 2023, arXiv 2303.13005",
+    ),
+    Method(
+        "logit_standardization_kd",
+        "logit standardisation",
+        "a larger network",
+        {"tfkd": "tfkd.methods:logit_standardization_kd"},
+        {"alpha": Space(0.5, 0.995), "temperature": Space(0.5, 8.0, log=True)},
+        "Sun et al., 2024, arXiv 2403.01427",
+    ),
+    Method(
+        "transformed_teacher_matching",
+        "TTM",
+        "a larger network",
+        {"tfkd": "tfkd.methods:transformed_teacher_matching"},
+        _TTM_SPACES,
+        _TTM,
+    ),
+    Method(
+        "weighted_transformed_teacher_matching",
+        "WTTM",
+        "a larger network",
+        {"tfkd": "tfkd.methods:weighted_transformed_teacher_matching"},
+        _TTM_SPACES,
+        _TTM,
+    ),
+    Method(
+        "function_matching",
+        "function matching",
+        "a larger network",
+        {"tfkd": "tfkd.methods:function_matching"},
+        {"temperature": Space(1.0, 20.0, log=True)},
+        "Beyer et al., 2022, arXiv 2106.05237",
+    ),
+    Method(
+        "top_two_kd",
+        "top two",
+        "itself",
+        {"tfkd": "tfkd.methods:top_two_kd"},
+        {"alpha": Space(0.05, 1.0)},
+        "Jeong and Chung, 2024, arXiv 2402.10482",
+    ),
+    Method(
+        "weak_to_strong_kd",
+        "Re-KD with switch-off",
+        "a smaller network",
+        {"tfkd": "tfkd.methods:weak_to_strong_kd"},
+        {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
+        "Li et al., 2026, arXiv 2604.15451",
+    ),
+    Method(
+        "zipf_label_smoothing",
+        "Zipf's label smoothing",
+        "nobody",
+        {"tfkd": "tfkd.methods:zipf_label_smoothing"},
+        {"added": Space(0.01, 2.0, log=True), "power": Space(0.5, 2.0, log=True)},
+        "Liang et al., 2022, arXiv 2207.12980",
+    ),
     Method(
         "cs_kd",
         "CS-KD",

@@ -21,6 +21,7 @@ class Batch(NamedTuple):
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
+        ignore_index: class index of positions that do not count: nothing is to be learned of them.
         sizes: of a batch that was gathered from several processes, how many of its rows each of
             them had, in their order; else None.
     """
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     indices: Tensor | None = None
     view: int | None = None
     temperature: Tensor | float = 1.0
+    ignore_index: int = -100
     sizes: tuple[int, ...] | None = None
 
 
@@ -110,9 +112,12 @@ class Teacher(nn.Module, ABC):
         return None
 
 
-def taught_by(teacher: Teacher) -> list[Teacher]:
-    """Return the teachers that a teacher wraps."""
-    return [child for child in teacher.children() if isinstance(child, Teacher)]
+def taught_by(teacher: nn.Module) -> list[Teacher]:
+    """Return the teachers that a teacher wraps, also those in a list of modules."""
+    found: list[Teacher] = []
+    for child in teacher.children():
+        found += [child] if isinstance(child, Teacher) else taught_by(child)
+    return found
 
 
 def wants(teacher: Teacher, hook: str) -> bool:

@@ -58,3 +58,12 @@ def total_over_processes(count: int, device: torch.device) -> int:
     total = torch.tensor([count], device=device)
     dist.all_reduce(total)
     return int(total)
+
+
+def summed_over_processes(numbers: Tensor) -> Tensor:
+    """Return the sum of tensors of one shape over all processes; each must call this."""
+    if not are_several():
+        return numbers
+    total = numbers.clone()
+    dist.all_reduce(total)
+    return total

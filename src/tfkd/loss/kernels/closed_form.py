@@ -144,7 +144,11 @@ def _of_class_indices(z: Tensor, labels: Tensor, parts: _Parts, ignore_index: in
             )
             sharp = exponential.pow(int(tau)) if power else torch.exp2(z * LOG2_E)
             loss = loss + kept * sharp.sum(dim).log()
-    if not is_number(target.extra, 0.0):
+    if isinstance(target.extra, Tensor):
+        loss = loss + terms.times(
+            torch.where(below.isinf(), target.extra.abs(), target.extra), below
+        )
+    elif target.extra != 0.0:
         loss = loss + target.extra * below
     if isinstance(target.floor, Tensor):
         loss = loss - terms.times(target.floor, z.sum(dim)) + target.constant
@@ -177,10 +181,20 @@ def _of_probabilities(
     elif other >= tiny:
         divergence = divergence - other * mass * log_p_tau.sum(dim)
     if isinstance(true, Tensor) or true != other:
-        divergence = divergence - (true - other) * dot(q, log_p_tau, dim)
+        divergence = divergence - _times_ahead(true - other, dot(q, log_p_tau, dim))
     loss = terms.times(taught * tau**2, terms.weighed(divergence, weight))
     if not is_number(kept, 0.0):
         log_p = log_p_tau if is_number(tau, 1.0) else F.log_softmax(z, dim)
         label_loss = -dot(terms.times_class_weight(q, class_weight, dim), log_p, dim)
         loss = loss + terms.times(kept, label_loss)
     return loss
+
+
+def _times_ahead(ahead: Tensor | float, values: Tensor) -> Tensor:
+    """How far the true class is ahead of the others, times its values.
+
+    Of a gap below 0 it is behind; what is infinite is not made up for by the others.
+    """
+    if isinstance(ahead, Tensor):
+        ahead = torch.where(values.isinf(), ahead.abs(), ahead)
+    return terms.times(ahead, values)

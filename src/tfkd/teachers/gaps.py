@@ -1,0 +1,68 @@
+"""Answers as logits of every class, for teachers that look at those of another."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from tfkd.teachers.base import Answer, Batch
+
+
+def class_dim(logits: Tensor) -> int:
+    """Return the dimension of the classes: 1, or 0 of unbatched logits `(K,)`."""
+    return 0 if logits.dim() == 1 else 1
+
+
+def at_least_float32(numbers: Tensor) -> Tensor:
+    """Return numbers of half precision in float32, others as they are."""
+    return numbers.float() if numbers.dtype.itemsize < 4 else numbers
+
+
+def class_indices(batch: Batch) -> Tensor:
+    """Return labels that are class indices; one that is to be ignored as that of some class."""
+    logits = batch.student_logits
+    return batch.labels.long().clamp(0, logits.shape[class_dim(logits)] - 1)
+
+
+def logits_of(answer: Answer, batch: Batch) -> Tensor:
+    """Return the logits of an answer at the temperature of the batch, in float32 at least.
+
+    A gap becomes logits that the loss will soften to the same probabilities; for labels that are
+    probabilities those of the mixture.
+
+    Args:
+        answer: of a teacher.
+        batch: that it answered.
+
+    Raises:
+        ValueError: for logits of another shape than the student's.
+    """
+    said, z = answer.logits, batch.student_logits
+    dim = class_dim(z)
+    if isinstance(said, Tensor) and said.shape == z.shape:
+        return at_least_float32(said)
+    if isinstance(said, Tensor) and said.shape != z.select(dim, 0).shape:
+        raise ValueError(
+            f"Expected the logits of a teacher to be of the shape of `student_logits`, "
+            f"{tuple(z.shape)}, got {tuple(said.shape)}: do teacher and student have the same "
+            "classes?"
+        )
+    q = _label_probabilities(batch)
+    gap = torch.as_tensor(said, device=q.device).to(q.dtype)
+    gap = gap.unsqueeze(dim) if gap.dim() > 0 else gap
+    ahead = gap / batch.temperature - math.log(z.shape[dim] - 1)  # of all others together
+    true, other = torch.sigmoid(ahead), torch.sigmoid(-ahead) / (z.shape[dim] - 1)
+    mixed = q * true + (q.sum(dim, keepdim=True) - q) * other
+    return batch.temperature * mixed.log()
+
+
+def _label_probabilities(batch: Batch) -> Tensor:
+    logits = at_least_float32(batch.student_logits)
+    if batch.labels.shape == logits.shape:
+        return batch.labels.to(logits.dtype)
+    dim = class_dim(logits)
+    classes = torch.arange(logits.shape[dim], device=logits.device)
+    classes = classes.view(-1, *[1] * (logits.dim() - 1 - dim))
+    return (class_indices(batch).unsqueeze(dim) == classes).to(logits.dtype)
