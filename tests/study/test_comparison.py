@@ -9,12 +9,15 @@ from msgspec.structs import replace
 from study_progress import Recording
 
 from tfkd.data import DataSettings
+from tfkd.method_table import METHODS, Method
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
+from tfkd.study.applicable import applicable
 from tfkd.study.comparison import COMPARED, comparison
 from tfkd.study.execute import RunsFailedError, execute
 from tfkd.study.plan import PlannedRun
 from tfkd.study.run import run_study
 
+OWN = {"tfkd": "remembering:last"}
 BASE = Recipe(data=DataSettings("digits", train_size=60), epochs=1, batch_size=30)
 
 
@@ -68,6 +71,32 @@ def test_methods_without_a_larger_network_need_none(tmp_path):
 def test_a_plan_that_cannot_be_is_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         plan(tmp_path, **options)
+
+
+def test_all_methods_are_those_that_apply_and_the_others_are_named_with_the_reason(monkeypatch):
+    of_all = {name for name, row in METHODS.items() if row.taught_by != "any"}
+    found, left_out = applicable(BASE, teacher="wide_cnn")
+    assert set(found) == of_all
+    assert left_out == ()
+    found, left_out = applicable(BASE, teacher=BASE.student)
+    assert {"cross_entropy", "tf_kd_self"} <= set(found)
+    assert not {"normal_kd", "re_kd", "de_kd"} & set(found)
+    assert len(found) + len(left_out) == len(of_all)
+    assert any(
+        text.startswith("normal_kd is left out. Expected a `teacher` other than the student")
+        for text in left_out
+    )
+    monkeypatch.setitem(METHODS, "last", Method("last", "x", "nobody", OWN))
+    monkeypatch.setitem(METHODS, "open", Method("open", "x", "any", OWN))
+    mixed, weighted = replace(BASE, mixup=0.2), replace(BASE, class_weights="balanced")
+    for recipe, reason in ((mixed, "no `mixup`"), (weighted, "`class_weights` none")):
+        found, left_out = applicable(recipe, teacher="wide_cnn")
+        assert "last" not in found
+        assert set(COMPARED) <= set(found)
+        assert any(text.startswith(f"last is left out. Expected {reason}") for text in left_out)
+    found, left_out = applicable(mixed, teacher="wide_cnn", teacher_cache="float32")
+    assert set(found) & set(COMPARED) == {"cross_entropy", "label_smoothing", "tf_kd_reg"}
+    assert any("tf_kd_self is left out. Expected no `teacher_cache`" in text for text in left_out)
 
 
 def test_a_comparison_goes_on_where_it_stopped(tmp_path):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from tfkd.data import DataSettings, load_data
+from tfkd.method_table import METHODS, Method
 from tfkd.runs import Circumstances, MethodSettings, Recipe
 from tfkd.study.estimate import estimate, is_finished
 from tfkd.study.plan import Arm, Study
@@ -46,6 +47,31 @@ def test_a_teacher_costs_its_forward_pass(tmp_path):
     plain = 3 * (shape.train + 100 * shape.validation) + 100 * shape.test
     assert costs(PLAIN, root=tmp_path) == pytest.approx(plain)
     assert costs(PLAIN, taught, root=tmp_path) == pytest.approx(2 * plain + 3 * 100 * shape.train)
+
+
+def test_a_loss_that_asks_the_student_costs_a_forward_pass_more(tmp_path):
+    shape = data_shape(BASE.data)
+    plain = 3 * (shape.train + 100 * shape.validation) + 100 * shape.test
+    for name, more in (("by_class", 0), ("average", 3 * 100 * shape.train)):
+        arm = Arm("a/own", MethodSettings(f"remembering:{name}"), BASE)
+        assert costs(arm, root=tmp_path) == pytest.approx(plain + more)
+
+
+@pytest.mark.parametrize(
+    ("partners", "step"), [("none", 1.0), ("of the class", 1.0), ("the last batch", 2.0)]
+)
+def test_what_is_shown_beside_an_image_is_read_and_may_be_trained_too(
+    partners, step, tmp_path, monkeypatch
+):
+    row = Method("own", "own", "nobody", {"tfkd": "remembering:last"}, partners=partners)
+    monkeypatch.setitem(METHODS, "own", row)
+    data = load_data(BASE.data)
+    monkeypatch.setattr("tfkd.study.estimate.measure_reading", lambda _: 3.0)
+    study = Study("t", "?", (Arm("a/own", MethodSettings("own"), BASE),), 1)
+    found = estimate(study, tmp_path, data={BASE.data: data}, measure=lambda *_: (1.0, 1.0))
+    reading = 3.0 if partners == "none" else 6.0
+    others = 4.0 * (3 * len(data.validation) + len(data.test))
+    assert found.seconds == pytest.approx(3 * len(data.train) * (step + reading) + others)
 
 
 def test_a_cached_teacher_costs_a_pass_for_each_view(tmp_path):

@@ -41,6 +41,34 @@ def test_a_batch_that_no_memory_holds_is_refused_before_anything(tmp_path, monke
     assert train_run(tmp_path / "run", PLAIN).epochs == 1
 
 
+def test_what_no_memory_can_remember_is_refused_before_anything(tmp_path, monkeypatch):
+    settings = changed(PLAIN, method=MethodSettings("remembering:by_class"))
+    needed = memory.bytes_remembered(settings.method, load_data(DATA, seed=0))
+    # Sums in int64 and means in float32 of 10 × 10 classes, counts of 10, and the progress.
+    assert needed == 8 * 100 + 4 * 100 + 8 * 10 + 8 * 3
+    monkeypatch.setattr(memory, "memory", lambda: needed - 1)
+    message = (
+        r"what remembering:by_class remembers of [\d,]+ images and 10 classes takes 1.3e-06 GB"
+    )
+    with pytest.raises(ValueError, match=message):
+        memory.check_remembered(settings.method, load_data(DATA, seed=0))
+    study = Study("small", "?", (Arm("a", settings.method, PLAIN.recipe),), seeds=1)
+    monkeypatch.setattr("tfkd.train.loop.check_memory", lambda *_: None)
+    monkeypatch.setattr("tfkd.study.run.check_memory", lambda *_: None)
+    with pytest.raises(ValueError, match=message):
+        train_run(tmp_path / "run", settings)
+    with pytest.raises(ValueError, match=message):
+        check_runs(study, study.runs(tmp_path), tmp_path, Circumstances())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(memory, "memory", lambda: needed)
+    memory.check_remembered(settings.method, load_data(DATA, seed=0))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "tf_kd_reg", "tf_kd_self"])
+def test_most_losses_remember_nothing(name):
+    assert memory.bytes_remembered(MethodSettings(name), load_data(DATA, seed=0)) == 0
+
+
 def test_of_a_machine_that_does_not_say_nothing_is_asked(tmp_path, monkeypatch):
     monkeypatch.delattr("os.sysconf")
     assert memory.memory() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfkd.cli.command import Command, Commands, Group
+from tfkd.cli.methods import list_methods
 from tfkd.cli.models import list_models
 from tfkd.cli.report import report
 from tfkd.cli.runs import evaluate, explain_loss, export, predict, train
@@ -15,6 +16,11 @@ RECIPE = {
     "schedule": "learning rate",
 }
 """The parts of a run that a comparison or study has in common, and their titles in the help."""
+
+METHOD = {
+    "method": "method",
+    "numbers": "numbers of the method; by default its own, as tfkd methods NAME tells",
+}
 
 CIRCUMSTANCES = {"circumstances": "where and how, which changes no number"}
 
@@ -33,15 +39,16 @@ COMMANDS: Commands = {
         train,
         {
             **RECIPE,
-            "method": "method",
+            **METHOD,
             "teacher": "teacher",
             "seed": "seed",
             **CIRCUMSTANCES,
         },
     ),
     "evaluate": Command(evaluate),
-    "explain": Command(explain_loss, {"method": "method"}),
+    "explain": Command(explain_loss, METHOD),
     "predict": Command(predict),
     "export": Command(export),
+    "methods": Command(list_methods),
     "models": Command(list_models),
 }

@@ -60,7 +60,9 @@ def compare(
         out: directory of the comparison. Default: runs/compare-DATA.
         teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
-            de_kd, or module:function of your own, with commas between them. Default: all of them.
+            de_kd, or module:function of your own, or any that tfkd methods lists, with commas
+            between them; all: every one that these settings allow. Default: those named here, which
+            the Tf-KD paper compares.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -80,10 +82,14 @@ def compare(
             circumstances = circumstances_of(written)
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             import tfkd.report.terminal.planned  # noqa: F401
+            from tfkd.study.applicable import ALL, applicable
             from tfkd.study.comparison import COMPARED, comparison
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
+            left_out: tuple[str, ...] = ()
+            if methods == (ALL,):
+                methods, left_out = applicable(recipe, teacher=teacher, teacher_cache=teacher_cache)
             study = comparison(
                 recipe,
                 teacher=teacher,
@@ -92,7 +98,7 @@ def compare(
                 teacher_cache=teacher_cache,
             )
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
-        job = _Job(study, out, circumstances, jobs, other_data=other_data)
+        job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
 

@@ -157,6 +157,10 @@ class Method:
                 found[name] = None if default is parameter.empty else default
         return found
 
+    def takes(self, supplied: str, dialect: str = "tfkd") -> bool:
+        """Return whether the loss is made with something that the trainer knows, of `SUPPLIED`."""
+        return supplied in inspect.signature(self.composition(dialect)).parameters
+
     def check_takes_weight(self, dialect: str = "tfkd") -> None:
         """Raise `ValueError` unless the loss takes `weight`, of the classes."""
         parameters = inspect.signature(self.composition(dialect)).parameters

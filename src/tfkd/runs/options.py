@@ -44,6 +44,8 @@ class Option:
         """The part of the settings that it belongs to, for the help."""
         if len(self.path) == 1:
             return self.path[0]
+        if self.path[:-1] == ("method", "numbers"):
+            return "numbers"
         return self.path[1] if self.path[0] == "recipe" and len(self.path) > 2 else self.path[0]
 
     @property
@@ -114,15 +116,16 @@ def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
         hint, here, text = hints[name], (*path, name), texts.get(name, "")
         if here == ("method", "numbers"):
             for number, known in NUMBERS.items():
-                yield _option(
-                    (*here, number), float, f"{known.help}. Default: the method's own, if any"
-                )
+                yield _option((*here, number), float, known.help)
             continue
         structs = [part for part in (hint, *get_args(hint)) if _is_struct(part)]
         tags = [part.__struct_config__.tag for part in structs]
         if not structs:
             if here == ("method", "name"):
-                text = f"{', '.join(METHODS)}; or module:function, of your own"
+                text = (
+                    f"{', '.join(METHODS)}; or module:function, of your own. tfkd methods NAME "
+                    "says more of each"
+                )
             yield _option(here, hint, text)
         elif tags[0] is not None:
             # timm's optimisers are called by their own names.

@@ -22,6 +22,7 @@ from tfkd._field_types import check_types
 from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method
+from tfkd.runs.applies import check_applies
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
 
@@ -154,8 +155,8 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dialect is said in new settings, not by `replace`, which would carry the numbers over.
 
     Attributes:
-        name: cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd, de_kd,
-            knowledge_distillation, or module:function of your own. Default: cross_entropy.
+        name: of `tfkd.method_table.METHODS`, or module:function of your own. Default:
+            cross_entropy.
         dialect: whose formula and numbers: `tfkd`, this package's; `paper`, as printed; or
             `released`, as in the authors' code. Default: tfkd.
         numbers: by name, those that the method takes.
@@ -328,8 +329,13 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_types(self)
         check_integer("seed", self.seed, minimum=0)
-        if self.recipe.class_weights != "none":
-            self.method.row.check_takes_weight(self.method.dialect)
+        check_applies(
+            self.method.name,
+            self.method.dialect,
+            self.method.numbers,
+            mixtures={"mixup": self.recipe.mixup, "cutmix": self.recipe.cutmix},
+            weighted=self.recipe.class_weights != "none",
+        )
         for name in ("learning_rate", "weight_decay"):
             if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
                 raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfkd.method_table import BASELINE, METHODS, find_method
+from tfkd.method_table.rows_of_tf_kd import ROWS
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1
 
-COMPARED = tuple(name for name, method in METHODS.items() if method.taught_by != "any")
-"""The methods that are compared unless some are named."""
+COMPARED = tuple(method.name for method in ROWS if method.taught_by != "any")
+"""The methods that are compared unless some are named: those of the Tf-KD paper."""
 
 
 def comparison(
@@ -42,7 +43,7 @@ def comparison(
     for name in methods:
         if find_method(name).taught_by == "any":
             raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
-    taught = [m for m in methods if "larger" in student_and_teacher(m, "smaller", "larger")]
+    taught = [method for method in methods if has_two_networks(method)]
     if taught and base.student == teacher:
         raise ValueError(
             f"Expected a `teacher` other than the student for {', '.join(taught)}, got {teacher} "
@@ -88,6 +89,11 @@ def folder_of(method: str) -> str:
         ('my_package.losses.my_method', 'tf_kd_reg')
     """
     return method.replace(":", ".")
+
+
+def has_two_networks(method: str) -> bool:
+    """Return whether a method trains one network and another teaches it."""
+    return "larger" in student_and_teacher(method, "smaller", "larger")
 
 
 def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from tfkd.data import DataSettings, ImageData, Places, load_data
-from tfkd.runs import Recipe, RunDirectory, RunSettings
+from tfkd.runs import MethodSettings, Recipe, RunDirectory, RunSettings
 from tfkd.study.directory import run_directory
 from tfkd.study.executors.local import threads_of
 from tfkd.study.plan import PlannedRun, Study
@@ -87,10 +87,18 @@ class Costs:
             self._steps[key] = self._measure(recipe, shape)
         return self._steps[key]
 
-    def epoch(self, recipe: Recipe) -> float:
-        """Return the seconds of an epoch and its validation, without a teacher."""
+    def epoch(self, recipe: Recipe, method: MethodSettings) -> float:
+        """Return the seconds of an epoch and its validation, without a network that teaches.
+
+        Where the last batch is shown once more, each image is trained twice; a loss that is given
+        the student asks it, or its average, about each once more.
+        """
         shape, (trained, predicted) = self.shape(recipe.data), self.step(recipe)
-        seconds = shape.train * self._with_reading(trained, recipe.data)
+        row = method.row
+        shown = 1 if row.partners == "none" else 2
+        step = trained * (2 if row.partners == "the last batch" else 1)
+        step += predicted if row.takes("student", method.dialect) else 0.0
+        seconds = shape.train * self._with_reading(step, recipe.data, images=shown)
         return seconds + shape.validation * self._with_reading(predicted, recipe.data)
 
     def test(self, recipe: Recipe) -> float:
@@ -102,11 +110,11 @@ class Costs:
         """Return the seconds in which a teacher is asked once about every training image."""
         return self.shape(recipe.data).train * self.step(recipe)[1]
 
-    def _with_reading(self, seconds: float, settings: DataSettings) -> float:
+    def _with_reading(self, seconds: float, settings: DataSettings, *, images: int = 1) -> float:
         if settings not in self._reading:
             known = self._data.get(settings)
             self._reading[settings] = 0.0 if known is None else measure_reading(known)
-        reading = self._reading[settings]
+        reading = images * self._reading[settings]
         return max(seconds, reading / self._workers) if self._workers else seconds + reading
 
 
@@ -153,7 +161,7 @@ def estimate(
             arm = arms[run.arm]
             recipe = arm.recipe
             epochs += recipe.epochs
-            by_run[run.name] = recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+            by_run[run.name] = recipe.epochs * costs.epoch(recipe, arm.method) + costs.test(recipe)
             if arm.teacher is None:
                 continue
             passes = recipe.epochs
@@ -174,7 +182,7 @@ def estimate_run(settings: RunSettings, data: ImageData, *, workers: int) -> flo
     """Return the seconds that a run takes here; infinite if it could not be measured."""
     recipe = settings.recipe
     costs = Costs({recipe.data: data}, data_root=None, workers=workers, measure=None)
-    seconds = recipe.epochs * costs.epoch(recipe) + costs.test(recipe)
+    seconds = recipe.epochs * costs.epoch(recipe, settings.method) + costs.test(recipe)
     if (teacher := _teacher_of(settings)) is None:
         return seconds
     passes = recipe.epochs

@@ -15,7 +15,7 @@ from tfkd.study.progress import StudyBeginning, StudyProgress
 from tfkd.study.records import Record, collect, write_records
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
 from tfkd.train.event_writer import check_event_writer
-from tfkd.train.memory import check_memory
+from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student, what_a_student_is
 from tfkd.train.teacher_network import check_teacher
@@ -128,6 +128,7 @@ def check_runs(
         data, _ = splits[arm.recipe.data, 0]
         arm.method.check(data.num_classes)
         check_memory(arm.recipe, data)
+        check_remembered(arm.method, data)
         if (network := what_a_student_is(arm.recipe)) not in students:
             students.add(network)
             check_student(arm.recipe, data)

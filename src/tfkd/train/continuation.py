@@ -95,6 +95,8 @@ def _why_not_as_long(run: RunDirectory, settings: RunSettings) -> str | None:
     done = max([len(run.history()) if run.metrics_file.exists() else 0, *run.snapshots()])
     if settings.recipe.epochs < done:
         return f"{done} epochs are trained already"
+    if settings.method.row.takes("epochs", settings.method.dialect):
+        return f"{settings.method.name} depends on the number of epochs from the first step on"
     name = variant(settings.recipe.schedule)
     if name not in ("constant", "step"):
         return f"the schedule {name} depends on the number of epochs from the first step on"

@@ -34,7 +34,7 @@ from tfkd.train.freezing import count_parameters
 from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
 from tfkd.train.measure import predict, result_of
-from tfkd.train.memory import check_memory
+from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
 from tfkd.train.step.learning_rate import learning_rate
@@ -87,6 +87,7 @@ class Training:
             check_start(run, settings)
         settings.method.check(data.num_classes)
         check_memory(settings.recipe, data)
+        check_remembered(settings.method, data)
         if circumstances.tensorboard:
             check_event_writer()
         progress.doing(f"making {settings.recipe.student}")

@@ -69,7 +69,7 @@ def make_student(settings: RunSettings, data: ImageData, accelerator: Accelerato
     torch.manual_seed(weights_seed(settings.seed))
     network, remark = _with_weights(recipe, data)
     norms = freeze(network, recipe.freeze, name=recipe.student)
-    _check_average(recipe, sharded=bool(accelerator.is_fsdp2))
+    _check_whole(settings, sharded=bool(accelerator.is_fsdp2))
     network = laid_out(
         network,
         device=accelerator.device,
@@ -126,7 +126,13 @@ def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | Non
     return network, load_start(network, file, name=recipe.student, classes=data.classes)
 
 
-def _check_average(recipe: Recipe, *, sharded: bool) -> None:
+def _check_whole(settings: RunSettings, *, sharded: bool) -> None:
+    recipe, method = settings.recipe, settings.method
+    if sharded and method.row.takes("student", method.dialect):
+        raise ValueError(
+            f"Expected no FSDP with the method {method.name}, whose loss asks or averages the "
+            "whole student."
+        )
     if recipe.weight_average and sharded:
         raise ValueError(
             f"Expected no `weight_average` with FSDP, got {recipe.weight_average}: timm averages "

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
 from tfkd.method_table import METHODS
-from tfkd.runs import Circumstances, MethodSettings, Recipe, RunSettings, RunTeacher
+from tfkd.runs import Circumstances, Constant, MethodSettings, Recipe, RunSettings, RunTeacher
 from tfkd.train import train_run
 from tfkd.train.checkpoint.file import read_checkpoint, write_checkpoint
 from tfkd.train.progress import Silent
@@ -41,6 +41,7 @@ OWN = {
     "both": {"class_weights": "balanced"},
     "beside": {},
 }
+FIXED_AND_FREE = ("scheduled", "both")
 LATER = [name for name, row in METHODS.items() if row.taught_by != "any"]
 
 
@@ -203,3 +204,13 @@ def test_a_run_that_forgets_does_not_go_on_from_one_that_remembers(begun, tmp_pa
     write_checkpoint(run / "checkpoint.pt", checkpoint)
     with pytest.raises(ValueError, match="expected no `progress` in the loss, got one"):
         train_run(run, PLAIN)
+
+
+def test_what_depends_on_the_number_of_epochs_is_not_trained_for_longer(tmp_path):
+    recipe = {"schedule": Constant(), "gradient_accumulation": 1}
+    fixed, free = (settings_of(f"remembering:{name}", None, **recipe) for name in FIXED_AND_FREE)
+    interrupted(tmp_path / "free", free, step=8)
+    assert train_run(tmp_path / "free", changed(free, epochs=3)).epochs == 3
+    interrupted(tmp_path / "fixed", fixed, step=8)
+    with pytest.raises(ValueError, match="got 3: remembering:scheduled depends on the number of"):
+        train_run(tmp_path / "fixed", changed(fixed, epochs=3))

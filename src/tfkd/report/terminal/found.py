@@ -21,6 +21,7 @@ from tfkd.report.text import visible
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.runs.settings import variant
 from tfkd.study.estimate import estimate_run
+from tfkd.train.memory import bytes_remembered
 from tfkd.train.progress import Beginning
 
 UNEVEN = 3
@@ -31,6 +32,9 @@ FEW_TEST_IMAGES = 200
 
 FEW_PHOTOGRAPHS = 50_000
 """With fewer, pretrained weights usually do much better than a start from scratch."""
+
+MUCH_REMEMBERED = 1_000_000
+"""From so many bytes on it is said what a loss remembers."""
 
 LEFT = WIDTH - NAMES
 Row = tuple[str, str]
@@ -46,6 +50,7 @@ def found_for_run(beginning: Beginning) -> list[str]:
         ("network", f"{recipe.student}, {size_words(beginning.parameters, beginning.trained)}"),
         *start_rows(data, recipe),
         ("method", _method(settings)),
+        *_remembered(settings.method, data),
         ("training", training_words(recipe)),
         ("time", time_words(seconds)),
         *worth_knowing(data, recipe),
@@ -141,6 +146,12 @@ def _numbers(method: MethodSettings) -> str:
     dialect = "" if method.dialect == "tfkd" else f" ({method.dialect})"
     said = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
     return f"{method.row.title}{dialect}{': ' if said else ''}{said}"
+
+
+def _remembered(method: MethodSettings, data: ImageData) -> Iterator[Row]:
+    needed = bytes_remembered(method, data)
+    if needed >= MUCH_REMEMBERED:
+        yield "remembers", f"{needed / 1e6:.3g} MB of what it saw of images and classes"
 
 
 _NO_SCALE = ("scale", 1.0)

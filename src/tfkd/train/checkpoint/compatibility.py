@@ -90,10 +90,18 @@ def _check_criterion(found: dict[str, Any], criterion: Criterion) -> None:
     for name, tensor in expected.items():
         shape, value = tensor.shape, found[name]
         if may_be_longer(criterion, name) and isinstance(value, Tensor):
-            # How many rows depends on what was seen; how many columns, where they are none yet.
-            columns = shape[1:] if shape[1:].numel() > 0 else value.shape[1:]
-            shape = torch.Size([*value.shape[:1], *columns])
+            shape = _as_long(shape, value.shape)
         check_tensor(name, value, shape, tensor.dtype)
+
+
+def _as_long(shape: torch.Size, found: torch.Size) -> torch.Size:
+    """A shape with as many rows as were found; what is 0 now may be anything too."""
+    if len(shape) != len(found):
+        return shape
+    sizes = zip(shape, found, strict=True)
+    return torch.Size(
+        theirs if place == 0 or own == 0 else own for place, (own, theirs) in enumerate(sizes)
+    )
 
 
 def _check_progress(checkpoint: Checkpoint, plan: StepPlan, epochs: int) -> None:

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from tfkd.loss import Criterion
-from tfkd.loss.told import ToldCriterion
+from tfkd.teachers import Teacher
 from tfkd.teachers.base import wants
 
 
@@ -17,7 +17,8 @@ def share_buffers(network: nn.Module, criterion: Criterion, accelerator: Acceler
     Batch norm's running averages are those of each process's own samples until the next forward
     pass, before which DistributedDataParallel does the same.
     """
-    looks = isinstance(criterion, ToldCriterion) and wants(criterion.teacher, "step_ended")
+    teachers = [own for own in criterion.modules() if isinstance(own, Teacher)]
+    looks = any(wants(own, "step_ended") for own in teachers)
     if looks and accelerator.num_processes > 1:
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, 0)
