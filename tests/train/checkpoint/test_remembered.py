@@ -10,6 +10,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 from own_parts import changed
+from remembering import remembers
 from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
@@ -42,7 +43,11 @@ OWN = {
     "beside": {},
 }
 FIXED_AND_FREE = ("scheduled", "both")
-LATER = [name for name, row in METHODS.items() if row.taught_by != "any"]
+LATER = [
+    pytest.param(name, marks=() if remembers(row) else pytest.mark.long)
+    for name, row in METHODS.items()
+    if row.taught_by != "any"
+]
 
 
 class Watched(Silent):
