@@ -82,7 +82,7 @@ def size_of(case, options):
     largest = options["scale"] * weight * 3.0 * 8.0
     if options.get("standardize"):  # logits that lie close together are torn apart
         largest *= 100.0
-    return largest * 1e3 * max(1.0, tau) ** 2
+    return largest * max(1.0, tau) ** 2
 
 
 def close(ours, expected, size, eps, note):
@@ -104,7 +104,7 @@ def in_the_reference(reference, case, answer, options):
     else:
         teacher = {"gaps": said.double().numpy()}
     shares = {
-        name: np.asarray(torch.as_tensor(getattr(answer, name)).double())
+        name: np.asarray(torch.as_tensor(getattr(answer, name), dtype=torch.float64))
         for name in ("share", "label_share")
     }
     own = {"weight": None if weight is None else weight.double().numpy(), "reduction": "none"}

@@ -14,7 +14,7 @@ import tfkd
 from tfkd.loss.schedules import Cosine, Linear, Progress, RampUp, Until, WarmUp
 from tfkd.methods.options import added
 
-Z = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]])
+Z = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]], dtype=torch.float64)
 Y = torch.tensor([0, 2])
 
 VALUES = [
@@ -137,7 +137,7 @@ def test_a_loss_by_schedules_is_compiled_once_also_at_their_ends():
     )
     compiled, graphs = graphs_of(criterion)
     # Of a masked class a term is infinite; without weight it counts nothing.
-    masked = torch.tensor([[2.0, 0.0, -math.inf], [0.5, 1.0, 0.0]])
+    masked = torch.tensor([[2.0, 0.0, -math.inf], [0.5, 1.0, 0.0]], dtype=torch.float64)
     for step in range(12):
         ours, expected = compiled(logits, Y, -logits.detach()), criterion(logits, Y, -Z)
         torch.testing.assert_close(ours, expected)
