@@ -66,6 +66,18 @@ def cases() -> ModuleType:
     return _load("cases")
 
 
+@pytest.fixture(scope="session")
+def later() -> ModuleType:
+    """Return the module of the formulas of later methods."""
+    return _load("later_methods")
+
+
+@pytest.fixture(scope="session")
+def later_trainings() -> ModuleType:
+    """Return the module of their trainings by hand."""
+    return _load("later_trainings")
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Sums are the same to the last bit only for the same number of threads."""

@@ -14,7 +14,7 @@ from tfkd.cli.parser import find_command, parse
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")]
-FILES += sorted((ROOT / "docs").glob("*.md"))
+FILES += sorted((ROOT / "docs").rglob("*.md"))
 
 
 def commands(text: str) -> list[list[str]]:
@@ -26,7 +26,7 @@ def commands(text: str) -> list[list[str]]:
     return [words for words in found if "…" not in "".join(words)]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_documented_commands_are_taken(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,15 @@ import tfkd
 from tfkd.loss.schedules import Linear, RampUp, Until
 from tfkd.teachers import Teacher
 
+KNOWN = ("student", "samples_per_epoch", "num_samples")
+"""What the trainer gives to a loss that remembers."""
+
+
+def remembers(method):
+    """Whether a row of the table is of a method whose loss remembers, or is shown more."""
+    return method.partners != "none" or any(map(method.takes, KNOWN))
+
+
 FIXED = 2.0**32
 """Sums are of whole numbers: in any order, of any number of processes, they are the same."""
 

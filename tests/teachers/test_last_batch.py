@@ -59,15 +59,16 @@ def test_what_is_remembered_is_of_the_new_rows():
         assert criterion.teacher.rows == size
 
 
-def test_a_row_that_is_ignored_changes_nothing_that_counts():
+@pytest.mark.parametrize("ignore_index", [-100, 4])
+def test_a_row_that_is_ignored_changes_nothing_that_counts(ignore_index):
     (first, labels, _), (both, more, _) = batches(4, 4, dtype=torch.float64)
     hidden, shown = labels.clone(), more.clone()
-    hidden[1] = shown[1] = -100
+    hidden[1] = shown[1] = ignore_index
     other = first.detach().clone()
     other[1] = 100.0
     losses, states = [], []
     for logits in (first, other.requires_grad_()):
-        criterion = tfkd.dlb()
+        criterion = tfkd.dlb(ignore_index=ignore_index)
         criterion(logits, hidden)
         states.append(criterion.state_dict()["teacher.logits"])
         losses.append(criterion(both, shown))
@@ -75,7 +76,7 @@ def test_a_row_that_is_ignored_changes_nothing_that_counts():
     assert torch.equal(*losses)
     # The same without the row at all.
     kept = [0, 2, 3]
-    criterion = tfkd.dlb()
+    criterion = tfkd.dlb(ignore_index=ignore_index)
     criterion(first[kept], labels[kept])
     rows = [*kept, 4, 5, 6, 7]
     torch.testing.assert_close(losses[0], criterion(both[rows], more[rows]))
@@ -93,6 +94,8 @@ def test_nothing_is_said_or_remembered_where_nothing_is_trained():
     torch.testing.assert_close(
         criterion(both.detach()[:2], more[:2]), cross_entropy(both[:2], more[:2])
     )
+    with torch.no_grad():
+        torch.testing.assert_close(criterion(both, more), plain)
     for name, value in criterion.state_dict().items():
         assert torch.equal(before[name], value), name
 

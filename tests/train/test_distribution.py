@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import accelerate
 import pytest
@@ -17,9 +18,19 @@ from split_off import written
 
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.models import create_model
-from tfkd.runs import SGD, AdamW, Circumstances, Recipe, RunDirectory, RunSettings, files
+from tfkd.runs import (
+    SGD,
+    AdamW,
+    Circumstances,
+    MethodSettings,
+    Recipe,
+    RunDirectory,
+    RunSettings,
+    files,
+)
 from tfkd.train import evaluate_run, train_run
 from tfkd.train.seeds import weights_seed
+from tfkd.train.student import make_student
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -42,6 +53,7 @@ TUNED = changed(
     clip_gradients=0.05,
     weight_average=0.9,
 )
+REMEMBERING = changed(PLAIN, method=MethodSettings("remembering:both"))
 BATCH_NORM = RunSettings(
     Recipe(data=DataSettings("digits", train_size=205), epochs=2, batch_size=64)
 )
@@ -125,6 +137,7 @@ def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     train_run(folder / "sgd", PLAIN, KEPT)
     train_run(folder / "adam", ADAM, KEPT)
+    train_run(folder / "remembering", REMEMBERING, KEPT)
     train_run(folder / "tuned", TUNED, KEPT)
     train_run(folder / "tuned-FSDP", changed(TUNED, weight_average=0.0), KEPT)
     return folder
@@ -138,6 +151,7 @@ def pair(request, tmp_path_factory):
         (folder / "sgd", PLAIN, KEPT, False),
         (folder / "adam", ADAM, KEPT, False),
         (folder / "interrupted", ADAM, KEPT, True),
+        (folder / "remembering", REMEMBERING, KEPT, True),
         (folder / "batch-norm", BATCH_NORM, Circumstances(), False),
         (folder / "one-each", ONE_EACH, Circumstances(), False),
     ]
@@ -180,6 +194,21 @@ def test_two_processes_clip_and_average_as_one_does(alone, pair):
     close(alone / name, pair / name, weights="snapshots/epoch-1.safetensors")
     first, plain = (load_file(alone / own / "weights.safetensors") for own in (name, "sgd"))
     assert not torch.allclose(first["1.weight"], plain["1.weight"], atol=1e-2)
+
+
+def test_two_processes_remember_what_one_does_though_they_were_interrupted(alone, pair):
+    close(alone / "remembering", pair / "remembering")
+    first, plain = (
+        load_file(alone / own / "weights.safetensors") for own in ("remembering", "sgd")
+    )
+    assert not torch.allclose(first["1.weight"], plain["1.weight"], atol=1e-2)
+
+
+def test_a_loss_that_looks_at_the_student_is_refused_with_fsdp():
+    settings = changed(PLAIN, method=MethodSettings("remembering:average"))
+    sharded = SimpleNamespace(is_fsdp2=True)
+    with pytest.raises(ValueError, match="no FSDP with the method remembering:average"):
+        make_student(settings, load_data(settings.recipe.data), sharded)
 
 
 def test_a_last_batch_of_one_image_for_each_process_is_left_out_where_it_must(pair):

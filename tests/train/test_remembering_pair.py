@@ -4,10 +4,12 @@ import pytest
 import split_off
 import torch
 from own_parts import changed
+from remembering import remembers
 from safetensors.torch import load_file
 from split_off import written
 
 from tfkd.data import DataSettings
+from tfkd.method_table import METHODS
 from tfkd.runs import MethodSettings, Recipe, RunSettings, files
 from tfkd.train import train_run
 from tfkd.train.remembered import remembered
@@ -26,10 +28,16 @@ PLAIN = RunSettings(
     ),
     MethodSettings("remembering:both"),
 )
-RUNS = {
+OWN = {
     "both": PLAIN,
     # Whose batch norm sees the share of each process.
     "average": changed(PLAIN, student="small_cnn", method=MethodSettings("remembering:average")),
+}
+
+LATER = {
+    name: changed(PLAIN, student="small_cnn", method=MethodSettings(name))
+    for name, row in METHODS.items()
+    if not row.has_teacher and remembers(row)
 }
 
 PROGRAM = """
@@ -71,14 +79,17 @@ for name, settings in msgspec.json.decode(runs, type=dict[str, RunSettings]).ite
 """
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pair")
+def trained_by_two(folder, runs):
     program = written(folder / "program.py", PROGRAM)
-    values = {"runs": files.to_json(RUNS).decode(), "folder": str(folder)}
+    values = {"runs": files.to_json(runs).decode(), "folder": str(folder)}
     for process in split_off.pair(program, **values):
         process.finish()
     return folder
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return trained_by_two(tmp_path_factory.mktemp("pair"), OWN)
 
 
 def same(one, other):
@@ -87,14 +98,28 @@ def same(one, other):
         assert torch.equal(value, other[name]), name
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", OWN)
 def test_both_remember_the_same_and_an_interruption_changes_no_bit(name, pair):
+    check_alike(pair, name)
+
+
+@pytest.mark.long
+def test_so_it_is_of_every_method_of_the_table_that_remembers(tmp_path):
+    trained_by_two(tmp_path, LATER)
+    for name in LATER:
+        check_alike(tmp_path, name)
+
+
+def check_alike(pair, name):
+    """Both processes remember the same, and no less after an interruption."""
     for epoch in range(2):
         first, second = (torch.load(pair / f"{name}-{epoch}-{rank}.pt") for rank in range(2))
         same(first, second)
     for rank in range(2):
         same(torch.load(pair / f"{name}-interrupted-1-{rank}.pt"), first)
-    same(torch.load(pair / f"{name}-interrupted-kept.pt"), torch.load(pair / f"{name}-0-0.pt"))
+    same(
+        torch.load(pair / f"{name}-interrupted-kept.pt") or {}, torch.load(pair / f"{name}-0-0.pt")
+    )
     paths = (pair / name, pair / f"{name}-interrupted")
     same(*(load_file(path / "weights.safetensors") for path in paths))
 

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from tfkd.teachers import Teacher
 
 TaughtBy = Literal[
-    "nobody", "itself", "a larger network", "a smaller network", "a barely trained network", "any"
+    "nobody",
+    "itself, as it learns",
+    "itself",
+    "a larger network",
+    "a smaller network",
+    "a barely trained network",
+    "any",
 ]
-"""`itself`: the same network, trained before with cross-entropy. `any`: whom the caller names."""
+"""`itself`: the same network, trained before with cross-entropy; `itself, as it learns`: without
+that, by what it says while it is trained. `any`: whom the caller names."""
 
 Partners = Literal["none", "of the class", "the last batch"]
 """What is shown beside each image: another of its class; or the batch before, in another view."""
@@ -149,7 +156,7 @@ class Method:
     @property
     def has_teacher(self) -> bool:
         """Whether a network teaches."""
-        return self.taught_by != "nobody"
+        return self.taught_by not in ("nobody", "itself, as it learns")
 
     def composition(self, dialect: str = "tfkd") -> Callable[..., Any]:
         """Return the function that makes the loss.

@@ -80,7 +80,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "zipf_label_smoothing",
         "Zipf's label smoothing",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:zipf_label_smoothing"},
         {"added": Space(0.01, 2.0, log=True), "power": Space(0.5, 2.0, log=True)},
         "Liang et al., 2022, arXiv 2207.12980",
@@ -88,7 +88,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "mean_teacher",
         "mean teacher",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:mean_teacher"},
         {
             "added": Space(0.1, 100.0, log=True),
@@ -99,7 +99,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "beta_smoothing",
         "Beta smoothing",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:beta_smoothing"},
         {
             "alpha": Space(0.05, 0.95),
@@ -127,7 +127,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "cs_kd",
         "CS-KD",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:cs_kd"},
         _ADDED,
         "Yun et al., 2020, arXiv 2003.13964",
@@ -136,7 +136,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "dlb",
         "DLB",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:dlb"},
         _ADDED,
         "Shen et al., 2022, arXiv 2203.16172",
@@ -145,7 +145,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "online_label_smoothing",
         "OLS",
-        "nobody",
+        "itself, as it learns",
         {
             "tfkd": "tfkd.methods:online_label_smoothing",
             "released": "tfkd.dialects:released_online_label_smoothing",
@@ -156,7 +156,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "ps_kd",
         "PS-KD",
-        "nobody",
+        "itself, as it learns",
         {"tfkd": "tfkd.methods:ps_kd"},
         {"alpha": Space(0.05, 0.95)},
         "Kim et al., 2021, arXiv 2006.12000",

@@ -141,9 +141,9 @@ def student_and_teacher(method: str, student: str, larger: str) -> tuple[str, st
         >>> student_and_teacher("re_kd", "small_cnn", "wide_cnn")
         ('wide_cnn', 'small_cnn')
     """
-    taught_by = find_method(method).taught_by
-    if taught_by == "a smaller network":
+    row = find_method(method)
+    if row.taught_by == "a smaller network":
         return larger, student
-    if taught_by == "nobody":
+    if not row.has_teacher:
         return student, None
-    return student, student if taught_by == "itself" else larger
+    return student, student if row.taught_by == "itself" else larger

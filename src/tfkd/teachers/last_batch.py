@@ -31,9 +31,13 @@ class LastBatchTeacher(Teacher):
     together:
 
         for images, labels in loader:  # by `tfkd.data.OverlappingSampler`
-            parts = images.tensor_split([criterion.teacher.rows])
-            logits = torch.cat([model(part) for part in parts if len(part) > 0])
+            last, new = images.tensor_split([criterion.teacher.rows])
+            logits = model(new)
+            if len(last) > 0:
+                logits = torch.cat([model(last), logits])
             loss = criterion(logits, labels)
+
+    (the new ones first, as in the code of the source: the averages of batch norm tell)
 
     Every sample is trained twice: a step costs twice that of the new samples alone. Logits and
     labels of one batch are remembered, with class indices N·(K + 4) numbers of four bytes.
@@ -86,12 +90,14 @@ class LastBatchTeacher(Teacher):
                 f"batch, got {tuple(logits.shape)}."
             )
         first, stop = own_share(len(self.logits))
-        last, trained = stop - first, self.training and logits.requires_grad
+        last = stop - first
+        trained = self.training and logits.requires_grad and torch.is_grad_enabled()
         if not trained or last == 0:
             return Answer(0.0, share=0.0)
         self._check_last(batch, first, stop)
         remembered = self.logits[first:stop].to(logits.dtype)
-        counts = _counts(batch.labels).to(torch.promote_types(logits.dtype, torch.float32))
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        counts = _counts(batch.labels, batch.ignore_index).to(dtype)
         share = torch.zeros_like(counts)
         share[:last] = counts.sum() / (2.0 * counts[:last].sum()).clamp(min=1.0)
         return Answer(torch.cat([remembered, logits[last:].detach()]), share)
@@ -113,7 +119,7 @@ class LastBatchTeacher(Teacher):
         else:
             indices = new(batch.indices).to(batch.labels.device)
         logits, labels = new(batch.student_logits), new(batch.labels)
-        self.logits = torch.where(_counts(labels).unsqueeze(1), logits, 0.0)
+        self.logits = torch.where(_counts(labels, batch.ignore_index).unsqueeze(1), logits, 0.0)
         self.labels, self.indices = labels, indices
 
     def _check_last(self, batch: Batch, first: int, stop: int) -> None:
@@ -143,8 +149,8 @@ class LastBatchTeacher(Teacher):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
 
 
-def _counts(labels: Tensor) -> Tensor:
+def _counts(labels: Tensor, ignore_index: int) -> Tensor:
     """Which rows are not ignored, (N,)."""
     if labels.is_floating_point():
         return torch.ones(len(labels), dtype=torch.bool, device=labels.device)
-    return labels >= 0
+    return labels != ignore_index

@@ -6,10 +6,10 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
+from tfkd.method_table import METHODS
 from tfkd.report.figures.style import COLOURS, INK, drawing, style_of, styles_in, to_svg
 from tfkd.report.study_data import Group
 from tfkd.runs import MethodSettings, Recipe
-from tfkd.study.comparison import COMPARED
 from tfkd.study.plan import CONTROLS, Arm
 from tfkd.study.summary import Row, summarise
 
@@ -21,12 +21,33 @@ def row(method, name="arm"):
     return Row(arm, method, None, {"accuracy": summarise([1.0, 2.0])}, {}, None, {})
 
 
-@pytest.mark.parametrize("family", [COMPARED, CONTROLS])
+PAPER = ("cross_entropy", "label_smoothing", *("tf_kd_reg", "tf_kd_self"), "normal_kd", "re_kd")
+
+
+@pytest.mark.parametrize("family", [(*PAPER, "de_kd"), CONTROLS], ids=["paper", "controls"])
 def test_methods_differ_in_colour_marker_and_line(family):
     for first, second in itertools.combinations(map(style_of, map(row, family)), 2):
         assert first.colour != second.colour
         assert first.marker != second.marker
         assert first.line != second.line
+
+
+def in_common(first, second):
+    return sum(ours == theirs for ours, theirs in zip(first, second, strict=True))
+
+
+def test_all_methods_that_are_compared_differ_in_two_of_the_three():
+    names = [name for name, method in METHODS.items() if method.taught_by != "any"]
+    assert len(names) > 8
+    for first, second in itertools.combinations(map(style_of, map(row, names)), 2):
+        assert in_common(first, second) <= 1
+
+
+def test_many_arms_of_one_method_differ_in_two_of_the_three():
+    rows = tuple(row("de_kd", f"arm-{place}") for place in range(40))
+    styled = styles_in(Group("student", "ours", row("cross_entropy"), rows))
+    for first, second in itertools.combinations([style for _, style in styled], 2):
+        assert in_common(first, second) <= 1
 
 
 def test_arms_of_one_method_differ_too():

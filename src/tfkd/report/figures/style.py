@@ -8,13 +8,11 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
-from tfkd.method_table import BASELINE
+from tfkd.method_table import BASELINE, METHODS
 from tfkd.report.study_data import Group
-from tfkd.study.comparison import COMPARED
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
@@ -69,15 +67,25 @@ _DASHES: list[Any] = [
     (0, (4, 1, 1, 1, 1, 1)),
     (0, (2, 2)),
 ]
-IN_TURN = [
-    Style(colour, marker, line)
-    for colour, marker, line in zip(list(COLOURS)[:7], "s^vDPX*", _DASHES, strict=True)
-]
+_MARKERS = "s^vDPX*"
+
+
+def _in_turn(place: int) -> Style:
+    """The style of a place: all of it differs among seven, and two of its three among 49."""
+    turn, at = divmod(place, len(_DASHES))
+    marker, line = (at + turn) % len(_MARKERS), (at + 2 * turn) % len(_DASHES)
+    return Style(list(COLOURS)[at], _MARKERS[marker], _DASHES[line])
+
+
+IN_TURN = [_in_turn(place) for place in range(len(_DASHES))]
 """For arms that their methods do not tell apart."""
 
+_COMPARED = [
+    name for name, method in METHODS.items() if name != BASELINE and method.taught_by != "any"
+]
 _OF_METHOD = {
     BASELINE: BASELINE_STYLE,
-    **dict(zip((name for name in COMPARED if name != BASELINE), cycle(IN_TURN), strict=False)),
+    **{name: _in_turn(place) for place, name in enumerate(_COMPARED)},
     "scaled": Style("#d55e00", "<", _DASHES[0]),
     "balanced": Style("#cc79a7", ">", _DASHES[3]),
     "smoothed": Style("#e69f00", "p", _DASHES[2]),
@@ -98,7 +106,7 @@ def styles_in(group: Group) -> list[tuple[Row, Style]]:
     """Return the arms of a panel with their styles, all different."""
     own = [style_of(row) for row in group.rows]
     if len(set(own)) < len(own):
-        own = [IN_TURN[place % len(IN_TURN)] for place in range(len(own))]
+        own = [_in_turn(place) for place in range(len(own))]
     styled = list(zip(group.rows, own, strict=True))
     return styled if group.baseline is None else [(group.baseline, BASELINE_STYLE), *styled]
 

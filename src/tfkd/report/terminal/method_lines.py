@@ -34,21 +34,13 @@ def needs(method: Method) -> list[str]:
     return found + [text for name, text in _BY_PARTNERS.items() if method.partners == name]
 
 
-def who_teaches(method: Method) -> str:
-    """Return who teaches: of a method without a network that was trained before, perhaps itself."""
-    of_its_own = method.partners != "none" or any(map(method.takes, _BY_PARAMETER))
-    if method.taught_by == "nobody" and of_its_own:
-        return "itself, as it learns"
-    return method.taught_by
-
-
 def method_table(methods: Sequence[Method]) -> list[str]:
     """Return a line for each method, under a head, and how more is found out."""
     name = max(len(method.name) for method in methods) + 2
-    who = max(len(who_teaches(method)) for method in methods) + 2
+    who = max(len(method.taught_by) for method in methods) + 2
     lines = [f"{'name':<{name}}{'taught by':<{who}}source"]
     for method in methods:
-        lines.append(f"{method.name:<{name}}{who_teaches(method):<{who}}{_source(method)}".rstrip())
+        lines.append(f"{method.name:<{name}}{method.taught_by:<{who}}{_source(method)}".rstrip())
     return [
         *lines,
         f"{number_of(len(methods), 'method')}. What each needs, and its numbers: tfkd methods NAME",
@@ -62,7 +54,7 @@ def method_lines(method: Method) -> list[str]:
         ("name", method.name),
         ("title", method.title),
         ("what it is", " ".join(text.replace("`", "").split())),
-        ("taught by", who_teaches(method)),
+        ("taught by", method.taught_by),
         ("needs", "; ".join(needs(method)) or "nothing beside logits and labels"),
         *(("number", text) for text in _numbers(method)),
         ("dialects", ", ".join(f"{name} ({DIALECTS[name]})" for name in method.compositions)),

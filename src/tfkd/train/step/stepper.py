@@ -127,11 +127,14 @@ class Stepper:
         return logits, loss
 
     def _forward_both(self, batch: ImageBatch, last: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Pass the last batch through the network and then the new one, each by itself."""
-        before = self._student.model(last.images)
+        """Pass the new batch through the network and then the last one, each by itself.
+
+        Which of the two moves the averages of batch norm last is as in the code of the source.
+        """
+        logits: Tensor = self._student.model(batch.images)
         # Past DDP, which would hand the buffers round before it, that the first is still to be
         # differentiated with; the gradients of both meet in the same parameters.
-        logits: Tensor = self._student.network(batch.images)
+        before = self._student.network(last.images)
         with self._accelerator.autocast():
             loss = self._criterion(
                 torch.cat([before, logits]),

@@ -1,0 +1,95 @@
+"""The pages of the methods: their code runs, their links lead somewhere, no method is missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import tfkd
+from tfkd.method_table import METHODS
+
+PAGES = sorted((Path(__file__).parents[1] / "docs" / "methods").glob("*.md"))
+SAMPLES, BATCH, CLASSES = 16, 8, 10
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def world() -> dict[str, Any]:
+    """What the examples take for granted: a network, those that teach, and a data set."""
+    generator = torch.Generator().manual_seed(0)
+
+    def network(width: int) -> nn.Module:
+        hidden = nn.Linear(12, width)
+        return nn.Sequential(nn.Flatten(), hidden, nn.BatchNorm1d(width), nn.Linear(width, CLASSES))
+
+    dataset = torch.randn(SAMPLES, 3, 2, 2, generator=generator)
+    labels = torch.randint(CLASSES, (SAMPLES,), generator=generator)
+    indices = torch.arange(SAMPLES)
+    batches = [slice(0, BATCH), slice(BATCH, SAMPLES)]
+    model = network(4)
+    return {
+        "torch": torch,
+        "tfkd": tfkd,
+        "dataset": dataset,
+        "model": model,
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
+        "teacher": network(6),
+        "other_teacher": network(6),
+        "loader": [(dataset[b], labels[b], indices[b]) for b in batches],
+        "images": dataset[batches[0]],
+        "labels": labels[batches[0]],
+        "indices": indices[batches[0]],
+        "partners": dataset[batches[0]].flip(3),
+        "second_view": dataset[batches[0]].flip(3),
+        "next_images": dataset[batches[1]],
+        "next_labels": labels[batches[1]],
+    }
+
+
+@by_page
+def test_the_code_of_a_page_runs(page: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        names = world()
+        exec(block, names)
+        gradients = [parameter.grad for parameter in names["model"].parameters()]
+        assert all(gradient is not None for gradient in gradients), block
+        assert sum(gradient.abs().sum() for gradient in gradients) > 0, block
+        assert "criterion" in names
+
+
+@by_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        file, _, heading = target.partition("#")
+        found = (page.parent / file).resolve() if file else page
+        assert found.is_file(), target
+        text = found.read_text(encoding="utf-8")
+        headings = [
+            re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-")
+            for line in re.findall(r"^#+ (.*)$", text, re.M)
+        ]
+        assert not heading or heading in headings, target
+
+
+@by_page
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"\btfkd\.(\w+)", text):
+        assert hasattr(tfkd, name), name
+    for row in re.findall(r"\brow `(\w+)`", text):
+        assert row in METHODS, row
+    for file in re.findall(r"`(tests/[\w/.]+)`", text):
+        assert (Path(__file__).parents[1] / file).is_file(), file
+
+
+def test_every_method_of_the_table_is_on_the_first_page() -> None:
+    text = (PAGES[0].parent / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`", text.partition("## To choose")[2].partition("\n## ")[0])
+    assert [name for name in METHODS if name not in named] == []
