@@ -365,3 +365,23 @@ def test_a_planted_fault_is_found_by_the_check_that_is_named(make, name):
     with pytest.raises(AssertionError) as caught:
         check_teacher(make, num_classes=K, alike=True, compiles=make is LooksAtValues)
     assert f": {name}: " in str(caught.value)
+
+
+def test_a_device_is_asked_where_there_is_one(monkeypatch):
+    for devices, left_out in (((), True), (("cpu",), False)):  # as if it were an accelerator
+        monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", devices)
+        for make in RIGHT.values():
+            checks = check_teacher(make, num_classes=K, compiles=False)
+            (check,) = [check for check in checks if check.name == "every device is taken"]
+            assert (check.left_out is not None) == left_out
+
+
+def test_what_is_wrong_about_the_arguments_is_said():
+    with pytest.raises(TypeError, match=r"`num_classes` .*int, got str"):
+        check_teacher(ByClass, num_classes="5")
+    with pytest.raises(ValueError, match=r"`num_samples` of at least 24, got 3"):
+        check_teacher(ByClass, num_classes=K, num_samples=3)
+    with pytest.raises(ValueError, match=r"`inputs` of 24 samples, got 3"):
+        check_teacher(ByClass, num_classes=K, inputs=torch.zeros(3, 4))
+    with pytest.raises(ValueError, match=r"`num_processes` .*1 or 2, got 3"):
+        check_teacher(ByClass, num_classes=K, num_processes=3)
