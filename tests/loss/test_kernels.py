@@ -161,9 +161,10 @@ def test_the_switch_changes_the_path_of_a_gap_teacher(gradient, soft):
         with without_kernels():
             assert operations(loss, z) == within
         assert operations(loss, z) == within
-    # The equation takes logarithms of a target and of probabilities; the kernels do not.
-    assert {"_log_softmax", "log", "exp"} <= within
-    assert not {"_log_softmax", "log", "exp"} <= before
+    # The equation takes a target's logarithms, and their exponentials; the kernels do not.
+    taken = {"_log_softmax", "exp", "log" if soft else "log_sigmoid_forward"}
+    assert taken <= within
+    assert not taken <= before
     assert operations(loss, z) == before
 
 
@@ -216,3 +217,43 @@ def test_what_is_compiled_follows_the_switch():
     for ours, theirs in zip(by_equation(loss, z), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     assert {"log_softmax" in names for names in graphs} == {False, True}
+
+
+class Calls(TorchDispatchMode):
+    """Notes the operations that run, in their order, with the shapes that they give."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else None
+        self.calls.append((func.name(), shape))
+        return out
+
+
+def test_a_teacher_without_state_costs_what_its_function_costs(teacher_row):
+    z, labels, inputs = batch(SHAPES["batch"], False, torch.float64)
+    criterion = tfkd.DistillationLoss(teacher_row.build(K), alpha=0.3, temperature=4.0)
+    gap = criterion.teacher.gap(K)
+    if gap is None:
+        pytest.skip("answers with logits")
+    with Calls() as ours:
+        criterion(z.clone().requires_grad_(), labels, inputs).backward()
+    with Calls() as function:
+        loss_of(labels, gap)(z.clone().requires_grad_()).backward()
+    assert ours.calls == function.calls
+    assert "aten::scatter_.src" in {name for name, _ in ours.calls}  # of the sweep alone
+
+
+def test_a_gap_of_each_sample_builds_no_target():
+    z, labels, _ = batch(SHAPES["batch"], False, torch.float64)
+    gaps, leaf = torch.linspace(0.0, 9.0, len(z), dtype=z.dtype), z.clone().requires_grad_()
+    with Calls() as run:
+        loss_of(labels, gaps)(leaf).backward()
+    filled = ("zeros", "ones", "full", "eye", "one_hot", "scatter", "fill", "arange")
+    made = [name for name, shape in run.calls if shape == tuple(z.shape)]
+    # But for the gradient of the logit of the true class, which torch makes itself.
+    assert not [name for name in made if name.split("::")[1].split(".")[0].strip("_") in filled]
+    assert made.count("aten::nll_loss_backward") <= 1

@@ -10,6 +10,7 @@ against it.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -70,11 +71,13 @@ def _log_teacher(
         t = teacher.detach().to(z.dtype)
         t = terms.standardized(t, dim) if standardize else t
         return F.log_softmax(softened(t, tau), dim)
-    # A gap: so probable are the true class and each other one, mixed where q is a mixture.
     gap = constant(teacher, z)
     gap = terms.standardized_gap(gap, z.shape[dim]) if standardize else gap
+    if not labels.is_floating_point():
+        log_true, log_other = terms.log_softened_gap(gap / tau, z)
+        return torch.where(terms.one_hot(labels, z).bool(), log_true, log_other)
+    # So probable are the true class and each other one, mixed as q is a mixture.
     true, other = terms.softened_gap(gap / tau, z.shape[dim])
     true, other = terms.by_sample(true, dim), terms.by_sample(other, dim)
-    q = labels if labels.is_floating_point() else terms.one_hot(labels, z)
-    log: Tensor = (other * q.sum(dim, keepdim=True) + (true - other) * q).log()
+    log: Tensor = (other * labels.sum(dim, keepdim=True) + (true - other) * labels).log()
     return log

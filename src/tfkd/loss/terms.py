@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple, overload
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -73,6 +74,16 @@ def softened_gap(gap: Tensor | float, num_classes: int) -> tuple[Any, Any]:
         return torch.sigmoid(ahead), torch.sigmoid(-ahead) / (num_classes - 1)
     others = (num_classes - 1) * math.exp(-gap)
     return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
+
+
+def log_softened_gap(gap: Tensor | float, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithms of both, also of what is too small for the dtype of the logits."""
+    dim = class_dim(logits)
+    ahead = gap if isinstance(gap, Tensor) else torch.full((), gap, dtype=torch.float64)
+    ahead = ahead.to(logits)
+    ahead = ahead.unsqueeze(dim) if ahead.dim() > 0 else ahead
+    of_others = math.log(logits.shape[dim] - 1)
+    return F.logsigmoid(ahead - of_others), F.logsigmoid(of_others - ahead) - of_others
 
 
 def standardized(logits: Tensor, dim: int) -> Tensor:

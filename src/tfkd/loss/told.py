@@ -87,6 +87,7 @@ class ToldCriterion(Criterion):
         if callable(value):
             schedules[name] = value
             value = value(self.progress)
+        self.checked[name](name, value)
         self._check_told(schedules=schedules)
         self._set(name, value)
         self.schedules = schedules
