@@ -10,6 +10,9 @@ from torch import nn
 
 import tfkd
 from tfkd.testing import check_teacher
+from tfkd.testing.answers import every_device_is_taken
+from tfkd.testing.check import run_check
+from tfkd.testing.subject import Subject
 
 K, SAMPLES = 5, 24
 ONE = 2**32
@@ -367,13 +370,12 @@ def test_a_planted_fault_is_found_by_the_check_that_is_named(make, name):
     assert f": {name}: " in str(caught.value)
 
 
-def test_a_device_is_asked_where_there_is_one(monkeypatch):
-    for devices, left_out in (((), True), (("cpu",), False)):  # as if it were an accelerator
-        monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", devices)
-        for make in RIGHT.values():
-            checks = check_teacher(make, num_classes=K, compiles=False)
-            (check,) = [check for check in checks if check.name == "every device is taken"]
-            assert (check.left_out is not None) == left_out
+@pytest.mark.parametrize("make", RIGHT.values(), ids=RIGHT)
+def test_a_device_is_asked_where_there_is_one(monkeypatch, make):
+    monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", ("cpu",))  # as if it were one
+    assert run_check(every_device_is_taken, Subject(make, K)).left_out is None
+    monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", ())
+    assert run_check(every_device_is_taken, Subject(make, K)).left_out is not None
 
 
 def test_what_is_wrong_about_the_arguments_is_said():
