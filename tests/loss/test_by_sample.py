@@ -67,6 +67,17 @@ def generated(cases, **narrower):
     return st.tuples(cases.cases(kinds=("ordinary",), **narrower), st.integers(0, 2**62))
 
 
+def is_torchs_nan(case):
+    """Whether the label term, which is torch's, is nan: a class of no weight or mass is masked."""
+    return case.loss(case.logits, alpha=0.0, reduction="none").isnan().any()
+
+
+def is_too_sure(said, options):
+    """Whether e^(-gap/τ) is nothing in the reference, where the loss has its logarithm."""
+    gaps = torch.as_tensor(said, dtype=torch.float64) / options["temperature"]
+    return bool(((gaps > 600.0) & gaps.isfinite()).any())
+
+
 def loss_of(case, answer, options, logits):
     given = {"share": answer.share, "label_share": answer.label_share}
     return tfkd.distillation_loss(logits, case.labels, answer.logits, **given, **options)
@@ -117,14 +128,14 @@ def in_the_reference(reference, case, answer, options):
 
 @pytest.mark.usefixtures("either_way")
 def test_value_and_gradient_are_those_of_the_equation(cases, reference, examples):
-    @cases.for_all(6 * examples, generated(cases, dtypes=(torch.float64,)))
+    @cases.for_all(2 * examples, generated(cases, dtypes=(torch.float64,)))
     def check(drawn_case):
         case, seed = drawn_case
         answer, options = drawn(case, seed)
         note = (case, answer, options)
+        assume(not is_torchs_nan(case))
         assume(not (options.get("standardize") and case.logits.isinf().any()))  # a test of its own
-        # Below, e^(-gap/τ) is nothing in float64, where the loss has its logarithm.
-        assume("decoupled" not in options or options["temperature"] > 0.1)
+        assume("decoupled" not in options or not is_too_sure(answer.logits, options))
         expected = in_the_reference(reference, case, answer, options)
         assume(not np.isnan(expected.loss).any())
         eps, size = torch.finfo(case.logits.dtype).eps, size_of(case, options)
@@ -163,10 +174,11 @@ def test_the_module_and_no_gradient_give_the_same(cases, examples):
 
 
 def test_kernels_agree_with_the_equation(cases, examples):
-    @cases.for_all(3 * examples, generated(cases, dtypes=(torch.float64, torch.float32)))
+    @cases.for_all(2 * examples, generated(cases, dtypes=(torch.float64, torch.float32)))
     def check(drawn_case):
         case, seed = drawn_case
         answer, options = drawn(case, seed)
+        assume(not is_torchs_nan(case))
         both = []
         for around in (contextlib.nullcontext(), tfkd.loss.without_kernels()):
             with around:

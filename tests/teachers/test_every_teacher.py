@@ -21,8 +21,9 @@ ROWS = [row for row in TABLE if is_there(row)]
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.name} {row.note}".strip() for row in ROWS])
 def test_every_invariant(row):
+    compiles = row.compiles and not row.note  # once for each class: it takes longest
     checks = check_teacher(
-        row.make, num_classes=K, alike=row.alike, compiles=row.compiles, **row.options
+        row.make, num_classes=K, alike=row.alike, compiles=compiles, **row.options
     )
     assert sum(check.left_out is None for check in checks) >= 12
 

@@ -10,6 +10,9 @@ from torch import nn
 
 import tfkd
 from tfkd.testing import check_teacher
+from tfkd.testing.answers import every_device_is_taken
+from tfkd.testing.check import run_check
+from tfkd.testing.subject import Subject
 
 K, SAMPLES = 5, 24
 ONE = 2**32
@@ -365,3 +368,22 @@ def test_a_planted_fault_is_found_by_the_check_that_is_named(make, name):
     with pytest.raises(AssertionError) as caught:
         check_teacher(make, num_classes=K, alike=True, compiles=make is LooksAtValues)
     assert f": {name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize("make", RIGHT.values(), ids=RIGHT)
+def test_a_device_is_asked_where_there_is_one(monkeypatch, make):
+    monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", ("cpu",))  # as if it were one
+    assert run_check(every_device_is_taken, Subject(make, K)).left_out is None
+    monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", ())
+    assert run_check(every_device_is_taken, Subject(make, K)).left_out is not None
+
+
+def test_what_is_wrong_about_the_arguments_is_said():
+    with pytest.raises(TypeError, match=r"`num_classes` .*int, got str"):
+        check_teacher(ByClass, num_classes="5")
+    with pytest.raises(ValueError, match=r"`num_samples` of at least 24, got 3"):
+        check_teacher(ByClass, num_classes=K, num_samples=3)
+    with pytest.raises(ValueError, match=r"`inputs` of 24 samples, got 3"):
+        check_teacher(ByClass, num_classes=K, inputs=torch.zeros(3, 4))
+    with pytest.raises(ValueError, match=r"`num_processes` .*1 or 2, got 3"):
+        check_teacher(ByClass, num_classes=K, num_processes=3)

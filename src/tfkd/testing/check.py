@@ -59,8 +59,8 @@ def check_teacher(
         alike: whether it treats all classes alike, so that classes in another order are answered in
             that order. True of none that looks at inputs.
         compiles: whether it goes through `torch.compile` in one graph; False: it is not tried.
-        num_processes: 2 to train by two processes, too, which are started anew and find the teacher
-            by `pickle`: slow, and from a script only behind `if __name__ == "__main__"`.
+        num_processes: 2 to train by two processes, too, which are started anew, take seconds, and
+            must find the teacher's class in a module.
         **options: of the `tfkd.DistillationLoss` that it teaches by.
 
     Returns:
@@ -68,6 +68,8 @@ def check_teacher(
 
     Raises:
         AssertionError: for the first check that fails, by its name, with what differs.
+        TypeError: for an argument of the wrong type.
+        ValueError: for one out of range.
 
     Example:
         >>> import tfkd
@@ -77,6 +79,8 @@ def check_teacher(
     """
     check_num_classes(num_classes)
     check_integer("num_samples", num_samples, minimum=24)
+    if num_processes not in (1, 2):
+        raise ValueError(f"Expected `num_processes` to be 1 or 2, got {num_processes}.")
     subject = Subject(teacher, num_classes, num_samples, student, inputs, alike, compiles, options)
     checks = [*CHECKS, *([processes.two_processes_are_one] if num_processes == 2 else [])]
     return [run_check(check, subject) for check in checks]
