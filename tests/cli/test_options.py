@@ -22,6 +22,7 @@ from tfkd.runs.written import nested
 STEP = {"schedule": "step", "milestones": "2,4"}
 REG = {"method": "tf_kd_reg"}
 RELEASED = {**REG, "dialect": "released", "alpha": "0.5", "temperature": "20"}
+DKD = {"method": "decoupled_kd", "teacher": "/teachers/run"}
 TAUGHT = {"method": "tf_kd_self", "teacher": "/teachers/run"}
 # As typed, what it means, and what has to be said beside it.
 VALUES = {
@@ -70,6 +71,16 @@ VALUES = {
     "confidence": ("0.8", 0.8, REG),
     "multiplier": ("3", 3.0, RELEASED),
     "scale": ("0.5", 0.5, REG),
+    "added": ("2", 2.0, {"method": "cs_kd"}),
+    "concentration": ("4", 4.0, {"method": "beta_smoothing"}),
+    "decay": ("0", 0.0, {"method": "beta_smoothing"}),
+    "focusing": ("0", 0.0, {"method": "focal"}),
+    "margin": ("1.5", 1.5, {"method": "margin_label_smoothing"}),
+    "non_target": ("0", 0.0, DKD),
+    "power": ("0.2", 0.2, {**DKD, "method": "transformed_teacher_matching"}),
+    "ramp_up": ("3", 3.0, {"method": "mean_teacher"}),
+    "target": ("2", 2.0, DKD),
+    "warm_up": ("5", 5.0, DKD),
     "teacher": ("/teachers/other", "/teachers/other", {"method": "tf_kd_self"}),
     "teacher_epoch": ("1", 1, TAUGHT),
     "teacher_cache": ("top-5", "top-5", TAUGHT),

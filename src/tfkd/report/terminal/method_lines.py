@@ -36,7 +36,7 @@ def needs(method: Method) -> list[str]:
 
 def method_table(methods: Sequence[Method]) -> list[str]:
     """Return a line for each method, under a head, and how more is found out."""
-    name = max(len(method.name) for method in methods) + 2
+    name = max(len(method.name) for method in methods) + 1
     who = max(len(method.taught_by) for method in methods) + 2
     lines = [f"{'name':<{name}}{'taught by':<{who}}source"]
     for method in methods:
