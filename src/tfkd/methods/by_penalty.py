@@ -26,11 +26,14 @@ def max_sup(
 ) -> MaxSup:
     """MaxSup: cross-entropy + λ · (largest logit − mean logit), see `tfkd.penalties.MaxSup`.
 
+    Here λ stays as it is unless `epochs` are said. The commands know the epochs and say them: there
+    `--added` is what λ is in the first epoch, and it grows to twice that in the last.
+
     Args:
         added: λ, at least 0; the default is the source's. 0 is plain cross-entropy.
         epochs: of the training, over which λ grows evenly to twice `added`, as in the source's
-            runs, from 0.1 to 0.2; None: it stays as it is. (One of its folders divides by 90
-            instead of by the last epoch.)
+            runs, from 0.1 in the first epoch to 0.2 in the last; None: it stays as it is. (Three of
+            its folders divide by E − 1; ffcv by its own number of epochs, 90 by default.)
         samples_per_epoch: with `epochs`, as of `DistillationLoss`.
         **options: `scale`, `weight`, `ignore_index`, `reduction`.
 
