@@ -37,7 +37,8 @@ def mean_teacher(
             every step, the average is made. See `MeanTeacher`.
         decay: of the average, in [0, 1).
         added: weight λ of the teacher term beside the whole cross-entropy, at least 0.
-        ramp_up: epochs after which the weight is `added`, a whole number of at least 1.
+        ramp_up: epochs after which the weight is `added`, a whole number of at least 1, to be
+            chosen with the length of the training.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
         scale: factor on the whole loss, positive.
         **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
