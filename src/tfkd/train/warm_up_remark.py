@@ -25,8 +25,8 @@ def remark_on_warm_up(method: MethodSettings, epochs: int) -> str | None:
         length = method.numbers.get(name, 0.0)
         if length > max(MOST * epochs, 1.0):
             return (
-                f"{method.name} gives its teacher the whole weight only after {length:g} "
-                f"epochs, of {epochs} in all: choose --{name.replace('_', '-')} with the length of the "
+                f"{method.name} gives its teacher the whole weight only after {length:g} epochs, "
+                f"of {epochs} in all: choose --{name.replace('_', '-')} with the length of the "
                 "training."
             )
     return None
