@@ -90,8 +90,14 @@ def _seconds(row: Row) -> str:
     return f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}"
 
 
+def scale_text(row: Row) -> str:
+    """Write the scale of a loss; empty where it is not known."""
+    return "" if row.scale is None else f"{row.scale:.2g}"
+
+
 PUBLISHED = ("the paper's %", "the paper's gain")
 TEACHER = "teacher"
+SCALE = "loss ×"
 
 PAGE: dict[str, Callable[[Row], Value]] = {
     "n": lambda row: row.n,
@@ -100,6 +106,7 @@ PAGE: dict[str, Callable[[Row], Value]] = {
     "difference": _difference,
     "95 % interval": _interval,
     "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
+    SCALE: scale_text,
     "NLL": _spread("nll"),
     "ECE %": _spread("ece"),
     "Brier": _spread("brier"),

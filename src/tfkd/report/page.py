@@ -9,6 +9,7 @@ from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.number_text import number_of
+from tfkd.report.remarks import remarks
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
@@ -45,6 +46,7 @@ class Page:
         facts: what was run.
         remarks: of the plan.
         conclusion: over all claims, in words.
+        to_know: sentences on networks that only guess, and on losses of another scale.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -63,6 +65,7 @@ class Page:
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
     conclusion: str
+    to_know: list[str]
     verdicts: list[tuple[str, list[Verdict]]]
     machinery: list[str]
     controls: list[str]
@@ -139,6 +142,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
+        to_know=remarks(data.rows),
         verdicts=[
             (student, of_student)
             for student in data.students

@@ -14,6 +14,7 @@ from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
 from tfkd.runs import EpochRecord, Result, RunDirectory
 from tfkd.runs.contents import Environment, Samples
 from tfkd.study.generations import Together, generations_together
+from tfkd.study.guessing import guessing_of
 from tfkd.study.plan import Study
 from tfkd.study.records import Record, collect
 from tfkd.study.summary import Row, summarise_study
@@ -195,4 +196,5 @@ def read_study(study: Study, root: Path) -> StudyData:
 
     records, left_out = collect(study, root, also=read)
     together = generations_together(study, root, records)
-    return StudyData(study, runs, summarise_study(study, records), records, left_out, together)
+    rows = summarise_study(study, records, guessing_of(records, root))
+    return StudyData(study, runs, rows, records, left_out, together)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
+from tfkd.report.remarks import remarks
 from tfkd.report.together import sentences
 from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.generations import Together
@@ -33,6 +34,8 @@ def print_rows(rows: list[Row], console: Console) -> None:
         _print_table(student, [row for row in rows if row.student == student], console)
         console.print()
     console.print(conclude(conclude_claims(rows)), highlight=False)
+    for sentence in remarks(rows):
+        console.print(sentence, highlight=False, markup=False, emoji=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
 
