@@ -136,8 +136,8 @@ def test_the_sentence_has_the_numbers():
 
 def test_calibration_and_likelihood_stand_beside_the_baselines():
     (sentence,) = only({CLAIM: 0.5}).beside
-    assert "ECE 11.0 % against 8.0 % (+3.0, 95 % interval 3.0 to 3.0, worse)" in sentence
-    assert "NLL 0.400 against 0.500 (−0.100, 95 % interval −0.100 to −0.100, better)" in sentence
+    assert "ECE 11.0 % against 8.0 % (+3.0, the same with every seed, worse)" in sentence
+    assert "NLL 0.400 against 0.500 (−0.100, the same with every seed, better)" in sentence
 
 
 def test_a_loss_that_the_scale_shares():
@@ -146,6 +146,34 @@ def test_a_loss_that_the_scale_shares():
     assert "against cross-entropy" in found.headline
     assert found.claim.because == "So is cross-entropy × 0.0595, from which it cannot be told."
     assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).claim.because == ""
+
+
+def test_an_effect_that_is_printed_as_nothing_is_said_to_be_none():
+    (verdict,) = verdicts_of([0.0] * 3)
+    assert "as accurate as cross-entropy, to 0.01 points, the same with every seed, 3" in (
+        verdict.headline
+    )
+    assert verdict.details[-1].endswith("with every seed: any other would be found.")
+    (verdict,) = verdicts_of([0.02, -0.02, 0.0])
+    assert "as accurate as cross-entropy, to 0.01 points, 95 % interval" in verdict.headline
+
+
+def test_no_difference_of_more_than_100_points_is_said_to_be_found():
+    (verdict,) = verdicts_of([10.0, -20.0])
+    assert verdict.claim.difference.detectable > 100
+    assert verdict.details[-1].endswith("they find no difference that an accuracy can have.")
+
+
+def verdicts_of(differences):
+    """Of a claim that differs from its baseline by so many points, seed by seed."""
+    plan = study()
+    records = [
+        replace(BLANK, arm=arm, seed=seed, accuracy=0.5 + gain / 100)
+        for seed, difference in enumerate(differences)
+        for arm, gain in ((PLAIN, 0.0), (CLAIM, difference))
+    ]
+    found = summarise_study(plan, records)
+    return verdicts(conclude_claims(found), found)
 
 
 def test_what_the_paper_reports():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tfkd.report.number_text import mean_and_sd, with_sign, without_plus
+from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, without_plus
 from tfkd.report.tables import Value
 from tfkd.study.summary import SUMMARISED, Row
 
@@ -61,7 +61,7 @@ def _interval(row: Row) -> str:
     found = row.difference
     if found is None or math.isnan(found.low):
         return ""
-    return f"{without_plus(found.low)} to {without_plus(found.high)}"
+    return interval_text(found.low, found.high)
 
 
 def _difference_and_interval(row: Row) -> str:
@@ -69,7 +69,10 @@ def _difference_and_interval(row: Row) -> str:
     found = row.difference
     if found is None:
         return ""
-    interval = "" if math.isnan(found.low) else f" [{found.low:+.2f} {found.high:+.2f}]"
+    low, high = (f"{round(end, 2) + 0.0:+.2f}" for end in (found.low, found.high))
+    interval = "" if math.isnan(found.low) else f" [{low} {high}]"
+    if low == high and interval:
+        interval = " [no spread]"
     return f"{round(found.mean, 2) + 0.0:+.2f}{interval}"
 
 

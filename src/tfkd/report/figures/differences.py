@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
-from tfkd.report.number_text import with_sign, without_plus
+from tfkd.report.number_text import interval_text, with_sign
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.study.summary import Row
@@ -93,7 +93,7 @@ def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
             )
             label = textwrap.shorten(data.name_in_figure(row), 52, placeholder=" …")
             text = with_sign(found.mean)
-            interval = f" ({without_plus(found.low)} to {without_plus(found.high)})"
+            interval = f" ({interval_text(found.low, found.high)})"
             if not math.isnan(found.low) and len(label + text + interval) <= MOST_LETTERS:
                 text += interval
             for side, words in ((0.0, label), (1.0, text)):
