@@ -59,7 +59,8 @@ class Group:
 
     Attributes:
         student: that was trained.
-        title: of the dialect, "methods" for all of them, or "controls".
+        title: of the dialect, "methods" for all of them or where there is no other than ours, or
+            "controls".
         baseline: what they are compared with; None if it has no run yet.
         rows: the arms, without the baseline.
     """
@@ -141,11 +142,13 @@ class StudyData:
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
         found: dict[tuple[str, str], list[Row]] = {}
-        methods = Counter(
-            row.student for row in self.rows if row.arm.baseline is not None and not row.is_control
-        )
+        compared = [r for r in self.rows if r.arm.baseline is not None and not r.is_control]
+        methods = Counter(row.student for row in compared)
+        ours = all(row.dialect == "tfkd" for row in compared)
         for row in self.rows:
-            title = "methods" if methods[row.student] <= most else DIALECTS[row.dialect]
+            title = DIALECTS[row.dialect]
+            if ours or methods[row.student] <= most:
+                title = "methods"
             if row.is_control:
                 title = "controls"
             of_title = found.setdefault((row.student, title), [])

@@ -51,7 +51,7 @@ def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, 
     drawing = cost.draw(study_of(16))
     assert len(drawing.panels) == 2
     assert "the first 2 of 3 panels" in drawing.left_out
-    assert "left out: net: ours (3 of 3)." in drawing.left_out
+    assert "left out: net: methods (3 of 3)." in drawing.left_out
     assert len(drawing.table.rows) == 17
 
 
