@@ -40,6 +40,13 @@ def _mean(metric: str) -> Callable[[Row], str]:
     return lambda row: without_plus(row.metrics[metric].mean, DIGITS[metric])
 
 
+def _short_nll(row: Row) -> str:
+    """In five columns, however large, as `2.167` and `355.3`; above 99,999 in more."""
+    mean = row.metrics["nll"].mean
+    digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
+    return f"{mean:.{digits}f}"
+
+
 def _published_accuracy(row: Row) -> str:
     published = row.arm.published
     if published is None:
@@ -122,10 +129,10 @@ PAGE: dict[str, Callable[[Row], Value]] = {
 
 TERMINAL: dict[str, Callable[[Row], str]] = {
     "method": lambda row: row.title,
-    "teacher\naccuracy %": _teacher_and_accuracy,
+    "teacher\nacc. %": _teacher_and_accuracy,
     "test accu-\nracy %": lambda row: mean_and_sd(row.accuracy, DIGITS["accuracy"], between=" ±"),
     "difference to\ncross-entropy": _difference_and_interval,
-    "NLL": _mean("nll"),
+    "NLL": _short_nll,
     "ECE\n%": _mean("ece"),
     "AURC\n%": _mean("aurc"),
     "sec-\nonds": _seconds,
