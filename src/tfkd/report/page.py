@@ -27,6 +27,8 @@ HOW_TO_READ_VERDICTS = (
     "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
     "its own p is at most 0.05; better and worse are meant so too."
 )
+MOST_VERDICTS = 20
+"""That stand open before the tables; more are folded."""
 _HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
@@ -89,6 +91,11 @@ class Page:
             *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
             *((drawing.name, drawing.title) for drawing in self.drawings),
         ]
+
+    @property
+    def folds_verdicts(self) -> bool:
+        """Whether there are too many verdicts to be read before the tables."""
+        return sum(len(found) for _, found in self.verdicts) > MOST_VERDICTS
 
     @property
     def counts(self) -> list[tuple[str, int, str]]:

@@ -53,7 +53,7 @@ def mark_beyond(axes: Axes, arms: Sequence[tuple[Style, float]], low: float, hig
     for below in (False, True):
         outside = [arm for arm in arms if (arm[1] < low if below else arm[1] > high)]
         for place, (style, value) in enumerate(outside):
-            x, y = 0.98 - 0.17 * (place % 6), 0.05 if below else 0.95
+            x, y = 0.98 - 0.19 * (place % 5), 0.05 if below else 0.95
             axes.plot(
                 [x],
                 [y],
@@ -69,5 +69,5 @@ def mark_beyond(axes: Axes, arms: Sequence[tuple[Style, float]], low: float, hig
                 xycoords="axes fraction",
                 ha="right",
                 va="center",
-                fontsize=6.5,
+                fontsize=7.2,
             )
