@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 from msgspec.structs import replace
 
+from tfkd.report import page as report_page
 from tfkd.report.figures import differences
 from tfkd.report.write import write_report
 
@@ -245,3 +246,12 @@ def test_a_run_without_its_logits_is_left_out_of_their_figures(small_study, tmp_
     html, _, _ = write_report(study, copy, tmp_path / "out")
     assert "small-reliability.csv" not in html.read_text()
     assert "small-differences.csv" in html.read_text()
+
+
+def test_many_verdicts_are_folded_and_few_are_not(small_study, tmp_path, monkeypatch):
+    study, root, _ = small_study
+    for most, folded in ((2, False), (1, True)):
+        monkeypatch.setattr(report_page, "MOST_VERDICTS", most)
+        html, markdown, _ = write_report(study, root, tmp_path / str(most))
+        assert ("<summary>2 verdicts, one by one" in html.read_text()) is folded
+        assert "- **too few seeds to tell**: Tf-KD_reg" in markdown.read_text()

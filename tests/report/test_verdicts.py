@@ -4,9 +4,12 @@ import pytest
 from blank_record import BLANK
 from msgspec.structs import replace
 
+from tfkd.report.remarks import remarks
 from tfkd.report.verdicts import control_sentences, machinery, verdicts
 from tfkd.runs import MethodSettings, Recipe
-from tfkd.study.conclusions import conclude_claims, count_conclusions
+from tfkd.study.conclusions import conclude, conclude_claims, count_conclusions
+from tfkd.study.directory import run_directory
+from tfkd.study.guessing import Guessing, guessing_of
 from tfkd.study.plan import Arm, Published, Study
 from tfkd.study.summary import summarise_study
 
@@ -45,7 +48,7 @@ def study(*controls, published=None):
     return Study("test", "Does it work?", tuple(arms), SEEDS)
 
 
-def rows(gains, *, seeds=SEEDS, published=None):
+def rows(gains, *, seeds=SEEDS, published=None, guessing=None):
     """Rows in which each arm has a gain in points, give or take a fixed wiggle over the seeds."""
     controls = [name.partition("/")[2] for name in gains if name not in (PLAIN, CLAIM)]
     plan = study(*controls, published=published)
@@ -66,7 +69,7 @@ def rows(gains, *, seeds=SEEDS, published=None):
                     ece=0.08 + (0.03 if arm.name == CLAIM else 0.0),
                 )
             )
-    return summarise_study(plan, records)
+    return summarise_study(plan, records, guessing)
 
 
 def only(gains, **options):
@@ -133,8 +136,8 @@ def test_the_sentence_has_the_numbers():
 
 def test_calibration_and_likelihood_stand_beside_the_baselines():
     (sentence,) = only({CLAIM: 0.5}).beside
-    assert "ECE 11.0 % against 8.0 % (+3.0, 95 % interval 3.0 to 3.0, worse)" in sentence
-    assert "NLL 0.400 against 0.500 (−0.100, 95 % interval −0.100 to −0.100, better)" in sentence
+    assert "ECE 11.0 % against 8.0 % (+3.0, the same with every seed, worse)" in sentence
+    assert "NLL 0.400 against 0.500 (−0.100, the same with every seed, better)" in sentence
 
 
 def test_a_loss_that_the_scale_shares():
@@ -143,6 +146,34 @@ def test_a_loss_that_the_scale_shares():
     assert "against cross-entropy" in found.headline
     assert found.claim.because == "So is cross-entropy × 0.0595, from which it cannot be told."
     assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).claim.because == ""
+
+
+def test_an_effect_that_is_printed_as_nothing_is_said_to_be_none():
+    (verdict,) = verdicts_of([0.0] * 3)
+    assert "as accurate as cross-entropy, to 0.01 points, the same with every seed, 3" in (
+        verdict.headline
+    )
+    assert verdict.details[-1].endswith("with every seed: any other would be found.")
+    (verdict,) = verdicts_of([0.02, -0.02, 0.0])
+    assert "as accurate as cross-entropy, to 0.01 points, 95 % interval" in verdict.headline
+
+
+def test_no_difference_of_more_than_100_points_is_said_to_be_found():
+    (verdict,) = verdicts_of([10.0, -20.0])
+    assert verdict.claim.difference.detectable > 100
+    assert verdict.details[-1].endswith("they find no difference that an accuracy can have.")
+
+
+def verdicts_of(differences):
+    """Of a claim that differs from its baseline by so many points, seed by seed."""
+    plan = study()
+    records = [
+        replace(BLANK, arm=arm, seed=seed, accuracy=0.5 + gain / 100)
+        for seed, difference in enumerate(differences)
+        for arm, gain in ((PLAIN, 0.0), (CLAIM, difference))
+    ]
+    found = summarise_study(plan, records)
+    return verdicts(conclude_claims(found), found)
 
 
 def test_what_the_paper_reports():
@@ -177,3 +208,33 @@ def test_controls_by_themselves_and_counts():
         "cross-entropy × 0.0595 on small_cnn: −0.79 points against cross-entropy"
     )
     assert count_conclusions(conclude_claims(found)) == [("gain beyond controls", 1)]
+
+
+@pytest.mark.parametrize("seeds", [2, SEEDS])
+def test_what_only_guesses_is_said_to_and_no_more_seeds_are_asked_for_it(seeds):
+    digits = {Recipe().data: Guessing(10, 10.0, 10_000)}
+    found = rows({CLAIM: -70.5}, seeds=seeds, guessing=digits)
+    (claim,) = claims = conclude_claims(found)
+    assert claim.conclusion == "no better than guessing"
+    assert "would show it" not in conclude(claims)
+    guesses, scales = remarks(found)
+    assert guesses.startswith(
+        "No better than guessing on small_cnn, which gets 10.00 % by always answering one class, "
+        "and an NLL of 2.303 by equal probabilities: De-KD, as released ("
+    )
+    assert scales == (
+        f"Loss × {found[1].scale:.2g}: De-KD, as released. No learning rate was tuned for that."
+    )
+    learned = rows({CLAIM: -60.0}, seeds=seeds, guessing=digits)
+    assert conclude_claims(learned)[0].conclusion != "no better than guessing"
+    assert remarks(learned) == [scales]
+    assert remarks(rows({CLAIM: -70.5}, seeds=seeds)) == []  # what guessing gets is not known
+
+
+def test_the_labels_of_a_run_tell_what_guessing_gets(small_study):
+    _, root, records = small_study
+    (guessing,) = guessing_of(records, root).values()
+    assert (guessing.classes, guessing.images) == (10, 596)
+    _, labels = run_directory(root, records[0].run).test_logits()
+    assert guessing.accuracy == 100 * max(map(labels.tolist().count, range(10))) / 596
+    assert guessing_of(records, root / "nowhere") == {}

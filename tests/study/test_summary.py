@@ -134,3 +134,18 @@ def test_the_table_fits_in_80_columns(differences):
     assert [line.split()[-1] for line in printed.splitlines() if "0.500" in line] == ["12", "12"]
     for text in ("cross-entropy", "De-KD", "wide_cnn@1", "50.0", "0.500", "2.0", "1.00"):
         assert text in printed
+
+
+def test_large_numbers_break_no_heading_and_no_name():
+    """What networks that have learned nothing come to."""
+    records = [
+        replace(record(name, seed, accuracy, teacher=teacher), nll=1234.5, ece=1.0, seconds=12345.0)
+        for name, teacher, accuracies in ((PLAIN, None, (1, 0.6)), (TAUGHT, "wide_cnn@1", (0, 0.1)))
+        for seed, accuracy in enumerate(accuracies)
+    ]
+    buffer = io.StringIO()
+    print_rows(summarise_study(STUDY, records), Console(file=buffer, width=80))
+    table = buffer.getvalue().partition("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    words = set(table.split())
+    assert words >= {"teacher", "acc.", "sec-", "onds", "De-KD,", "released", "wide_", "1234"}

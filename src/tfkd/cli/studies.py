@@ -165,10 +165,12 @@ class _Job:
         def show() -> None:
             from tfkd.report.terminal.study_table import print_rows, print_together
             from tfkd.study.generations import generations_together
+            from tfkd.study.guessing import guessing_of
             from tfkd.study.summary import summarise_study
 
             console = _console()
-            print_rows(summarise_study(study, records), console)
+            guessing = guessing_of(records, self.out)
+            print_rows(summarise_study(study, records, guessing), console)
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tfkd.report.number_text import mean_and_sd, with_sign, without_plus
+from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, without_plus
 from tfkd.report.tables import Value
 from tfkd.study.summary import SUMMARISED, Row
 
@@ -40,6 +40,13 @@ def _mean(metric: str) -> Callable[[Row], str]:
     return lambda row: without_plus(row.metrics[metric].mean, DIGITS[metric])
 
 
+def _short_nll(row: Row) -> str:
+    """In five columns, however large, as `2.167` and `355.3`; above 99,999 in more."""
+    mean = row.metrics["nll"].mean
+    digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
+    return f"{mean:.{digits}f}"
+
+
 def _published_accuracy(row: Row) -> str:
     published = row.arm.published
     if published is None:
@@ -61,7 +68,7 @@ def _interval(row: Row) -> str:
     found = row.difference
     if found is None or math.isnan(found.low):
         return ""
-    return f"{without_plus(found.low)} to {without_plus(found.high)}"
+    return interval_text(found.low, found.high)
 
 
 def _difference_and_interval(row: Row) -> str:
@@ -69,7 +76,10 @@ def _difference_and_interval(row: Row) -> str:
     found = row.difference
     if found is None:
         return ""
-    interval = "" if math.isnan(found.low) else f" [{found.low:+.2f} {found.high:+.2f}]"
+    low, high = (f"{round(end, 2) + 0.0:+.2f}" for end in (found.low, found.high))
+    interval = "" if math.isnan(found.low) else f" [{low} {high}]"
+    if low == high and interval:
+        interval = " [no spread]"
     return f"{round(found.mean, 2) + 0.0:+.2f}{interval}"
 
 
@@ -90,8 +100,14 @@ def _seconds(row: Row) -> str:
     return f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}"
 
 
+def scale_text(row: Row) -> str:
+    """Write the scale of a loss; empty where it is not known."""
+    return "" if row.scale is None else f"{row.scale:.2g}"
+
+
 PUBLISHED = ("the paper's %", "the paper's gain")
 TEACHER = "teacher"
+SCALE = "loss ×"
 
 PAGE: dict[str, Callable[[Row], Value]] = {
     "n": lambda row: row.n,
@@ -100,6 +116,7 @@ PAGE: dict[str, Callable[[Row], Value]] = {
     "difference": _difference,
     "95 % interval": _interval,
     "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
+    SCALE: scale_text,
     "NLL": _spread("nll"),
     "ECE %": _spread("ece"),
     "Brier": _spread("brier"),
@@ -112,10 +129,10 @@ PAGE: dict[str, Callable[[Row], Value]] = {
 
 TERMINAL: dict[str, Callable[[Row], str]] = {
     "method": lambda row: row.title,
-    "teacher\naccuracy %": _teacher_and_accuracy,
+    "teacher\nacc. %": _teacher_and_accuracy,
     "test accu-\nracy %": lambda row: mean_and_sd(row.accuracy, DIGITS["accuracy"], between=" ±"),
     "difference to\ncross-entropy": _difference_and_interval,
-    "NLL": _mean("nll"),
+    "NLL": _short_nll,
     "ECE\n%": _mean("ece"),
     "AURC\n%": _mean("aurc"),
     "sec-\nonds": _seconds,

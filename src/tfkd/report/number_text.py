@@ -42,6 +42,17 @@ def without_plus(value: float, digits: int = 2) -> str:
     return with_sign(value, digits).removeprefix("+")
 
 
+def interval_text(low: float, high: float, digits: int = 2) -> str:
+    """Write both ends of an interval; one whose ends are printed alike has no spread to be seen.
+
+    Example:
+        >>> interval_text(-0.104, 1.0), interval_text(-1.342, -1.342)
+        ('−0.10 to 1.00', 'no spread')
+    """
+    ends = [without_plus(end, digits) for end in (low, high)]
+    return "no spread" if ends[0] == ends[1] else " to ".join(ends)
+
+
 def mean_and_sd(summary: Summary, digits: int, *, between: str = " ± ") -> str:
     """Write mean ± sd; of one seed the mean alone.
 

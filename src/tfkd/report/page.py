@@ -9,6 +9,7 @@ from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.number_text import number_of
+from tfkd.report.remarks import remarks
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
@@ -26,6 +27,8 @@ HOW_TO_READ_VERDICTS = (
     "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
     "its own p is at most 0.05; better and worse are meant so too."
 )
+MOST_VERDICTS = 20
+"""That stand open before the tables; more are folded."""
 _HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
@@ -45,6 +48,7 @@ class Page:
         facts: what was run.
         remarks: of the plan.
         conclusion: over all claims, in words.
+        to_know: sentences on networks that only guess, and on losses of another scale.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -63,6 +67,7 @@ class Page:
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
     conclusion: str
+    to_know: list[str]
     verdicts: list[tuple[str, list[Verdict]]]
     machinery: list[str]
     controls: list[str]
@@ -86,6 +91,11 @@ class Page:
             *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
             *((drawing.name, drawing.title) for drawing in self.drawings),
         ]
+
+    @property
+    def folds_verdicts(self) -> bool:
+        """Whether there are too many verdicts to be read before the tables."""
+        return sum(len(found) for _, found in self.verdicts) > MOST_VERDICTS
 
     @property
     def counts(self) -> list[tuple[str, int, str]]:
@@ -139,6 +149,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
+        to_know=remarks(data.rows),
         verdicts=[
             (student, of_student)
             for student in data.students

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkd.report.columns import FULL, PAGE, PUBLISHED, TEACHER
+from tfkd.report.columns import FULL, PAGE, PUBLISHED, SCALE, TEACHER, scale_text
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.study.summary import Row, title_of
@@ -33,6 +33,8 @@ def _table(data: StudyData, title: str, rows: list[Row]) -> Table:
         without |= set(PUBLISHED)
     if not any(row.teacher for row in rows):
         without.add(TEACHER)
+    if all(row.is_control or scale_text(row) in ("", "1") for row in rows):
+        without.add(SCALE)
     columns = {heading: cell for heading, cell in PAGE.items() if heading not in without}
     values = tuple(
         (data.name_in_table(row), *(cell(row) for cell in columns.values())) for row in rows

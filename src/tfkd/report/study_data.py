@@ -14,6 +14,7 @@ from tfkd.report.predictions import TEMPERATURES, Predictions, reduce_logits
 from tfkd.runs import EpochRecord, Result, RunDirectory
 from tfkd.runs.contents import Environment, Samples
 from tfkd.study.generations import Together, generations_together
+from tfkd.study.guessing import guessing_of
 from tfkd.study.plan import Study
 from tfkd.study.records import Record, collect
 from tfkd.study.summary import Row, summarise_study
@@ -58,7 +59,8 @@ class Group:
 
     Attributes:
         student: that was trained.
-        title: of the dialect, "methods" for all of them, or "controls".
+        title: of the dialect, "methods" for all of them or where there is no other than ours, or
+            "controls".
         baseline: what they are compared with; None if it has no run yet.
         rows: the arms, without the baseline.
     """
@@ -140,11 +142,13 @@ class StudyData:
     def groups(self, *, most: int = 7) -> list[Group]:
         """Return the arms in groups that fit into one panel, at most so many to each."""
         found: dict[tuple[str, str], list[Row]] = {}
-        methods = Counter(
-            row.student for row in self.rows if row.arm.baseline is not None and not row.is_control
-        )
+        compared = [r for r in self.rows if r.arm.baseline is not None and not r.is_control]
+        methods = Counter(row.student for row in compared)
+        ours = all(row.dialect == "tfkd" for row in compared)
         for row in self.rows:
-            title = "methods" if methods[row.student] <= most else DIALECTS[row.dialect]
+            title = DIALECTS[row.dialect]
+            if ours or methods[row.student] <= most:
+                title = "methods"
             if row.is_control:
                 title = "controls"
             of_title = found.setdefault((row.student, title), [])
@@ -195,4 +199,5 @@ def read_study(study: Study, root: Path) -> StudyData:
 
     records, left_out = collect(study, root, also=read)
     together = generations_together(study, root, records)
-    return StudyData(study, runs, summarise_study(study, records), records, left_out, together)
+    rows = summarise_study(study, records, guessing_of(records, root))
+    return StudyData(study, runs, rows, records, left_out, together)

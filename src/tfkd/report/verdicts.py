@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tfkd.report.columns import DIGITS
-from tfkd.report.number_text import number_of, with_sign, without_plus
+from tfkd.report.number_text import interval_text, number_of, with_sign, without_plus
 from tfkd.study.conclusions import (
     LEVEL,
     Claim,
@@ -18,6 +18,9 @@ from tfkd.study.conclusions import (
 from tfkd.study.plan import of_folds
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import Row
+
+LARGEST = 100.0
+"""Points that two accuracies can differ by."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def machinery(rows: list[Row]) -> list[str]:
 def control_sentences(rows: list[Row]) -> list[str]:
     """Return a sentence on what each control does by itself."""
     return [
-        f"{_named(row)}: {_amount(row.difference)} {_over_or_against(row.difference)} cross-entropy"
+        f"{_named(row)}: {_to_cross_entropy(row.difference)}"
         f"{_interval(row.difference)}, {_seeds(row, row.difference)}{_corrected(row)}."
         for row in rows
         if row.is_control and row.method != "undone" and row.difference is not None
@@ -93,8 +96,8 @@ def _verdict(claim: Claim, by_arm: dict[str, Row], claims: int) -> Verdict:
     row, difference = claim.row, claim.difference
     taught = f", taught by {row.teacher}" if row.teacher else ""
     headline = (
-        f"{_named(row)}{taught}: {_amount(difference)} {_over_or_against(difference)} "
-        f"cross-entropy{_interval(difference)}, {_seeds(row, difference)}{_corrected(row)}"
+        f"{_named(row)}{taught}: {_to_cross_entropy(difference)}"
+        f"{_interval(difference)}, {_seeds(row, difference)}{_corrected(row)}"
     )
     controls = _controls(row, by_arm)
     if controls:
@@ -175,6 +178,10 @@ def _findable(difference: PairedDifference, claims: int) -> str:
         text += (
             f", too large to survive the correction for {claims} comparisons: this needs more seeds"
         )
+    if difference.detectable > LARGEST:
+        return f"{text}. Before any correction they find no difference that an accuracy can have."
+    if difference.detectable < 0.005:
+        return f"{text}. The differences are the same with every seed: any other would be found."
     return (
         f"{text}. Before any correction they find a difference of {difference.detectable:.2f} "
         "points with 80 % power."
@@ -206,8 +213,12 @@ def _named(row: Row) -> str:
     return f"{row.title}{',' if ',' in row.title else ''} on {row.student}"
 
 
-def _over_or_against(difference: PairedDifference) -> str:
-    return "over" if float(f"{difference.mean:.2f}") >= 0.0 else "against"
+def _to_cross_entropy(difference: PairedDifference) -> str:
+    """The difference in words; what is printed as nothing is neither a gain nor a loss."""
+    printed = float(f"{difference.mean:.2f}")
+    if printed == 0.0:
+        return "as accurate as cross-entropy, to 0.01 points"
+    return f"{_amount(difference)} {'over' if printed > 0.0 else 'against'} cross-entropy"
 
 
 def _amount(difference: PairedDifference) -> str:
@@ -217,8 +228,12 @@ def _amount(difference: PairedDifference) -> str:
 def _interval(difference: PairedDifference, digits: int = 2) -> str:
     if math.isnan(difference.low):
         return ""
-    low, high = without_plus(difference.low, digits), without_plus(difference.high, digits)
-    return f", 95 % interval {low} to {high}"
+    found = interval_text(difference.low, difference.high, digits)
+    if found != "no spread":
+        return f", 95 % interval {found}"
+    if with_sign(difference.sd, digits) == with_sign(0.0, digits):
+        return ", the same with every seed"
+    return f", 95 % interval shorter than {10.0**-digits:g}"
 
 
 def _seeds(row: Row, difference: PairedDifference) -> str:

@@ -25,6 +25,7 @@ Conclusion = Literal[
     "no gain can be told",
     "too few seeds to tell",
     "worse",
+    "no better than guessing",
 ]
 
 MEANING: dict[Conclusion, str] = {
@@ -38,6 +39,8 @@ MEANING: dict[Conclusion, str] = {
     "too few seeds to tell": "corrected for the number of claims, no difference could be told from "
     "chance, however large",
     "worse": "less accurate than cross-entropy",
+    "no better than guessing": "as accurate as always answering one class, give or take chance, or "
+    "not much more, with an NLL far above that of equal probabilities",
 }
 """The conclusions, in the order in which they are counted, and what each means."""
 
@@ -111,13 +114,14 @@ def conclude(claims: list[Claim]) -> str:
     if told:
         sentences = [
             f"{claim.row.title} on {claim.row.student}: {claim.difference.mean:+.2f} points to "
-            f"cross-entropy (corrected p {claim.corrected_p:.2g})"
+            f"cross-entropy (corrected p {claim.corrected_p:.2g}"
+            f"{', no better than guessing' if claim.row.only_guesses else ''})"
             for claim in told
         ]
         rest = len(claims) - len(told)
         ending = f"; {rest} of {len(claims)} methods cannot be told from it" if rest else ""
         return f"With {seeds}: {'; '.join(sentences)}{ending}."
-    if all(claim.conclusion == "too few seeds to tell" for claim in claims):
+    if all(claim.difference.smallest_p * len(claims) > LEVEL for claim in claims):
         smallest = min(claim.difference.smallest_p for claim in claims) * len(claims)
         verdict = (
             f"Nothing can be concluded yet: over {len(claims)} "
@@ -175,6 +179,8 @@ def _conclude(
     row: Row, difference: PairedDifference, told: bool, controls: list[Row], claims: int
 ) -> tuple[Conclusion, str]:
     """Decide what may be said of an arm, and on what it rests."""
+    if row.only_guesses:
+        return "no better than guessing", ""
 
     def over(control: Row) -> PairedDifference:
         return row.over_controls[control.arm.name]
@@ -210,8 +216,12 @@ def _titles(controls: list[Row]) -> str:
 
 
 def _how_many_seeds(claims: list[Claim]) -> str:
-    """How many seeds would show the largest of the observed differences."""
-    known = [claim for claim in claims if claim.difference.n > 1 and claim.difference.sd > 0]
+    """How many seeds would show the largest of the observed differences that mean something."""
+    known = [
+        claim
+        for claim in claims
+        if claim.difference.n > 1 and claim.difference.sd > 0 and not claim.row.only_guesses
+    ]
     if not known:
         return ""
     largest = max(known, key=lambda claim: abs(claim.difference.mean) / claim.difference.sd)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tfkd.data.settings import DataSettings
 from tfkd.method_table import DIALECTS
+from tfkd.study.guessing import Guessing
 from tfkd.study.plan import CONTROLS, Arm, Study
 from tfkd.study.records import Record
 from tfkd.study.statistics.differences import (
@@ -38,6 +41,8 @@ class Row:
             compared and are no controls; for a control, over the controls. None where there is
             no difference.
         over_controls: by the control's arm name, the accuracy minus the control's, in points.
+        guessing: what it gets that has learned nothing; None if that is not known.
+        scale: of the loss, `tfkd.study.controls.loss_scale`; None if it is not known.
     """
 
     arm: Arm
@@ -47,6 +52,8 @@ class Row:
     differences: dict[str, PairedDifference] = field(default_factory=dict)
     adjusted_p: float | None = None
     over_controls: dict[str, PairedDifference] = field(default_factory=dict)
+    guessing: Guessing | None = None
+    scale: float | None = None
 
     @property
     def student(self) -> str:
@@ -77,6 +84,13 @@ class Row:
     def accuracy(self) -> Summary:
         """Test accuracy in percent."""
         return self.metrics["accuracy"]
+
+    @property
+    def only_guesses(self) -> bool:
+        """Whether it is known to be no better than guessing, in the mean over seeds."""
+        if self.guessing is None or not self.metrics:
+            return False
+        return self.guessing.is_no_worse(self.accuracy.mean, self.metrics["nll"].mean)
 
     @property
     def difference(self) -> PairedDifference | None:
@@ -114,12 +128,17 @@ def title_of(arm: Arm) -> str:
     return f"{method.row.title}{dialect}{generation}"
 
 
-def summarise_study(study: Study, records: list[Record]) -> list[Row]:
+def summarise_study(
+    study: Study,
+    records: list[Record],
+    guessing: Mapping[DataSettings, Guessing] | None = None,
+) -> list[Row]:
     """Return a row for each arm that has a finished run, students and arms in the plan's order.
 
     Args:
         study: the plan.
         records: of `tfkd.study.records.collect`, or read back from its file.
+        guessing: of `tfkd.study.guessing.guessing_of`, by data; None: nothing is said of it.
     """
     groups: dict[str, dict[int, Record]] = {}
     for record in records:
@@ -153,6 +172,7 @@ def summarise_study(study: Study, records: list[Record]) -> list[Row]:
             for control in arms
             if arm.name in control.control_of
         }
+        guess = (guessing or {}).get(arm.recipe.data)
         rows.append(
             Row(
                 arm=arm,
@@ -166,9 +186,21 @@ def summarise_study(study: Study, records: list[Record]) -> list[Row]:
                 differences=_known(differences[arm.name]),
                 adjusted_p=adjusted.get(arm.name),
                 over_controls=_known(over),
+                guessing=guess,
+                scale=None if guess is None else _scale(arm, guess.classes),
             )
         )
     return rows
+
+
+def _scale(arm: Arm, classes: int) -> float | None:
+    """The scale of an arm's loss; None of a method of one's own that does not tell."""
+    from tfkd.study.controls import loss_scale
+
+    try:
+        return loss_scale(arm.method, classes, epochs=arm.recipe.epochs)
+    except Exception:  # it may ask more of its teacher than a stand-in has
+        return None
 
 
 def _difference(

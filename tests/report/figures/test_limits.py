@@ -1,5 +1,6 @@
 """Figures of studies with many arms: what is drawn, what is said of the rest, and all numbers."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
 from tfkd.report.figures import cost, differences, panels
+from tfkd.report.figures.beyond import BEYOND
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
 from tfkd.runs import MethodSettings, Recipe
@@ -15,8 +17,11 @@ from tfkd.study.plan import CONTROLS, Arm, Study
 from tfkd.study.summary import Row, summarise_study, title_of
 
 
-def study_of(arms):
-    """A study of cross-entropy and so many strengths of label smoothing, with one seed."""
+def study_of(arms, *, accuracy=()):
+    """A study of cross-entropy and so many strengths of label smoothing, with one seed.
+
+    The first ones have these accuracies.
+    """
     plain = Arm("net/plain", MethodSettings(), Recipe())
     others = tuple(
         Arm(
@@ -28,7 +33,11 @@ def study_of(arms):
         for place in range(1, arms + 1)
     )
     study = Study("many", "How many?", (plain, *others), seeds=1)
-    records = [replace(BLANK, arm=arm.name) for arm in study.arms]
+    found = dict(zip((arm.name for arm in others), accuracy, strict=False))
+    records = [
+        replace(BLANK, arm=arm.name, accuracy=found.get(arm.name, BLANK.accuracy))
+        for arm in study.arms
+    ]
     runs = {record.arm: [RunData(record, None, None, None, [], None)] for record in records}
     return StudyData(study, runs, summarise_study(study, records))
 
@@ -51,8 +60,20 @@ def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, 
     drawing = cost.draw(study_of(16))
     assert len(drawing.panels) == 2
     assert "the first 2 of 3 panels" in drawing.left_out
-    assert "left out: net: ours (3 of 3)." in drawing.left_out
+    assert "left out: net: methods (3 of 3)." in drawing.left_out
     assert len(drawing.table.rows) == 17
+
+
+@pytest.mark.parametrize("figure", [differences, cost])
+def test_what_is_far_out_stretches_no_axis_and_is_said_at_its_edge(figure):
+    near = [BLANK.accuracy + 0.01 * place for place in range(-3, 4)]
+    assert BEYOND not in figure.draw(study_of(7, accuracy=near)).left_out
+    with_one = figure.draw(study_of(7, accuracy=[*near[:6], BLANK.accuracy - 0.4]))
+    assert BEYOND in with_one.left_out
+    (panel,) = with_one.panels
+    assert "−40" in panel
+    ticks = {float(text.replace("−", "-")) for text in re.findall(r">(−?[\d.]+)</text>", panel)}
+    assert {tick for tick in ticks if tick < -10} <= {-40.0}
 
 
 def test_what_fits_is_drawn_without_a_word():

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfkd.report.figures.beyond import BEYOND, mark_beyond, shown_range
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.panels import panel_per_group
-from tfkd.report.figures.style import INK, Style
+from tfkd.report.figures.style import INK, Style, styles_in
 from tfkd.report.study_data import Group, StudyData
 from tfkd.report.tables import Table
 from tfkd.study.summary import Row
@@ -23,17 +24,22 @@ def draw(data: StudyData) -> Drawing | None:
         return None
     costs = {row.arm.name: (_own(data, row), _with_teacher(data, row)) for row in data.rows}
 
+    beyond: list[str] = []
+
+    def gain(row: Row) -> float:
+        return 0.0 if row.difference is None else row.difference.mean
+
     def draw_row(axes: list[Axes], row: Row, style: Style) -> None:
-        gain = 0.0 if row.difference is None else row.difference.mean
+        mean = gain(row)
         own, total = costs[row.arm.name]
         axes[0].plot(
-            [own], [gain], color=style.colour, marker=style.marker, ls="none", label=row.title
+            [own], [mean], color=style.colour, marker=style.marker, ls="none", label=row.title
         )
         if total > own:
-            axes[0].plot([own, total], [gain, gain], color=style.colour, linewidth=0.8)
+            axes[0].plot([own, total], [mean, mean], color=style.colour, linewidth=0.8)
             axes[0].plot(
                 [total],
-                [gain],
+                [mean],
                 color=style.colour,
                 marker=style.marker,
                 fillstyle="none",
@@ -44,6 +50,14 @@ def draw(data: StudyData) -> Drawing | None:
         axes[0].axhline(0.0, color=INK, linewidth=0.8)
         axes[0].set_xlim(left=0.0)
         axes[0].margins(y=0.12)
+        gains = [(style, gain(row)) for row, style in styles_in(group)]
+        learned = [gain(row) for row in group.all_rows if not row.only_guesses]
+        low, high = shown_range(learned or [value for _, value in gains])
+        if any(not low <= value <= high for _, value in gains):
+            room = 0.12 * (high - low) or 1.0
+            axes[0].set_ylim(low - room, high + room)
+            mark_beyond(axes[0], gains, low - room, high + room)
+            beyond.append(BEYOND)
         axes[0].set_xlabel("seconds of training")
         axes[0].set_ylabel("difference in test accuracy, points")
 
@@ -71,7 +85,7 @@ def draw(data: StudyData) -> Drawing | None:
             ("student", "arm", "seconds", "seconds with the teacher's", "difference"),
             tuple(values),
         ),
-        panels.left_out,
+        " ".join(filter(None, (panels.left_out, *beyond[:1]))),
     )
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfkd.report.figures.beyond import BEYOND, mark_beyond
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.panels import panel_per_group
-from tfkd.report.figures.style import Style
+from tfkd.report.figures.style import Style, styles_in
 from tfkd.report.predictions import Array
 from tfkd.report.study_data import Group, StudyData
 from tfkd.report.tables import Table, Value
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_POINTS = 60
+BLOWN_UP = 4.0
+"""Times the baseline's NLL, from where on a curve is beyond the axis."""
 CURVES = (
     ("train_accuracy", "training\naccuracy, %", 100.0),
     ("validation_accuracy", "validation\naccuracy, %", 100.0),
@@ -34,6 +37,8 @@ def draw(data: StudyData) -> Drawing | None:
     if not any(curves for _, curves in found.values()):
         return None
     shown = [curve for curve in CURVES if any(curve[0] in curves for _, curves in found.values())]
+
+    beyond: list[str] = []
 
     def draw_row(axes: list[Axes], row: Row, style: Style) -> None:
         epochs, curves = found[row.arm.name]
@@ -59,12 +64,24 @@ def draw(data: StudyData) -> Drawing | None:
         for place, (key, name, _) in enumerate(shown):
             axes[place].set_ylabel(name)
             # The first epochs would flatten all that follows.
-            curves = [found[row.arm.name] for row in group.all_rows]
-            known = [c[key][0] for _, c in curves if key in c]
-            settled = np.concatenate([mean[len(mean) // 5 :] for mean in known])
-            low, high = float(np.nanmin(settled)), float(np.nanmax(settled))
+            settled = {
+                row.arm.name: curves[key][0][len(curves[key][0]) // 5 :]
+                for row in group.all_rows
+                for _, curves in [found[row.arm.name]]
+                if key in curves
+            }
+            within = np.concatenate(_within(group, settled, key))
+            low, high = float(np.nanmin(within)), float(np.nanmax(within))
             room = 0.12 * (high - low) or 1.0
             axes[place].set_ylim(low - room, high + room)
+            last = [
+                (style, float(settled[row.arm.name][-1]))
+                for row, style in styles_in(group)
+                if row.arm.name in settled
+            ]
+            if any(not low - room <= value <= high + room for _, value in last):
+                mark_beyond(axes[place], last, low - room, high + room)
+                beyond.append(BEYOND)
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[-1].set_xlabel("epoch")
 
@@ -92,8 +109,19 @@ def draw(data: StudyData) -> Drawing | None:
                 for values in _values(data, row, found[row.arm.name], shown)
             ),
         ),
-        panels.left_out,
+        " ".join(filter(None, (panels.left_out, *beyond[:1]))),
     )
+
+
+def _within(group: Group, settled: dict[str, Array], key: str) -> list[Array]:
+    """The curves that the axis shows: not of networks that guess, nor whose NLL has blown up."""
+    learned = [row.arm.name for row in group.all_rows if not row.only_guesses]
+    kept = {name: settled[name] for name in learned if name in settled}
+    baseline = None if group.baseline is None else kept.get(group.baseline.arm.name)
+    if key == "validation_nll" and baseline is not None:
+        most = BLOWN_UP * float(np.nanmax(baseline))
+        kept = {name: values for name, values in kept.items() if values[-1] <= most}
+    return list((kept or settled).values())
 
 
 def _curves(data: StudyData, arm: str) -> tuple[list[int], dict[str, tuple[Array, Array]]]:

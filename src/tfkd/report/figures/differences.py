@@ -6,10 +6,11 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from tfkd.report.figures.beyond import BEYOND, shown_range
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.figures.style import FAINT, FILLED, INK, PANEL, drawing, style_of, to_svg
-from tfkd.report.number_text import with_sign, without_plus
+from tfkd.report.number_text import interval_text, with_sign
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.study.summary import Row
@@ -32,8 +33,9 @@ def draw(data: StudyData) -> Drawing | None:
         rows, left_out = within_limit(
             of_student, MOST_ARMS, f"arms of {student}", data.name_in_figure
         )
-        panels.append(_panel(data, student, rows))
-        sentences.append(left_out)
+        limits = _limits(rows)
+        panels.append(_panel(data, student, rows, limits))
+        sentences += [left_out] if limits is None else [left_out, BEYOND]
     columns = ("student", "arm", "control", "n", "difference", "low", "high", "corrected p")
     values = []
     for row in compared:
@@ -61,11 +63,33 @@ def draw(data: StudyData) -> Drawing | None:
         "corrected for their number; the p-values of the table are.",
         tuple(panels),
         Table("Differences to cross-entropy, in points", columns, tuple(values)),
-        " ".join(filter(None, sentences)),
+        " ".join(filter(None, dict.fromkeys(sentences))),
     )
 
 
-def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
+def _ends(row: Row) -> tuple[float, float, float]:
+    """Lower end, mean and upper end; thrice the mean where there is no interval."""
+    found = row.difference
+    assert found is not None
+    return tuple(
+        found.mean if math.isnan(end) else end for end in (found.low, found.mean, found.high)
+    )  # type: ignore[return-value]
+
+
+def _limits(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """Of the axis, where something would stretch it; None where all are drawn."""
+    learned = [row for row in rows if not row.only_guesses] or rows
+    low, high = shown_range([end for row in learned for end in _ends(row)])
+    low, high = min(low, 0.0), max(high, 0.0)
+    if all(low <= end <= high for row in rows for end in _ends(row)):
+        return None
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _panel(
+    data: StudyData, student: str, rows: Sequence[Row], limits: tuple[float, float] | None
+) -> str:
     from matplotlib.figure import Figure
 
     with drawing():
@@ -79,21 +103,25 @@ def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
         for place, row in enumerate(rows):
             found, style = row.difference, style_of(row)
             assert found is not None
-            low, high = found.low, found.high
-            if math.isnan(low):
-                low = high = found.mean
+            low, mean, high = _ends(row)
             axes.plot([low, high], [place, place], color=style.colour, linewidth=2.0)
             axes.plot(
-                [found.mean],
+                [mean],
                 [place],
                 marker=style.marker,
                 color=style.colour,
                 fillstyle=FILLED[row.dialect],
                 markersize=6,
             )
+            if limits is not None:
+                for edge, arrow, is_beyond in zip(
+                    limits, "<>", (low < limits[0], high > limits[1]), strict=True
+                ):
+                    if is_beyond:
+                        axes.plot([edge], [place], marker=arrow, color=style.colour, clip_on=False)
             label = textwrap.shorten(data.name_in_figure(row), 52, placeholder=" …")
             text = with_sign(found.mean)
-            interval = f" ({without_plus(found.low)} to {without_plus(found.high)})"
+            interval = f" ({interval_text(found.low, found.high)})"
             if not math.isnan(found.low) and len(label + text + interval) <= MOST_LETTERS:
                 text += interval
             for side, words in ((0.0, label), (1.0, text)):
@@ -111,6 +139,8 @@ def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False)
         axes.margins(x=0.06)
+        if limits is not None:
+            axes.set_xlim(limits)
         axes.set_xlabel("difference in test accuracy, points")
         axes.set_title(f"student {student}", loc="left")
         return to_svg(figure, f"differences-{data.students.index(student)}", f"student {student}")

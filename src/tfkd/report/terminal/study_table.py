@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
+from tfkd.report.remarks import remarks
+from tfkd.report.terminal.rows import shortened
 from tfkd.report.together import sentences
 from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.generations import Together
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-METHOD_WIDTH = 13
-TEACHER_WIDTHS = (6, 10)
+METHOD_WIDTHS = (9, 13)
+TEACHER_WIDTHS = (7, 10)
 NARROW = 100
 """Columns of a terminal below which names are folded, and those of timm's networks are short."""
 
@@ -33,6 +35,8 @@ def print_rows(rows: list[Row], console: Console) -> None:
         _print_table(student, [row for row in rows if row.student == student], console)
         console.print()
     console.print(conclude(conclude_claims(rows)), highlight=False)
+    for sentence in remarks(rows):
+        console.print(sentence, highlight=False, markup=False, emoji=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
 
@@ -62,15 +66,17 @@ def _print_table(student: str, rows: list[Row], console: Console) -> None:
     cells = {heading: [cell(row) for row in rows] for heading, cell in TERMINAL.items()}
     # What the numbers leave for names, with a space behind each column.
     taken = [max(map(len, (*heading.split("\n"), *cells[heading]))) + 1 for heading in numbers]
-    left = console.width - sum(taken) - 2 - METHOD_WIDTH
+    left = console.width - sum(taken) - 2
     least, most = TEACHER_WIDTHS
     narrow = console.width < NARROW
-    teacher_width = min(max(left, least), most)
+    method_width = min(max(left - least, METHOD_WIDTHS[0]), METHOD_WIDTHS[1])
+    teacher_width = min(max(left - method_width, least), most)
     if narrow:
+        cells[method] = [broken(title, method_width) for title in cells[method]]
         cells[teacher] = [
             broken(name.removeprefix("timm/"), teacher_width) for name in cells[teacher]
         ]
-    table.add_column(method, width=METHOD_WIDTH if narrow else None, overflow="fold")
+    table.add_column(method, width=method_width if narrow else None, overflow="fold")
     table.add_column(teacher, width=teacher_width if narrow else None, overflow="fold")
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -80,7 +86,9 @@ def _print_table(student: str, rows: list[Row], console: Console) -> None:
 
 
 def broken(name: str, width: int) -> str:
-    r"""Return a name in lines, broken at its separators where they suffice.
+    r"""Return a name in lines, broken between words, or at the separators of one that is longer.
+
+    What is longer still is shortened.
 
     Args:
         name: in short words.
@@ -89,10 +97,17 @@ def broken(name: str, width: int) -> str:
     Example:
         >>> broken("resnet50@1 33.3", 10), broken("mobilenetv3_large_100 33.3", 12)
         ('resnet50@1\n33.3', 'mobilenetv3_\nlarge_100\n33.3')
+        >>> broken("logit standardisation", 13), broken("by Tf-KD_reg", 9)
+        ('logit\nstandardisat…', 'by\nTf-KD_reg')
     """
     lines = [""]
-    for part in re.findall(r"@?[^/_@ -]*[/_ -]?", name):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
+    for word in name.split():
+        whole = len(word) <= width
+        parts = [word] if whole else re.findall(r"@?[^/_@-]+[/_-]*|[/_@-]+", word)
+        for place, part in enumerate(parts):
+            space = " " if lines[-1] and not place else ""
+            if lines[-1] and len(lines[-1] + space + part) > width:
+                lines.append("")
+                space = ""
+            lines[-1] += space + part
+    return "\n".join(shortened(line, width) for line in lines)
