@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 import tfkd
 from tfkd.method_table import METHODS
@@ -32,10 +33,13 @@ def world() -> dict[str, Any]:
     indices = torch.arange(SAMPLES)
     batches = [slice(0, BATCH), slice(BATCH, SAMPLES)]
     model = network(4)
+    training_set = TensorDataset(dataset, labels)
     return {
         "torch": torch,
         "tfkd": tfkd,
         "dataset": dataset,
+        "training_set": training_set,
+        "epochs": 2,
         "model": model,
         "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
         "teacher": network(6),
@@ -44,24 +48,51 @@ def world() -> dict[str, Any]:
         "images": dataset[batches[0]],
         "labels": labels[batches[0]],
         "indices": indices[batches[0]],
-        "partners": dataset[batches[0]].flip(3),
-        "second_view": dataset[batches[0]].flip(3),
-        "next_images": dataset[batches[1]],
-        "next_labels": labels[batches[1]],
     }
 
 
+def blocks_of(page: Path) -> list[str]:
+    """The examples of a page."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
 @by_page
-def test_the_code_of_a_page_runs(page: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+def test_the_code_of_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = blocks_of(page)
     assert blocks
-    for block in blocks:
+    for number, block in enumerate(blocks):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        torch.manual_seed(0)
         names = world()
         exec(block, names)
         gradients = [parameter.grad for parameter in names["model"].parameters()]
         assert all(gradient is not None for gradient in gradients), block
         assert sum(gradient.abs().sum() for gradient in gradients) > 0, block
         assert "criterion" in names
+
+
+LOOPS = [(page, block) for page in PAGES for block in blocks_of(page) if "checkpoint" in block]
+
+
+@pytest.mark.parametrize(("page", "block"), LOOPS, ids=[page.name for page, _ in LOOPS])
+def test_a_loop_that_is_resumed_ends_as_one_without_a_break(
+    page: Path, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights(folder: str, epochs: int) -> list[torch.Tensor]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        torch.manual_seed(0)
+        names = world() | {"epochs": epochs}
+        exec(block, names)
+        return list(names["model"].state_dict().values())
+
+    weights("resumed", 1)
+    pairs = zip(weights("resumed", 3), weights("at once", 3), strict=True)
+    assert all(torch.equal(resumed, at_once) for resumed, at_once in pairs)
 
 
 @by_page
