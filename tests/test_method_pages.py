@@ -16,7 +16,8 @@ from torch.utils.data import TensorDataset
 import tfkd
 from tfkd.method_table import METHODS
 
-PAGES = sorted((Path(__file__).parents[1] / "docs" / "methods").glob("*.md"))
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
 SAMPLES, BATCH, CLASSES = 16, 8, 10
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -130,10 +131,28 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     for row in re.findall(r"\brow `(\w+)`", text):
         assert row in METHODS, row
     for file in re.findall(r"`(tests/[\w/.]+)`", text):
-        assert (Path(__file__).parents[1] / file).is_file(), file
+        assert (ROOT / file).is_file(), file
 
 
 def test_every_method_of_the_table_is_on_the_first_page() -> None:
     text = (PAGES[0].parent / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"`(\w+)`", text.partition("## To choose")[2].partition("\n## ")[0])
     assert [name for name in METHODS if name not in named] == []
+
+
+def test_a_paper_is_of_the_same_year_wherever_it_is_named() -> None:
+    years: dict[str, set[str]] = {}
+    files = [*(ROOT / "src").rglob("*.py"), *PAGES, ROOT / "README.md"]
+    for file in files:
+        text = " ".join(file.read_text(encoding="utf-8").split())
+        named = r"\b((?:19|20)\d\d),(?: [A-Z][\w-]+(?: \d{4})?,)? arXiv (\d{4}\.\d{5})"
+        for year, paper in re.findall(named, text):
+            years.setdefault(paper, set()).add(year)
+    assert len(years) > 30
+    assert {paper: found for paper, found in years.items() if len(found) > 1} == {}
+
+
+def test_a_page_begins_with_the_question_that_it_answers() -> None:
+    for page in PAGES:
+        _, _, text = page.read_text(encoding="utf-8").partition("\n\n")
+        assert "." not in text.partition("?")[0], page.name
