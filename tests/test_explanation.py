@@ -244,6 +244,98 @@ def test_the_hidden_loss_scale_is_said(weights, temperature, scale, said):
     assert said in str(explained)
 
 
+def test_a_share_that_is_known_counts_in_what_the_terms_weigh_together():
+    explained = tfkd.explain(tfkd.dlb(), 10)
+    assert explained.share == 0.5
+    assert explained.learning_rate_factor == pytest.approx(2.0)
+    assert explained.weight_decay_factor == pytest.approx(0.5)
+    assert "0.5 on average" in str(explained)
+    assert "1 × cross-entropy + 1 × τ² × divergence" in str(explained)
+    assert "as learning rate × 2 with weight decay × 0.5\n" in str(explained) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "said"),
+    [
+        (
+            tfkd.weighted_transformed_teacher_matching,
+            "share",
+            "1 × cross-entropy + 4 × share × divergence",
+        ),
+        (tfkd.normalized_kd, "label share", "1 × label share × cross-entropy + 1.5 × divergence"),
+    ],
+)
+def test_a_share_that_depends_on_the_sample_is_said_to(build, name, said):
+    text = str(tfkd.explain(build(nn.Identity()), 10))
+    assert f"\n{name:<21}  depends on the sample\n" in text
+    assert said in text
+    assert text.endswith(f"with the {name} taken as 1")
+
+
+def test_wrappers_pass_on_shares_and_what_answers_depend_on():
+    last, whole = tfkd.LastBatchTeacher(), tfkd.UniformTeacher()
+    weighted = tfkd.TemperedTeacher(whole, 2.0, weighted=True)
+    by_class = tfkd.ClassTeacher(torch.eye(3))
+    for wrap in (
+        tfkd.UntilPassedTeacher,
+        tfkd.TopTwoTeacher,
+        tfkd.NormalizedTeacher,
+        lambda teacher: tfkd.TemperedTeacher(teacher, 3.0),
+        lambda teacher: tfkd.EnsembleTeacher([teacher, teacher]),
+    ):
+        found = [wrap(teacher).usual_share for teacher in (last, weighted, whole)]
+        assert found == [0.5, None, 1.0]
+        assert [wrap(teacher).differs_by for teacher in (by_class, last)] == ["class", "sample"]
+    normalized = tfkd.UntilPassedTeacher(tfkd.NormalizedTeacher(whole))
+    assert normalized.usual_label_share is None
+    assert tfkd.EnsembleTeacher([last, whole]).usual_share == 0.75
+    assert tfkd.EnsembleTeacher([weighted, whole]).usual_share is None
+
+
+class Half(tfkd.Teacher):
+    """Says half as loudly what another says."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = tfkd.VirtualTeacher(0.7)
+
+    def forward(self, batch):
+        return tfkd.teachers.Answer(self.teacher(batch), share=0.5)
+
+    def gap(self, num_classes):
+        return self.teacher.gap(num_classes)
+
+    @property
+    def usual_share(self):
+        return 0.5
+
+
+def test_a_share_counts_in_the_optimum_too():
+    criterion = tfkd.DistillationLoss(Half(), alpha=0.4)
+    explained = tfkd.explain(criterion, 10)
+    z = torch.tensor([[explained.gap] + [0.0] * 9], dtype=torch.float64, requires_grad=True)
+    criterion(z, torch.tensor([0])).backward()
+    torch.testing.assert_close(z.grad, torch.zeros_like(z), rtol=0, atol=1e-9)
+    assert explained.exact
+    assert explained.learning_rate_factor == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "said"),
+    [
+        (
+            tfkd.online_label_smoothing(num_classes=10, samples_per_epoch="told"),
+            "depends on the class, and on what was learnt of it",
+        ),
+        (tfkd.class_label_smoothing(torch.eye(10), alpha=0.1), "depends on the class"),
+    ],
+)
+def test_a_teacher_of_classes_depends_on_the_class(criterion, said):
+    explained = tfkd.explain(criterion, 10)
+    assert explained.unknown == said
+    assert "none: the soft target differs from class to class" in str(explained)
+
+
 @pytest.mark.parametrize("decoupled", [(1.0, 8.0), (0.5, 1.0), (3.0, 0.5)])
 @pytest.mark.parametrize("alpha", [0.4, 1.0])
 def test_the_optimum_of_a_decoupled_loss(decoupled, alpha):

@@ -52,6 +52,7 @@ def test_every_composition_says_what_it_returns_and_takes_known_numbers(
         if default is not None:
             assert NUMBERS[number].low <= default <= NUMBERS[number].high
     assert set(row.spaces) <= set(row.numbers(dialect))
+    assert set(row.meanings) <= set(row.numbers(dialect))
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
@@ -75,6 +76,39 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
     if settings.has_teacher:
         with pytest.raises(ValueError, match="Expected a `teacher`"):
             settings.build(num_classes=num_classes)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_temperature_that_is_not_of_teacher_and_student_is_said_whose(name: str) -> None:
+    settings = settings_of(name, "tfkd")
+    if "temperature" not in settings.numbers:
+        return
+    teacher = nn.Identity() if settings.has_teacher else None
+    criterion = settings.build(num_classes=10, teacher=teacher)
+    of_both = isinstance(criterion, tfkd.DistillationLoss) and (
+        criterion.temperature == settings.numbers["temperature"]
+    )
+    assert ("temperature" in METHODS[name].meanings) != of_both
+
+
+def test_what_a_number_is_in_one_method() -> None:
+    assert METHODS["instance_specific_label_smoothing"].meaning("temperature") == (
+        "temperature of the teacher alone, above 0"
+    )
+    assert METHODS["zipf_label_smoothing"].meaning("power") == "exponent of the ranks, above 0"
+    assert METHODS["cs_kd"].meaning("temperature") == NUMBERS["temperature"].help
+    assert METHODS["cs_kd"].meaning("of ones own") == ""
+
+
+def test_the_penalty_of_max_sup_is_twice_as_large_in_the_last_epoch() -> None:
+    assert "grows evenly to twice that" in METHODS["max_sup"].meaning("added")
+    criterion = MethodSettings("max_sup", numbers={"added": 0.3}).build(num_classes=10, epochs=3)
+    found = []
+    for _ in range(3):
+        found.append(criterion.added)
+        criterion.epoch_ended()
+    assert found == pytest.approx([0.3, 0.45, 0.6])
+    assert tfkd.max_sup().added == 0.1
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -74,7 +74,7 @@ def released_tf_kd_reg(
 
     Args:
         alpha: their α, in [0, 1].
-        temperature: their T, positive.
+        temperature: their T, of the teacher's probabilities alone, positive.
         num_classes: K, at least 2.
         multiplier: their factor on the teacher term, 1 to 100.
         confidence: their a, in [1/K, 1].

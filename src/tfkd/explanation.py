@@ -13,6 +13,7 @@ from tfkd.loss import Criterion, DistillationLoss
 from tfkd.loss.schedules import Progress
 from tfkd.loss.terms import softened_gap, standardized_gap
 from tfkd.loss.told import ToldCriterion
+from tfkd.loss.usual_weights import usual_weights
 from tfkd.penalties import Penalty
 from tfkd.penalties.optimum import where_zero
 from tfkd.teachers.base import Teacher, wants
@@ -31,7 +32,7 @@ class Explanation:
         num_classes: K.
         alpha: weight of the teacher term, with the weights of both terms adding up to 1.
         temperature: τ.
-        scale: loss scale s.
+        scale: loss scale s, as set.
         teacher_target: the soft target the teacher gives at τ.
         target: what the student's own probabilities are where the loss of a sample is smallest.
             At τ = 1 this is the soft target of the whole loss, (1 − α)·q + α·t.
@@ -40,13 +41,17 @@ class Explanation:
         equivalent_label_smoothing: the ε of the label smoothing with the same g*.
         exact: whether the loss *is* that label smoothing times `scale` (up to a constant), as at
             τ = 1, or only shares its optimum.
-        learning_rate_factor: under SGD the scale amounts to a learning rate times this ...
+        learning_rate_factor: what the terms weigh together, s unless the teacher has shares; under
+            SGD it amounts to a learning rate times this ...
         weight_decay_factor: ... and, with it, a weight decay times this.
         penalty: what a loss minimises that nobody teaches, in words; None of one with a teacher.
         schedules: the settings that follow one, each with its schedule in words.
         decoupled: weights of the parts of the divergence, of the true class and among the wrong
             ones; None: as they are.
         standardize: whether the teacher term sees standardised logits.
+        share: mean of the teacher's shares of the samples, by which its term is weighed; None:
+            depends on the sample, and is taken as 1 in what the terms weigh together.
+        label_share: the same of its shares of the labels.
         unknown: why fields are None.
         remark: what the numbers do not say; empty if nothing.
     """
@@ -67,6 +72,8 @@ class Explanation:
     schedules: tuple[tuple[str, str], ...] = ()
     decoupled: tuple[float, float] | None = None
     standardize: bool = False
+    share: float | None = 1.0
+    label_share: float | None = 1.0
     unknown: str = "depends on the sample"
     remark: str = ""
 
@@ -93,35 +100,53 @@ class Explanation:
         rows.append(("optimal logit gap g*", gap))
         if self.equivalent_label_smoothing is None:
             why = self.unknown
-            if self.penalty is None and self.unknown.startswith("depends on the sample"):
-                why = "the soft target differs from sample to sample"
+            for what in ("sample", "class"):
+                if self.penalty is None and self.unknown.startswith(f"depends on the {what}"):
+                    why = f"the soft target differs from {what} to {what}"
             rows.append(("as label smoothing", f"none: {why}"))
         else:
             epsilon = f"epsilon {self.equivalent_label_smoothing:.4f}"
             how = "exactly" if self.exact else "the same optimum, not the same gradient"
             rows.append(("as label smoothing", f"{epsilon}, {how}"))
-        if self.scale == 1.0:
-            rows.append(("under SGD", "learning rate and weight decay as set"))
+        if self.learning_rate_factor == 1.0:
+            rows.append(("under SGD", f"learning rate and weight decay as set{self._assumed}"))
         else:
             rows.append(
                 (
                     "under SGD",
                     f"as learning rate × {self.learning_rate_factor:.4g} with "
-                    f"weight decay × {self.weight_decay_factor:.4g}",
+                    f"weight decay × {self.weight_decay_factor:.4g}{self._assumed}",
                 )
             )
         if self.remark:
             rows.append(("remark", self.remark))
         return rows
 
+    @property
+    def _assumed(self) -> str:
+        """What is said where the weights are not known."""
+        unknown = [name for name, share in self._shares.items() if share is None]
+        return f", with the {' and '.join(unknown)} taken as 1" if unknown else ""
+
+    @property
+    def _shares(self) -> dict[str, float | None]:
+        """The shares of terms that are there."""
+        of_label = {"label share": self.label_share} if self.alpha < 1.0 else {}
+        return of_label | ({"share": self.share} if self.alpha > 0.0 else {})
+
     def _of_teacher_term(self) -> list[tuple[str, str]]:
         """What is added to what, where the weights of both terms are more than 1 together."""
         rows = []
-        if self.scale > 1.0 and self.alpha > 0.0:
+        shares = {name: share for name, share in self._shares.items() if share != 1.0}
+        for name, share in shares.items():
+            said = "depends on the sample" if share is None else f"{share:.4g} on average"
+            rows.append((name, said))
+        if self.alpha > 0.0 and (self.scale > 1.0 or shares):
             square = "" if self.temperature == 1.0 else "τ² × "
             label, teacher = self.scale * (1.0 - self.alpha), self.scale * self.alpha
-            kept = f"{label:.4g} × cross-entropy + " if label > 0.0 else ""
-            rows.append(("that is", f"{kept}{teacher:.4g} × {square}divergence"))
+            kept = f"{_weight(label, 'label share', self.label_share)} × cross-entropy + "
+            taught = f"{_weight(teacher, 'share', self.share)} × {square}divergence"
+            rows.append(("that is", kept * (label > 0.0) + taught))
         if self.decoupled is not None:
             target, others = self.decoupled
             text = f"{target:.4g} × of the true class + {others:.4g} × among the wrong ones"
@@ -134,6 +159,11 @@ class Explanation:
         """Return one aligned line for each row."""
         width = max(len(name) for name, _ in self.rows())
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.rows())
+
+
+def _weight(weight: float, name: str, share: float | None) -> str:
+    """A weight with its share, in words."""
+    return f"{weight:.4g} × {name}" if share is None else f"{weight * share:.4g}"
 
 
 def explain(criterion: Criterion, num_classes: int) -> Explanation:
@@ -182,13 +212,14 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
             f"{type(criterion).__name__}."
         )
     check_num_classes(num_classes)
-    alpha, temperature = criterion.alpha, criterion.temperature
-    found = _taught_optimum(criterion, num_classes)
+    teacher, alpha, temperature = criterion.teacher, criterion.alpha, criterion.temperature
+    together = usual_weights(teacher, alpha, criterion.scale)
+    found = _taught_optimum(criterion, together.alpha, num_classes)
     target = None if found.gap is None else softened_gap(found.gap, num_classes)
     epsilon = None if target is None else target[1] * num_classes
-    remark = "silent now: the loss is that of the labels" if criterion.teacher.is_silent else ""
+    remark = "silent now: the loss is that of the labels" if teacher.is_silent else ""
     return Explanation(
-        teacher=_in_one_line(criterion.teacher),
+        teacher=_in_one_line(teacher),
         num_classes=num_classes,
         alpha=alpha,
         temperature=temperature,
@@ -198,11 +229,13 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
         gap=found.gap,
         equivalent_label_smoothing=epsilon,
         exact=epsilon is not None and (alpha == 0.0 or (temperature == 1.0 and found.is_plain)),
-        learning_rate_factor=criterion.scale,
-        weight_decay_factor=1.0 / criterion.scale,
+        learning_rate_factor=together.scale,
+        weight_decay_factor=1.0 / together.scale,
         schedules=_schedules(criterion),
         decoupled=criterion.decoupled,
         standardize=criterion.standardize,
+        share=teacher.usual_share,
+        label_share=teacher.usual_label_share,
         unknown=found.unknown,
         remark=remark,
     )
@@ -240,12 +273,12 @@ class _Taught(NamedTuple):
     unknown: str = "depends on the sample"
 
 
-def _taught_optimum(criterion: DistillationLoss, num_classes: int) -> _Taught:
-    alpha, temperature = criterion.alpha, criterion.temperature
-    teacher_gap = criterion.teacher.gap(num_classes)
-    if teacher_gap is None:
-        unknown = "depends on the sample"
-        unknown += ", and on what was learnt of it" if _remembers(criterion.teacher) else ""
+def _taught_optimum(criterion: DistillationLoss, alpha: float, num_classes: int) -> _Taught:
+    teacher, temperature = criterion.teacher, criterion.temperature
+    teacher_gap = teacher.gap(num_classes)
+    if teacher_gap is None or None in (teacher.usual_share, teacher.usual_label_share):
+        unknown = f"depends on the {teacher.differs_by}"
+        unknown += ", and on what was learnt of it" if _remembers(teacher) else ""
         return _Taught(None, math.inf if alpha == 0.0 else None, unknown=unknown)
     if criterion.standardize:
         seen = float(standardized_gap(teacher_gap, num_classes))

@@ -30,6 +30,15 @@ def test_instance_specific_smoothing_tempers_the_teacher_alone(batch):
     torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-14)
 
 
+def test_the_push_on_a_class_that_the_student_excludes_is_not_capped():
+    """The official code adds 1e-8 to p, which leaves (0.326, -0.072, -0.254) of this."""
+    z = torch.tensor([[12.0, -8.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    t = torch.tensor([[1.0, 2.0, 0.0]], dtype=torch.float64)
+    criterion = tfkd.instance_specific_label_smoothing(nn.Identity(), alpha=1.0)
+    (gradient,) = torch.autograd.grad(criterion(z, torch.tensor([0]), t), z)
+    assert gradient[0].tolist() == pytest.approx([0.6735, -0.4192, -0.2543], abs=5e-5)
+
+
 def test_born_again_looks_at_no_label_unless_it_is_told_to(batch):
     z, t, labels = batch
     kl = F.kl_div(z.log_softmax(1), t.log_softmax(1), reduction="batchmean", log_target=True)

@@ -106,6 +106,32 @@ def test_a_penalty_has_a_scale_of_its_own_and_no_smoothing_is_its_like(name):
     assert found["scaled"].method == MethodSettings(numbers={"scale": 3.0})
 
 
+def test_how_loudly_the_teacher_speaks_counts():
+    dlb = MethodSettings("dlb", numbers={"added": 1.5})
+    assert loss_scale(dlb, 10) == pytest.approx(2.5)
+    same = tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=0.6, temperature=3.0)
+    expected = tfkd.explain(same, 10).equivalent_label_smoothing
+    assert equivalent_epsilon(dlb, 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "scale"),
+    [
+        ("weighted_transformed_teacher_matching", "teacher term", "5"),
+        ("normalized_kd", "label term", "2.5"),
+    ],
+)
+def test_a_share_that_depends_on_the_sample_is_taken_as_1_and_said_to_be(name, what, scale):
+    claim = Arm(f"small_cnn/{name}", MethodSettings(name), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, claim], ["scaled", "double"], 10)
+    assert f"small_cnn/scaled-{scale}" in {arm.name for arm in arms}
+    sentences = say_what_is_left_out(Study("x", "Is it?", arms, 2), ["scaled", "double"])
+    assert sentences == [
+        f"The control scaled of small_cnn {name} takes the share of its {what} as 1: it depends on "
+        "the sample."
+    ]
+
+
 def test_why_a_control_is_left_out():
     penalty = Arm("small_cnn/max_sup", MethodSettings("max_sup"), BASE, baseline=PLAIN.name)
     names = ["scaled", "smoothed"]

@@ -45,6 +45,7 @@ def test_it_says_what_was_said_and_nothing_of_new_rows():
     answer = teacher(tfkd.Batch(both, more))
     assert torch.equal(answer.logits[:3], first)
     assert answer.share.tolist() == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    assert answer.share.mean() == teacher.usual_share
     assert not answer.logits.requires_grad
 
 

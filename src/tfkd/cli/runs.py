@@ -50,6 +50,7 @@ def train(
             from tfkd.train import train_run
             from tfkd.train.teacher_first import train_teacher_first
             from tfkd.train.teacher_remark import remark_on_teacher
+            from tfkd.train.warm_up_remark import remark_on_warm_up
 
             teacher = getattr(settings.teacher, "model", None)
             check_models(student=settings.recipe.student, teacher=teacher)
@@ -62,9 +63,11 @@ def train(
             other_data=other_data,
         )
         was_finished = not overwrite and RunDirectory(out).result() is not None
-        remark = None if was_finished else remark_on_teacher(settings)
-        if progress is not None and remark is not None:
-            progress.remark(remark)
+        if not was_finished:
+            warm_up = remark_on_warm_up(settings.method, settings.recipe.epochs)
+            for remark in (remark_on_teacher(settings), warm_up):
+                if progress is not None and remark is not None:
+                    progress.remark(remark)
         result = train_run(
             out,
             settings,

@@ -144,10 +144,14 @@ class _Job:
         """Run it; what is returned prints its table and says where everything is."""
         from tfkd.study.joined import joined
         from tfkd.study.run import run_study
+        from tfkd.train.warm_up_remark import remark_on_warm_up
 
         study, remarks = joined(self.study, self.out)
-        for remark in (*self.remarks, *remarks):
-            progress.remark(remark)
+        arms = self.study.arms
+        warm_ups = [remark_on_warm_up(arm.method, arm.recipe.epochs) for arm in arms]
+        for remark in (*self.remarks, *dict.fromkeys(warm_ups), *remarks):
+            if remark is not None:
+                progress.remark(remark)
         records = run_study(
             study,
             self.out,

@@ -81,7 +81,11 @@ class Space:
 
 NUMBERS: dict[str, Number] = {
     "alpha": Number(0.0, 1.0, "weight of the teacher term, in [0, 1]"),
-    "temperature": Number(0.0, float("inf"), "temperature of teacher and student, above 0"),
+    "temperature": Number(
+        0.0,
+        float("inf"),
+        "temperature, above 0, of teacher and student unless the method says whose",
+    ),
     "confidence": Number(
         0.0,
         1.0,
@@ -103,7 +107,9 @@ NUMBERS: dict[str, Number] = {
     "non_target": Number(
         0.0, float("inf"), "weight of what is said among the wrong classes, at least 0", from_0=True
     ),
-    "power": Number(0.0, float("inf"), "exponent of the teacher's probabilities, above 0"),
+    "power": Number(
+        0.0, float("inf"), "exponent of the teacher's probabilities, or of ranks, above 0"
+    ),
     "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
     "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
     "margin": Number(
@@ -119,7 +125,10 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
     ),
 }
-"""The numbers of this package's methods. A number has one meaning, whatever method takes it."""
+"""The numbers of this package's methods. A number has one meaning, whatever method takes it.
+
+What it is of in a single method, `Method.meanings` says.
+"""
 
 DIALECTS: dict[str, str] = {
     "tfkd": "ours",
@@ -143,6 +152,8 @@ class Method:
         spaces: by number, where its best value is searched.
         paper: where it comes from.
         partners: what is shown beside each image.
+        meanings: by number, what it is in this method where `NUMBERS` does not say all; of other
+            dialects their functions say it.
     """
 
     name: str
@@ -152,6 +163,7 @@ class Method:
     spaces: Mapping[str, Space] = field(default_factory=dict)
     paper: str = ""
     partners: Partners = "none"
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_teacher(self) -> bool:
@@ -174,6 +186,11 @@ class Method:
         return function_from_reference(
             self.compositions[dialect], Criterion, usual=DistillationLoss
         )
+
+    def meaning(self, number: str) -> str:
+        """Return what a number is, in half a sentence; empty for one of one's own."""
+        known = NUMBERS[number].help if number in NUMBERS else ""
+        return self.meanings.get(number, known)
 
     def numbers(self, dialect: str = "tfkd") -> dict[str, float | None]:
         """Return the numbers that the loss takes, with their defaults; None: there is none."""

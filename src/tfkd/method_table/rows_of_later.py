@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfkd.method_table.method import Method, Space
 
 _TTM = "Zheng and Yang, 2024, arXiv 2402.11148"
+_TTM_MEANINGS = {"power": "exponent of the teacher's probabilities, above 0"}
 _TTM_SPACES = {"power": Space(0.05, 1.0, log=True), "added": Space(0.5, 100.0, log=True)}
 _ADDED = {"added": Space(0.1, 10.0, log=True), "temperature": Space(1.0, 20.0, log=True)}
 
@@ -44,6 +45,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:transformed_teacher_matching"},
         _TTM_SPACES,
         _TTM,
+        meanings=_TTM_MEANINGS,
     ),
     Method(
         "weighted_transformed_teacher_matching",
@@ -52,6 +54,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:weighted_transformed_teacher_matching"},
         _TTM_SPACES,
         _TTM,
+        meanings=_TTM_MEANINGS,
     ),
     Method(
         "function_matching",
@@ -84,6 +87,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:zipf_label_smoothing"},
         {"added": Space(0.01, 2.0, log=True), "power": Space(0.5, 2.0, log=True)},
         "Liang et al., 2022, arXiv 2207.12980",
+        meanings={"power": "exponent of the ranks, above 0"},
     ),
     Method(
         "mean_teacher",
@@ -115,6 +119,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:instance_specific_label_smoothing"},
         {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
         "Zhang and Sabuncu, 2020, arXiv 2006.05065",
+        meanings={"temperature": "temperature of the teacher alone, above 0"},
     ),
     Method(
         "born_again",

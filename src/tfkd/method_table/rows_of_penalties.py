@@ -12,6 +12,10 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:max_sup"},
         {"added": Space(0.01, 0.5, log=True)},
         "Zhou et al., 2025, arXiv 2502.15798",
+        meanings={
+            "added": "weight of the penalty in the first epoch, at least 0; it grows evenly to "
+            "twice that in the last one, as officially",
+        },
     ),
     Method(
         "confidence_penalty",
@@ -52,5 +56,8 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:logit_norm"},
         {"temperature": Space(0.005, 1.0, log=True)},
         "Wei et al., 2022, arXiv 2205.09310",
+        meanings={
+            "temperature": "by which the student's logits of length 1 are divided, above 0",
+        },
     ),
 )

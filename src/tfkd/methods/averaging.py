@@ -28,21 +28,23 @@ def mean_teacher(
 
         H(q, p) + λ_e · KL(t ‖ p),  λ_e = added · exp(−5·(1 − e/ramp_up)²) in epoch e from 0
 
-    The source's consistency cost is this KL on ImageNet, with the defaults here but for its decay
-    of 0.9997; on CIFAR-10 it is 100 times the mean squared difference of the probabilities, which
-    this is not. It is made for images without labels; here all have one.
+    The source's consistency cost is this KL on ImageNet (pytorch/experiments/imagenet_valid.py at
+    621b537), with the defaults here but for its decay of 0.9997; on CIFAR-10 it is 100 times the
+    mean squared difference of the probabilities, which this is not. It is made for images without
+    labels; here all have one.
 
     Args:
         student: the network that is trained; of it, and of `criterion.step_ended(student)` after
             every step, the average is made. See `MeanTeacher`.
         decay: of the average, in [0, 1).
         added: weight λ of the teacher term beside the whole cross-entropy, at least 0.
-        ramp_up: epochs after which the weight is `added`, a whole number of at least 1.
+        ramp_up: epochs after which the weight is `added`, a whole number of at least 1, to be
+            chosen with the length of the training.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
         scale: factor on the whole loss, positive.
         **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 
-    Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 516ce35.
+    Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 546348f.
 
     Example:
         >>> import torch, tfkd
@@ -76,7 +78,8 @@ def beta_smoothing(
         (1 − α)·H(q, p) + α·KL(q_b ‖ p),  q_b = b_i on the true class, (1 − b_i)/(K − 1) elsewhere,
 
     b drawn from Beta(concentration, 1) and given out by `BetaTeacher`; the source has H(q_b, p),
-    which differs by what has no gradient.
+    which differs by what has no gradient. Its code adds 1e-8 to p inside of the logarithm, which
+    caps the push on classes below 1e-8; here nothing does.
 
     Args:
         student: the network that is trained; of it, and of `criterion.step_ended(student)` after
@@ -113,7 +116,8 @@ def instance_specific_label_smoothing(
         (1 − α)·H(q, p) + α·KL(softmax(t/T) ‖ p)
 
     There is no T²: not a loss of knowledge distillation at T. The source has H in the place of KL,
-    which differs by what has no gradient.
+    which differs by what has no gradient. Its code adds 1e-8 to p inside of the logarithm, which
+    caps the push on classes below 1e-8; here nothing does.
 
     Args:
         model: the trained network, of the student's own architecture, of which a frozen copy is

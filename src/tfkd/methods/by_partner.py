@@ -72,10 +72,11 @@ def dlb(
     once more, in another view. How a loop shows it, and what it costs: see `LastBatchTeacher`.
 
     Args:
-        temperature: τ, positive. The source's script asks for it and has no default; 3 is the
-            paper's.
+        temperature: τ, positive. The source's script asks for it and has no default; 3 is recalled
+            from the paper, and not verified.
         added: λ, weight of the teacher term beside the whole cross-entropy, at least 0. The
-            source's script asks for it, as `alpha`, and has no default; 1 is the paper's.
+            source's script asks for it, as `alpha`, and has no default; 1 is recalled from the
+            paper, and not verified.
         scale: factor on all of it, positive.
         **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 

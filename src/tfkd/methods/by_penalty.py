@@ -26,11 +26,14 @@ def max_sup(
 ) -> MaxSup:
     """MaxSup: cross-entropy + λ · (largest logit − mean logit), see `tfkd.penalties.MaxSup`.
 
+    Here λ stays as it is unless `epochs` are said. The commands know the epochs and say them: there
+    `--added` is what λ is in the first epoch, and it grows to twice that in the last.
+
     Args:
         added: λ, at least 0; the default is the source's. 0 is plain cross-entropy.
         epochs: of the training, over which λ grows evenly to twice `added`, as in the source's
-            runs, from 0.1 to 0.2; None: it stays as it is. (One of its folders divides by 90
-            instead of by the last epoch.)
+            runs, from 0.1 in the first epoch to 0.2 in the last; None: it stays as it is. (Three of
+            its folders divide by E − 1; ffcv by its own number of epochs, 90 by default.)
         samples_per_epoch: with `epochs`, as of `DistillationLoss`.
         **options: `scale`, `weight`, `ignore_index`, `reduction`.
 
@@ -53,7 +56,8 @@ def confidence_penalty(*, added: float = 0.1, **options: Unpack[LossOptions]) ->
     """The confidence penalty: cross-entropy − β · H(p), see `tfkd.penalties.ConfidencePenalty`.
 
     Args:
-        added: β, at least 0; 0.1 is usual for images.
+        added: β, at least 0; 0.1 is usual for images. Of the codes that have it none has a default
+            for all: 0.1/K, 1, or none.
         **options: `scale`, `weight`, `ignore_index`, `reduction`.
 
     Source: Pereyra et al., 2017, arXiv 1701.06548.
@@ -92,7 +96,8 @@ def focal(*, focusing: float = 3.0, **options: Unpack[LossOptions]) -> FocalLoss
     """The focal loss (1 − p_y)^γ · (−log p_y), mean over samples, see `tfkd.penalties.FocalLoss`.
 
     Args:
-        focusing: γ, at least 0; 3 is the fixed one of the source that calibrates best (FL-3).
+        focusing: γ, at least 0; 3 is the fixed one of the source that calibrates best (FL-3). Its
+            code has 1 unless told otherwise.
             `tfkd.penalties.FocalLoss(focusing=3.0, unsure_focusing=5.0)` is its FLSD-53.
         **options: `scale`, `weight`, `ignore_index`, `reduction`.
 
@@ -131,8 +136,8 @@ def logit_norm(*, temperature: float = 0.04, **options: Unpack[LossOptions]) -> 
     """Logit normalisation: cross-entropy of z / (‖z‖·τ), see `tfkd.penalties.LogitNorm`.
 
     Args:
-        temperature: τ, positive. 0.04 is the paper's for CIFAR-10; the class of its code has 1,
-            the command in its README 0.01.
+        temperature: τ, positive. 0.04 is recalled from the paper, for CIFAR-10, and not verified;
+            the class of its code has 1, the command in its README 0.01.
         **options: `scale`, `weight`, `ignore_index`, `reduction`.
 
     Source: Wei et al., 2022, arXiv 2205.09310.

@@ -12,6 +12,7 @@ from torch import nn
 import tfkd
 from tfkd.loss import Criterion
 from tfkd.loss.schedules import Progress, counts_steps
+from tfkd.loss.usual_weights import UsualWeights, usual_weights
 from tfkd.method_table import BASELINE
 from tfkd.runs import MethodSettings, Step
 from tfkd.study.plan import CONTROLS, Arm, Study
@@ -27,7 +28,11 @@ MANY = 1000
 
 
 def loss_scale(method: MethodSettings, num_classes: int, *, epochs: int = 1) -> float:
-    """Return s of a method, normalised so that the weights of both its terms add up to 1.
+    """Return what the weights of both terms of a method add up to.
+
+    That is s, unless the teacher speaks of some samples more loudly than of others: then its usual
+    share counts, ½ of the last batch's. A share that depends on the sample is taken as 1, though it
+    is not: of weighted TTM it is Σ_k t_k^γ, at least 1, of the label in normalised KD 1 + t_y.
 
     Args:
         method: with its numbers; that of a penalty has its factor on the whole, 1 as a rule.
@@ -39,7 +44,8 @@ def loss_scale(method: MethodSettings, num_classes: int, *, epochs: int = 1) -> 
         >>> round(loss_scale(released, 100), 4)
         0.0595
     """
-    return _mean(_build(method, num_classes, epochs), "scale", epochs)
+    criterion = _build(method, num_classes, epochs)
+    return _mean([weights.scale for weights in _weights(criterion, epochs)])
 
 
 def equivalent_epsilon(
@@ -68,22 +74,37 @@ def equivalent_epsilon(
     knows_nothing = criterion.teacher.gap(num_classes) is None
     same = tfkd.DistillationLoss(
         tfkd.UniformTeacher() if knows_nothing else criterion.teacher,
-        alpha=_mean(criterion, "alpha", epochs),
-        temperature=_mean(criterion, "temperature", epochs),
+        alpha=_mean([weights.alpha for weights in _weights(criterion, epochs)]),
+        temperature=_mean(_over(criterion, "temperature", epochs)),
         decoupled=criterion.decoupled,
         standardize=criterion.standardize,
     )
     return tfkd.explain(same, num_classes).equivalent_label_smoothing
 
 
-def _mean(criterion: Criterion, name: str, epochs: int) -> float:
-    """A number over the epochs; of a schedule by steps, whose epochs have how many, its last."""
+def _weights(criterion: Criterion, epochs: int) -> list[UsualWeights]:
+    """α and s of each epoch, counting how loudly the teacher speaks; of a penalty s alone."""
+    scales = _over(criterion, "scale", epochs)
+    if not isinstance(criterion, tfkd.DistillationLoss):
+        return [UsualWeights(0.0, scale) for scale in scales]
+    alphas = _over(criterion, "alpha", epochs)
+    both = zip(alphas, scales, strict=True)
+    return [usual_weights(criterion.teacher, alpha, scale) for alpha, scale in both]
+
+
+def _over(criterion: Criterion, name: str, epochs: int) -> list[float]:
+    """A number in each epoch; of a schedule by steps, whose epochs have how many, its last."""
     schedule = getattr(criterion, "schedules", {}).get(name)
     if schedule is None:
-        return float(getattr(criterion, name, 1.0))
+        return [float(getattr(criterion, name, 1.0))] * epochs
     if counts_steps(schedule):
-        return float(schedule(Progress(epochs, sys.maxsize)))
-    return fmean(schedule(Progress(epoch)) for epoch in range(epochs))
+        return [float(schedule(Progress(epochs, sys.maxsize)))] * epochs
+    return [float(schedule(Progress(epoch))) for epoch in range(epochs)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean; of equal numbers that number, to the last bit."""
+    return values[0] if min(values) == max(values) else fmean(values)
 
 
 def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) -> tuple[Arm, ...]:
@@ -121,6 +142,8 @@ def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) ->
 def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
     """Return sentences on the controls that were asked for and are not there, and why.
 
+    And on those that are there and count with a share of the teacher's as if it were 1.
+
     Args:
         study: with its controls.
         names: of the controls that were asked for.
@@ -150,6 +173,12 @@ def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
             if left_out:
                 names_of_arms = ", ".join(arm.name.replace("/", " ") for arm in left_out)
                 sentences.append(f"No control {name} of {names_of_arms}: {why}.")
+        sentences += [
+            f"The control {name} of {arm.name.replace('/', ' ')} takes {share} as 1: it depends on "
+            "the sample."
+            for arm in study.arms
+            if name != "double" and arm.name in served and (share := _unknown_share(arm.method))
+        ]
     return sentences
 
 
@@ -219,6 +248,16 @@ def _rounded(value: float) -> float:
 def _has_smoothing(method: MethodSettings) -> bool:
     """Whether a label smoothing is like a method; that does not depend on the number of classes."""
     return equivalent_epsilon(method, MANY) is not None
+
+
+def _unknown_share(method: MethodSettings) -> str | None:
+    """Which share of the teacher's depends on the sample, in words."""
+    teacher = getattr(_build(method, MANY, 1), "teacher", None)
+    if teacher is None:
+        return None
+    if teacher.usual_share is None:
+        return "the share of its teacher term"
+    return "the share of its label term" if teacher.usual_label_share is None else None
 
 
 def _build(method: MethodSettings, num_classes: int, epochs: int) -> Criterion:

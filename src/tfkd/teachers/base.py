@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from statistics import fmean
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +104,30 @@ class Teacher(nn.Module, ABC):
         """Whether it says nothing of any sample: then the loss is that of the labels, α being 0."""
         return False
 
+    @property
+    def usual_share(self) -> float | None:
+        """The mean of its shares over a batch of training, above 0; None: depends on the sample.
+
+        1, or of a teacher that wraps others the mean of theirs, unless it says otherwise. By it
+        `tfkd.explain` and the controls of studies know what the terms of a loss weigh together.
+        """
+        return _mean([teacher.usual_share for teacher in taught_by(self)])
+
+    @property
+    def usual_label_share(self) -> float | None:
+        """The same of its shares of the labels."""
+        return _mean([teacher.usual_label_share for teacher in taught_by(self)])
+
+    @property
+    def differs_by(self) -> Literal["sample", "class"]:
+        """What its answers depend on, unless it has one gap for all: the class alone, or more.
+
+        Of a teacher that wraps others it is what theirs do, unless it says otherwise.
+        """
+        others = taught_by(self)
+        by_class = others and all(teacher.differs_by == "class" for teacher in others)
+        return "class" if by_class else "sample"
+
     def gap(self, num_classes: int) -> float | None:
         """Return the gap if the teacher answers every batch with the same one, else None.
 
@@ -110,6 +135,13 @@ class Teacher(nn.Module, ABC):
             num_classes: the number of classes K, at least 2.
         """
         return None
+
+
+def _mean(shares: list[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        return None
+    return fmean(known) if known else 1.0
 
 
 def taught_by(teacher: nn.Module) -> list[Teacher]:

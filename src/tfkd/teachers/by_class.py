@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -57,6 +57,11 @@ class ClassTeacher(Teacher):
     def forward(self, batch: Batch) -> Tensor:
         """Return the logarithms of the rows of the labels."""
         return logits_by_class(self.matrix, batch)
+
+    @property
+    def differs_by(self) -> Literal["class"]:
+        """The class alone."""
+        return "class"
 
     def extra_repr(self) -> str:
         """Return the number of classes for `repr`."""

@@ -36,7 +36,7 @@ class MeanTeacher(AverageTeacher):
         TypeError: if `student` is no module or is sharded, or when a batch comes without `inputs`.
         ValueError: for a `decay` out of its range, or when another network is told of.
 
-    Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 516ce35.
+    Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 546348f.
 
     Example:
         >>> import torch, tfkd

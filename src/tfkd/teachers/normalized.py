@@ -56,3 +56,8 @@ class NormalizedTeacher(Teacher):
     def is_silent(self) -> bool:
         """Whether the other teacher is."""
         return self.teacher.is_silent
+
+    @property
+    def usual_label_share(self) -> None:
+        """None: 1 + t_y depends on the sample."""
+        return None

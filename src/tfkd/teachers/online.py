@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -107,6 +107,11 @@ class OnlineTeacher(Teacher):
         self.targets.copy_(torch.where(count > 0, means, round(ONE / len(count))))
         self.sums.zero_()
         self.counts.zero_()
+
+    @property
+    def differs_by(self) -> Literal["class"]:
+        """The class alone."""
+        return "class"
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

@@ -74,6 +74,11 @@ class TemperedTeacher(Teacher):
         """Whether the other teacher is."""
         return self.teacher.is_silent
 
+    @property
+    def usual_share(self) -> float | None:
+        """That of the other teacher, or None where samples are weighed."""
+        return None if self.weighted else super().usual_share
+
     def gap(self, num_classes: int) -> float | None:
         """Return the other's gap over the temperature, unless samples are weighed."""
         gap = self.teacher.gap(num_classes)

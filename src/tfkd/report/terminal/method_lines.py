@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 
-from tfkd.method_table import DIALECTS, NUMBERS, Method
+from tfkd.method_table import DIALECTS, Method
 from tfkd.report.number_text import number_of
 from tfkd.report.terminal.rows import WIDTH, laid_out
 
@@ -68,8 +68,8 @@ def _numbers(method: Method) -> Iterator[str]:
         said = "has to be said" if default is None else f"{default:g} by default"
         space = method.spaces.get(name)
         searched = "" if space is None else f", searched from {space.low:g} to {space.high:g}"
-        known = f": {NUMBERS[name].help}" if name in NUMBERS else ""
-        yield f"{name}, {said}{searched}{known}"
+        meaning = method.meaning(name)
+        yield f"{name}, {said}{searched}{f': {meaning}' if meaning else ''}"
 
 
 def _source(method: Method) -> str:
