@@ -89,7 +89,7 @@ def test_the_code_of_a_page_runs(
     assert capsys.readouterr().out == "".join(shown)
 
 
-LOOPS = [(page, block) for page in PAGES for block in blocks_of(page) if "checkpoint" in block]
+LOOPS = [(page, block) for page in PAGES for block in blocks_of(page) if "saved[" in block]
 
 
 @pytest.mark.parametrize(("page", "block"), LOOPS, ids=[page.name for page, _ in LOOPS])
