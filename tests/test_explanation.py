@@ -325,7 +325,7 @@ def test_a_share_counts_in_the_optimum_too():
     [
         (
             tfkd.online_label_smoothing(num_classes=10, samples_per_epoch="told"),
-            "depends on the class, and on what was learnt of it",
+            "depends on the class, and on what the teacher has learnt",
         ),
         (tfkd.class_label_smoothing(torch.eye(10), alpha=0.1), "depends on the class"),
     ],
@@ -398,7 +398,7 @@ class Remembers(tfkd.Teacher):
 def test_a_teacher_that_remembers_depends_on_what_it_learnt():
     explained = tfkd.explain(tfkd.DistillationLoss(Remembers(), alpha=0.5), 10)
     assert explained.gap is None
-    assert "depends on the sample, and on what was learnt of it" in str(explained)
+    assert "depends on the sample, and on what the teacher has learnt" in str(explained)
     assert explained.remark == "silent now: the loss is that of the labels"
     assert "sample to sample" in str(explained)
 

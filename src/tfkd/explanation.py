@@ -278,7 +278,7 @@ def _taught_optimum(criterion: DistillationLoss, alpha: float, num_classes: int)
     teacher_gap = teacher.gap(num_classes)
     if teacher_gap is None or None in (teacher.usual_share, teacher.usual_label_share):
         unknown = f"depends on the {teacher.differs_by}"
-        unknown += ", and on what was learnt of it" if _remembers(teacher) else ""
+        unknown += ", and on what the teacher has learnt" if _remembers(teacher) else ""
         return _Taught(None, math.inf if alpha == 0.0 else None, unknown=unknown)
     if criterion.standardize:
         seen = float(standardized_gap(teacher_gap, num_classes))

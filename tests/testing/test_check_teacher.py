@@ -370,6 +370,19 @@ def test_a_planted_fault_is_found_by_the_check_that_is_named(make, name):
     assert f": {name}: " in str(caught.value)
 
 
+def test_samples_that_the_student_does_not_take_are_no_fault_of_the_teacher():
+    student = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, K))
+    checks = check_teacher(
+        lambda student: tfkd.MeanTeacher(student, decay=0.5),
+        num_classes=K,
+        student=student,
+        inputs=torch.randn(24, 3, 2, 2),
+        compiles=False,
+    )
+    (reason,) = [check.left_out for check in checks if check.name.startswith("unbatched")]
+    assert reason.startswith("the `student` does not take a sample without a batch")
+
+
 @pytest.mark.parametrize("make", RIGHT.values(), ids=RIGHT)
 def test_a_device_is_asked_where_there_is_one(monkeypatch, make):
     monkeypatch.setattr("tfkd.testing.answers.ACCELERATORS", ("cpu",))  # as if it were one

@@ -70,7 +70,7 @@ ROWS: tuple[Method, ...] = (
         "itself",
         {"tfkd": "tfkd.methods:top_two_kd"},
         {"alpha": Space(0.05, 1.0)},
-        "Jeong and Chung, 2024, arXiv 2402.10482",
+        "Jeong and Chung, 2025, arXiv 2402.10482",
     ),
     Method(
         "weak_to_strong_kd",

@@ -200,7 +200,7 @@ def top_two_kd(
         alpha: weight of the teacher term, in [0, 1]; at 1 labels do not count.
         **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
 
-    Source: Jeong and Chung, 2024, arXiv 2402.10482, after its abstract.
+    Source: Jeong and Chung, 2025, arXiv 2402.10482, after its abstract.
 
     Example:
         >>> import torch, tfkd

@@ -28,7 +28,7 @@ class TopTwoTeacher(Teacher):
     Raises:
         TypeError: when a batch comes and the teacher answers with a gap.
 
-    Source: Jeong and Chung, 2024, arXiv 2402.10482.
+    Source: Jeong and Chung, 2025, arXiv 2402.10482.
 
     Example:
         >>> import torch, tfkd

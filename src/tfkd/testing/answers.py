@@ -148,6 +148,7 @@ def dense_logits_are_taken_or_refused(subject: Subject) -> None:
     """Logits `(N, K, d1, ...)`; of those that look at nothing else each position is a sample."""
     run = Training(subject).epoch()
     dense = subject.batch(2, 3)
+    _student_takes(subject, dense, "dense samples")
     _is_taken(subject, run, dense, "dense logits")
     if subject.needs:
         return
@@ -165,11 +166,26 @@ def unbatched_logits_are_taken_or_refused(subject: Subject) -> None:
     """Logits `(K,)` are a batch of one."""
     run = Training(subject).epoch()
     one = subject.batch(unbatched=True)
+    _student_takes(subject, one, "a sample without a batch")
     _is_taken(subject, run, one, "unbatched logits")
     run = Training(subject).epoch()
     several = with_tensors(one, lambda x: x.unsqueeze(0))
     words = tensors_differ(run.loss_of(one), run.loss_of(several), ROUNDING)
     same(words, "the loss of one sample, which is not that of a batch of one")
+
+
+def _student_takes(subject: Subject, batch: Batch, what: str) -> None:
+    """Leave the check out where the teacher looks at inputs that nobody could train on."""
+    if "inputs" not in subject.needs:
+        return
+    _, student = subject.fresh()
+    try:
+        with torch.no_grad():
+            logits = student(batch.inputs)
+    except Exception as error:
+        raise LeftOut(f"the `student` does not take {what}: {error}") from None
+    if logits.shape != batch.student_logits.shape:
+        raise LeftOut(f"the `student` does not take {what}")
 
 
 def _is_taken(subject: Subject, run: Training, batch: Batch, what: str) -> None:
