@@ -1,0 +1,51 @@
+"""What the pages of the methods say was measured is what the records say."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from scipy import stats
+
+from measured_methods import PAGES, PART, filled, interval, read_measured
+from tfkd.method_table import BASELINE, METHODS
+
+
+def test_the_pages_say_what_the_records_say():
+    measured = read_measured()
+    for page in sorted(PAGES.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        assert filled(text, measured) == text, page.name
+
+
+def test_every_method_that_was_measured_has_its_place():
+    places = {
+        match[2]
+        for page in PAGES.glob("*.md")
+        for match in PART.finditer(page.read_text(encoding="utf-8"))
+    }
+    of_tf_kd = {"cross_entropy", "label_smoothing", "tf_kd_reg", "tf_kd_self"}
+    of_tf_kd |= {"normal_kd", "re_kd", "de_kd", "knowledge_distillation"}
+    assert places - {"all"} == set(METHODS) - of_tf_kd
+    assert {own.method for own in read_measured()} == set(METHODS) - {"knowledge_distillation"}
+
+
+def test_a_method_is_compared_with_cross_entropy_of_its_network_seed_by_seed():
+    measured = read_measured()
+    plain = {own.student: own.values for own in measured if own.method == BASELINE}
+    assert set(plain) == {"small_cnn", "plain_cnn"}
+    for own in measured:
+        assert own.baseline == plain[own.student]
+        for gain, ours, theirs in zip(
+            own.gains, own.values["accuracy"], plain[own.student]["accuracy"], strict=True
+        ):
+            assert math.isclose(gain, 100 * (ours - theirs), abs_tol=1e-12)
+        assert len(own.gains) == 5
+
+
+def test_the_interval_is_that_of_students_t():
+    values = [0.3, 1.1, -0.2, 0.8, 0.5]
+    low, high = interval(values)
+    test = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert math.isclose(low, test.low) and math.isclose(high, test.high)
+    assert math.isclose((low + high) / 2, statistics.mean(values))
