@@ -16,7 +16,7 @@ from tfkd.loss.checks import (
 )
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
-from tfkd.loss.terms import LossSettings, is_number
+from tfkd.loss.terms import LossSettings, is_number, without_ignored
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
 
@@ -115,6 +115,7 @@ def _loss(
     check_answer(student_logits, labels, answer, settings)
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
+    answer = without_ignored(answer, labels, student_logits, settings.ignore_index)
     formula = kernel_for(student_logits, labels, answer, settings) or loss_by_equation
     return formula(student_logits, labels, answer, weight, settings)
 
@@ -133,7 +134,8 @@ class DistillationLoss(ToldCriterion):
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
-            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`.
+            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`. Where it comes to 0,
+            or the teacher falls silent, half precision and masked classes go on as before.
         temperature: τ, positive.
         scale: loss scale, positive.
         decoupled: as in `distillation_loss`.
@@ -215,9 +217,9 @@ class DistillationLoss(ToldCriterion):
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
         batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
-        answer = Answer(0.0)
-        if self.teacher.is_silent:
-            alpha = 0.0
+        answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
+        if self.teacher.is_silent and not is_number(alpha, 0.0):
+            alpha, falls_to_0 = 0.0, True
         elif not is_number(alpha, 0.0):
             answer = answer_of(self.teacher(batch))
         settings = LossSettings(
@@ -228,6 +230,7 @@ class DistillationLoss(ToldCriterion):
             self.reduction,
             self.decoupled,
             self.standardize,
+            falls_to_0,
         )
         loss = _loss(student_logits, labels, answer, self.weight, settings)
         if trained:
