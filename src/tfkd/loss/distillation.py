@@ -12,13 +12,14 @@ from tfkd.loss.checks import (
     check_answer,
     check_decoupled,
     check_settings,
+    check_standardize,
     check_tensors,
 )
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
 from tfkd.loss.terms import LossSettings, is_number, without_ignored
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher
 
 
 def distillation_loss(
@@ -96,6 +97,7 @@ def distillation_loss(
     arXiv 2403.01427.
     """
     check_settings(alpha, temperature, scale, reduction)
+    check_standardize(standardize)
     check_tensors(student_logits, labels, weight, ignore_index)
     settings = LossSettings(
         alpha, temperature, scale, ignore_index, reduction, check_decoupled(decoupled), standardize
@@ -157,7 +159,9 @@ class DistillationLoss(ToldCriterion):
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
         ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
-        RuntimeError: when a batch comes and it is clear that steps were not told of.
+        RuntimeError: when a batch comes and it is clear that steps were not told of; under
+            `torch.func`, in training with a teacher that remembers, whose memory is not reached
+            from there: in eval mode it answers as it does elsewhere.
 
     Example:
         >>> import torch, tfkd
@@ -182,11 +186,7 @@ class DistillationLoss(ToldCriterion):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        if not isinstance(teacher, Teacher):
-            raise TypeError(
-                f"Expected `teacher` to be a tfkd.Teacher, got {type(teacher).__name__}. "
-                "Wrap a network as `tfkd.NetworkTeacher(model)`."
-            )
+        check_is_teacher(teacher)
         super().__init__(
             teacher,
             {"alpha": alpha, "temperature": temperature, "scale": scale},
@@ -199,6 +199,8 @@ class DistillationLoss(ToldCriterion):
         self.standardize = standardize
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "standardize":
+            check_standardize(value)
         super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
     def forward(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +110,15 @@ class Teacher(nn.Module, ABC):
             num_classes: the number of classes K, at least 2.
         """
         return None
+
+
+def check_is_teacher(teacher: Any) -> None:
+    """Raise `TypeError` unless something is a teacher."""
+    if not isinstance(teacher, Teacher):
+        raise TypeError(
+            f"Expected `teacher` to be a tfkd.Teacher, got {type(teacher).__name__}. "
+            "Wrap a network as `tfkd.NetworkTeacher(model)`."
+        )
 
 
 def taught_by(teacher: nn.Module) -> list[Teacher]:
