@@ -251,7 +251,8 @@ def test_it_survives_copies_state_and_moves(form, place):
 
 def test_memory_is_what_is_said():
     bytes_of = {
-        form: sum(b.nbytes for b in tfkd.PreviousTeacher(N, 100, form=form).buffers()) / N
+        form: sum(b.nbytes for b in tfkd.PreviousTeacher(N, 100, form=form).remembered.buffers())
+        / N
         for form in ("float32", "float16", "top-10")
     }
     assert bytes_of == {"float32": 401, "float16": 201, "top-10": 43}
