@@ -123,6 +123,47 @@ def test_spaces_lie_within_the_ranges_and_hold_the_default(name: str) -> None:
             MethodSettings(name, "tfkd", {number: value}).check(10)
 
 
+@pytest.mark.parametrize(
+    ("method", "number", "value"),
+    [
+        ("dlb", "added", 1e308),
+        ("transformed_teacher_matching", "power", 1e-320),
+        ("cs_kd", "temperature", 1e308),
+        ("born_again", "temperature", 1e-300),
+        ("tf_kd_reg", "scale", 1e300),
+        ("mean_teacher", "decay", 1.0),
+    ],
+)
+def test_numbers_of_which_no_loss_can_be_had_are_refused_by_their_own_name(
+    method: str, number: str, value: float
+) -> None:
+    with pytest.raises(ValueError, match=f"^Expected `{number}` (from .* to|below 1)"):
+        MethodSettings(method, "tfkd", {number: value})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_first_and_last_of_every_range_make_a_finite_loss(name: str) -> None:
+    row, network = METHODS[name], nn.Linear(3, 4)
+    for number in row.numbers():
+        known = NUMBERS[number]
+        if number in ("alpha", "confidence", "decay", "warm_up", "ramp_up"):
+            continue  # of ranges that are their own
+        for value in (known.low, known.high):
+            if (name, number, value) == ("normalized_kd", "added", 0.0):
+                continue  # refuses it: its label share would be left
+            settings = settings_of(name, "tfkd")
+            criterion = row.build(
+                "tfkd",
+                {**settings.numbers, number: value},
+                num_classes=4,
+                teacher=network if row.has_teacher else None,
+                student=network,
+                num_samples=4,
+            )
+            inputs, labels = torch.eye(4, 3), torch.arange(4)
+            assert criterion(network(inputs), labels, inputs, indices=labels).isfinite()
+
+
 def test_every_public_function_of_methods_and_dialects_is_in_a_row() -> None:
     named = {text for row in METHODS.values() for text in row.compositions.values()}
     public = {name: getattr(tfkd, name) for name in tfkd.__all__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import numbers
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -21,9 +22,9 @@ def check_number(name: str, value: float) -> float:
     """Return `value` as a float.
 
     Raises:
-        TypeError: if it is not a real Python number (`bool` is not one).
+        TypeError: if it is no real number, of Python or NumPy (`bool` is not one).
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, numbers.Real)):
         raise TypeError(f"Expected `{name}` to be a number, got {type(value).__name__}.")
     return float(value)
 

@@ -650,3 +650,26 @@ def test_settings_that_are_changed_count_from_then_on(asked):
         z, labels, 0.0, alpha=0.6, temperature=2.0, scale=3.0, reduction="sum"
     )
     close(criterion(z, labels), expected)
+
+
+@pytest.mark.parametrize("wrong", [1.5, "a", True, None])
+def test_an_ignore_index_that_is_no_int_is_refused(wrong):
+    with pytest.raises(TypeError, match="Expected `ignore_index` to be an int, the class"):
+        tfkd.distillation_loss(
+            torch.zeros(1, 2), torch.tensor([0]), 0.0, alpha=0.5, ignore_index=wrong
+        )
+    for criterion in (tfkd.label_smoothing(alpha=0.5), tfkd.focal()):
+        with pytest.raises(TypeError, match="Expected `ignore_index` to be an int, the class"):
+            criterion.ignore_index = wrong
+        assert criterion.ignore_index == -100
+
+
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_a_standardize_that_is_no_bool_is_refused(wrong):
+    sentence = "Expected `standardize` to be True or False, got "
+    with pytest.raises(TypeError, match=sentence):
+        tfkd.distillation_loss(
+            torch.zeros(1, 2), torch.tensor([0]), 0.0, alpha=0.5, standardize=wrong
+        )
+    with pytest.raises(TypeError, match=sentence):
+        tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=0.5, standardize=wrong)

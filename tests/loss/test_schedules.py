@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -186,10 +187,9 @@ def test_a_function_of_ones_own_is_a_schedule_of_epochs():
     assert criterion.alpha == 0.7
 
 
-def test_values_out_of_range_are_refused_when_they_come():
-    criterion = three(alpha=Linear(start=0.5, end=1.5, epochs=2))
+def test_values_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"`alpha` in \[0, 1\], got 1\.5"):
-        criterion.epoch_ended()
+        three(alpha=Linear(start=0.5, end=1.5, epochs=2))
     with pytest.raises(ValueError, match=r"`temperature` .*positive.*got 0"):
         three(temperature=Linear(start=0.0, end=1.0, epochs=2))
     for wrong in ({}, {"epochs": 2, "steps": 2}):
@@ -199,3 +199,50 @@ def test_values_out_of_range_are_refused_when_they_come():
         WarmUp(value=1.0, epochs=0)
     with pytest.raises(TypeError, match=r"`start` .*number, got str"):
         Linear(start="0", end=1.0, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"alpha": WarmUp(value=2.0, epochs=4)},
+        {"alpha": Linear(start=0.5, end=2.0, epochs=3)},
+        {"alpha": Until(value=0.5, after=-1.0, steps=3)},
+        {"temperature": Cosine(start=4.0, end=0.0, epochs=3)},
+        added(Linear(start=1.0, end=-1.0, epochs=3)),
+    ],
+    ids=repr,
+)
+def test_a_schedule_that_leaves_its_range_later_is_refused_at_once(setting):
+    with pytest.raises(ValueError, match=r"Expected `(alpha|temperature|added)` "):
+        three(**setting)
+    criterion = three()
+    before = repr(criterion)
+    (name, value) = next(iter(setting.items()))
+    with pytest.raises(ValueError, match=r"Expected `"):
+        setattr(criterion, name, value)
+    assert repr(criterion) == before
+
+
+@pytest.mark.parametrize("tell", ["epoch_ended", "step_ended"])
+def test_a_function_that_leaves_its_range_is_refused_before_anything_has_changed(tell):
+    teacher = tfkd.OnlineTeacher(3)
+    criterion = tfkd.DistillationLoss(
+        teacher, alpha=lambda progress: 0.5 + sum(progress), samples_per_epoch="told"
+    )
+    criterion(Z.float().requires_grad_(), Y)
+    before = {name: value.clone() for name, value in criterion.state_dict().items()}
+    assert teacher.counts.sum() > 0
+    with pytest.raises(ValueError, match=r"Expected `alpha` in \[0, 1\], got 1.5"):
+        getattr(criterion, tell)(*[nn.Identity()] * (tell == "step_ended"))
+    after = criterion.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert criterion.alpha == 0.5
+
+
+def test_a_schedule_may_answer_with_numbers_of_numpy():
+    def half(progress):
+        return np.float32(0.25) * np.int64(2)
+
+    criterion = three(alpha=half)
+    assert criterion.alpha == 0.5
+    assert type(criterion.alpha) is float

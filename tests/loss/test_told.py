@@ -323,3 +323,56 @@ def test_settings_are_checked_where_they_are_set():
             criterion.decoupled = wrong
     criterion.decoupled = [1, 8]
     assert criterion.decoupled == (1.0, 8.0)
+
+
+def test_a_teacher_put_into_a_wrapper_later_learns_from_then_on():
+    wrappers = [
+        (tfkd.TemperedTeacher(tfkd.UniformTeacher(), 2.0), "teacher"),
+        (tfkd.EnsembleTeacher([tfkd.UniformTeacher()]), "0"),
+        (tfkd.EnsembleTeacher([tfkd.UniformTeacher()]), "1"),
+    ]
+    for wrapper, name in wrappers:
+        criterion = loss(wrapper, samples_per_epoch=2)
+        logits = Z.clone().requires_grad_()
+        criterion(logits, Y)
+        late = tfkd.OnlineTeacher(3)
+        wrapper.add_module(name, late)
+        criterion(logits, Y)
+        assert late.counts.sum() == 1  # Z is right of one of the two
+        criterion(logits, Y)  # of the next epoch
+        assert late.matrix[0].tolist() == pytest.approx(Z[0].double().softmax(0).tolist())
+        assert "progress" in criterion.state_dict()
+
+
+def test_a_teacher_put_into_a_wrapper_later_asks_for_samples_per_epoch_at_the_next_call():
+    criterion = loss(tfkd.EnsembleTeacher([tfkd.UniformTeacher()]), samples_per_epoch=None)
+    criterion.teacher.add_module("1", Epochs())
+    for call in (lambda: criterion(Z.clone().requires_grad_(), Y), criterion.epoch_ended):
+        with pytest.raises(ValueError, match=r"Expected `samples_per_epoch`, since Ensemble"):
+            call()
+    criterion.samples_per_epoch = "told"
+    criterion.epoch_ended()
+    assert criterion.teacher.teachers[1].epochs == 1
+
+
+def test_what_is_no_teacher_is_refused_alike_whenever_it_comes():
+    sentence = r"Expected `teacher` to be a tfkd.Teacher, got Linear. Wrap a network as"
+    with pytest.raises(TypeError, match=sentence):
+        loss(nn.Linear(2, 2))
+    criterion = loss(tfkd.UniformTeacher())
+    with pytest.raises(TypeError, match=sentence):
+        criterion.teacher = nn.Linear(2, 2)
+    assert isinstance(criterion.teacher, tfkd.UniformTeacher)
+
+
+def test_out_of_torch_func_nothing_is_remembered_and_a_sentence_says_so():
+    criterion = loss(tfkd.OnlineTeacher(3))
+    gradient = torch.func.grad(lambda z: criterion(z, Y[0]))
+    for function, logits in ((gradient, Z[0]), (torch.func.vmap(gradient), Z)):
+        with pytest.raises(RuntimeError, match=r"OnlineTeacher remembers what it sees, got a tran"):
+            function(logits)
+    assert criterion.teacher.counts.sum() == 0
+    criterion.eval()
+    logits = Z.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(criterion(logits, Y), logits)
+    torch.testing.assert_close(torch.func.grad(lambda z: criterion(z, Y))(Z), expected)

@@ -177,3 +177,19 @@ def test_networks_move_with_the_ensemble():
     assert network.model.weight.dtype == torch.float64
     assert not list(ensemble.parameters())
     assert not ensemble.state_dict()
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+@pytest.mark.parametrize("confidence", [0.9, 1.0])
+def test_of_a_sample_without_any_label_a_gap_says_nothing(average, confidence):
+    labels = torch.eye(3, K, dtype=torch.float64)
+    labels[1] = 0.0
+    said = ask([tfkd.VirtualTeacher(confidence)] * 2, average, labels=labels)
+    assert said.logits.softmax(1)[1].tolist() == pytest.approx([1 / K] * K)
+    teacher = tfkd.EnsembleTeacher([tfkd.VirtualTeacher(confidence)] * 2, average)
+    for wrapped in (teacher, tfkd.TemperedTeacher(teacher, 2.0, weighted=True)):
+        z = Z.clone().requires_grad_()
+        loss = tfkd.DistillationLoss(wrapped, alpha=0.5, temperature=2.0)(z, labels)
+        (gradient,) = torch.autograd.grad(loss, z)
+        assert bool(loss.isfinite())
+        assert bool(gradient.isfinite().all())

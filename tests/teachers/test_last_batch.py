@@ -203,3 +203,29 @@ def test_two_processes_remember_what_one_does(tmp_path):
         kept = torch.load(tmp_path / f"{rank}.pt")
         for name, value in criterion.state_dict().items():
             assert torch.equal(kept[name], value), name
+
+
+def test_a_state_of_other_classes_or_of_no_batch_is_refused():
+    ((logits, labels, _),) = batches(3)
+    criterion, other = tfkd.dlb(), tfkd.dlb()
+    criterion(logits, labels)
+    state = criterion.state_dict()
+    other(logits[:, :4], labels)
+    with pytest.raises(RuntimeError, match="Expected logits of 4 classes, got 5"):
+        other.load_state_dict(state)
+    assert other.teacher.logits.shape == (3, 4)
+    with pytest.raises(RuntimeError, match=r"Expected labels \(N,\) or \(N, K\) of logits"):
+        tfkd.dlb().load_state_dict({**state, "teacher.labels": torch.zeros(7)})
+    with pytest.raises(RuntimeError, match=r"Expected logits \(N, K\), labels and indices of N"):
+        tfkd.dlb().load_state_dict({**state, "teacher.indices": torch.zeros(7)})
+    unused = tfkd.dlb()
+    unused.load_state_dict(state)
+    with pytest.raises(ValueError, match="of the 5 classes of the last batch, got 4"):
+        unused(torch.zeros(6, 4, requires_grad=True), labels.repeat(2))
+
+
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_another_number_of_indices_than_of_samples_is_refused(count):
+    ((logits, labels, _),) = batches(3)
+    with pytest.raises(ValueError, match=r"Expected `indices` of shape \(3,\), one for each"):
+        tfkd.dlb()(logits, labels, indices=torch.arange(count))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import math
 import os
 import pickle
@@ -250,7 +251,8 @@ def test_it_survives_copies_state_and_moves(form, place):
 
 def test_memory_is_what_is_said():
     bytes_of = {
-        form: sum(b.nbytes for b in tfkd.PreviousTeacher(N, 100, form=form).buffers()) / N
+        form: sum(b.nbytes for b in tfkd.PreviousTeacher(N, 100, form=form).remembered.buffers())
+        / N
         for form in ("float32", "float16", "top-10")
     }
     assert bytes_of == {"float32": 401, "float16": 201, "top-10": 43}
@@ -405,3 +407,45 @@ def test_two_processes_remember_what_one_does(tmp_path, one_thread):
         said = torch.load(tmp_path / f"said-{rank}.pt")
         for name, value in expected.items():
             assert torch.equal(said[name], value), (rank, name)
+
+
+@pytest.mark.parametrize(("form", "classes"), [("top-2", 9), ("top-2", 3), ("float32", 6)])
+def test_a_state_of_other_classes_is_refused(form, classes, place):
+    criterion = criterion_of(form, place)
+    see(criterion, logits(), LABELS, ALL)
+    criterion.epoch_ended()
+    state = criterion.state_dict()
+    other = tfkd.PreviousTeacher(N, classes, form=form, directory=place)
+    loss = tfkd.DistillationLoss(other, alpha=0.5, samples_per_epoch="told")
+    with pytest.raises(ValueError, match=f"remembered of {classes} classes, got a state of {K}"):
+        loss.load_state_dict(state)
+
+
+@pytest.mark.parametrize("below", [".", "folder/folder"])
+def test_a_directory_that_cannot_be_one_is_refused_at_once(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match=r"as `directory` .*file is a file"):
+        tfkd.PreviousTeacher(N, K, directory=tmp_path / "file" / below)
+    for directory, error in (("", ValueError), (3, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="Expected `directory` to be a path, got "):
+            tfkd.PreviousTeacher(N, K, directory=directory)
+
+
+def test_a_directory_that_may_not_be_written_to_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write anywhere
+    with pytest.raises(PermissionError, match=r"Expected `directory` .*answers in a place that"):
+        tfkd.PreviousTeacher(N, K, directory=tmp_path / "answers")
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_full_disk_is_said_with_what_it_is_short_of(tmp_path, monkeypatch, epoch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    criterion = criterion_of(directory=tmp_path)
+    if epoch == 2:
+        see(criterion, logits(), LABELS, ALL)
+        criterion.epoch_ended()
+    monkeypatch.setattr("tfkd.teachers.cache.epoch_files._write_zeros", full)
+    with pytest.raises(OSError, match=rf"takes {N * (4 * K + 1) + 8} bytes.*epoch-{epoch}'"):
+        see(criterion, logits(), LABELS, ALL)

@@ -36,6 +36,7 @@ def check_tensors(
     for name, tensor in (("student_logits", student_logits), ("labels", labels)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.")
+    check_ignore_index(ignore_index)
     if not student_logits.is_floating_point():
         raise TypeError(
             f"Expected `student_logits` of a floating point dtype, got {student_logits.dtype}."
@@ -76,6 +77,21 @@ def check_tensors(
         )
     if weight is not None:
         check_weight(weight, num_classes, student_logits.device)
+
+
+def check_ignore_index(ignore_index: int) -> None:
+    """Check the class index of positions that do not count."""
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+        raise TypeError(
+            "Expected `ignore_index` to be an int, the class index of positions that do not count, "
+            f"got {ignore_index!r}."
+        )
+
+
+def check_standardize(standardize: bool) -> None:
+    """Check whether the teacher term looks at standardised logits."""
+    if not isinstance(standardize, bool):
+        raise TypeError(f"Expected `standardize` to be True or False, got {standardize!r}.")
 
 
 def check_weight(weight: Tensor, num_classes: int | None, device: torch.device | None) -> None:

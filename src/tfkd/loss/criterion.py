@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tfkd._checks import check_choice
-from tfkd.loss.checks import REDUCTIONS, check_weight
+from tfkd.loss.checks import REDUCTIONS, check_ignore_index, check_weight
 
 
 class Criterion(nn.Module):
@@ -36,6 +36,8 @@ class Criterion(nn.Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "reduction":
             check_choice(name, value, REDUCTIONS)
+        elif name == "ignore_index":
+            check_ignore_index(value)
         super().__setattr__(name, value)
 
     def step_ended(self, student: nn.Module) -> None:

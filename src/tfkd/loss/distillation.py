@@ -12,13 +12,14 @@ from tfkd.loss.checks import (
     check_answer,
     check_decoupled,
     check_settings,
+    check_standardize,
     check_tensors,
 )
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
-from tfkd.loss.terms import LossSettings, is_number
+from tfkd.loss.terms import LossSettings, is_number, without_ignored
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher
 
 
 def distillation_loss(
@@ -96,6 +97,7 @@ def distillation_loss(
     arXiv 2403.01427.
     """
     check_settings(alpha, temperature, scale, reduction)
+    check_standardize(standardize)
     check_tensors(student_logits, labels, weight, ignore_index)
     settings = LossSettings(
         alpha, temperature, scale, ignore_index, reduction, check_decoupled(decoupled), standardize
@@ -115,6 +117,7 @@ def _loss(
     check_answer(student_logits, labels, answer, settings)
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
+    answer = without_ignored(answer, labels, student_logits, settings.ignore_index)
     formula = kernel_for(student_logits, labels, answer, settings) or loss_by_equation
     return formula(student_logits, labels, answer, weight, settings)
 
@@ -133,7 +136,8 @@ class DistillationLoss(ToldCriterion):
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
-            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`.
+            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`. Where it comes to 0,
+            or the teacher falls silent, half precision and masked classes go on as before.
         temperature: τ, positive.
         scale: loss scale, positive.
         decoupled: as in `distillation_loss`.
@@ -155,7 +159,9 @@ class DistillationLoss(ToldCriterion):
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
         ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
-        RuntimeError: when a batch comes and it is clear that steps were not told of.
+        RuntimeError: when a batch comes and it is clear that steps were not told of; under
+            `torch.func`, in training with a teacher that remembers, whose memory is not reached
+            from there: in eval mode it answers as it does elsewhere.
 
     Example:
         >>> import torch, tfkd
@@ -180,11 +186,7 @@ class DistillationLoss(ToldCriterion):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        if not isinstance(teacher, Teacher):
-            raise TypeError(
-                f"Expected `teacher` to be a tfkd.Teacher, got {type(teacher).__name__}. "
-                "Wrap a network as `tfkd.NetworkTeacher(model)`."
-            )
+        check_is_teacher(teacher)
         super().__init__(
             teacher,
             {"alpha": alpha, "temperature": temperature, "scale": scale},
@@ -197,6 +199,8 @@ class DistillationLoss(ToldCriterion):
         self.standardize = standardize
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "standardize":
+            check_standardize(value)
         super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
     def forward(
@@ -215,9 +219,9 @@ class DistillationLoss(ToldCriterion):
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()
         batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
-        answer = Answer(0.0)
-        if self.teacher.is_silent:
-            alpha = 0.0
+        answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
+        if self.teacher.is_silent and not is_number(alpha, 0.0):
+            alpha, falls_to_0 = 0.0, True
         elif not is_number(alpha, 0.0):
             answer = answer_of(self.teacher(batch))
         settings = LossSettings(
@@ -228,6 +232,7 @@ class DistillationLoss(ToldCriterion):
             self.reduction,
             self.decoupled,
             self.standardize,
+            falls_to_0,
         )
         loss = _loss(student_logits, labels, answer, self.weight, settings)
         if trained:

@@ -24,8 +24,9 @@ def loss_by_equation(
     z: Tensor, labels: Tensor, answer: Answer, w: Tensor | None, settings: LossSettings
 ) -> Tensor:
     """Return `tfkd.distillation_loss` of checked arguments; class indices are int64."""
-    alpha, tau, s, ignore_index, reduction, decoupled, standardize = settings
-    if is_number(alpha, 0.0) and is_number(answer.label_share, 1.0):
+    alpha, tau, s, ignore_index, reduction, decoupled, standardize, falls_to_0 = settings
+    labels_alone = is_number(alpha, 0.0) and is_number(answer.label_share, 1.0)
+    if labels_alone and not falls_to_0:
         # torch's to the last bit, its derivatives too
         loss = F.cross_entropy(z, labels, w, ignore_index=ignore_index, reduction=reduction)
         return loss if is_number(s, 1.0) else constant(s, loss) * loss
@@ -33,12 +34,20 @@ def loss_by_equation(
     z, labels, w = terms.in_one_precision(z, labels, w)
     alpha, tau, s = (constant(number, z) for number in (alpha, tau, s))
     dim, indices = terms.class_dim(z), not labels.is_floating_point()
+    if labels_alone and indices:
+        return times(
+            s, F.cross_entropy(z, labels, w, ignore_index=ignore_index, reduction=reduction)
+        )
+    weight, divisor = terms.sample_weights(labels, z, w, ignore_index)
+    if labels_alone:
+        label_term = _label_term(F.log_softmax(z, dim), labels, w, ignore_index)
+        return terms.reduced(times(s, label_term), divisor, reduction)
+
     seen = terms.standardized(z, dim) if standardize else z
     log_p_tau = F.log_softmax(softened(seen, tau), dim)
     log_t_tau = _log_teacher(z, labels, answer.logits, tau, standardize)
 
     # KL(t_τ ‖ p_τ) of each sample, times its weight Σ_k q_k·w_k, which is 0 where it is ignored.
-    weight, divisor = terms.sample_weights(labels, z, w, ignore_index)
     if decoupled is None:
         divergence = dot(log_t_tau.exp(), log_t_tau - log_p_tau, dim)
     else:
@@ -50,16 +59,21 @@ def loss_by_equation(
     if not is_number(alpha, 1.0):
         same = is_number(tau, 1.0) and not standardize
         log_p = log_p_tau if same else F.log_softmax(z, dim)
-        if indices:
-            label_term = F.nll_loss(log_p, labels, w, ignore_index=ignore_index, reduction="none")
-        else:
-            label_term = -dot(terms.times_class_weight(labels, w, dim), log_p, dim)
+        label_term = _label_term(log_p, labels, w, ignore_index)
         kept = times(1.0 - alpha, times(constant(answer.label_share, z), label_term))
     elif indices:  # only to refuse an index out of range, as torch does
         F.nll_loss(log_p_tau.detach(), labels, ignore_index=ignore_index)
 
     loss = s * (kept + times(alpha * tau**2, teacher_term))
     return terms.reduced(loss, divisor, reduction)
+
+
+def _label_term(log_p: Tensor, labels: Tensor, w: Tensor | None, ignore_index: int) -> Tensor:
+    """H(q, p) of each sample, its classes weighed by w."""
+    if not labels.is_floating_point():
+        return F.nll_loss(log_p, labels, w, ignore_index=ignore_index, reduction="none")
+    dim = terms.class_dim(log_p)
+    return -dot(terms.times_class_weight(labels, w, dim), log_p, dim)
 
 
 def _log_teacher(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tfkd._checks import check_integer, check_number
+from tfkd._checks import check_at_least_0, check_integer, check_number
 
 
 class Progress(NamedTuple):
@@ -179,7 +179,7 @@ class WeightOfAdded:
 
     def __call__(self, progress: Progress) -> float:
         """Return the value."""
-        weight = self.added(progress)
+        weight = check_at_least_0("added", self.added(progress))
         return weight / (1.0 + weight)
 
 
@@ -197,7 +197,20 @@ class ScaleOfAdded:
 
     def __call__(self, progress: Progress) -> float:
         """Return the value."""
-        return self.scale * (1.0 + self.added(progress))
+        return self.scale * (1.0 + check_at_least_0("added", self.added(progress)))
+
+
+def ends(schedule: Callable[[Progress], float]) -> tuple[Progress, ...]:
+    """Return the progress at which a schedule of this module has its least and its largest value.
+
+    All go from one to the other and never beyond; of any other function nothing is known.
+    """
+    if isinstance(schedule, WeightOfAdded | ScaleOfAdded):
+        return ends(schedule.added)
+    if not isinstance(schedule, Schedule):
+        return ()
+    length = schedule.epochs or schedule.steps or 0
+    return Progress(), Progress(epochs=length, steps=length)
 
 
 def counts_steps(schedule: Callable[[Progress], float]) -> bool:

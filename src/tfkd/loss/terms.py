@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tfkd.teachers.base import Answer
+
 
 class LossSettings(NamedTuple):
     """The settings of a loss.
@@ -22,6 +24,8 @@ class LossSettings(NamedTuple):
         reduction: `mean`, `sum` or `none`.
         decoupled: weights of the two parts of the divergence; None: as they are, 1 and 1 − t_y.
         standardize: whether the teacher term looks at standardised logits.
+        falls_to_0: whether an `alpha` of 0 was more before: then the label term goes on as it was
+            computed, and is not torch's.
     """
 
     alpha: Tensor | float
@@ -31,6 +35,7 @@ class LossSettings(NamedTuple):
     reduction: str = "mean"
     decoupled: tuple[float, float] | None = None
     standardize: bool = False
+    falls_to_0: bool = False
 
 
 def class_dim(logits: Tensor) -> int:
@@ -173,6 +178,24 @@ def index_weights(labels: Tensor, class_weight: Tensor, ignore_index: int) -> Te
     index = torch.where(counts, labels, 0).clamp(0, len(class_weight) - 1)
     # Not by indexing, which vmap cannot do with the label of a single sample.
     return class_weight.index_select(0, index.flatten()).view(index.shape) * counts
+
+
+def without_ignored(answer: Answer, labels: Tensor, logits: Tensor, ignore_index: int) -> Answer:
+    """Return an answer that is finite where nobody looks: where it is ignored, or its share is 0.
+
+    There NaN would reach the gradient, which is 0 times that.
+    """
+    counts = None if labels.is_floating_point() else labels != ignore_index
+    said, share, label_share = answer
+    if isinstance(share, Tensor):
+        share = share if counts is None else torch.where(counts, share, 0.0)
+    if counts is not None and isinstance(label_share, Tensor):
+        label_share = torch.where(counts, label_share, 0.0)
+    heard = share != 0.0 if isinstance(share, Tensor) else counts
+    if heard is not None and isinstance(said, Tensor):
+        every = heard.unsqueeze(class_dim(logits)) if said.shape == logits.shape else heard
+        said = torch.where(every, said, 0.0)
+    return Answer(said, share, label_share)
 
 
 def weighed(loss: Tensor, weight: Tensor | None) -> Tensor:

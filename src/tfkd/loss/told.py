@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from tfkd._checks import check_integer
 from tfkd.loss.checks import CHECKED
 from tfkd.loss.criterion import Criterion
-from tfkd.loss.schedules import Progress, counts_steps
+from tfkd.loss.schedules import Progress, counts_steps, ends
 from tfkd.loss.step_watch import StepWatch
-from tfkd.teachers.base import Batch, Teacher, wants
+from tfkd.teachers.base import Batch, Teacher, check_is_teacher, is_transformed, wants
 from tfkd.teachers.processes import (
     are_several,
     gathered,
@@ -78,6 +78,7 @@ class ToldCriterion(Criterion):
                 check_integer(name, value, minimum=1)
             self._check_told(samples_per_epoch=value)
         elif name == "teacher":
+            check_is_teacher(value)
             self._check_told(teacher=value)
             self._wants = {hook: wants(value, hook) for hook in HOOKS}
         super().__setattr__(name, value)
@@ -86,6 +87,8 @@ class ToldCriterion(Criterion):
         schedules = {other: own for other, own in self.schedules.items() if other != name}
         if callable(value):
             schedules[name] = value
+            for progress in ends(value):
+                self.checked[name](name, value(progress))
             value = value(self.progress)
         self.checked[name](name, value)
         self._check_told(schedules=schedules)
@@ -97,6 +100,15 @@ class ToldCriterion(Criterion):
         self._changed |= number != self.__dict__.get(name)
         self.__dict__[name] = number
         self._values[list(self.checked).index(name)] = number
+
+    def _look_at_teachers(self) -> None:
+        """Learn which hooks are wanted, since a wrapper may have been given another teacher."""
+        if torch.compiler.is_compiling() or not self._is_taught or not self.teacher._modules:
+            return
+        now = {hook: wants(self.teacher, hook) for hook in HOOKS}
+        if now != self._wants:
+            self._check_told()
+            self._wants = now
 
     def _check_told(self, **changed: Any) -> None:
         """Refuse what would never learn of the end of an epoch, once all is known."""
@@ -146,6 +158,13 @@ class ToldCriterion(Criterion):
 
     def batch_begins(self, student_logits: Tensor) -> None:
         """Before a batch of training is answered, end the epoch that lies behind it."""
+        self._look_at_teachers()
+        if self._wants["observe"] and is_transformed() and not torch.compiler.is_compiling():
+            raise RuntimeError(
+                f"Expected `loss.backward()` or torch.autograd where {type(self.teacher).__name__} "
+                "remembers what it sees, got a transform of torch.func, out of which nothing can "
+                "be kept. For derivatives alone, with nothing remembered, call `criterion.eval()`."
+            )
         if self._counts_samples:
             self._end_epoch()
         if not torch.compiler.is_compiling() and self._counts_steps:
@@ -204,27 +223,40 @@ class ToldCriterion(Criterion):
         Args:
             student: the network that is trained, with its new weights.
         """
+        self._look_at_teachers()
+        progress = self.progress._replace(steps=self.progress.steps + 1)
+        numbers = self._numbers_at(progress)  # refused, if at all, before anything has changed
         if self._is_taught:
             with torch.no_grad():
                 self.teacher.step_ended(student)
         self._watch.told()
-        self._goes_on(self.progress._replace(steps=self.progress.steps + 1))
+        self._goes_on(progress, numbers)
 
     def epoch_ended(self) -> None:
         """Tell that all samples of an epoch were seen."""
+        self._look_at_teachers()
+        progress = self.progress._replace(epochs=self.progress.epochs + 1)
+        numbers = self._numbers_at(progress)
         if self._is_taught:
             with torch.no_grad():
                 self.teacher.epoch_ended()
         self._samples = 0
-        self._goes_on(self.progress._replace(epochs=self.progress.epochs + 1))
+        self._goes_on(progress, numbers)
 
-    def _goes_on(self, progress: Progress) -> None:
+    def _numbers_at(self, progress: Progress) -> dict[str, float]:
+        return {
+            name: self.checked[name](name, schedule(progress))
+            for name, schedule in self.schedules.items()
+        }
+
+    def _goes_on(self, progress: Progress, numbers: dict[str, float]) -> None:
         self.progress = progress
-        for name, schedule in self.schedules.items():
-            self._set(name, schedule(progress))
+        for name, number in numbers.items():
+            self._set(name, number)
 
     @property
     def _is_counted(self) -> bool:
+        self._look_at_teachers()
         return self._counts_epochs or self._counts_steps
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -238,7 +270,8 @@ class ToldCriterion(Criterion):
         key = prefix + "progress"
         if self._is_counted and key in state_dict:
             epochs, steps, self._samples = state_dict[key].tolist()
-            self._goes_on(Progress(epochs, steps))
+            progress = Progress(epochs, steps)
+            self._goes_on(progress, self._numbers_at(progress))
             self._watch.told()
         elif self._is_counted and strict:
             lists[0].append(key)

@@ -55,13 +55,13 @@ class Number:
         low: smallest value.
         high: largest value.
         help: what it is, in half a sentence, with its range.
-        from_0: whether a number without a largest value may be 0.
+        below: whether it is below the largest value, and never that.
     """
 
     low: float
     high: float
     help: str
-    from_0: bool = False
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,50 +79,40 @@ class Space:
     log: bool = False
 
 
+LEAST, MOST = 1e-6, 1e6
+"""Of numbers that have no bounds of their own: far beyond, sums of floats are no numbers."""
+
 NUMBERS: dict[str, Number] = {
     "alpha": Number(0.0, 1.0, "weight of the teacher term, in [0, 1]"),
     "temperature": Number(
-        0.0,
-        float("inf"),
-        "temperature, above 0, of teacher and student unless the method says whose",
+        LEAST, MOST, "temperature, above 0, of teacher and student unless the method says whose"
     ),
     "confidence": Number(
         0.0,
         1.0,
         "probability that the designed teacher gives the true class, from 1/classes to 1",
     ),
-    "multiplier": Number(
-        0.0, float("inf"), "factor of the released code on its teacher term, above 0"
-    ),
-    "scale": Number(0.0, float("inf"), "factor on the whole loss, above 0"),
+    "multiplier": Number(LEAST, MOST, "factor of the released code on its teacher term, above 0"),
+    "scale": Number(LEAST, MOST, "factor on the whole loss, above 0"),
     "added": Number(
         0.0,
-        float("inf"),
+        MOST,
         "weight of what is added to the whole cross-entropy, at least 0",
-        from_0=True,
     ),
-    "target": Number(
-        0.0, float("inf"), "weight of what is said of the true class, at least 0", from_0=True
+    "target": Number(0.0, MOST, "weight of what is said of the true class, at least 0"),
+    "non_target": Number(0.0, MOST, "weight of what is said among the wrong classes, at least 0"),
+    "power": Number(LEAST, MOST, "exponent of the teacher's probabilities, or of ranks, above 0"),
+    "concentration": Number(LEAST, MOST, "of the Beta distribution, above 0"),
+    "decay": Number(
+        0.0, 1.0, "of the average of the student's weights, from 0 and below 1", below=True
     ),
-    "non_target": Number(
-        0.0, float("inf"), "weight of what is said among the wrong classes, at least 0", from_0=True
-    ),
-    "power": Number(
-        0.0, float("inf"), "exponent of the teacher's probabilities, or of ranks, above 0"
-    ),
-    "concentration": Number(0.0, float("inf"), "of the Beta distribution, above 0"),
-    "decay": Number(0.0, 1.0, "of the average of the student's weights, from 0 and below 1"),
-    "margin": Number(
-        0.0, float("inf"), "how far logits may lie below the largest, at least 0", from_0=True
-    ),
-    "focusing": Number(
-        0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_0=True
-    ),
+    "margin": Number(0.0, MOST, "how far logits may lie below the largest, at least 0"),
+    "focusing": Number(0.0, MOST, "exponent γ of the focal losses, at least 0"),
     "warm_up": Number(
-        0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
+        LEAST, MOST, "epochs over which the teacher term gains its weight, at least 1"
     ),
     "ramp_up": Number(
-        0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
+        LEAST, MOST, "epochs until the teacher term has its whole weight, at least 1"
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it.
@@ -287,9 +277,17 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
-    if known.from_0:
-        return check_at_least_0(name, value)
-    return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)
+    if known.low > 0.0:
+        number = check_positive(name, value)
+    elif known.high > 1.0:
+        number = check_at_least_0(name, value)
+    else:
+        number = check_fraction(name, value)
+    if known.below and number == known.high:
+        raise ValueError(f"Expected `{name}` below {known.high:g}, got {value}.")
+    if not known.low <= number <= known.high:
+        raise ValueError(f"Expected `{name}` from {known.low:g} to {known.high:g}, got {value}.")
+    return number
 
 
 def takes_a_teacher(composition: Callable[..., Any]) -> bool:

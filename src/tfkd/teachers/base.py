@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from statistics import fmean
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,15 @@ def _mean(shares: list[float | None]) -> float | None:
     if len(known) < len(shares):
         return None
     return fmean(known) if known else 1.0
+
+
+def check_is_teacher(teacher: Any) -> None:
+    """Raise `TypeError` unless something is a teacher."""
+    if not isinstance(teacher, Teacher):
+        raise TypeError(
+            f"Expected `teacher` to be a tfkd.Teacher, got {type(teacher).__name__}. "
+            "Wrap a network as `tfkd.NetworkTeacher(model)`."
+        )
 
 
 def taught_by(teacher: nn.Module) -> list[Teacher]:

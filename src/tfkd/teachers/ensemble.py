@@ -24,9 +24,10 @@ class EnsembleTeacher(Teacher):
     probabilities, each softened by the τ of the loss, up to a constant; not of their logits.
 
     Gaps of designed teachers are averaged as the logits that they stand for; of labels that are
-    probabilities, those of the mixture. Teachers that are silent are left out. One that speaks of a
-    sample more loudly counts so much more, and the average speaks as loudly as they do on average.
-    Half precision is answered in float32.
+    probabilities, those of the mixture, and of a sample without any label none, which is uniform.
+    Teachers that are silent are left out. One that speaks of a sample more loudly counts so much
+    more, and the average speaks as loudly as they do on average. Half precision is answered in
+    float32.
 
     Args:
         teachers: at least one.

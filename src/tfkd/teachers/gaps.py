@@ -55,7 +55,8 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
     ahead = gap / batch.temperature - math.log(z.shape[dim] - 1)  # of all others together
     true, other = torch.sigmoid(ahead), torch.sigmoid(-ahead) / (z.shape[dim] - 1)
     mixed = q * true + (q.sum(dim, keepdim=True) - q) * other
-    return batch.temperature * mixed.log()
+    # A sample without any label, of which nothing is known: uniform.
+    return batch.temperature * torch.where(q.sum(dim, keepdim=True) > 0.0, mixed, 1.0).log()
 
 
 def label_probabilities(batch: Batch) -> Tensor:

@@ -94,6 +94,11 @@ class LastBatchTeacher(Teacher):
                 "Expected `student_logits` of shape (N, K), whose first rows are those of the last "
                 f"batch, got {tuple(logits.shape)}."
             )
+        if batch.indices is not None and batch.indices.shape != logits.shape[:1]:
+            raise ValueError(
+                f"Expected `indices` of shape {tuple(logits.shape[:1])}, one for each sample, got "
+                f"{tuple(batch.indices.shape)}."
+            )
         first, stop = own_share(len(self.logits))
         last = stop - first
         trained = self.training and logits.requires_grad and torch.is_grad_enabled()
@@ -129,6 +134,11 @@ class LastBatchTeacher(Teacher):
 
     def _check_last(self, batch: Batch, first: int, stop: int) -> None:
         last, rows = stop - first, len(batch.labels)
+        if batch.student_logits.shape[1] != self.logits.shape[1]:
+            raise ValueError(
+                f"Expected `student_logits` of the {self.logits.shape[1]} classes of the last "
+                f"batch, got {batch.student_logits.shape[1]}."
+            )
         if rows <= last:
             raise ValueError(
                 f"Expected {last} rows of the last batch and new ones behind them, got {rows} in "
@@ -148,10 +158,25 @@ class LastBatchTeacher(Teacher):
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
     ) -> None:
-        for name in ("logits", "labels", "indices"):
-            if (kept := state_dict.get(prefix + name)) is not None:  # of any size
-                setattr(self, name, torch.empty_like(kept, device=getattr(self, name).device))
+        names = ("logits", "labels", "indices")
+        found = {name: state_dict[prefix + name] for name in names if prefix + name in state_dict}
+        if len(found) == len(names) and (wrong := self._wrong_with(**found)):
+            lists[-1].append(f"Expected {wrong} as those of the last batch.")
+            return
+        for name, kept in found.items():  # of any size
+            setattr(self, name, torch.empty_like(kept, device=getattr(self, name).device))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+    def _wrong_with(self, logits: Tensor, labels: Tensor, indices: Tensor) -> str:
+        """What a state would have to be, and is not; nothing where all is well."""
+        shapes = [tuple(kept.shape) for kept in (logits, labels, indices)]
+        if logits.dim() != 2 or len(indices) not in (0, len(logits)) or indices.dim() != 1:
+            return f"logits (N, K), labels and indices of N samples, got shapes {shapes},"
+        if labels.shape not in (logits.shape[:1], logits.shape):
+            return f"labels (N,) or (N, K) of logits {shapes[0]}, got {shapes[1]},"
+        if len(self.logits) > 0 < len(logits) and logits.shape[1] != self.logits.shape[1]:
+            return f"logits of {self.logits.shape[1]} classes, got {logits.shape[1]},"
+        return ""
 
 
 def _counts(labels: Tensor, ignore_index: int) -> Tensor:

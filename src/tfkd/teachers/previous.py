@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from tfkd._checks import check_integer, check_num_classes
 from tfkd.teachers.base import Batch, Teacher, is_transformed
 from tfkd.teachers.cache.forms import StoredForm
 from tfkd.teachers.cache.rows import RowsInMemory, last_of_each
-from tfkd.teachers.cache.rows_on_disk import RowsOnDisk
+from tfkd.teachers.cache.rows_on_disk import RowsOnDisk, checked_directory
 from tfkd.teachers.gaps import at_least_float32
 
 
@@ -54,11 +54,14 @@ class PreviousTeacher(Teacher):
         directory: where the answers lie; None: in memory.
 
     Raises:
-        ValueError: for an unknown form. When a batch comes: for `indices` that are not below
-            `num_samples`, or dense outputs. On an accelerator, under `torch.compile` and
-            `torch.func`, where samples cannot be looked at without waiting, the logits of unknown
-            ones are NaN instead, and they are not remembered.
-        TypeError: when a batch comes without `indices`.
+        ValueError: for an unknown form, or a state of other classes. When a batch comes: for
+            `indices` that are not below `num_samples`, or dense outputs. On an accelerator, under
+            `torch.compile` and `torch.func`, where samples cannot be looked at without waiting, the
+            logits of unknown ones are NaN instead, and they are not remembered.
+        TypeError: when a batch comes without `indices`, or for a `directory` that is no path.
+        NotADirectoryError: where the directory, or one above it, is a file.
+        PermissionError: where it may not be written to.
+        OSError: when the disk is full.
         FileExistsError: when a batch comes and the directory holds what another training
             remembers, or another process writes there.
 
@@ -75,6 +78,8 @@ class PreviousTeacher(Teacher):
         1.0635
     """
 
+    of_classes: Tensor
+
     def __init__(
         self,
         num_samples: int,
@@ -86,13 +91,15 @@ class PreviousTeacher(Teacher):
         super().__init__()
         self.num_samples = check_integer("num_samples", num_samples, minimum=1)
         self.num_classes = check_num_classes(num_classes)
+        # A top-K of other classes has the same shape: in a state it is known by this alone.
+        self.register_buffer("of_classes", torch.tensor(self.num_classes))
         self._form = StoredForm(form)
         layout = {**self._form.layout((num_classes,)), "seen": (torch.bool, ())}
         self.remembered: RowsInMemory | RowsOnDisk
         if directory is None:
             self.remembered = RowsInMemory(layout, num_samples)
         else:
-            self.remembered = RowsOnDisk(Path(directory), layout, num_samples)
+            self.remembered = RowsOnDisk(checked_directory(directory), layout, num_samples)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the last answers, or the logarithms of the labels."""
@@ -159,6 +166,17 @@ class PreviousTeacher(Teacher):
                     f"{int(indices[wrong][0])}."
                 )
         return indices.reshape(-1).to(z.device)
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
+    ) -> None:
+        found = state_dict.get(prefix + "of_classes")
+        if found is not None and found.numel() == 1 and int(found) != self.num_classes:
+            raise ValueError(
+                f"Expected what is remembered of {self.num_classes} classes, got a state of "
+                f"{int(found)}."
+            )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

@@ -40,6 +40,11 @@ class EpochFiles:
         # How many batches were written: what a saved state must find at least.
         self._all = {**self._columns, "written": (torch.int64, (1,))}
 
+    @property
+    def size(self) -> int:
+        """Bytes of all columns."""
+        return sum(map(self._bytes, self._all))
+
     def begin(self, before: EpochFiles | None, digest: str) -> None:
         """Make the files, as a copy of those before; without any, of zeros.
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -22,6 +26,50 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 LOCK_FILE = ".lock"
+
+
+def checked_directory(directory: Path | str) -> Path:
+    """Return a directory that is there, or can be made.
+
+    Raises:
+        TypeError: for something else than a path.
+        ValueError: for an empty one.
+        NotADirectoryError: where a file is in its place, or above it.
+        PermissionError: where nothing may be written.
+    """
+    if not isinstance(directory, str | os.PathLike):
+        raise TypeError(f"Expected `directory` to be a path, got {type(directory).__name__}.")
+    if directory == "":
+        raise ValueError("Expected `directory` to be a path, got an empty one.")
+    path = Path(directory)
+    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise NotADirectoryError(
+            f"Expected a folder, or a place where one can be made, as `directory` {path}, but "
+            f"{there} is a file."
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"Expected `directory` {path} in a place that may be written to, but {there} may not."
+        )
+    return path
+
+
+@contextmanager
+def _room_for(files: EpochFiles) -> Iterator[None]:
+    """Say what a full disk is short of, and where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"{os.strerror(error.errno)}, where an epoch of what is remembered takes {files.size} "
+            "bytes. Make room, or take a `directory` on another disk or a smaller `form`; then go "
+            "on from the last saved state",
+            str(files.path),
+        ) from error
 
 
 @final
@@ -93,7 +141,8 @@ class RowsOnDisk(nn.Module):
             files = self._files(self._epoch + 1)
             # In the middle of an epoch, as when a state was loaded, they are there.
             if self._written == 0:
-                files.begin(self._files(self._epoch) if self._epoch > 0 else None, self._digest)
+                with _room_for(files):
+                    files.begin(self._files(self._epoch) if self._epoch > 0 else None, self._digest)
             self._next = files.mapped(shared=True)
         return self._next
 
@@ -126,7 +175,9 @@ class RowsOnDisk(nn.Module):
         try:
             if is_first_of_machine():
                 self._begun()
-                self._files(self._epoch + 1).finish()
+                files = self._files(self._epoch + 1)
+                with _room_for(files):
+                    files.finish()
         finally:  # or the others would wait for one that has failed
             wait_for_all()
         self._epoch, self._written = self._epoch + 1, 0
