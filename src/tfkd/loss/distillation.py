@@ -140,7 +140,8 @@ class DistillationLoss(ToldCriterion):
         standardize: as in `distillation_loss`.
         samples_per_epoch: needed where epochs are counted, by the teacher or by a schedule: how
             many samples an epoch shows, over all processes together, after which it is taken to
-            have ended; or `"told"`: `epoch_ended()` is called, which may be done in any case.
+            have ended; or `"told"`: `epoch_ended()` is called. With a number it may be called too,
+            after no more samples than that and those that complete the last batch.
         weight: weight of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`. The
             teacher term of a sample is weighed by its label, Σ_k q_k·w_k, and not class by class,
             as torch weighs a smoothed target.
@@ -155,7 +156,8 @@ class DistillationLoss(ToldCriterion):
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
         ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
-        RuntimeError: when a batch comes and it is clear that steps were not told of.
+        RuntimeError: when a batch comes and it is clear that steps were not told of; when an epoch
+            is told of that the count of samples has ended already.
 
     Example:
         >>> import torch, tfkd

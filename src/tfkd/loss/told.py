@@ -65,7 +65,8 @@ class ToldCriterion(Criterion):
         for name, setting in settings.items():
             setattr(self, name, setting)
         self._changed = False
-        self._samples = 0
+        self._samples = 0  # of the epoch, as they are counted
+        self._untold = 0  # since `epoch_ended` was last called, or since the first
         self._watch = StepWatch()
         self.samples_per_epoch = samples_per_epoch
 
@@ -160,12 +161,14 @@ class ToldCriterion(Criterion):
     def _end_epoch(self) -> None:
         assert isinstance(self.samples_per_epoch, int)
         if self._samples >= self.samples_per_epoch:
-            self.epoch_ended()
+            self._next_epoch()
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _count(self, student_logits: Tensor) -> None:
         own = len(student_logits) if student_logits.dim() > 1 else 1
-        self._samples += total_over_processes(own, student_logits.device)
+        all_own = total_over_processes(own, student_logits.device)
+        self._samples += all_own
+        self._untold += all_own
 
     def batch_ended(self, batch: Batch) -> None:
         """Count a batch of training that was answered, and let the teacher observe it."""
@@ -211,7 +214,23 @@ class ToldCriterion(Criterion):
         self._goes_on(self.progress._replace(steps=self.progress.steps + 1))
 
     def epoch_ended(self) -> None:
-        """Tell that all samples of an epoch were seen."""
+        """Tell that all samples of an epoch were seen.
+
+        Raises:
+            RuntimeError: if `samples_per_epoch` is fewer than were shown since it was last called,
+                so that an epoch among them was ended by their count already.
+        """
+        if self._counts_samples and self._untold != self._samples:
+            raise RuntimeError(
+                "Expected `criterion.epoch_ended()` after each epoch of the "
+                f"{self.samples_per_epoch} `samples_per_epoch`, got {self._untold} samples since "
+                "the last one: they would end epochs by their count, and once more now. Write "
+                '`samples_per_epoch="told"` to end them by the call alone, or leave the call out.'
+            )
+        self._next_epoch()
+        self._untold = 0
+
+    def _next_epoch(self) -> None:
         if self._is_taught:
             with torch.no_grad():
                 self.teacher.epoch_ended()
@@ -230,14 +249,16 @@ class ToldCriterion(Criterion):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self._is_counted:
-            destination[prefix + "progress"] = torch.tensor([*self.progress, self._samples])
+            destination[prefix + "progress"] = torch.tensor(
+                [*self.progress, self._samples, self._untold]
+            )
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
     ) -> None:
         key = prefix + "progress"
         if self._is_counted and key in state_dict:
-            epochs, steps, self._samples = state_dict[key].tolist()
+            epochs, steps, self._samples, self._untold = state_dict[key].tolist()
             self._goes_on(Progress(epochs, steps))
             self._watch.told()
         elif self._is_counted and strict:
