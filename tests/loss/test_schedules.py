@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from functools import cache
 
 import pytest
 import torch
@@ -47,6 +48,73 @@ def test_what_is_added_is_the_same_share_and_scale_at_every_time():
         alpha, scale = (both[name](Progress(ended)) for name in ("alpha", "scale"))
         assert scale * alpha == pytest.approx(0.5 * value)
         assert scale * (1 - alpha) == pytest.approx(0.5)
+
+
+BY_STEPS = {
+    "attribute": lambda progress: 0.1 * min(progress.steps, 9),
+    "index": lambda progress: 0.1 * progress[1],
+    "last": lambda progress: 0.1 * progress[-1],
+    "slice": lambda progress: 0.1 * sum(progress[1:]),
+}
+BY_BOTH = {
+    "unpacked": lambda progress: 0.1 * (lambda epochs, steps: steps)(*progress),
+    "compared": lambda progress: 0.1 if progress >= (1, 0) else 0.2,
+    "equal": lambda progress: 0.1 if progress == Progress(0, 0) else 0.2,
+    "replaced": lambda progress: 0.1 * progress._replace(epochs=3).steps,
+    "kept": cache(lambda progress: 0.1 * progress.steps),
+}
+
+
+@pytest.mark.parametrize("way", [*BY_STEPS, *BY_BOTH])
+def test_a_plain_function_follows_what_it_looks_at(way):
+    schedule = (BY_STEPS | BY_BOTH)[way]
+    if way in BY_BOTH:
+        with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+            tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
+    told = None if way in BY_STEPS else "told"
+    criterion = tfkd.DistillationLoss(
+        tfkd.UniformTeacher(), alpha=schedule, samples_per_epoch=told
+    )
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(RuntimeError, match=r"`criterion\.step_ended\(model\)`"):
+        for _ in range(3):
+            criterion(model(torch.ones(2, 4)), Y).backward()
+            optimizer.step()
+    assert criterion.state_dict()["progress"].shape == (4,)
+
+
+def test_a_function_that_looks_at_epochs_alone_is_told_of_no_steps():
+    with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+        tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=lambda progress: 0.1 * progress.epochs)
+    constant = tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=lambda progress: 0.1)
+    assert constant.alpha == 0.1 and "progress" not in constant.state_dict()
+
+
+def test_what_a_function_looks_at_later_counts_from_then_on():
+    criterion = tfkd.DistillationLoss(
+        tfkd.UniformTeacher(),
+        alpha=lambda progress: 0.1 if progress.steps < 2 else 0.2 * progress.epochs,
+    )
+    criterion.step_ended(nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+        criterion.step_ended(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (lambda: 0.1, "raises TypeError for Progress"),
+        (lambda epoch: 0.1 * epoch, "which returns tuple|raises TypeError"),
+        (lambda progress: 1 / progress.steps, "raises ZeroDivisionError for Progress.epochs=0"),
+        (lambda progress: None, "which returns NoneType"),
+        (lambda progress: torch.tensor(0.1), "which returns Tensor"),
+    ],
+)
+def test_a_function_that_is_no_schedule_is_refused_in_a_sentence(schedule, message):
+    expected = "Expected `alpha` to be a number or a function, which takes a .* returns a number"
+    with pytest.raises((TypeError, ValueError), match=f"^{expected}, got .*({message})"):
+        tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
 
 
 def three(**options):

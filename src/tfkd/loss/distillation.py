@@ -133,7 +133,8 @@ class DistillationLoss(ToldCriterion):
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
-            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`.
+            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`. What of progress it
+            looks at, epochs or steps, is what it follows.
         temperature: τ, positive.
         scale: loss scale, positive.
         decoupled: as in `distillation_loss`.

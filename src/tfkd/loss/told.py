@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tfkd._checks import check_integer
 from tfkd.loss.checks import CHECKED
 from tfkd.loss.criterion import Criterion
-from tfkd.loss.schedules import Progress, counts_steps
+from tfkd.loss.schedules import Progress, looked_at
 from tfkd.loss.step_watch import StepWatch
 from tfkd.teachers.base import Batch, Teacher, wants
 from tfkd.teachers.processes import (
@@ -59,6 +59,8 @@ class ToldCriterion(Criterion):
             self.teacher = teacher
         self.progress = Progress()
         self.schedules: dict[str, Callable[[Progress], float]] = {}
+        # By schedule, which fields of progress it has looked at.
+        self._follows: dict[str, frozenset[str]] = {}
         self._changed = False
         # Read in place of the numbers where they change and are compiled: one graph for all values.
         self._values = torch.zeros(len(self.checked), dtype=torch.float64)
@@ -85,13 +87,14 @@ class ToldCriterion(Criterion):
 
     def _assign(self, name: str, value: Setting) -> None:
         schedules = {other: own for other, own in self.schedules.items() if other != name}
+        follows = {other: own for other, own in self._follows.items() if other != name}
         if callable(value):
             schedules[name] = value
-            value = value(self.progress)
+            value, follows[name] = _asked(name, value, self.progress)
         self.checked[name](name, value)
-        self._check_told(schedules=schedules)
+        self._check_told(_follows=follows)
         self._set(name, value)
-        self.schedules = schedules
+        self.schedules, self._follows = schedules, follows
 
     def _set(self, name: str, value: float) -> None:
         number = float(self.checked[name](name, value))
@@ -104,7 +107,7 @@ class ToldCriterion(Criterion):
         now = {**self.__dict__, **self._modules, **changed}
         if now.get("samples_per_epoch", "told") is not None:
             return
-        by_epochs = [name for name, own in now["schedules"].items() if not counts_steps(own)]
+        by_epochs = [name for name, fields in now["_follows"].items() if "epochs" in fields]
         who = [f"the schedule of `{name}`" for name in by_epochs]
         teacher = now.get("teacher")
         if teacher is not None and wants(teacher, "epoch_ended"):
@@ -133,12 +136,12 @@ class ToldCriterion(Criterion):
 
     @property
     def _counts_steps(self) -> bool:
-        by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
+        by_steps = any("steps" in fields for fields in self._follows.values())
         return by_steps or self._wants["step_ended"]
 
     @property
     def _counts_epochs(self) -> bool:
-        by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
+        by_epochs = any("epochs" in fields for fields in self._follows.values())
         return by_epochs or self._wants["epoch_ended"]
 
     @property
@@ -240,7 +243,12 @@ class ToldCriterion(Criterion):
     def _goes_on(self, progress: Progress) -> None:
         self.progress = progress
         for name, schedule in self.schedules.items():
-            self._set(name, schedule(progress))
+            value, fields = _asked(name, schedule, progress)
+            if not fields <= self._follows[name]:
+                follows = {**self._follows, name: self._follows[name] | fields}
+                self._check_told(_follows=follows)
+                self._follows = follows
+            self._set(name, value)
 
     @property
     def _is_counted(self) -> bool:
@@ -266,3 +274,22 @@ class ToldCriterion(Criterion):
         if self._is_counted:
             state_dict = {name: value for name, value in state_dict.items() if name != key}
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _asked(
+    name: str, schedule: Callable[[Progress], float], progress: Progress
+) -> tuple[float, frozenset[str]]:
+    """The value of a schedule, and what it looked at."""
+    expected = (
+        f"Expected `{name}` to be a number or a function, which takes a "
+        "tfkd.loss.schedules.Progress of `epochs` and `steps` and returns a number, got"
+    )
+    try:
+        value, fields = looked_at(schedule, progress)
+    except Exception as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        said = f"{schedule!r}, which raises {type(error).__name__} for {progress}: {error}"
+        raise kind(f"{expected} {said}") from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{expected} {schedule!r}, which returns {type(value).__name__}.")
+    return value, fields
