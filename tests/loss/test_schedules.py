@@ -72,9 +72,7 @@ def test_a_plain_function_follows_what_it_looks_at(way):
         with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
             tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
     told = None if way in BY_STEPS else "told"
-    criterion = tfkd.DistillationLoss(
-        tfkd.UniformTeacher(), alpha=schedule, samples_per_epoch=told
-    )
+    criterion = tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule, samples_per_epoch=told)
     model = nn.Linear(4, 3)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with pytest.raises(RuntimeError, match=r"`criterion\.step_ended\(model\)`"):

@@ -143,6 +143,8 @@ class Method:
         spaces: by number, where its best value is searched.
         paper: where it comes from.
         partners: what is shown beside each image.
+        short: what else it is called where a method is named, in small letters with underscores.
+            Nothing is written or compared by these.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Method:
     spaces: Mapping[str, Space] = field(default_factory=dict)
     paper: str = ""
     partners: Partners = "none"
+    short: tuple[str, ...] = ()
 
     @property
     def has_teacher(self) -> bool:

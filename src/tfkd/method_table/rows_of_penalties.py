@@ -12,6 +12,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:max_sup"},
         {"added": Space(0.01, 0.5, log=True)},
         "Zhou et al., 2025, arXiv 2502.15798",
+        short=("maxsup",),
     ),
     Method(
         "confidence_penalty",
@@ -28,6 +29,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:margin_label_smoothing"},
         {"added": Space(0.01, 1.0, log=True), "margin": Space(1.0, 20.0, log=True)},
         "Liu et al., 2022, arXiv 2111.15430",
+        short=("mbls",),
     ),
     Method(
         "focal",
@@ -52,5 +54,6 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:logit_norm"},
         {"temperature": Space(0.005, 1.0, log=True)},
         "Wei et al., 2022, arXiv 2205.09310",
+        short=("logitnorm",),
     ),
 )
