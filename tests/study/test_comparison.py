@@ -47,15 +47,12 @@ def test_every_method_has_its_teacher(tmp_path):
 
 
 def test_short_names_plan_the_same_study():
-    base = Recipe(DataSettings("digits"), student="small_cnn")
+    full = ("online_label_smoothing", "ps_kd", "decoupled_kd")
     plans = [
-        comparison(base, teacher="wide_cnn", methods=methods, seeds=1)
-        for methods in (
-            ("OLS", "ps-kd", "dkd"),
-            ("online_label_smoothing", "ps_kd", "decoupled_kd"),
-        )
+        comparison(BASE, teacher="wide_cnn", methods=methods, seeds=1)
+        for methods in (full, ("OLS", "ps-kd", "dkd"), (*full, "ols"))
     ]
-    assert plans[0] == plans[1]
+    assert plans[0] == plans[1] == plans[2]
 
 
 def test_the_methods_of_a_seed_differ_in_nothing_but_the_method(tmp_path):

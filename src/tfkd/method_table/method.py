@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfkd._checks import check_at_least_0, check_fraction, check_number, check_positive
+from tfkd._checks import (
+    check_at_least_0,
+    check_fraction,
+    check_number,
+    check_positive,
+    check_whole,
+)
 from tfkd.references import OwnPartError, function_from_reference
 
 if TYPE_CHECKING:
@@ -56,12 +62,14 @@ class Number:
         high: largest value.
         help: what it is, in half a sentence, with its range.
         from_0: whether a number without a largest value may be 0.
+        whole: whether it counts something, from 1.
     """
 
     low: float
     high: float
     help: str
     from_0: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,16 @@ NUMBERS: dict[str, Number] = {
         0.0, float("inf"), "exponent γ of the focal losses, at least 0", from_0=True
     ),
     "warm_up": Number(
-        0.0, float("inf"), "epochs over which the teacher term gains its weight, at least 1"
+        1.0,
+        float("inf"),
+        "epochs over which the teacher term gains its weight, at least 1",
+        whole=True,
     ),
     "ramp_up": Number(
-        0.0, float("inf"), "epochs until the teacher term has its whole weight, at least 1"
+        1.0,
+        float("inf"),
+        "epochs until the teacher term has its whole weight, at least 1",
+        whole=True,
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it."""
@@ -273,6 +287,8 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
+    if known.whole:
+        return float(check_whole(name, value))
     if known.from_0:
         return check_at_least_0(name, value)
     return check_fraction(name, value) if known.high == 1.0 else check_positive(name, value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0
+from tfkd._checks import check_at_least_0, check_whole
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import RampUp
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher, whole_number
+from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import BetaTeacher, MeanTeacher, Teacher, TemperedTeacher
 
@@ -20,7 +20,7 @@ def mean_teacher(
     decay: float = 0.999,
     added: float = 10.0,
     ramp_up: float = 5.0,
-    samples_per_epoch: SamplesPerEpoch,
+    samples_per_epoch: SamplesPerEpoch = None,
     scale: float = 1.0,
     **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
@@ -54,7 +54,7 @@ def mean_teacher(
         (0.9091, 11.0)
     """
     check_at_least_0("added", added)
-    weight = RampUp(value=added, epochs=whole_number("ramp_up", ramp_up))
+    weight = RampUp(value=added, epochs=check_whole("ramp_up", ramp_up))
     return DistillationLoss(
         MeanTeacher(student, decay=decay),
         samples_per_epoch=samples_per_epoch,

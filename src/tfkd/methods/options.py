@@ -6,7 +6,6 @@ from typing import TypedDict
 
 from torch import Tensor, nn
 
-from tfkd._checks import check_number
 from tfkd.loss.schedules import ScaleOfAdded, WeightOfAdded
 from tfkd.loss.told import Setting
 from tfkd.teachers import NetworkTeacher, Teacher
@@ -32,18 +31,6 @@ class LossOptions(ReductionOptions, total=False):
 def as_teacher(model: nn.Module | Teacher) -> Teacher:
     """Return a `Teacher` as it is, and any other module as the network of a `NetworkTeacher`."""
     return model if isinstance(model, Teacher) else NetworkTeacher(model)
-
-
-def whole_number(name: str, value: float) -> int:
-    """Return a number that counts something, such as epochs: whole and at least 1.
-
-    Raises:
-        ValueError: for another number.
-    """
-    number = check_number(name, value)
-    if number < 1.0 or number != int(number):
-        raise ValueError(f"Expected `{name}` to be a whole number of at least 1, got {value}.")
-    return int(number)
 
 
 class Weights(TypedDict):

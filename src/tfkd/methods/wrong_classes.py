@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0, check_positive
+from tfkd._checks import check_at_least_0, check_positive, check_whole
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import WarmUp
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import ReductionOptions, as_teacher, whole_number
+from tfkd.methods.options import ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import NormalizedTeacher, Teacher, ZipfTeacher
 
@@ -59,7 +59,7 @@ def decoupled_kd(
         >>> round(criterion(student, torch.tensor([0]), teacher).item(), 4)
         4.1045
     """
-    epochs = whole_number("warm_up", warm_up)
+    epochs = check_whole("warm_up", warm_up)
     weight = 1.0 if epochs == 1 else WarmUp(value=1.0, epochs=epochs)
     return DistillationLoss(
         as_teacher(model),

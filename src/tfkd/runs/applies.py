@@ -65,8 +65,8 @@ def _refused(
             takes_plain = True
             _try(name, dialect, dict(numbers), mixed=mixed, weighted=weighted)
     except (TypeError, ValueError) as error:
-        # One sentence with what it is a reason of.
-        said = re.sub("^Expected ", "its loss expects ", str(error))
+        # One sentence with what it is a reason of; its arguments are no options.
+        said = re.sub("^Expected ", "its loss expects ", str(error)).replace("`", "")
         return said if takes_plain else None
     except Exception:  # of one's own
         return None

@@ -40,6 +40,10 @@ LARGEST_RATE = 1e30
 """A learning rate or weight decay that float32, in which it counts, still holds."""
 
 
+_OF_RATE = dict.fromkeys(("warm_up", "ramp_up"), " The learning rate's is `warmup_epochs`.")
+"""What may be meant by a number of a method that does not take it."""
+
+
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything of a run but its method and its seed.
 
@@ -183,7 +187,7 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
             if number not in taken:
                 raise ValueError(
                     f"Expected no `{number}` for {self._named}, got {value}. "
-                    f"It takes {', '.join(taken) or 'no number'}."
+                    f"It takes {', '.join(taken) or 'no number'}.{_OF_RATE.get(number, '')}"
                 )
         complete: dict[str, float] = {}
         for number, default in taken.items():
