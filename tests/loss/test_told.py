@@ -206,13 +206,38 @@ def test_counting_goes_on_where_it_was():
         assert one.state_dict()["progress"].tolist() == [1, 0, 2, 8]
 
 
-@pytest.mark.parametrize("value", [0, -3, 2.5, "tell", True])
+@pytest.mark.parametrize("value", [0, -3, 2.5, "tell", "Told", True])
 def test_a_wrong_number_of_samples_is_refused(value):
     with pytest.raises((TypeError, ValueError), match="`samples_per_epoch`"):
         loss(Epochs(), samples_per_epoch=value)
     criterion = loss(Epochs())
     with pytest.raises((TypeError, ValueError), match="`samples_per_epoch`"):
         criterion.samples_per_epoch = value
+
+
+def test_a_misspelt_told_is_answered_with_what_is_taken():
+    with pytest.raises(TypeError, match="at least 1, or \"told\", got 'Told'"):
+        loss(Epochs(), samples_per_epoch="Told")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tfkd.decoupled_kd(nn.Identity()),
+        lambda: tfkd.mean_teacher(nn.Linear(2, 2)),
+        lambda: tfkd.online_label_smoothing(num_classes=3),
+        lambda: tfkd.released_online_label_smoothing(num_classes=3),
+        lambda: tfkd.weak_to_strong_kd(nn.Identity()),
+    ],
+)
+def test_a_method_that_counts_epochs_says_so_where_nobody_tells_of_them(make):
+    with pytest.raises(ValueError, match=r"^Expected `samples_per_epoch`, since .* counts epochs"):
+        make()
+
+
+def test_indices_that_are_no_tensor_are_refused():
+    with pytest.raises(TypeError, match=r"^Expected `indices` to be a tensor .* got list"):
+        loss(Notes())(leaf(), Y, indices=[0, 1])
 
 
 # Steps that nobody tells of.

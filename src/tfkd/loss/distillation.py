@@ -213,6 +213,10 @@ class DistillationLoss(ToldCriterion):
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
+        if indices is not None and not isinstance(indices, Tensor):
+            raise TypeError(
+                f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
+            )
         trained = self.training and student_logits.requires_grad and torch.is_grad_enabled()
         if trained:
             self.batch_begins(student_logits)

@@ -77,8 +77,7 @@ class ToldCriterion(Criterion):
             self._assign(name, value)
             return
         if name == "samples_per_epoch":
-            if value is not None and value != "told":
-                check_integer(name, value, minimum=1)
+            _check_samples_per_epoch(value)
             self._check_told(samples_per_epoch=value)
         elif name == "teacher":
             self._check_told(teacher=value)
@@ -274,6 +273,16 @@ class ToldCriterion(Criterion):
         if self._is_counted:
             state_dict = {name: value for name, value in state_dict.items() if name != key}
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _check_samples_per_epoch(value: object) -> None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        check_integer("samples_per_epoch", value, minimum=1)
+    elif value is not None and value != "told":
+        got = repr(value) if isinstance(value, (str, float)) else type(value).__name__
+        raise TypeError(
+            f'Expected `samples_per_epoch` to be an int of at least 1, or "told", got {got}.'
+        )
 
 
 def _asked(
