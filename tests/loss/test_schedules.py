@@ -115,6 +115,34 @@ def test_a_function_that_is_no_schedule_is_refused_in_a_sentence(schedule, messa
         tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
 
 
+NET = nn.Linear(2, 3)
+WITH_ADDED = {
+    "cs_kd": lambda **own: tfkd.cs_kd(NET, **own),
+    "dlb": lambda added, **own: tfkd.dlb(added=lambda now: added(now) / 2.0, **own),
+    "mean_teacher": lambda **own: tfkd.mean_teacher(NET, **own),
+    "normalized_kd": lambda **own: tfkd.normalized_kd(NET, **own),
+    "ttm": lambda **own: tfkd.transformed_teacher_matching(NET, **own),
+    "wttm": lambda **own: tfkd.weighted_transformed_teacher_matching(NET, **own),
+    "zipf": lambda **own: tfkd.zipf_label_smoothing(**own),
+}
+
+
+@pytest.mark.parametrize("method", WITH_ADDED)
+def test_what_a_method_adds_may_follow_a_schedule(method):
+    criterion = WITH_ADDED[method](
+        added=Linear(start=1.0, end=3.0, epochs=3), scale=0.5, samples_per_epoch="told"
+    )
+    for epoch, value in enumerate([1.0, 2.0, 3.0, 3.0, 3.0, 3.0]):
+        ramp = math.exp(-5.0 * (1.0 - epoch / 5.0) ** 2) if method == "mean_teacher" else 1.0
+        assert criterion.alpha * criterion.scale == pytest.approx(0.5 * value * ramp)
+        assert (1.0 - criterion.alpha) * criterion.scale == pytest.approx(0.5)
+        criterion.epoch_ended()
+    with pytest.raises(ValueError, match=r"Expected `added` (of at least 0|to be positive)"):
+        WITH_ADDED[method](added=lambda now: -1.0, samples_per_epoch="told")
+    with pytest.raises(ValueError, match="Expected `samples_per_epoch`"):
+        WITH_ADDED[method](added=Linear(start=1.0, end=3.0, epochs=3))
+
+
 def three(**options):
     """A loss of which alpha counts epochs, temperature steps, and scale epochs."""
     settings = {

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import Self  # torch depends on it
 
-from tfkd._checks import check_integer, check_number
+from tfkd._checks import check_at_least_0, check_integer, check_number, check_positive
 
 
 class Progress(NamedTuple):
@@ -170,14 +170,29 @@ class Until(Schedule):
 
 
 @dataclass(frozen=True)
+class Times:
+    """A schedule times a number, or times another schedule."""
+
+    schedule: Callable[[Progress], float]
+    factor: float | Callable[[Progress], float]
+
+    def __call__(self, progress: Progress) -> float:
+        """Return the value."""
+        factor = self.factor(progress) if callable(self.factor) else self.factor
+        return self.schedule(progress) * factor
+
+
+@dataclass(frozen=True)
 class WeightOfAdded:
     """α of cross-entropy + λ · (teacher term), λ a schedule: λ / (1 + λ)."""
 
     added: Callable[[Progress], float]
+    positive: bool = False
 
     def __call__(self, progress: Progress) -> float:
-        """Return the value."""
-        weight = self.added(progress)
+        """Return the value; `ValueError` where λ is negative, or 0 if it is to be positive."""
+        check = check_positive if self.positive else check_at_least_0
+        weight = check("added", self.added(progress))
         return weight / (1.0 + weight)
 
 

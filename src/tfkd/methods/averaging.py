@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_whole
 from tfkd.loss import DistillationLoss
-from tfkd.loss.schedules import RampUp
-from tfkd.loss.told import SamplesPerEpoch
+from tfkd.loss.schedules import Progress, RampUp, Times
+from tfkd.loss.told import SamplesPerEpoch, Setting
 from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import BetaTeacher, MeanTeacher, Teacher, TemperedTeacher
@@ -18,7 +20,7 @@ def mean_teacher(
     student: nn.Module,
     *,
     decay: float = 0.999,
-    added: float = 10.0,
+    added: Setting = 10.0,
     ramp_up: float = 5.0,
     samples_per_epoch: SamplesPerEpoch = None,
     scale: float = 1.0,
@@ -36,7 +38,8 @@ def mean_teacher(
         student: the network that is trained; of it, and of `criterion.step_ended(student)` after
             every step, the average is made. See `MeanTeacher`.
         decay: of the average, in [0, 1).
-        added: weight λ of the teacher term beside the whole cross-entropy, at least 0.
+        added: weight λ of the teacher term beside the whole cross-entropy, at least 0; or a
+            function of `tfkd.loss.schedules.Progress`, which is ramped up as a number is.
         ramp_up: epochs after which the weight is `added`, a whole number of at least 1.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
         scale: factor on the whole loss, positive.
@@ -53,8 +56,12 @@ def mean_teacher(
         >>> round(criterion.alpha, 4), criterion.scale
         (0.9091, 11.0)
     """
-    check_at_least_0("added", added)
-    weight = RampUp(value=added, epochs=check_whole("ramp_up", ramp_up))
+    epochs = check_whole("ramp_up", ramp_up)
+    weight: Callable[[Progress], float]
+    if callable(added):
+        weight = Times(added, RampUp(value=1.0, epochs=epochs))
+    else:
+        weight = RampUp(value=check_at_least_0("added", added), epochs=epochs)
     return DistillationLoss(
         MeanTeacher(student, decay=decay),
         samples_per_epoch=samples_per_epoch,

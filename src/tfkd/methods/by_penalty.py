@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss.schedules import Linear
-from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions
+from tfkd.loss.told import SamplesPerEpoch, Setting
+from tfkd.methods.options import LossOptions, ScheduledOptions
 from tfkd.penalties import (
     ConfidencePenalty,
     DualFocalLoss,
@@ -19,7 +19,7 @@ from tfkd.penalties import (
 
 def max_sup(
     *,
-    added: float = 0.1,
+    added: Setting = 0.1,
     epochs: int | None = None,
     samples_per_epoch: SamplesPerEpoch = None,
     **options: Unpack[LossOptions],
@@ -27,7 +27,8 @@ def max_sup(
     """MaxSup: cross-entropy + λ · (largest logit − mean logit), see `tfkd.penalties.MaxSup`.
 
     Args:
-        added: λ, at least 0; the default is the source's. 0 is plain cross-entropy.
+        added: λ, at least 0, or without `epochs` a function of `tfkd.loss.schedules.Progress`; the
+            default is the source's. 0 is plain cross-entropy.
         epochs: of the training, over which λ grows evenly to twice `added`, as in the source's
             runs, from 0.1 to 0.2; None: it stays as it is. (One of its folders divides by 90
             instead of by the last epoch.)
@@ -45,16 +46,21 @@ def max_sup(
     """
     if epochs is None:
         return MaxSup(added=added, samples_per_epoch=samples_per_epoch, **options)
+    if callable(added):
+        raise TypeError("Expected `added` to be a number beside `epochs`, got a function.")
     growing = Linear(start=added, end=2.0 * added, epochs=epochs)
     return MaxSup(added=growing, samples_per_epoch=samples_per_epoch, **options)
 
 
-def confidence_penalty(*, added: float = 0.1, **options: Unpack[LossOptions]) -> ConfidencePenalty:
+def confidence_penalty(
+    *, added: Setting = 0.1, **options: Unpack[ScheduledOptions]
+) -> ConfidencePenalty:
     """The confidence penalty: cross-entropy − β · H(p), see `tfkd.penalties.ConfidencePenalty`.
 
     Args:
-        added: β, at least 0; 0.1 is usual for images.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        added: β, at least 0; 0.1 is usual for images. Or a function of
+            `tfkd.loss.schedules.Progress`.
+        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
 
     Source: Pereyra et al., 2017, arXiv 1701.06548.
 
@@ -68,14 +74,15 @@ def confidence_penalty(*, added: float = 0.1, **options: Unpack[LossOptions]) ->
 
 
 def margin_label_smoothing(
-    *, added: float = 0.1, margin: float = 10.0, **options: Unpack[LossOptions]
+    *, added: Setting = 0.1, margin: float = 10.0, **options: Unpack[ScheduledOptions]
 ) -> MarginLabelSmoothing:
     """Margin-based label smoothing (MbLS), see `tfkd.penalties.MarginLabelSmoothing`.
 
     Args:
-        added: weight of the penalty, at least 0; λ/K for each class. The source's.
+        added: weight of the penalty, at least 0; λ/K for each class. The source's. Or a function of
+            `tfkd.loss.schedules.Progress`.
         margin: that logits may lie below the largest, at least 0. The source's.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
 
     Source: Liu et al., 2022, arXiv 2111.15430; github.com/by-liu/MbLS at dc86503.
 
