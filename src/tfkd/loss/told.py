@@ -265,7 +265,8 @@ class ToldCriterion(Criterion):
     ) -> None:
         key = prefix + "progress"
         if self._is_counted and key in state_dict:
-            epochs, steps, self._samples, self._untold = state_dict[key].tolist()
+            epochs, steps, self._samples, *untold = state_dict[key].tolist()
+            self._untold = untold[0] if untold else self._samples  # a state of before has none
             self._goes_on(Progress(epochs, steps))
             self._watch.told()
         elif self._is_counted and strict:
