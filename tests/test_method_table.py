@@ -17,6 +17,7 @@ from tfkd.method_table import (
     METHODS,
     NUMBERS,
     find_method,
+    full_name,
     rows_of_tf_kd,
 )
 from tfkd.references import from_reference
@@ -53,6 +54,30 @@ def test_every_composition_says_what_it_returns_and_takes_known_numbers(
             assert NUMBERS[number].low <= default <= NUMBERS[number].high
     assert set(row.spaces) <= set(row.numbers(dialect))
     assert set(row.meanings) <= set(row.numbers(dialect))
+
+
+def test_a_short_name_means_one_method():
+    short = [each for row in METHODS.values() for each in row.short]
+    assert len({*short, *METHODS}) == len(short) + len(METHODS)
+    for row in METHODS.values():
+        for each in row.short:
+            assert find_method(each) is find_method(each.upper()) is row
+            assert full_name(each) == row.name
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("dkdd", "decoupled_kd"),
+        ("OSL", "online_label_smoothing"),
+        ("mean-techer", "mean_teacher"),
+        ("zipf's smoothing", "zipf_label_smoothing"),
+    ],
+)
+def test_what_is_nearly_a_name_is_answered_with_the_method(typed, meant):
+    with pytest.raises(ValueError, match=rf"Did you mean {meant}\?") as caught:
+        find_method(typed)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])

@@ -62,6 +62,18 @@ def check_integer(name: str, value: int, *, minimum: int) -> int:
     return value
 
 
+def check_whole(name: str, value: float) -> int:
+    """Return a number that counts something, such as epochs: whole and at least 1.
+
+    Raises:
+        ValueError: for another number.
+    """
+    number = check_number(name, value)
+    if not 1.0 <= number < math.inf or number != int(number):
+        raise ValueError(f"Expected `{name}` to be a whole number of at least 1, got {number:g}.")
+    return int(number)
+
+
 def check_workers(value: int) -> int:
     """Return a number of worker processes; `ValueError` for more than this machine can feed."""
     cores = os.cpu_count() or 1

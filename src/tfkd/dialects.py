@@ -129,7 +129,7 @@ def released_label_smoothing(
 def released_online_label_smoothing(
     *,
     num_classes: int,
-    samples_per_epoch: SamplesPerEpoch,
+    samples_per_epoch: SamplesPerEpoch = None,
     alpha: float = 0.5,
     **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:

@@ -127,10 +127,27 @@ def test_help_loads_no_torch_whoever_asks():
         (["train", "--out", "{}", "--batch_size", "x"], "--batch-size to be"),
         (["train", "--out", "{}", "--batch-size", "0"], "--batch-size of at least 1"),
         (["train", "--out", "{}", "--method", "magic"], "got 'magic'"),
-        (["train", "--out", "{}", "--method", "tf_kd_rag"], "--method among"),
+        (["train", "--out", "{}", "--method", "tf_kd_rag"], "--method to be"),
         (["train", "--out", "{}", "--method", "tf_kd_rag"], "Did you mean tf_kd_reg?"),
         (["train", "--out", "{}", "--dialect", "latin"], "--dialect among tfkd"),
         (["train", "--out", "{}", "--optimizer", "magic"], "lamb, lion or adan, got 'magic'"),
+        (
+            ["train", "--out", "{}", "--method", "focal", "--gamma", "2"],
+            "γ of the focal losses is --focusing.",
+        ),
+        (
+            ["train", "--out", "{}", "--data", "cifar10", "--method", "focal", "--gamma", "2"],
+            "got 2: it multiplies the learning rate. The exponent γ of the focal losses is --foc",
+        ),
+        (
+            ["train", "--out", "{}", "--method", "ls", "--warm-up", "2"],
+            "Expected no --warm-up for label_smoothing, got 2.0. It takes alpha, scale. "
+            "The learning rate's is --warmup-epochs.",
+        ),
+        (
+            ["train", "--out", "{}", "--method", "ema", "--ramp-up", "0"],
+            "Expected --ramp-up to be a whole number of at least 1, got 0.",
+        ),
         (["train", "--out", "{}", "--optimizer", "adamww"], "Did you mean adamw?"),
         (["train", "--out", "{}", "--optimizer", "qqq"], "timm.optim.list_optimizers() has their"),
         (["train", "--out", "{}", "--optimizer=adamw", "--momentum=1"], "no --momentum for the op"),
@@ -154,7 +171,7 @@ def test_help_loads_no_torch_whoever_asks():
         (["compare", "--out", "{}", "--teacher-cache", "zip"], "--teacher-cache to be"),
         (["compare", "--out", "{}", "--teacher-cache", "top-3", "--mixup", "1"], "with mixup"),
         (["compare", "--out", "{}", "--methods", "cross_entropy,magic"], "'magic'"),
-        (["compare", "--out", "{}", "--methods", "tfkdreg"], "--methods among"),
+        (["compare", "--out", "{}", "--methods", "tfkdreg"], "--methods to be"),
         (["compare", "--out", "{}", "--methods", "tfkdreg"], "Did you mean tf_kd_reg?"),
         (["compare", "--out", "{}", "--methods", "knowledge_distillation"], "of their own"),
         (["compare", "--out", "{}", "--teacher", "magic"], "--teacher to be the name of a known"),

@@ -98,6 +98,8 @@ def test_they_serve_torchs_loader() -> None:
 def test_what_they_are_given_is_checked() -> None:
     with pytest.raises(TypeError, match="`labels` of whole numbers"):
         PairSampler(torch.rand(4), 2)
+    with pytest.raises(TypeError, match=r"`labels` of whole numbers, \(n,\), got \['a', 'b'\]"):
+        PairSampler(["a", "b"], 2)
     with pytest.raises(TypeError, match="`samples` to be an int, got float"):
         OverlappingSampler(4.0, 2)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="`batch_size` of at least 3, got 2"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -50,6 +51,99 @@ def test_what_is_added_is_the_same_share_and_scale_at_every_time():
         assert scale * (1 - alpha) == pytest.approx(0.5)
 
 
+BY_STEPS = {
+    "attribute": lambda progress: 0.1 * min(progress.steps, 9),
+    "index": lambda progress: 0.1 * progress[1],
+    "last": lambda progress: 0.1 * progress[-1],
+    "slice": lambda progress: 0.1 * sum(progress[1:]),
+}
+BY_BOTH = {
+    "unpacked": lambda progress: 0.1 * (lambda epochs, steps: steps)(*progress),
+    "compared": lambda progress: 0.1 if progress >= (1, 0) else 0.2,
+    "equal": lambda progress: 0.1 if progress == Progress(0, 0) else 0.2,
+    "replaced": lambda progress: 0.1 * progress._replace(epochs=3).steps,
+    "kept": cache(lambda progress: 0.1 * progress.steps),
+}
+
+
+@pytest.mark.parametrize("way", [*BY_STEPS, *BY_BOTH])
+def test_a_plain_function_follows_what_it_looks_at(way):
+    schedule = (BY_STEPS | BY_BOTH)[way]
+    if way in BY_BOTH:
+        with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+            tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
+    told = None if way in BY_STEPS else "told"
+    criterion = tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule, samples_per_epoch=told)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(RuntimeError, match=r"`criterion\.step_ended\(model\)`"):
+        for _ in range(3):
+            criterion(model(torch.ones(2, 4)), Y).backward()
+            optimizer.step()
+    assert criterion.state_dict()["progress"].shape == (4,)
+
+
+def test_a_function_that_looks_at_epochs_alone_is_told_of_no_steps():
+    with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+        tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=lambda progress: 0.1 * progress.epochs)
+    constant = tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=lambda progress: 0.1)
+    assert constant.alpha == 0.1 and "progress" not in constant.state_dict()
+
+
+def test_what_a_function_looks_at_later_counts_from_then_on():
+    criterion = tfkd.DistillationLoss(
+        tfkd.UniformTeacher(),
+        alpha=lambda progress: 0.1 if progress.steps < 2 else 0.2 * progress.epochs,
+    )
+    criterion.step_ended(nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="since the schedule of `alpha` counts epochs"):
+        criterion.step_ended(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (lambda: 0.1, "raises TypeError for Progress"),
+        (lambda epoch: 0.1 * epoch, "which returns tuple|raises TypeError"),
+        (lambda progress: 1 / progress.steps, "raises ZeroDivisionError for Progress.epochs=0"),
+        (lambda progress: None, "which returns NoneType"),
+        (lambda progress: torch.tensor(0.1), "which returns Tensor"),
+    ],
+)
+def test_a_function_that_is_no_schedule_is_refused_in_a_sentence(schedule, message):
+    expected = "Expected `alpha` to be a number or a function, which takes a .* returns a number"
+    with pytest.raises((TypeError, ValueError), match=f"^{expected}, got .*({message})"):
+        tfkd.DistillationLoss(tfkd.UniformTeacher(), alpha=schedule)
+
+
+NET = nn.Linear(2, 3)
+WITH_ADDED = {
+    "cs_kd": lambda **own: tfkd.cs_kd(NET, **own),
+    "dlb": lambda added, **own: tfkd.dlb(added=lambda now: added(now) / 2.0, **own),
+    "mean_teacher": lambda **own: tfkd.mean_teacher(NET, **own),
+    "normalized_kd": lambda **own: tfkd.normalized_kd(NET, **own),
+    "ttm": lambda **own: tfkd.transformed_teacher_matching(NET, **own),
+    "wttm": lambda **own: tfkd.weighted_transformed_teacher_matching(NET, **own),
+    "zipf": lambda **own: tfkd.zipf_label_smoothing(**own),
+}
+
+
+@pytest.mark.parametrize("method", WITH_ADDED)
+def test_what_a_method_adds_may_follow_a_schedule(method):
+    criterion = WITH_ADDED[method](
+        added=Linear(start=1.0, end=3.0, epochs=3), scale=0.5, samples_per_epoch="told"
+    )
+    for epoch, value in enumerate([1.0, 2.0, 3.0, 3.0, 3.0, 3.0]):
+        ramp = math.exp(-5.0 * (1.0 - epoch / 5.0) ** 2) if method == "mean_teacher" else 1.0
+        assert criterion.alpha * criterion.scale == pytest.approx(0.5 * value * ramp)
+        assert (1.0 - criterion.alpha) * criterion.scale == pytest.approx(0.5)
+        criterion.epoch_ended()
+    with pytest.raises(ValueError, match=r"Expected `added` (of at least 0|to be positive)"):
+        WITH_ADDED[method](added=lambda now: -1.0, samples_per_epoch="told")
+    with pytest.raises(ValueError, match="Expected `samples_per_epoch`"):
+        WITH_ADDED[method](added=Linear(start=1.0, end=3.0, epochs=3))
+
+
 def three(**options):
     """A loss of which alpha counts epochs, temperature steps, and scale epochs."""
     settings = {
@@ -81,7 +175,7 @@ def test_progress_is_resumed_exactly():
         criterion.step_ended(student)
     criterion.epoch_ended()
     state = criterion.state_dict()
-    assert state["progress"].tolist() == [1, 2, 0]
+    assert state["progress"].tolist() == [1, 2, 0, 0]
     fresh = three()
     assert fresh(Z, Y) != criterion(Z, Y)
     fresh.load_state_dict(state)

@@ -133,14 +133,35 @@ def test_epochs_end_by_the_number_of_samples():
         seen.append(criterion.teacher.epochs.item())
     # Six samples are five at least: the seventh is of the next epoch, which so has six, too.
     assert seen == [0, 0, 0, 1, 1, 1, 2, 2]
-    criterion.epoch_ended()
-    assert criterion.teacher.epochs == 3
-    for _ in range(3):
-        criterion(leaf(), Y)
-    assert criterion.teacher.epochs == 3
+    criterion(leaf(), Y)
     criterion.eval()(leaf(), Y)
     criterion.train()(Z, Y)
-    assert criterion.teacher.epochs == 3
+    assert criterion.teacher.epochs == 2
+
+
+def test_epochs_that_are_counted_may_be_told_of_too():
+    criterion = loss(Epochs(), samples_per_epoch=5)
+    for epoch, batches in enumerate((3, 1, 3)):  # six samples, one of them twice; too few; six
+        for _ in range(batches):
+            criterion(leaf(), Y)
+        assert criterion.teacher.epochs == epoch
+        criterion.epoch_ended()
+        assert criterion.teacher.epochs == epoch + 1
+
+
+def test_an_epoch_that_would_count_twice_is_refused():
+    criterion = tfkd.ps_kd(num_classes=3, num_samples=4, epochs=10)
+    for first in (0, 2, 0, 2):
+        criterion(leaf(), Y, indices=torch.arange(first, first + 2))
+    resumed = tfkd.ps_kd(num_classes=3, num_samples=4, epochs=10)
+    resumed.load_state_dict(criterion.state_dict())
+    for one in (criterion, resumed, copy.deepcopy(criterion)):
+        with pytest.raises(RuntimeError, match=r"the 4 `samples_per_epoch`, got 8 .*=\"told\"`"):
+            one.epoch_ended()
+        assert one.progress.epochs == 1
+        one.samples_per_epoch = "told"
+        one.epoch_ended()
+        assert one.progress.epochs == 2
 
 
 def test_samples_of_every_shape_are_counted():
@@ -160,7 +181,7 @@ def test_a_batch_that_is_refused_is_not_counted():
     for _ in range(3):
         with pytest.raises(ValueError, match="`labels`"):
             criterion(leaf(), Y[:1])
-    assert criterion.state_dict()["progress"].tolist() == [0, 0, 0]
+    assert criterion.state_dict()["progress"].tolist() == [0, 0, 0, 0]
     network = tfkd.NetworkTeacher(nn.Identity())
     criterion = tfkd.DistillationLoss(
         network, alpha=Linear(start=0.1, end=1.0, epochs=5), samples_per_epoch=2
@@ -168,7 +189,7 @@ def test_a_batch_that_is_refused_is_not_counted():
     for _ in range(3):
         with pytest.raises(TypeError, match="`inputs`"):
             criterion(leaf(), Y)
-    assert criterion.state_dict()["progress"].tolist() == [0, 0, 0]
+    assert criterion.state_dict()["progress"].tolist() == [0, 0, 0, 0]
 
 
 def test_counting_goes_on_where_it_was():
@@ -182,16 +203,41 @@ def test_counting_goes_on_where_it_was():
         assert one.teacher.epochs == 0
         one(leaf(), Y)
         assert one.teacher.epochs == 1
-        assert one.state_dict()["progress"].tolist() == [1, 0, 2]
+        assert one.state_dict()["progress"].tolist() == [1, 0, 2, 8]
 
 
-@pytest.mark.parametrize("value", [0, -3, 2.5, "tell", True])
+@pytest.mark.parametrize("value", [0, -3, 2.5, "tell", "Told", True])
 def test_a_wrong_number_of_samples_is_refused(value):
     with pytest.raises((TypeError, ValueError), match="`samples_per_epoch`"):
         loss(Epochs(), samples_per_epoch=value)
     criterion = loss(Epochs())
     with pytest.raises((TypeError, ValueError), match="`samples_per_epoch`"):
         criterion.samples_per_epoch = value
+
+
+def test_a_misspelt_told_is_answered_with_what_is_taken():
+    with pytest.raises(TypeError, match="at least 1, or \"told\", got 'Told'"):
+        loss(Epochs(), samples_per_epoch="Told")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tfkd.decoupled_kd(nn.Identity()),
+        lambda: tfkd.mean_teacher(nn.Linear(2, 2)),
+        lambda: tfkd.online_label_smoothing(num_classes=3),
+        lambda: tfkd.released_online_label_smoothing(num_classes=3),
+        lambda: tfkd.weak_to_strong_kd(nn.Identity()),
+    ],
+)
+def test_a_method_that_counts_epochs_says_so_where_nobody_tells_of_them(make):
+    with pytest.raises(ValueError, match=r"^Expected `samples_per_epoch`, since .* counts epochs"):
+        make()
+
+
+def test_indices_that_are_no_tensor_are_refused():
+    with pytest.raises(TypeError, match=r"^Expected `indices` to be a tensor .* got list"):
+        loss(Notes())(leaf(), Y, indices=[0, 1])
 
 
 # Steps that nobody tells of.

@@ -31,7 +31,9 @@ from tfkd.runs import (
     make_run,
 )
 from tfkd.runs.options import options
+from tfkd.runs.recipes import defaults
 from tfkd.runs.settings import variant
+from tfkd.runs.written import merged, nested
 
 
 def test_the_numbers_of_a_method_are_explicit_and_checked():
@@ -49,12 +51,25 @@ def test_the_numbers_of_a_method_are_explicit_and_checked():
         (("cross_entropy", "paper"), "`dialect` among tfkd for cross_entropy, got 'paper'"),
         (("label_smoothing", "tfkd", {"alpha": 1.5}), r"`alpha` in \[0, 1\], got 1.5"),
         (("tf_kd_reg", "tfkd", {"temperature": 0.0}), "`temperature` to be positive"),
-        (("magic",), "`method` among cross_entropy"),
+        (("magic",), "`method` to be a method's name.* got 'magic'. tfkd methods lists all"),
         (("tf_kd_rag",), "Did you mean tf_kd_reg"),
         (("no_such_module_of_mine:f",), "a module no_such_module_of_mine"),
     ):
         with pytest.raises(ValueError, match=message):
             MethodSettings(*arguments)
+
+
+def test_a_short_name_is_the_same_run():
+    for typed in ("OLS", "ols", "online-label-smoothing", "Online_Label_Smoothing"):
+        settings = MethodSettings(typed)
+        assert settings == MethodSettings("online_label_smoothing")
+        assert msgspec.to_builtins(settings)["name"] == "online_label_smoothing"
+        made, _ = make_run({"method": typed})
+        assert made == RunSettings(defaults("digits").recipe, MethodSettings("ols"))
+    file = nested({"method": "ls", "alpha": 0.3})
+    assert merged(file, nested({"method": "label_smoothing"}))["method"]["numbers"] == {
+        "alpha": 0.3
+    }
 
 
 def test_the_help_names_every_method():

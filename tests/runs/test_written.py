@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import timm.optim
 
+from tfkd.method_table import NUMBERS
 from tfkd.runs import (
     SGD,
     AdamW,
@@ -99,7 +100,7 @@ def test_every_option_reaches_its_field():
         "checkpoint_seconds": 3.0,
     }
     # Of other methods and teachers, below.
-    assert set(options()) == {*given, "confidence", "scale", "teacher_weights", "weights"}
+    assert set(options()) == {*given, *NUMBERS, "teacher_weights", "weights"}
     settings, circumstances = make_run(given)
     values = msgspec.to_builtins(settings)
     values["circumstances"] = msgspec.to_builtins(circumstances)

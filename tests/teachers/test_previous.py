@@ -373,6 +373,7 @@ for epoch in range(3):
             leaf = z[epoch][own].requires_grad_()
             losses.append(criterion(leaf, labels[own], indices=own).item())
 for criterion in (online, memory, disk):
+    criterion.samples_per_epoch = "told"  # counted so far, of which no more samples come
     criterion.epoch_ended()
 batch = tfkd.Batch(torch.zeros(20, 5), labels, indices=torch.arange(20))
 said = {name: c.teacher(batch) for name, c in (("memory", memory), ("disk", disk))}

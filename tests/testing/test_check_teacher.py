@@ -391,6 +391,21 @@ def test_a_device_is_asked_where_there_is_one(monkeypatch, make):
     assert run_check(every_device_is_taken, Subject(make, K)).left_out is not None
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"teacher": nn.Linear(4, K)}, r"`teacher` .*got Linear\. Wrap .*NetworkTeacher"),
+        ({"teacher": 5}, r"`teacher` .*got int"),
+        ({"teacher": lambda: nn.Linear(4, K)}, r"`teacher` .*a function that makes Linear"),
+        ({"student": 5}, r"`student` to be a torch.nn.Module, got int"),
+        ({"inputs": [1.0]}, r"`inputs` to be a tensor or a function, got list"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=f"^Expected {message}"):
+        check_teacher(**{"teacher": tfkd.UniformTeacher(), "num_classes": K, **arguments})
+
+
 def test_what_is_wrong_about_the_arguments_is_said():
     with pytest.raises(TypeError, match=r"`num_classes` .*int, got str"):
         check_teacher(ByClass, num_classes="5")

@@ -138,7 +138,7 @@ def test_two_processes_remember_what_one_does(pair, tmp_path, monkeypatch):
     for epoch, (before, after) in enumerate(told):
         assert int(before["teacher.counts"].sum()) > 0
         pairs = torch.load(pair / f"both-{epoch}-0.pt")
-        assert after["progress"].tolist() == [epoch + 1, 2 * epoch + 2, 0]
+        assert after["progress"].tolist() == [epoch + 1, 2 * epoch + 2, 0, 0]
         assert torch.equal(pairs["progress"], after["progress"])
         # Logits differ in their last bits by the size of a batch, and what is learnt from them.
         mean, theirs = (own["teacher.log_mean"].exp() for own in (after, pairs))

@@ -146,7 +146,12 @@ class PairSampler(_EpochSampler):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self._labels = torch.as_tensor(labels)
+        try:
+            self._labels = torch.as_tensor(labels)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"Expected `labels` of whole numbers, (n,), got {_in_short(labels)}."
+            ) from error
         kind, shape = self._labels.dtype, tuple(self._labels.shape)
         if kind.is_floating_point or kind.is_complex or len(shape) != 1:
             raise TypeError(f"Expected `labels` of whole numbers, (n,), got {kind} {shape}.")
@@ -170,13 +175,19 @@ class PairSampler(_EpochSampler):
             yield batch, by_class[first + drawn.long()]
 
 
+def _in_short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 @final
 class OverlappingSampler(_EpochSampler):
     """Batches of [last batch; new samples]: every sample comes twice, in two batches that follow.
 
     Each time the data set is asked anew, and so augments anew. Before the very first batch there is
-    none; the last of an epoch comes once more in the first of the next. How many rows are of the
-    last batch `tfkd.LastBatchTeacher.rows` says.
+    none; the last of an epoch comes once more in the first of the next. A last batch of a single
+    new sample is left out, as of `PairSampler`: batch norm cannot train on one. How many rows are
+    of the last batch `tfkd.LastBatchTeacher.rows` says.
 
     Source: Shen et al., 2022, arXiv 2203.16172.
 

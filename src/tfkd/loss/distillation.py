@@ -136,15 +136,17 @@ class DistillationLoss(ToldCriterion):
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, `NetworkTeacher`, or your
             own `Teacher`. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
-            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`. Where it comes to 0,
-            or the teacher falls silent, half precision and masked classes go on as before.
+            `tfkd.loss.schedules.Progress`, as those of `tfkd.loss.schedules`. What of progress it
+            looks at, epochs or steps, is what it follows. Where alpha comes to 0, or the teacher
+            falls silent, half precision and masked classes go on as before.
         temperature: τ, positive.
         scale: loss scale, positive.
         decoupled: as in `distillation_loss`.
         standardize: as in `distillation_loss`.
         samples_per_epoch: needed where epochs are counted, by the teacher or by a schedule: how
             many samples an epoch shows, over all processes together, after which it is taken to
-            have ended; or `"told"`: `epoch_ended()` is called, which may be done in any case.
+            have ended; or `"told"`: `epoch_ended()` is called. With a number it may be called too,
+            after no more samples than that and those that complete the last batch.
         weight: weight of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`. The
             teacher term of a sample is weighed by its label, Σ_k q_k·w_k, and not class by class,
             as torch weighs a smoothed target.
@@ -159,9 +161,10 @@ class DistillationLoss(ToldCriterion):
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
         ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
-        RuntimeError: when a batch comes and it is clear that steps were not told of; under
-            `torch.func`, in training with a teacher that remembers, whose memory is not reached
-            from there: in eval mode it answers as it does elsewhere.
+        RuntimeError: when a batch comes and it is clear that steps were not told of; when an epoch
+            is told of that the count of samples has ended already; under `torch.func`, in training
+            with a teacher that remembers, whose memory is not reached from there: in eval mode it
+            answers as it does elsewhere.
 
     Example:
         >>> import torch, tfkd
@@ -214,6 +217,10 @@ class DistillationLoss(ToldCriterion):
     ) -> Tensor:
         """Return the loss."""
         check_tensors(student_logits, labels, self.weight, self.ignore_index)
+        if indices is not None and not isinstance(indices, Tensor):
+            raise TypeError(
+                f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
+            )
         trained = self.training and student_logits.requires_grad and torch.is_grad_enabled()
         if trained:
             self.batch_begins(student_logits)

@@ -3,17 +3,20 @@
 `alpha`, `temperature` and `scale` of a loss may each be one of these, or any function from
 `Progress` to a number. They count epochs, of which the criterion is told by `epoch_ended`, or steps
 of the optimiser, of which it is told by `step_ended`: exactly one of `epochs` and `steps` is given.
+Of any other function it is noted which of the two it looks at.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tfkd._checks import check_at_least_0, check_integer, check_number
+from typing_extensions import Self  # torch depends on it
+
+from tfkd._checks import check_at_least_0, check_integer, check_number, check_positive
 
 
 class Progress(NamedTuple):
@@ -167,19 +170,29 @@ class Until(Schedule):
 
 
 @dataclass(frozen=True)
+class Times:
+    """A schedule times a number, or times another schedule."""
+
+    schedule: Callable[[Progress], float]
+    factor: float | Callable[[Progress], float]
+
+    def __call__(self, progress: Progress) -> float:
+        """Return the value."""
+        factor = self.factor(progress) if callable(self.factor) else self.factor
+        return self.schedule(progress) * factor
+
+
+@dataclass(frozen=True)
 class WeightOfAdded:
     """α of cross-entropy + λ · (teacher term), λ a schedule: λ / (1 + λ)."""
 
     added: Callable[[Progress], float]
-
-    @property
-    def counts_steps(self) -> bool:
-        """Whether it follows steps."""
-        return counts_steps(self.added)
+    positive: bool = False
 
     def __call__(self, progress: Progress) -> float:
-        """Return the value."""
-        weight = check_at_least_0("added", self.added(progress))
+        """Return the value; `ValueError` where λ is negative, or 0 if it is to be positive."""
+        check = check_positive if self.positive else check_at_least_0
+        weight = check("added", self.added(progress))
         return weight / (1.0 + weight)
 
 
@@ -189,11 +202,6 @@ class ScaleOfAdded:
 
     added: Callable[[Progress], float]
     scale: float = 1.0
-
-    @property
-    def counts_steps(self) -> bool:
-        """Whether it follows steps."""
-        return counts_steps(self.added)
 
     def __call__(self, progress: Progress) -> float:
         """Return the value."""
@@ -214,5 +222,71 @@ def ends(schedule: Callable[[Progress], float]) -> tuple[Progress, ...]:
 
 
 def counts_steps(schedule: Callable[[Progress], float]) -> bool:
-    """Return whether a schedule follows steps; one that does not say so follows epochs."""
-    return bool(getattr(schedule, "counts_steps", False))
+    """Return whether a schedule follows steps, which it says or looks at before the first.
+
+    Example:
+        >>> counts_steps(lambda progress: 0.1 * progress.steps)
+        True
+    """
+    return "steps" in looked_at(schedule, Progress())[1]
+
+
+def looked_at(
+    schedule: Callable[[Progress], float], progress: Progress
+) -> tuple[float, frozenset[str]]:
+    """Return a schedule's value, and which fields of progress it follows.
+
+    Those are what it looks at now, and what its `counts_steps` says, if it has one.
+    """
+    watched = _Watched(*progress)
+    value = schedule(watched)
+    said = getattr(schedule, "counts_steps", None)
+    declared = set() if said is None else {"steps" if said else "epochs"}
+    return value, frozenset(watched.seen | declared)
+
+
+class _Watched(Progress):
+    """Progress that notes which of its fields are looked at, in whatever way."""
+
+    seen: set[str]
+
+    def __new__(cls, epochs: int = 0, steps: int = 0) -> Self:
+        self = super().__new__(cls, epochs, steps)
+        self.seen = set()
+        return self
+
+    def _see(self, *names: str) -> None:
+        self.seen.update(names or self._fields)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Progress._fields:
+            self._see(name)
+        return super().__getattribute__(name)
+
+    def __iter__(self) -> Iterator[int]:
+        self._see()
+        return super().__iter__()
+
+    def __getitem__(self, index: Any) -> Any:
+        names = self._fields[index]
+        self._see(*([names] if isinstance(names, str) else names))
+        return super().__getitem__(index)
+
+    def __eq__(self, other: object) -> bool:
+        self._see()
+        return super().__eq__(other)
+
+    def __lt__(self, other: tuple[int, ...]) -> bool:
+        self._see()
+        return super().__lt__(other)
+
+    def __ge__(self, other: tuple[int, ...]) -> bool:
+        self._see()
+        return super().__ge__(other)
+
+    def __hash__(self) -> int:
+        self._see()
+        return super().__hash__()
+
+    def _replace(self, **changes: Any) -> Progress:  # type: ignore[override]
+        return Progress(*self)._replace(**changes)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tfkd._checks import check_integer
 from tfkd.loss.checks import CHECKED
 from tfkd.loss.criterion import Criterion
-from tfkd.loss.schedules import Progress, counts_steps, ends
+from tfkd.loss.schedules import Progress, ends, looked_at
 from tfkd.loss.step_watch import StepWatch
 from tfkd.teachers.base import Batch, Teacher, check_is_teacher, is_transformed, wants
 from tfkd.teachers.processes import (
@@ -59,13 +59,16 @@ class ToldCriterion(Criterion):
             self.teacher = teacher
         self.progress = Progress()
         self.schedules: dict[str, Callable[[Progress], float]] = {}
+        # By schedule, which fields of progress it has looked at.
+        self._follows: dict[str, frozenset[str]] = {}
         self._changed = False
         # Read in place of the numbers where they change and are compiled: one graph for all values.
         self._values = torch.zeros(len(self.checked), dtype=torch.float64)
         for name, setting in settings.items():
             setattr(self, name, setting)
         self._changed = False
-        self._samples = 0
+        self._samples = 0  # of the epoch, as they are counted
+        self._untold = 0  # since `epoch_ended` was last called, or since the first
         self._watch = StepWatch()
         self.samples_per_epoch = samples_per_epoch
 
@@ -74,8 +77,7 @@ class ToldCriterion(Criterion):
             self._assign(name, value)
             return
         if name == "samples_per_epoch":
-            if value is not None and value != "told":
-                check_integer(name, value, minimum=1)
+            _check_samples_per_epoch(value)
             self._check_told(samples_per_epoch=value)
         elif name == "teacher":
             check_is_teacher(value)
@@ -85,15 +87,16 @@ class ToldCriterion(Criterion):
 
     def _assign(self, name: str, value: Setting) -> None:
         schedules = {other: own for other, own in self.schedules.items() if other != name}
+        follows = {other: own for other, own in self._follows.items() if other != name}
         if callable(value):
             schedules[name] = value
             for progress in ends(value):
-                self.checked[name](name, value(progress))
-            value = value(self.progress)
+                self.checked[name](name, _asked(name, value, progress)[0])
+            value, follows[name] = _asked(name, value, self.progress)
         self.checked[name](name, value)
-        self._check_told(schedules=schedules)
+        self._check_told(_follows=follows)
         self._set(name, value)
-        self.schedules = schedules
+        self.schedules, self._follows = schedules, follows
 
     def _set(self, name: str, value: float) -> None:
         number = float(self.checked[name](name, value))
@@ -115,7 +118,7 @@ class ToldCriterion(Criterion):
         now = {**self.__dict__, **self._modules, **changed}
         if now.get("samples_per_epoch", "told") is not None:
             return
-        by_epochs = [name for name, own in now["schedules"].items() if not counts_steps(own)]
+        by_epochs = [name for name, fields in now["_follows"].items() if "epochs" in fields]
         who = [f"the schedule of `{name}`" for name in by_epochs]
         teacher = now.get("teacher")
         if teacher is not None and wants(teacher, "epoch_ended"):
@@ -144,12 +147,12 @@ class ToldCriterion(Criterion):
 
     @property
     def _counts_steps(self) -> bool:
-        by_steps = any(counts_steps(schedule) for schedule in self.schedules.values())
+        by_steps = any("steps" in fields for fields in self._follows.values())
         return by_steps or self._wants["step_ended"]
 
     @property
     def _counts_epochs(self) -> bool:
-        by_epochs = any(not counts_steps(schedule) for schedule in self.schedules.values())
+        by_epochs = any("epochs" in fields for fields in self._follows.values())
         return by_epochs or self._wants["epoch_ended"]
 
     @property
@@ -179,12 +182,14 @@ class ToldCriterion(Criterion):
     def _end_epoch(self) -> None:
         assert isinstance(self.samples_per_epoch, int)
         if self._samples >= self.samples_per_epoch:
-            self.epoch_ended()
+            self._next_epoch()
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _count(self, student_logits: Tensor) -> None:
         own = len(student_logits) if student_logits.dim() > 1 else 1
-        self._samples += total_over_processes(own, student_logits.device)
+        all_own = total_over_processes(own, student_logits.device)
+        self._samples += all_own
+        self._untold += all_own
 
     def batch_ended(self, batch: Batch) -> None:
         """Count a batch of training that was answered, and let the teacher observe it."""
@@ -233,7 +238,23 @@ class ToldCriterion(Criterion):
         self._goes_on(progress, numbers)
 
     def epoch_ended(self) -> None:
-        """Tell that all samples of an epoch were seen."""
+        """Tell that all samples of an epoch were seen.
+
+        Raises:
+            RuntimeError: if `samples_per_epoch` is fewer than were shown since it was last called,
+                so that an epoch among them was ended by their count already.
+        """
+        if self._counts_samples and self._untold != self._samples:
+            raise RuntimeError(
+                "Expected `criterion.epoch_ended()` after each epoch of the "
+                f"{self.samples_per_epoch} `samples_per_epoch`, got {self._untold} samples since "
+                "the last one: they would end epochs by their count, and once more now. Write "
+                '`samples_per_epoch="told"` to end them by the call alone, or leave the call out.'
+            )
+        self._next_epoch()
+        self._untold = 0
+
+    def _next_epoch(self) -> None:
         self._look_at_teachers()
         progress = self.progress._replace(epochs=self.progress.epochs + 1)
         numbers = self._numbers_at(progress)
@@ -244,10 +265,16 @@ class ToldCriterion(Criterion):
         self._goes_on(progress, numbers)
 
     def _numbers_at(self, progress: Progress) -> dict[str, float]:
-        return {
-            name: self.checked[name](name, schedule(progress))
-            for name, schedule in self.schedules.items()
-        }
+        """What the schedules give there; nothing is changed but what they are seen to follow."""
+        numbers, follows = {}, dict(self._follows)
+        for name, schedule in self.schedules.items():
+            value, fields = _asked(name, schedule, progress)
+            numbers[name] = self.checked[name](name, value)
+            follows[name] = follows[name] | fields
+        if follows != self._follows:
+            self._check_told(_follows=follows)
+            self._follows = follows
+        return numbers
 
     def _goes_on(self, progress: Progress, numbers: dict[str, float]) -> None:
         self.progress = progress
@@ -262,14 +289,17 @@ class ToldCriterion(Criterion):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self._is_counted:
-            destination[prefix + "progress"] = torch.tensor([*self.progress, self._samples])
+            destination[prefix + "progress"] = torch.tensor(
+                [*self.progress, self._samples, self._untold]
+            )
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, *lists: list[str]
     ) -> None:
         key = prefix + "progress"
         if self._is_counted and key in state_dict:
-            epochs, steps, self._samples = state_dict[key].tolist()
+            epochs, steps, self._samples, *untold = state_dict[key].tolist()
+            self._untold = untold[0] if untold else self._samples  # a state of before has none
             progress = Progress(epochs, steps)
             self._goes_on(progress, self._numbers_at(progress))
             self._watch.told()
@@ -278,3 +308,32 @@ class ToldCriterion(Criterion):
         if self._is_counted:
             state_dict = {name: value for name, value in state_dict.items() if name != key}
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+
+
+def _check_samples_per_epoch(value: object) -> None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        check_integer("samples_per_epoch", value, minimum=1)
+    elif value is not None and value != "told":
+        got = repr(value) if isinstance(value, (str, float)) else type(value).__name__
+        raise TypeError(
+            f'Expected `samples_per_epoch` to be an int of at least 1, or "told", got {got}.'
+        )
+
+
+def _asked(
+    name: str, schedule: Callable[[Progress], float], progress: Progress
+) -> tuple[float, frozenset[str]]:
+    """The value of a schedule, and what it looked at."""
+    expected = (
+        f"Expected `{name}` to be a number or a function, which takes a "
+        "tfkd.loss.schedules.Progress of `epochs` and `steps` and returns a number, got"
+    )
+    try:
+        value, fields = looked_at(schedule, progress)
+    except Exception as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        said = f"{schedule!r}, which raises {type(error).__name__} for {progress}: {error}"
+        raise kind(f"{expected} {said}") from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{expected} {schedule!r}, which returns {type(value).__name__}.")
+    return value, fields

@@ -12,7 +12,7 @@ from tfkd.method_table.method import (
     Space,
     check_method_number,
 )
-from tfkd.method_table.table import BASELINE, METHODS, find_method
+from tfkd.method_table.table import BASELINE, METHODS, find_method, full_name
 
 __all__ = [
     "BASELINE",
@@ -24,4 +24,5 @@ __all__ = [
     "Space",
     "check_method_number",
     "find_method",
+    "full_name",
 ]

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfkd._checks import check_at_least_0, check_fraction, check_number, check_positive
+from tfkd._checks import (
+    check_at_least_0,
+    check_fraction,
+    check_number,
+    check_positive,
+    check_whole,
+)
 from tfkd.references import OwnPartError, function_from_reference
 
 if TYPE_CHECKING:
@@ -56,12 +62,14 @@ class Number:
         high: largest value.
         help: what it is, in half a sentence, with its range.
         below: whether it is below the largest value, and never that.
+        whole: whether it counts something, from 1.
     """
 
     low: float
     high: float
     help: str
     below: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,10 +117,10 @@ NUMBERS: dict[str, Number] = {
     "margin": Number(0.0, MOST, "how far logits may lie below the largest, at least 0"),
     "focusing": Number(0.0, MOST, "exponent γ of the focal losses, at least 0"),
     "warm_up": Number(
-        LEAST, MOST, "epochs over which the teacher term gains its weight, at least 1"
+        1.0, MOST, "epochs over which the teacher term gains its weight, at least 1", whole=True
     ),
     "ramp_up": Number(
-        LEAST, MOST, "epochs until the teacher term has its whole weight, at least 1"
+        1.0, MOST, "epochs until the teacher term has its whole weight, at least 1", whole=True
     ),
 }
 """The numbers of this package's methods. A number has one meaning, whatever method takes it.
@@ -144,6 +152,8 @@ class Method:
         partners: what is shown beside each image.
         meanings: by number, what it is in this method where `NUMBERS` does not say all; of other
             dialects their functions say it.
+        short: what else it is called where a method is named, in small letters with underscores.
+            Nothing is written or compared by these.
     """
 
     name: str
@@ -154,6 +164,7 @@ class Method:
     paper: str = ""
     partners: Partners = "none"
     meanings: Mapping[str, str] = field(default_factory=dict)
+    short: tuple[str, ...] = ()
 
     @property
     def has_teacher(self) -> bool:
@@ -277,6 +288,8 @@ def check_method_number(name: str, value: float) -> float:
     known = NUMBERS.get(name)
     if known is None:  # of a method of one's own
         return check_number(name, value)
+    if known.whole:
+        return float(check_whole(name, value))
     if known.low > 0.0:
         number = check_positive(name, value)
     elif known.high > 1.0:

@@ -21,6 +21,7 @@ ROWS: tuple[Method, ...] = (
             "non_target": Space(0.25, 16.0, log=True),
         },
         "Zhao et al., 2022, arXiv 2203.08679",
+        short=("dkd",),
     ),
     Method(
         "normalized_kd",
@@ -29,6 +30,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:normalized_kd"},
         {"added": Space(0.1, 10.0, log=True), "temperature": Space(0.5, 8.0, log=True)},
         "Yang et al., 2023, arXiv 2303.13005",
+        short=("nkd",),
     ),
     Method(
         "logit_standardization_kd",
@@ -37,6 +39,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:logit_standardization_kd"},
         {"alpha": Space(0.5, 0.995), "temperature": Space(0.5, 8.0, log=True)},
         "Sun et al., 2024, arXiv 2403.01427",
+        short=("lskd",),
     ),
     Method(
         "transformed_teacher_matching",
@@ -46,6 +49,7 @@ ROWS: tuple[Method, ...] = (
         _TTM_SPACES,
         _TTM,
         meanings=_TTM_MEANINGS,
+        short=("ttm",),
     ),
     Method(
         "weighted_transformed_teacher_matching",
@@ -55,6 +59,7 @@ ROWS: tuple[Method, ...] = (
         _TTM_SPACES,
         _TTM,
         meanings=_TTM_MEANINGS,
+        short=("wttm",),
     ),
     Method(
         "function_matching",
@@ -79,6 +84,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:weak_to_strong_kd"},
         {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
         "Li et al., 2026, arXiv 2604.15451",
+        short=("w2s",),
     ),
     Method(
         "zipf_label_smoothing",
@@ -88,6 +94,7 @@ ROWS: tuple[Method, ...] = (
         {"added": Space(0.01, 2.0, log=True), "power": Space(0.5, 2.0, log=True)},
         "Liang et al., 2022, arXiv 2207.12980",
         meanings={"power": "exponent of the ranks, above 0"},
+        short=("zipf", "zipfls"),
     ),
     Method(
         "mean_teacher",
@@ -99,6 +106,7 @@ ROWS: tuple[Method, ...] = (
             "decay": Space(0.9, 0.9999),
         },
         "Tarvainen and Valpola, 2017, arXiv 1703.01780",
+        short=("ema",),
     ),
     Method(
         "beta_smoothing",
@@ -120,6 +128,7 @@ ROWS: tuple[Method, ...] = (
         {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)},
         "Zhang and Sabuncu, 2020, arXiv 2006.05065",
         meanings={"temperature": "temperature of the teacher alone, above 0"},
+        short=("isls",),
     ),
     Method(
         "born_again",
@@ -128,6 +137,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:born_again"},
         {"alpha": Space(0.05, 1.0), "temperature": Space(1.0, 20.0, log=True)},
         "Furlanello et al., 2018, arXiv 1805.04770",
+        short=("ban",),
     ),
     Method(
         "cs_kd",
@@ -137,6 +147,7 @@ ROWS: tuple[Method, ...] = (
         _ADDED,
         "Yun et al., 2020, arXiv 2003.13964",
         partners="of the class",
+        short=("cskd",),
     ),
     Method(
         "dlb",
@@ -157,6 +168,7 @@ ROWS: tuple[Method, ...] = (
         },
         {"alpha": Space(0.05, 0.95)},
         "Zhang et al., 2021, arXiv 2011.12562",
+        short=("ols",),
     ),
     Method(
         "ps_kd",
@@ -165,5 +177,6 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:ps_kd"},
         {"alpha": Space(0.05, 0.95)},
         "Kim et al., 2021, arXiv 2006.12000",
+        short=("pskd",),
     ),
 )

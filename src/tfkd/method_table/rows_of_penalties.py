@@ -16,6 +16,7 @@ ROWS: tuple[Method, ...] = (
             "added": "weight of the penalty in the first epoch, at least 0; it grows evenly to "
             "twice that in the last one, as officially",
         },
+        short=("maxsup",),
     ),
     Method(
         "confidence_penalty",
@@ -32,6 +33,7 @@ ROWS: tuple[Method, ...] = (
         {"tfkd": "tfkd.methods:margin_label_smoothing"},
         {"added": Space(0.01, 1.0, log=True), "margin": Space(1.0, 20.0, log=True)},
         "Liu et al., 2022, arXiv 2111.15430",
+        short=("mbls",),
     ),
     Method(
         "focal",
@@ -59,5 +61,6 @@ ROWS: tuple[Method, ...] = (
         meanings={
             "temperature": "by which the student's logits of length 1 are divided, above 0",
         },
+        short=("logitnorm",),
     ),
 )

@@ -13,7 +13,13 @@ _KD_SPACES = {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=Tr
 _TF_KD = "Yuan et al., 2020, arXiv 1909.11723"
 
 ROWS: tuple[Method, ...] = (
-    Method("cross_entropy", "cross-entropy", "nobody", {"tfkd": "tfkd.methods:cross_entropy"}),
+    Method(
+        "cross_entropy",
+        "cross-entropy",
+        "nobody",
+        {"tfkd": "tfkd.methods:cross_entropy"},
+        short=("ce",),
+    ),
     Method(
         "label_smoothing",
         "label smoothing",
@@ -25,6 +31,7 @@ ROWS: tuple[Method, ...] = (
         },
         {"alpha": Space(0.01, 0.5, log=True)},
         "Szegedy et al., 2016, arXiv 1512.00567",
+        short=("ls", "lsr"),
     ),
     Method(
         "tf_kd_reg",
@@ -67,5 +74,6 @@ ROWS: tuple[Method, ...] = (
         _KD,
         _KD_SPACES,
         "Hinton et al., 2015, arXiv 1503.02531",
+        short=("kd",),
     ),
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0
+from tfkd._checks import check_at_least_0, check_whole
 from tfkd.loss import DistillationLoss
-from tfkd.loss.schedules import RampUp
-from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher, whole_number
+from tfkd.loss.schedules import Progress, RampUp, Times
+from tfkd.loss.told import SamplesPerEpoch, Setting
+from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import BetaTeacher, MeanTeacher, Teacher, TemperedTeacher
 
@@ -18,9 +20,9 @@ def mean_teacher(
     student: nn.Module,
     *,
     decay: float = 0.999,
-    added: float = 10.0,
+    added: Setting = 10.0,
     ramp_up: float = 5.0,
-    samples_per_epoch: SamplesPerEpoch,
+    samples_per_epoch: SamplesPerEpoch = None,
     scale: float = 1.0,
     **options: Unpack[ReductionOptions],
 ) -> DistillationLoss:
@@ -37,7 +39,8 @@ def mean_teacher(
         student: the network that is trained; of it, and of `criterion.step_ended(student)` after
             every step, the average is made. See `MeanTeacher`.
         decay: of the average, in [0, 1).
-        added: weight λ of the teacher term beside the whole cross-entropy, at least 0.
+        added: weight λ of the teacher term beside the whole cross-entropy, at least 0; or a
+            function of `tfkd.loss.schedules.Progress`, which is ramped up as a number is.
         ramp_up: epochs after which the weight is `added`, a whole number of at least 1, to be
             chosen with the length of the training.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
@@ -55,8 +58,12 @@ def mean_teacher(
         >>> round(criterion.alpha, 4), criterion.scale
         (0.9091, 11.0)
     """
-    check_at_least_0("added", added)
-    weight = RampUp(value=added, epochs=whole_number("ramp_up", ramp_up))
+    epochs = check_whole("ramp_up", ramp_up)
+    weight: Callable[[Progress], float]
+    if callable(added):
+        weight = Times(added, RampUp(value=1.0, epochs=epochs))
+    else:
+        weight = RampUp(value=check_at_least_0("added", added), epochs=epochs)
     return DistillationLoss(
         MeanTeacher(student, decay=decay),
         samples_per_epoch=samples_per_epoch,

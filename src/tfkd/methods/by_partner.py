@@ -7,8 +7,10 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0
 from tfkd.loss import DistillationLoss
+from tfkd.loss.schedules import Times
+from tfkd.loss.told import Setting
 from tfkd.methods import options as of_methods
-from tfkd.methods.options import ReductionOptions
+from tfkd.methods.options import AddedOptions
 from tfkd.teachers import LastBatchTeacher, StudentTeacher, Teacher
 
 
@@ -16,9 +18,9 @@ def cs_kd(
     student: nn.Module | Teacher,
     *,
     temperature: float = 4.0,
-    added: float = 1.0,
+    added: Setting = 1.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Class-wise self-knowledge distillation (CS-KD): taught by itself about another image.
 
@@ -37,10 +39,12 @@ def cs_kd(
             then move the running averages of its batch norm, as officially. For the other way,
             `StudentTeacher(student, moving_norms=False)`.
         temperature: τ, positive; the source's 4.
-        added: λ, weight of the teacher term beside the whole cross-entropy, at least 0; the
-            source's 1 for CIFAR-100 and Tiny-ImageNet, and 3 for fine-grained data.
+        added: λ, weight of the teacher term beside the whole cross-entropy, at least 0, or a
+            function of `tfkd.loss.schedules.Progress`; the source's 1 for CIFAR-100
+            and Tiny-ImageNet, and 3 for fine-grained data.
         scale: factor on all of it, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs.
 
     Source: Yun et al., 2020, arXiv 2003.13964; alinlab/cs-kd at b447f25.
 
@@ -52,7 +56,6 @@ def cs_kd(
         (0.5, 4.0, 2.0)
     """
     teacher = student if isinstance(student, Teacher) else StudentTeacher(student)
-    check_at_least_0("added", added)
     weights = of_methods.added(added, scale)
     return DistillationLoss(teacher, temperature=temperature, **weights, **options)
 
@@ -60,9 +63,9 @@ def cs_kd(
 def dlb(
     *,
     temperature: float = 3.0,
-    added: float = 1.0,
+    added: Setting = 1.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Self-distillation from the last mini-batch (DLB): taught by what it said a step ago.
 
@@ -74,11 +77,12 @@ def dlb(
     Args:
         temperature: τ, positive. The source's script asks for it and has no default; 3 is recalled
             from the paper, and not verified.
-        added: λ, weight of the teacher term beside the whole cross-entropy, at least 0. The
-            source's script asks for it, as `alpha`, and has no default; 1 is recalled from the
-            paper, and not verified.
+        added: λ, weight of the teacher term beside the whole cross-entropy, at least 0, or a
+            function of `tfkd.loss.schedules.Progress`. The source's script asks for it, as `alpha`,
+            and has no default; 1 is recalled from the paper, and not verified.
         scale: factor on all of it, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs, of which each row is one sample.
 
     Source: Shen et al., 2022, arXiv 2203.16172; Meta-knowledge-Lab/DLB at 8949a46.
 
@@ -88,6 +92,7 @@ def dlb(
         >>> round(criterion.alpha, 4), criterion.temperature, criterion.scale
         (0.6667, 3.0, 3.0)
     """
-    check_at_least_0("added", added)
-    weights = of_methods.added(2.0 * added, scale)  # since half of the rows are of the last batch
+    # Twice, since half of the rows are of the last batch.
+    twice = Times(added, 2.0) if callable(added) else 2.0 * check_at_least_0("added", added)
+    weights = of_methods.added(twice, scale)
     return DistillationLoss(LastBatchTeacher(), temperature=temperature, **weights, **options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss.schedules import Linear
-from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions
+from tfkd.loss.told import SamplesPerEpoch, Setting
+from tfkd.methods.options import LossOptions, ScheduledOptions
 from tfkd.penalties import (
     ConfidencePenalty,
     DualFocalLoss,
@@ -19,7 +19,7 @@ from tfkd.penalties import (
 
 def max_sup(
     *,
-    added: float = 0.1,
+    added: Setting = 0.1,
     epochs: int | None = None,
     samples_per_epoch: SamplesPerEpoch = None,
     **options: Unpack[LossOptions],
@@ -30,7 +30,8 @@ def max_sup(
     `--added` is what λ is in the first epoch, and it grows to twice that in the last.
 
     Args:
-        added: λ, at least 0; the default is the source's. 0 is plain cross-entropy.
+        added: λ, at least 0, or without `epochs` a function of `tfkd.loss.schedules.Progress`; the
+            default is the source's. 0 is plain cross-entropy.
         epochs: of the training, over which λ grows evenly to twice `added`, as in the source's
             runs, from 0.1 in the first epoch to 0.2 in the last; None: it stays as it is. (Three of
             its folders divide by E − 1; ffcv by its own number of epochs, 90 by default.)
@@ -48,17 +49,21 @@ def max_sup(
     """
     if epochs is None:
         return MaxSup(added=added, samples_per_epoch=samples_per_epoch, **options)
+    if callable(added):
+        raise TypeError("Expected `added` to be a number beside `epochs`, got a function.")
     growing = Linear(start=added, end=2.0 * added, epochs=epochs)
     return MaxSup(added=growing, samples_per_epoch=samples_per_epoch, **options)
 
 
-def confidence_penalty(*, added: float = 0.1, **options: Unpack[LossOptions]) -> ConfidencePenalty:
+def confidence_penalty(
+    *, added: Setting = 0.1, **options: Unpack[ScheduledOptions]
+) -> ConfidencePenalty:
     """The confidence penalty: cross-entropy − β · H(p), see `tfkd.penalties.ConfidencePenalty`.
 
     Args:
         added: β, at least 0; 0.1 is usual for images. Of the codes that have it none has a default
-            for all: 0.1/K, 1, or none.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+            for all: 0.1/K, 1, or none. Or a function of `tfkd.loss.schedules.Progress`.
+        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
 
     Source: Pereyra et al., 2017, arXiv 1701.06548.
 
@@ -72,14 +77,15 @@ def confidence_penalty(*, added: float = 0.1, **options: Unpack[LossOptions]) ->
 
 
 def margin_label_smoothing(
-    *, added: float = 0.1, margin: float = 10.0, **options: Unpack[LossOptions]
+    *, added: Setting = 0.1, margin: float = 10.0, **options: Unpack[ScheduledOptions]
 ) -> MarginLabelSmoothing:
     """Margin-based label smoothing (MbLS), see `tfkd.penalties.MarginLabelSmoothing`.
 
     Args:
-        added: weight of the penalty, at least 0; λ/K for each class. The source's.
+        added: weight of the penalty, at least 0; λ/K for each class. The source's. Or a function of
+            `tfkd.loss.schedules.Progress`.
         margin: that logits may lie below the largest, at least 0. The source's.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
 
     Source: Liu et al., 2022, arXiv 2111.15430; github.com/by-liu/MbLS at dc86503.
 

@@ -6,9 +6,9 @@ from typing import TypedDict
 
 from torch import Tensor, nn
 
-from tfkd._checks import check_number
+from tfkd._checks import check_at_least_0, check_positive
 from tfkd.loss.schedules import ScaleOfAdded, WeightOfAdded
-from tfkd.loss.told import Setting
+from tfkd.loss.told import SamplesPerEpoch, Setting
 from tfkd.teachers import NetworkTeacher, Teacher
 
 
@@ -23,6 +23,12 @@ class ReductionOptions(TypedDict, total=False):
     reduction: str
 
 
+class AddedOptions(ReductionOptions, total=False):
+    """The options of methods whose weight of what is added may follow a schedule by epochs."""
+
+    samples_per_epoch: SamplesPerEpoch
+
+
 class LossOptions(ReductionOptions, total=False):
     """The options of `DistillationLoss` that every method passes on."""
 
@@ -34,16 +40,10 @@ def as_teacher(model: nn.Module | Teacher) -> Teacher:
     return model if isinstance(model, Teacher) else NetworkTeacher(model)
 
 
-def whole_number(name: str, value: float) -> int:
-    """Return a number that counts something, such as epochs: whole and at least 1.
+class ScheduledOptions(LossOptions, total=False):
+    """And what is needed where one of a penalty's numbers follows epochs."""
 
-    Raises:
-        ValueError: for another number.
-    """
-    number = check_number(name, value)
-    if number < 1.0 or number != int(number):
-        raise ValueError(f"Expected `{name}` to be a whole number of at least 1, got {value}.")
-    return int(number)
+    samples_per_epoch: SamplesPerEpoch
 
 
 class Weights(TypedDict):
@@ -53,17 +53,22 @@ class Weights(TypedDict):
     scale: Setting
 
 
-def added(weight: Setting, scale: float = 1.0) -> Weights:
+def added(weight: Setting, scale: float = 1.0, *, positive: bool = False) -> Weights:
     """Return α and s of scale · (cross-entropy + λ · teacher term), as most later papers write it.
 
     Args:
         weight: λ, at least 0; a number, or a function of progress.
         scale: on top.
+        positive: whether λ has to be above 0.
 
     Example:
         >>> added(9.0)
         {'alpha': 0.9, 'scale': 10.0}
     """
     if callable(weight):
-        return {"alpha": WeightOfAdded(weight), "scale": ScaleOfAdded(weight, scale)}
+        return {
+            "alpha": WeightOfAdded(weight, positive),
+            "scale": ScaleOfAdded(weight, scale),
+        }
+    (check_positive if positive else check_at_least_0)("added", weight)
     return {"alpha": weight / (1.0 + weight), "scale": scale * (1.0 + weight)}

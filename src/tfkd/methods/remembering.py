@@ -18,7 +18,7 @@ from tfkd.teachers import ClassTeacher, OnlineTeacher, PreviousTeacher
 def online_label_smoothing(
     *,
     num_classes: int,
-    samples_per_epoch: SamplesPerEpoch,
+    samples_per_epoch: SamplesPerEpoch = None,
     alpha: float = 0.5,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:

@@ -8,10 +8,11 @@ from typing import Literal
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0, check_positive
+from tfkd._checks import check_positive
 from tfkd.loss import DistillationLoss
+from tfkd.loss.told import Setting
 from tfkd.methods.by_tf_kd import knowledge_distillation
-from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher
+from tfkd.methods.options import AddedOptions, LossOptions, ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import EnsembleTeacher, Teacher, TemperedTeacher, TopTwoTeacher
 
@@ -68,9 +69,9 @@ def transformed_teacher_matching(
     model: nn.Module | Teacher,
     *,
     power: float = 0.1,
-    added: float = 45.0,
+    added: Setting = 45.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Transformed teacher matching (TTM): the teacher alone is softened.
 
@@ -85,10 +86,12 @@ def transformed_teacher_matching(
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`.
         power: γ, positive; one over the teacher's temperature. The official example has 0.1.
-        added: weight of the teacher term, at least 0; 45 in the official example, so that the
-            whole loss is 46 times as large as cross-entropy.
+        added: weight of the teacher term, at least 0, or a function of
+            `tfkd.loss.schedules.Progress`; 45 in the official example, so that the whole loss is
+            46 times as large as cross-entropy.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs.
 
     Source: Zheng and Yang, 2024, arXiv 2402.11148; zkxufo/TTM fe457b3.
 
@@ -100,7 +103,6 @@ def transformed_teacher_matching(
         0.1269
     """
     teacher = _tempered(model, power, weighted=False)
-    check_at_least_0("added", added)
     return DistillationLoss(teacher, **weights_of_added(added, scale), **options)
 
 
@@ -108,9 +110,9 @@ def weighted_transformed_teacher_matching(
     model: nn.Module | Teacher,
     *,
     power: float = 0.2,
-    added: float = 4.0,
+    added: Setting = 4.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Weighted transformed teacher matching (WTTM): louder where the teacher is less sure.
 
@@ -125,10 +127,12 @@ def weighted_transformed_teacher_matching(
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`.
         power: γ, positive.
-        added: weight of the teacher term, at least 0. The defaults are those of the official
-            example, in which a term on features is added besides.
+        added: weight of the teacher term, at least 0, or a function of
+            `tfkd.loss.schedules.Progress`. The defaults are those of the official example, in which
+            a term on features is added besides.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs.
 
     Source: Zheng and Yang, 2024, arXiv 2402.11148; zkxufo/TTM fe457b3.
 
@@ -140,7 +144,6 @@ def weighted_transformed_teacher_matching(
         0.4235
     """
     teacher = _tempered(model, power, weighted=True)
-    check_at_least_0("added", added)
     return DistillationLoss(teacher, **weights_of_added(added, scale), **options)
 
 

@@ -16,7 +16,7 @@ def weak_to_strong_kd(
     *,
     alpha: float = 0.1,
     temperature: float = 1.0,
-    samples_per_epoch: SamplesPerEpoch,
+    samples_per_epoch: SamplesPerEpoch = None,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Reversed KD (Re-KD) with a switch-off: KD until the student has passed its teacher.

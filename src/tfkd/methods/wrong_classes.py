@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 from typing_extensions import Unpack  # torch depends on it
 
-from tfkd._checks import check_at_least_0, check_positive
+from tfkd._checks import check_whole
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import WarmUp
-from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import ReductionOptions, as_teacher, whole_number
+from tfkd.loss.told import SamplesPerEpoch, Setting
+from tfkd.methods.options import AddedOptions, ReductionOptions, as_teacher
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import NormalizedTeacher, Teacher, ZipfTeacher
 
@@ -62,7 +62,7 @@ def decoupled_kd(
         >>> round(criterion(student, torch.tensor([0]), teacher).item(), 4)
         4.1045
     """
-    epochs = whole_number("warm_up", warm_up)
+    epochs = check_whole("warm_up", warm_up)
     weight = 1.0 if epochs == 1 else WarmUp(value=1.0, epochs=epochs)
     return DistillationLoss(
         as_teacher(model),
@@ -77,10 +77,10 @@ def decoupled_kd(
 def normalized_kd(
     model: nn.Module | Teacher,
     *,
-    added: float = 1.5,
+    added: Setting = 1.5,
     temperature: float = 1.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Normalised knowledge distillation (NKD): the wrong classes among themselves.
 
@@ -96,10 +96,12 @@ def normalized_kd(
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`.
         added: weight of what is said among the wrong classes, positive; the source's γ, 1.5 in its
-            configurations of convolutional networks, 1 in all of those of DeiT.
+            configurations of convolutional networks, 1 in all of those of DeiT. Or a function of
+            `tfkd.loss.schedules.Progress`.
         temperature: τ, positive.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs.
 
     Source: Yang et al., 2023, arXiv 2303.13005; yzd-v/cls_KD 1e5d48f.
 
@@ -110,22 +112,21 @@ def normalized_kd(
         >>> round(criterion(student, torch.tensor([0]), teacher).item(), 4)
         1.3719
     """
-    check_positive("added", added)
     return DistillationLoss(
         NormalizedTeacher(as_teacher(model)),
         temperature=temperature,
         decoupled=(0.0, 1.0),
-        **weights_of_added(added, scale),
+        **weights_of_added(added, scale, positive=True),
         **options,
     )
 
 
 def zipf_label_smoothing(
     *,
-    added: float = 0.1,
+    added: Setting = 0.1,
     power: float = 1.0,
     scale: float = 1.0,
-    **options: Unpack[ReductionOptions],
+    **options: Unpack[AddedOptions],
 ) -> DistillationLoss:
     """Zipf's label smoothing: the wrong classes by their rank in the student's own answer.
 
@@ -140,11 +141,13 @@ def zipf_label_smoothing(
     Labels are class indices; probabilities, as of mixup, are refused.
 
     Args:
-        added: weight of what is said among the wrong classes, at least 0; officially 0.1 on
+        added: weight of what is said among the wrong classes, at least 0, or a function of
+            `tfkd.loss.schedules.Progress`; officially 0.1 on
             CIFAR-100 and ImageNet, 1 on Tiny-ImageNet and iNaturalist.
         power: of the ranks, positive.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+            `samples_per_epoch`, where `added` follows epochs.
 
     Source: Liang et al., 2022, arXiv 2207.12980; megvii-research/zipfls 108e27a.
 
@@ -154,7 +157,6 @@ def zipf_label_smoothing(
         >>> round(criterion(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([0])).item(), 4)
         0.4116
     """
-    check_at_least_0("added", added)
     return DistillationLoss(
         ZipfTeacher(power),
         decoupled=(0.0, 1.0),

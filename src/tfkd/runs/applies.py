@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -38,13 +39,13 @@ def check_applies(
             if said is not None:
                 raise ValueError(
                     f"Expected no `{option}` for the method {name}, got {value:g}, which makes "
-                    f"labels mixtures. {said}"
+                    f"labels mixtures: {said}"
                 )
     if weighted:
         method.check_takes_weight(dialect)
         said = _refused(name, dialect, own, mixed=False, weighted=True)
         if said is not None:
-            raise ValueError(f"Expected `class_weights` none for the method {name}. {said}")
+            raise ValueError(f"Expected `class_weights` none for the method {name}: {said}")
 
 
 @cache
@@ -64,7 +65,9 @@ def _refused(
             takes_plain = True
             _try(name, dialect, dict(numbers), mixed=mixed, weighted=weighted)
     except (TypeError, ValueError) as error:
-        return str(error) if takes_plain else None
+        # One sentence with what it is a reason of; its arguments are no options.
+        said = re.sub("^Expected ", "its loss expects ", str(error)).replace("`", "")
+        return said if takes_plain else None
     except Exception:  # of one's own
         return None
     return None

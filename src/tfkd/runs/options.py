@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from tfkd._checks import did_you_mean
-from tfkd.method_table import METHODS, NUMBERS
+from tfkd.method_table import METHODS, NUMBERS, full_name
 from tfkd.runs.contents import StoredSettings
 from tfkd.runs.settings import ModelValue
 
@@ -124,7 +124,7 @@ def _leaves(kind: type[Struct], path: tuple[str, ...]) -> Iterator[Option]:
             if here == ("method", "name"):
                 text = (
                     f"{', '.join(METHODS)}; or module:function, of your own. tfkd methods NAME "
-                    "says more of each"
+                    "says more of each, its short names among that"
                 )
             yield _option(here, hint, text)
         elif tags[0] is not None:
@@ -202,8 +202,8 @@ def value_of(option: Option, value: object) -> Any:
     is_text = isinstance(value, str)
     if kind is ModelValue:
         return _model_value(option, value)
-    if kind is str and is_text:
-        return value
+    if kind is str and isinstance(value, str):
+        return full_name(value) if option.path == ("method", "name") else value
     if option.may_be_none and value in ("none", "null", None):
         return None
     meant = value

@@ -21,7 +21,7 @@ from tfkd._checks import (
 from tfkd._field_types import check_types
 from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
-from tfkd.method_table import BASELINE, Method, check_method_number, find_method
+from tfkd.method_table import BASELINE, Method, check_method_number, find_method, full_name
 from tfkd.runs.applies import check_applies
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 LARGEST_RATE = 1e30
 """A learning rate or weight decay that float32, in which it counts, still holds."""
+
+
+_OF_RATE = dict.fromkeys(("warm_up", "ramp_up"), " The learning rate's is `warmup_epochs`.")
+"""What may be meant by a number of a method that does not take it."""
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,8 +159,8 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dialect is said in new settings, not by `replace`, which would carry the numbers over.
 
     Attributes:
-        name: of `tfkd.method_table.METHODS`, or module:function of your own. Default:
-            cross_entropy.
+        name: of `tfkd.method_table.METHODS`, or module:function of your own; a short name, as ols,
+            becomes the method's. Default: cross_entropy.
         dialect: whose formula and numbers: `tfkd`, this package's; `paper`, as printed; or
             `released`, as in the authors' code. Default: tfkd.
         numbers: by name, those that the method takes.
@@ -176,13 +180,14 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_types(self)
+        force_setattr(self, "name", full_name(self.name))
         method = find_method(self.name)
         taken = method.numbers(self.dialect)
         for number, value in self.numbers.items():
             if number not in taken:
                 raise ValueError(
                     f"Expected no `{number}` for {self._named}, got {value}. "
-                    f"It takes {', '.join(taken) or 'no number'}."
+                    f"It takes {', '.join(taken) or 'no number'}.{_OF_RATE.get(number, '')}"
                 )
         complete: dict[str, float] = {}
         for number, default in taken.items():

@@ -158,6 +158,12 @@ def make_run(written: Mapping[str, Any]) -> tuple[RunSettings, Circumstances]:
         values["teacher"] = _teacher(values["teacher"])
     settings = _converted({**values, "recipe": msgspec.to_builtins(recipe)}, RunSettings)
     circumstances.check_epochs(settings.recipe.epochs)
+    gamma = getattr(settings.recipe.schedule, "gamma", 0.0)
+    if gamma > 1.0 and "focusing" in settings.method.numbers:
+        raise ValueError(
+            f"Expected `gamma` of at most 1 with the method {settings.method.name}, got {gamma:g}: "
+            f"it multiplies the learning rate.{_OF_METHODS['gamma']}"
+        )
     return settings, circumstances
 
 
@@ -263,6 +269,10 @@ def _variants() -> dict[str, dict[str, type[msgspec.Struct]]]:
     }
 
 
+_OF_METHODS = {"gamma": " The exponent γ of the focal losses is `focusing`."}
+"""What may be meant by a number of a variant that does not take it."""
+
+
 def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
     """The values of a part that has variants, of which each says other things."""
     variants, name = _variants()[part], written.get("name", before["name"])
@@ -272,6 +282,7 @@ def _variant(part: str, before: Written, written: Mapping[str, Any]) -> Written:
             called = {**before, **written}.get("algorithm", name) if name == "timm" else name
             raise ValueError(
                 f"Expected no `{field}` for the {part} {called}, got {written[field]}."
+                f"{_OF_METHODS.get(field, '')}"
             )
     kept = {field: value for field, value in before.items() if field in known}
     if part == "optimizer":

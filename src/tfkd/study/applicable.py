@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfkd.method_table import METHODS
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
-from tfkd.study.comparison import has_two_networks, student_and_teacher
+from tfkd.study.comparison import NAMED_INSTEAD, has_two_networks, student_and_teacher
 
 ALL = "all"
 """In place of names of methods: every one that applies."""
@@ -26,6 +26,7 @@ def applicable(
     found, left_out = [], []
     for name, method in METHODS.items():
         if method.taught_by == "any":
+            left_out.append(f"{name} is left out: {NAMED_INSTEAD}.")
             continue
         try:
             _check(name, base, teacher, teacher_cache)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tfkd._checks import check_integer
-from tfkd.method_table import BASELINE, METHODS, find_method
+from tfkd.method_table import BASELINE, METHODS, find_method, full_name
 from tfkd.method_table.rows_of_tf_kd import ROWS
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.plan import Arm, Study
@@ -16,6 +16,9 @@ DEFECTIVE_EPOCH = 1
 
 COMPARED = tuple(method.name for method in ROWS if method.taught_by != "any")
 """The methods that are compared unless some are named: those of the Tf-KD paper."""
+
+NAMED_INSTEAD = "with the larger network as teacher it is normal_kd, with others re_kd and de_kd"
+"""What there is of a method that any network teaches."""
 
 GENERATIONS_START_ALIKE = (
     "The generations of a seed start from the same weights, as all its arms do, and see the same "
@@ -42,7 +45,7 @@ def comparison(
     Args:
         base: data, student and recipe of every run.
         teacher: name of the larger network.
-        methods: names of `tfkd.method_table.METHODS`, or module:function of your own;
+        methods: names of `tfkd.method_table.METHODS`, short or not, or module:function of your own;
             cross-entropy is always among what is run.
         seeds: number of seeds.
         teacher_cache: how outputs of network teachers are stored.
@@ -53,9 +56,12 @@ def comparison(
         ValueError: for an unknown method, no seed, one network as both student and teacher of a
             method that has two, or generations of none.
     """
+    methods = [full_name(name) for name in methods]
     for name in methods:
         if find_method(name).taught_by == "any":
-            raise ValueError(f"Expected `methods` with a teacher of their own, got {name!r}.")
+            raise ValueError(
+                f"Expected `methods` with a teacher of their own, got {name!r}: {NAMED_INSTEAD}."
+            )
     taught = [method for method in methods if has_two_networks(method)]
     if taught and base.student == teacher:
         raise ValueError(

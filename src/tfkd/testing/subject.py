@@ -71,6 +71,22 @@ class Subject:
         compiles: bool = True,
         options: dict[str, Any] | None = None,
     ) -> None:
+        if not isinstance(teacher, Teacher) and (
+            isinstance(teacher, nn.Module) or not callable(teacher)
+        ):
+            wrapped = " Wrap a network as `tfkd.NetworkTeacher(model)`."
+            raise TypeError(
+                "Expected `teacher` to be a tfkd.Teacher, or a function that makes one, got "
+                f"{type(teacher).__name__}.{wrapped if isinstance(teacher, nn.Module) else ''}"
+            )
+        if student is not None and not isinstance(student, nn.Module):
+            raise TypeError(
+                f"Expected `student` to be a torch.nn.Module, got {type(student).__name__}."
+            )
+        if inputs is not None and not (isinstance(inputs, Tensor) or callable(inputs)):
+            raise TypeError(
+                f"Expected `inputs` to be a tensor or a function, got {type(inputs).__name__}."
+            )
         self.num_classes, self.num_samples = num_classes, num_samples
         self.alike, self.compiles = alike, compiles
         self.options: dict[str, Any] = {
@@ -115,7 +131,13 @@ class Subject:
             for one in takes
         )
         with seeded():
-            return self._teacher(*([student] if wants_student else [])), student
+            made = self._teacher(*([student] if wants_student else []))
+        if not isinstance(made, Teacher):
+            raise TypeError(
+                "Expected `teacher` to be a tfkd.Teacher, or a function that makes one, got a "
+                f"function that makes {type(made).__name__}."
+            )
+        return made, student
 
     def by_itself(self) -> Subject:
         """Return the subject without functions, to be pickled."""

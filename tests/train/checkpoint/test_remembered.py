@@ -122,10 +122,10 @@ def test_an_interruption_changes_no_bit_of_weights_and_memory(name, tmp_path, te
 def test_an_epoch_ends_once_though_its_measuring_is_interrupted(name, tmp_path, teacher):
     settings = settings_of(f"remembering:{name}", teacher)
     whole = trained(tmp_path / "whole", settings)
-    assert whole["progress"].tolist() == [2, 6, 0]
+    assert whole["progress"].tolist() == [2, 6, 0, 0]
     kept = interrupted(tmp_path / "run", settings, at="measuring the validation split")
     assert (kept.epochs_done, kept.batches_done) == (0, 5)
-    assert kept.criterion["progress"].tolist() == [0, 3, 0]
+    assert kept.criterion["progress"].tolist() == [0, 3, 0, 0]
     same(trained(tmp_path / "run", settings), whole)
     same_runs(tmp_path / "run", tmp_path / "whole")
 
@@ -150,7 +150,7 @@ def test_a_step_that_the_scaler_skips_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(AcceleratedOptimizer, "step_was_skipped", property(skipped))
     kept = trained(tmp_path / "run", settings_of("remembering:both", None))
     assert len(calls) == 6
-    assert kept["progress"].tolist() == [2, 4, 0]
+    assert kept["progress"].tolist() == [2, 4, 0, 0]
 
 
 def test_a_loss_that_remembers_nothing_keeps_nothing(tmp_path, teacher):
@@ -178,7 +178,7 @@ WRONG = {
         lambda c: c.update({"teacher.sums": c["teacher.sums"].float()}),
     ),
     "a short progress": (
-        r"expected `progress` as torch.int64 \(3,\), got torch.int64 \(2,\)",
+        r"expected `progress` as torch.int64 \(4,\), got torch.int64 \(3,\)",
         lambda c: c.update(progress=c["progress"][1:]),
     ),
     "no tensor": ("as torch.int64 .*, got int", lambda c: c.update({"teacher.sums": 3})),

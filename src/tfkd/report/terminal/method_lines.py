@@ -53,6 +53,7 @@ def method_lines(method: Method) -> list[str]:
     rows = [
         ("name", method.name),
         ("title", method.title),
+        *(("in short", ", ".join(method.short)) for _ in method.short[:1]),
         ("what it is", " ".join(text.replace("`", "").split())),
         ("taught by", method.taught_by),
         ("needs", "; ".join(needs(method)) or "nothing beside logits and labels"),
