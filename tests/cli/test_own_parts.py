@@ -169,7 +169,7 @@ def test_the_numbers_of_a_method_of_ones_own_are_options(toy, tmp_path):
         (["--method", "toy.losses:returns_nothing"], "toy.losses:returns_nothing to return a"),
         (["--method", "toy.losses:my_method", "--dialect", "paper"], "--dialect among tfkd"),
         (["--method", "toy.losses:taught"], "--teacher for the method toy.losses:taught"),
-        (["--method", "toy/losses:my_method"], "--method among"),
+        (["--method", "toy/losses:my_method"], "--method to be a method's name"),
         (["--student", "toy.models:nothing"], "'nothing' in the module toy.models"),
         (["--student", "toy.models:NUMBER"], "a function at toy.models:NUMBER"),
         (["--student", "toy.models:returns_text"], "to return a Module, got str"),

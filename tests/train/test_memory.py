@@ -45,10 +45,10 @@ def test_what_no_memory_can_remember_is_refused_before_anything(tmp_path, monkey
     settings = changed(PLAIN, method=MethodSettings("remembering:by_class"))
     needed = memory.bytes_remembered(settings.method, load_data(DATA, seed=0))
     # Sums in int64 and means in float32 of 10 × 10 classes, counts of 10, and the progress.
-    assert needed == 8 * 100 + 4 * 100 + 8 * 10 + 8 * 3
+    assert needed == 8 * 100 + 4 * 100 + 8 * 10 + 8 * 4
     monkeypatch.setattr(memory, "memory", lambda: needed - 1)
     message = (
-        r"what remembering:by_class remembers of [\d,]+ images and 10 classes takes 1.3e-06 GB"
+        r"what remembering:by_class remembers of [\d,]+ images and 10 classes takes 1.31e-06 GB"
     )
     with pytest.raises(ValueError, match=message):
         memory.check_remembered(settings.method, load_data(DATA, seed=0))

@@ -70,8 +70,8 @@ def by_hand(settings):
                     teacher = model(batch.partners.images)
                 loss = cross_entropy(logits, batch.labels) + divergence(logits, teacher, 4.0)
             else:
-                again = None if batch.partners is None else model(batch.partners.images)
                 logits = model(batch.images)
+                again = None if batch.partners is None else model(batch.partners.images)
                 loss = cross_entropy(logits, batch.labels)
                 if again is not None:
                     labels = torch.cat([batch.partners.labels, batch.labels])
