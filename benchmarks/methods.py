@@ -41,8 +41,8 @@ def criterion_of(method: Method, student: nn.Module, device: torch.device) -> Cr
     return built.to(device)
 
 
-def step_of(method: Method, device: torch.device) -> tuple[Callable[[], None], int]:
-    """Return a step of training with a method, and the bytes that its criterion keeps."""
+def step_of(method: Method, device: torch.device) -> tuple[Callable[[], None], Criterion]:
+    """Return a step of training with a method, and its criterion."""
     images, labels = random_batch(device)
     indices = torch.arange(len(images), device=device)
     model = network(NETWORK, device)
@@ -71,18 +71,23 @@ def step_of(method: Method, device: torch.device) -> tuple[Callable[[], None], i
         optimizer.zero_grad()
         criterion.step_ended(model)
 
+    return step, criterion
+
+
+def bytes_kept(criterion: Criterion) -> int:
+    """Return what a criterion has in its `state_dict`."""
     state = criterion.state_dict().values()
-    return step, sum(value.numel() * value.element_size() for value in state)
+    return sum(value.numel() * value.element_size() for value in state)
 
 
 def main() -> None:
     """Measure every method."""
     options = read_options(__doc__, repeats=15)
     records = Records("methods", options)
-    steps, kept = {}, {}
+    steps, criteria = {}, {}
     for name in (BASELINE, "ps_kd", "dlb", "cs_kd") if options.quick else METHODS:
         if name in METHODS:
-            steps[name], kept[name] = step_of(METHODS[name], options.device)
+            steps[name], criteria[name] = step_of(METHODS[name], options.device)
     measured = compare(
         steps,
         baseline=BASELINE,
@@ -94,8 +99,8 @@ def main() -> None:
         unit="images",
     )
     records.add(NETWORK, measured)
-    for name, size in kept.items():
-        print(f"{name:<44} keeps {size:>12,} bytes")
+    for name, criterion in criteria.items():
+        print(f"{name:<44} keeps {bytes_kept(criterion):>12,} bytes")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ MOVED: tuple[Column, ...] = (("× copy", floor), ("GB/s", bandwidth))
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "loss": (TIME, RATIO, PEAK, *MOVED),
     "step": (TIME, RATIO, PEAK),
+    "methods": (TIME, RATIO, PEAK),
     "teacher_cache": (TIME, RATIO, PEAK),
     "loader": (TIME, RATIO, ("images/s", rate)),
     "loop": (TIME, RATIO),
