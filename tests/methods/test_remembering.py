@@ -5,24 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from published_batch import Y, Z
 from torch import nn
 
 import tfkd
 
 K, N, BATCH, EPOCHS = 3, 12, 4, 3
 
-# A batch of four samples of five classes, with values of formulas that were run beside the
-# official code of the methods, in float64.
-Z = torch.tensor(
-    [
-        [2.0, 1.0, 0.5, -1.0, 0.0],
-        [0.2, -0.3, 1.5, 0.7, -0.6],
-        [-1.0, 0.4, 0.3, 2.2, 0.1],
-        [0.0, 0.1, -0.2, 0.05, 0.3],
-    ],
-    dtype=torch.float64,
-)
-Y = torch.tensor([0, 2, 1, 3])
 ROWS = torch.tensor(
     [
         [0.7, 0.1, 0.1, 0.05, 0.05],

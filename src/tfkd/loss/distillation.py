@@ -221,7 +221,7 @@ class DistillationLoss(ToldCriterion):
             raise TypeError(
                 f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
             )
-        trained = self.training and student_logits.requires_grad and torch.is_grad_enabled()
+        trained = self._is_trained_by(student_logits)
         if trained:
             self.batch_begins(student_logits)
         alpha, temperature, scale = self._now()

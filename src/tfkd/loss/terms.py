@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd.teachers.base import Answer
+from tfkd.teachers.logits import at_least_float32 as at_least_float32
+from tfkd.teachers.logits import class_dim as class_dim
+from tfkd.teachers.logits import one_hot as one_hot
+from tfkd.teachers.logits import softened_gap as softened_gap
 
 
 class LossSettings(NamedTuple):
@@ -38,16 +42,6 @@ class LossSettings(NamedTuple):
     falls_to_0: bool = False
 
 
-def class_dim(logits: Tensor) -> int:
-    """Return the dimension of the classes: 1, or 0 of unbatched logits `(K,)`."""
-    return 0 if logits.dim() == 1 else 1
-
-
-def at_least_float32(logits: Tensor) -> Tensor:
-    """Return logits of half precision in float32, others as they are."""
-    return logits.float() if logits.dtype.itemsize < 4 else logits
-
-
 def in_one_precision(
     logits: Tensor, labels: Tensor, class_weight: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -66,19 +60,6 @@ def is_number(value: Tensor | float, number: float) -> bool:
 def softened(logits: Tensor, temperature: Tensor | float) -> Tensor:
     """Return logits / τ."""
     return logits if is_number(temperature, 1.0) else logits / temperature
-
-
-@overload
-def softened_gap(gap: float, num_classes: int) -> tuple[float, float]: ...
-@overload
-def softened_gap(gap: Tensor | float, num_classes: int) -> tuple[Any, Any]: ...
-def softened_gap(gap: Tensor | float, num_classes: int) -> tuple[Any, Any]:
-    """Return the probability of the true class and of each other one, for a gap of logits."""
-    if isinstance(gap, Tensor):
-        ahead = gap - math.log(num_classes - 1)  # of all others together
-        return torch.sigmoid(ahead), torch.sigmoid(-ahead) / (num_classes - 1)
-    others = (num_classes - 1) * math.exp(-gap)
-    return 1.0 / (1.0 + others), math.exp(-gap) / (1.0 + others)
 
 
 def log_softened_gap(gap: Tensor | float, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,14 +112,6 @@ def times(weight: Tensor | float, values: Tensor) -> Tensor:
     return torch.where(weight == 0.0, 0.0, weight * values)
 
 
-def one_hot(labels: Tensor, logits: Tensor) -> Tensor:
-    """Return class indices as probabilities of the shape of the logits; 0 where out of range."""
-    dim = class_dim(logits)
-    classes = torch.arange(logits.shape[dim], device=logits.device)
-    classes = classes.view(-1, *([1] * (logits.dim() - 1 - dim)))
-    return (labels.unsqueeze(dim) == classes).to(logits.dtype)
-
-
 def dot(probabilities: Tensor, values: Tensor, dim: int) -> Tensor:
     """Return Σ_k p_k·v_k, where a class without mass counts 0 even if its value is infinite."""
     return times(probabilities, values).sum(dim)
@@ -185,6 +158,8 @@ def without_ignored(answer: Answer, labels: Tensor, logits: Tensor, ignore_index
 
     There NaN would reach the gradient, which is 0 times that.
     """
+    if not any(isinstance(number, Tensor) for number in answer):
+        return answer
     counts = None if labels.is_floating_point() else labels != ignore_index
     said, share, label_share = answer
     if isinstance(share, Tensor):

@@ -13,7 +13,7 @@ from tfkd.loss.checks import CHECKED
 from tfkd.loss.criterion import Criterion
 from tfkd.loss.schedules import Progress, ends, looked_at
 from tfkd.loss.step_watch import StepWatch
-from tfkd.teachers.base import Batch, Teacher, check_is_teacher, is_transformed, wants
+from tfkd.teachers.base import HOOKS, Batch, Teacher, check_is_teacher, is_transformed, wants
 from tfkd.teachers.processes import (
     are_several,
     gathered,
@@ -25,8 +25,6 @@ Setting = float | Callable[[Progress], float]
 """A number, or a function from `tfkd.loss.schedules.Progress` to one."""
 
 SamplesPerEpoch = int | Literal["told"] | None
-
-HOOKS = ("observe", "step_ended", "epoch_ended")
 
 
 class ToldCriterion(Criterion):
@@ -158,6 +156,10 @@ class ToldCriterion(Criterion):
     @property
     def _counts_samples(self) -> bool:
         return isinstance(self.samples_per_epoch, int) and self._counts_epochs
+
+    def _is_trained_by(self, student_logits: Tensor) -> bool:
+        """Whether a gradient will be taken of a batch, in training."""
+        return self.training and student_logits.requires_grad and torch.is_grad_enabled()
 
     def batch_begins(self, student_logits: Tensor) -> None:
         """Before a batch of training is answered, end the epoch that lies behind it."""

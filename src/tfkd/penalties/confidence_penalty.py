@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim, is_number, softened_gap
+from tfkd.loss.terms import class_dim, softened_gap
 from tfkd.loss.told import Setting
 from tfkd.penalties.optimum import where_zero
 from tfkd.penalties.penalty import (
@@ -21,7 +21,6 @@ from tfkd.penalties.penalty import (
     PenaltyOptions,
     added_to_cross_entropy,
     check_setting,
-    plain_cross_entropy,
 )
 
 
@@ -63,8 +62,6 @@ def confidence_penalty_loss(
     Source: Pereyra et al., 2017, arXiv 1701.06548.
     """
     check_setting("added", added, check_at_least_0)
-    if is_number(added, 0.0):
-        return plain_cross_entropy(student_logits, labels, **options)
     return added_to_cross_entropy(student_logits, labels, negative_entropy, added, **options)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim, is_number
+from tfkd.loss.terms import class_dim
 from tfkd.loss.told import Setting
 from tfkd.penalties.max_sup import smoothed_gap
 from tfkd.penalties.penalty import (
@@ -20,7 +20,6 @@ from tfkd.penalties.penalty import (
     PenaltyOptions,
     added_to_cross_entropy,
     check_setting,
-    plain_cross_entropy,
 )
 
 
@@ -62,8 +61,6 @@ def margin_label_smoothing_loss(
     """
     check_setting("added", added, check_at_least_0)
     check_setting("margin", margin, check_at_least_0)
-    if is_number(added, 0.0):
-        return plain_cross_entropy(student_logits, labels, **options)
 
     def beyond_margin(z: Tensor) -> Tensor:
         dim = class_dim(z)

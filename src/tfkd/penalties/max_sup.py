@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim, is_number
+from tfkd.loss.terms import class_dim
 from tfkd.loss.told import Setting
 from tfkd.penalties.penalty import (
     ModuleOptions,
@@ -19,7 +19,6 @@ from tfkd.penalties.penalty import (
     PenaltyOptions,
     added_to_cross_entropy,
     check_setting,
-    plain_cross_entropy,
 )
 
 
@@ -58,8 +57,6 @@ def max_sup_loss(
     Source: Zhou et al., 2025, arXiv 2502.15798.
     """
     check_setting("added", added, check_at_least_0)
-    if is_number(added, 0.0):
-        return plain_cross_entropy(student_logits, labels, **options)
     return added_to_cross_entropy(student_logits, labels, above_mean, added, **options)
 
 

@@ -113,12 +113,7 @@ class Penalty(ToldCriterion):
         view: int | None = None,
     ) -> Tensor:
         """Return the loss."""
-        trained = (
-            self.training
-            and isinstance(student_logits, Tensor)
-            and student_logits.requires_grad
-            and torch.is_grad_enabled()
-        )
+        trained = isinstance(student_logits, Tensor) and self._is_trained_by(student_logits)
         if trained:
             self.batch_begins(student_logits)
         loss: Tensor = type(self).formula(
@@ -194,7 +189,7 @@ def added_to_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Return s · [H(q, p) + λ · R(z)].
+    """Return s · [H(q, p) + λ · R(z)]; with a λ of 0, `plain_cross_entropy`.
 
     Args:
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched.
@@ -207,6 +202,15 @@ def added_to_cross_entropy(
         ignore_index: as of `Reduction`.
         reduction: as of `Reduction`.
     """
+    if is_number(added, 0.0):
+        return plain_cross_entropy(
+            student_logits,
+            labels,
+            scale=scale,
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+        )
     labels = checked_labels(student_logits, labels, weight, ignore_index, reduction)
     z, labels, weight = in_one_precision(student_logits, labels, weight)
     loss = label_term(z, labels, weight, ignore_index, reduction)

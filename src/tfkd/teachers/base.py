@@ -161,6 +161,10 @@ def taught_by(teacher: nn.Module) -> list[Teacher]:
     return found
 
 
+HOOKS = ("observe", "step_ended", "epoch_ended")
+"""What a teacher that remembers may override, to be told of."""
+
+
 def wants(teacher: Teacher, hook: str) -> bool:
     """Return whether a teacher, or one that it wraps, has a hook of its own."""
     own = getattr(type(teacher), hook) is not getattr(Teacher, hook)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tfkd._checks import check_positive
 from tfkd.teachers.average import AverageTeacher
 from tfkd.teachers.base import Batch
-from tfkd.teachers.gaps import at_least_float32, class_dim
+from tfkd.teachers.logits import at_least_float32, class_dim
 
 
 @final

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tfkd._checks import check_num_classes
 from tfkd.teachers.base import Batch, Teacher
-from tfkd.teachers.gaps import class_dim
+from tfkd.teachers.logits import class_dim
 
 SUM_TOLERANCE = 1e-3
 """How far a row of probabilities may be from the sum 1, as one of half precision is."""

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from tfkd._checks import check_choice
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
-from tfkd.teachers.gaps import class_dim, logits_of
+from tfkd.teachers.gaps import logits_of
+from tfkd.teachers.logits import class_dim
 
 
 @final

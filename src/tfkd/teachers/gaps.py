@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch
-
-
-def class_dim(logits: Tensor) -> int:
-    """Return the dimension of the classes: 1, or 0 of unbatched logits `(K,)`."""
-    return 0 if logits.dim() == 1 else 1
-
-
-def at_least_float32(numbers: Tensor) -> Tensor:
-    """Return numbers of half precision in float32, others as they are."""
-    return numbers.float() if numbers.dtype.itemsize < 4 else numbers
+from tfkd.teachers.logits import at_least_float32, class_dim, one_hot, softened_gap
 
 
 def class_indices(batch: Batch) -> Tensor:
@@ -52,8 +41,7 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
     q = label_probabilities(batch)
     gap = torch.as_tensor(said, dtype=q.dtype, device=q.device)
     gap = gap.unsqueeze(dim) if gap.dim() > 0 else gap
-    ahead = gap / batch.temperature - math.log(z.shape[dim] - 1)  # of all others together
-    true, other = torch.sigmoid(ahead), torch.sigmoid(-ahead) / (z.shape[dim] - 1)
+    true, other = softened_gap(gap / batch.temperature, z.shape[dim])
     mixed = q * true + (q.sum(dim, keepdim=True) - q) * other
     # A sample without any label, of which nothing is known: uniform.
     return batch.temperature * torch.where(q.sum(dim, keepdim=True) > 0.0, mixed, 1.0).log()
@@ -64,7 +52,4 @@ def label_probabilities(batch: Batch) -> Tensor:
     logits = at_least_float32(batch.student_logits)
     if batch.labels.shape == logits.shape:
         return batch.labels.to(logits.dtype)
-    dim = class_dim(logits)
-    classes = torch.arange(logits.shape[dim], device=logits.device)
-    classes = classes.view(-1, *[1] * (logits.dim() - 1 - dim))
-    return (class_indices(batch).unsqueeze(dim) == classes).to(logits.dtype)
+    return one_hot(class_indices(batch), logits)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
-from tfkd.teachers.gaps import class_dim, class_indices, logits_of
+from tfkd.teachers.gaps import class_indices, logits_of
+from tfkd.teachers.logits import class_dim
 
 
 @final

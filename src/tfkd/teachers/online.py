@@ -10,7 +10,7 @@ from torch import Tensor
 from tfkd._checks import check_fraction, check_num_classes
 from tfkd.teachers.base import Batch, Teacher
 from tfkd.teachers.by_class import logits_by_class
-from tfkd.teachers.gaps import at_least_float32, class_dim
+from tfkd.teachers.logits import at_least_float32, class_dim
 
 ONE = 2**32
 """The probability 1 in whole numbers, of which sums are exact, in whatever order."""

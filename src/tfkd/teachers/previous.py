@@ -14,7 +14,7 @@ from tfkd.teachers.base import Batch, Teacher, is_transformed
 from tfkd.teachers.cache.forms import StoredForm
 from tfkd.teachers.cache.rows import RowsInMemory, last_of_each
 from tfkd.teachers.cache.rows_on_disk import RowsOnDisk, checked_directory
-from tfkd.teachers.gaps import at_least_float32
+from tfkd.teachers.logits import at_least_float32
 
 
 @final

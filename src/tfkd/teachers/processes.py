@@ -55,11 +55,9 @@ def gathered(rows: Tensor, sizes: tuple[int, ...] | None = None) -> Tensor:
 
 def total_over_processes(count: int, device: torch.device) -> int:
     """Return the sum of a number over all processes; each must call this."""
-    if not are_several():
-        return count
-    total = torch.tensor([count], device=device)
-    dist.all_reduce(total)
-    return int(total)
+    return (
+        int(summed_over_processes(torch.tensor([count], device=device))) if are_several() else count
+    )
 
 
 def summed_over_processes(numbers: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tfkd._checks import check_positive
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
-from tfkd.teachers.gaps import at_least_float32, class_dim
+from tfkd.teachers.logits import at_least_float32, class_dim
 
 
 @final

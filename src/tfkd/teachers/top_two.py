@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
-from tfkd.teachers.gaps import at_least_float32, class_dim
+from tfkd.teachers.logits import at_least_float32, class_dim
 
 
 @final

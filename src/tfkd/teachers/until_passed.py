@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
-from tfkd.teachers.gaps import class_dim, logits_of
+from tfkd.teachers.gaps import logits_of
+from tfkd.teachers.logits import class_dim
 from tfkd.teachers.processes import summed_over_processes
 
 ONE = 2**24

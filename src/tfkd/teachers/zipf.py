@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tfkd._checks import check_positive
 from tfkd.teachers.base import Batch, Teacher
-from tfkd.teachers.gaps import at_least_float32, class_dim
+from tfkd.teachers.logits import at_least_float32, class_dim
 
 
 @final

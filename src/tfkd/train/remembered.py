@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from tfkd.loss import Criterion
 from tfkd.teachers import Teacher
-from tfkd.teachers.base import wants
-
-HOOKS = ("observe", "step_ended", "epoch_ended")
+from tfkd.teachers.base import HOOKS, wants
 
 
 def remembered(criterion: Criterion) -> dict[str, Tensor]:

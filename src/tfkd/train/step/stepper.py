@@ -87,7 +87,7 @@ class Stepper:
         if student.average is not None:
             student.average.update(student.network, step=number)
         if not optimizer.step_was_skipped:  # by the scaler of fp16: nothing has changed
-            share_buffers(student.network, self._criterion, self._accelerator)
+            share_buffers(student.network, self._criterion)
             self._criterion.step_ended(student.network)
 
     def end_epoch(self, epoch: int) -> None:

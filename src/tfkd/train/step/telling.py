@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from accelerate import Accelerator
 from torch import nn
 
 from tfkd.loss import Criterion
 from tfkd.teachers import Teacher
 from tfkd.teachers.base import wants
+from tfkd.teachers.processes import take_from_first
 
 
-def share_buffers(network: nn.Module, criterion: Criterion, accelerator: Accelerator) -> None:
+def share_buffers(network: nn.Module, criterion: Criterion) -> None:
     """Give every process the buffers of the first, where the loss will look at the network.
 
     Batch norm's running averages are those of each process's own samples until the next forward
@@ -19,6 +18,5 @@ def share_buffers(network: nn.Module, criterion: Criterion, accelerator: Acceler
     """
     teachers = [own for own in criterion.modules() if isinstance(own, Teacher)]
     looks = any(wants(own, "step_ended") for own in teachers)
-    if looks and accelerator.num_processes > 1:
-        for buffer in network.buffers():
-            torch.distributed.broadcast(buffer, 0)
+    if looks:
+        take_from_first(list(network.buffers()))
