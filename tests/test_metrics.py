@@ -25,6 +25,7 @@ LABELLED: dict[str, Callable[[Tensor, Tensor], float]] = {
     "ece": metrics.expected_calibration_error,
     "brier": metrics.brier_score,
     "aurc": metrics.area_under_risk_coverage,
+    "augrc": metrics.area_under_generalized_risk_coverage,
 }
 
 

@@ -1,4 +1,4 @@
-"""How good a classifier's logits are: accuracy, NLL, ECE, Brier, AURC, and agreement of two.
+"""How good a classifier's logits are: accuracy, NLL, ECE, Brier, AURC, AUGRC; agreement of two.
 
 Every function takes logits `(N, K)`, in any floating dtype, and answers with one Python float.
 Probabilities are float64 on the logits' device (Apple's MPS, which has no float64, hands over to
@@ -163,6 +163,41 @@ def area_under_risk_coverage(logits: Tensor, labels: Tensor) -> float:
     return batch.read(_aurc(batch))[0]
 
 
+def area_under_generalized_risk_coverage(logits: Tensor, labels: Tensor) -> float:
+    """Area under the generalised risk-coverage curve (AUGRC), by the largest probability.
+
+    The mean, over the coverages 1/N, 2/N … 1, of the share of all samples that are both covered and
+    wrong. Where AURC divides the errors among the n most confident by n, this divides them by N, so
+    that an error weighs by how many samples are less sure than it, and by nothing else. Samples of
+    equal confidence stand in random order, and the result is the expectation over it.
+
+    Args:
+        logits: `(N, K)`, floating point.
+        labels: `(N,)`, class indices in [0, K).
+
+    Returns:
+        A number in [0, 1]; lower is better. Random confidence gives half of the error rate.
+
+    Raises:
+        TypeError: for a wrong type or dtype.
+        ValueError: for a wrong shape, a label outside of [0, K), or logits with NaN, +inf or a
+            row of nothing but -inf.
+
+    Example:
+        Three samples from sure to unsure, the last one wrong: (0 + 0 + 1)/3/3.
+
+        >>> logits = torch.tensor([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
+        >>> value = area_under_generalized_risk_coverage(logits, torch.tensor([0, 0, 1]))
+        >>> round(value, 6)
+        0.111111
+
+    Source: Traub et al., "Overcoming Common Flaws in the Evaluation of Selective Classification
+    Systems", NeurIPS 2024, arXiv 2407.01032.
+    """
+    batch = _Batch(logits, labels)
+    return batch.read(_augrc(batch))[0]
+
+
 def agreement(logits: Tensor, other: Tensor) -> float:
     """Fraction of samples to which two networks give the same class.
 
@@ -200,7 +235,7 @@ def agreement(logits: Tensor, other: Tensor) -> float:
 
 
 def all_metrics(logits: Tensor, labels: Tensor, *, num_bins: int = 15) -> dict[str, float]:
-    """The five metrics of labelled samples, from one pass over the logits.
+    """The six metrics of labelled samples, from one pass over the logits.
 
     Args:
         logits: `(N, K)`, floating point.
@@ -208,7 +243,8 @@ def all_metrics(logits: Tensor, labels: Tensor, *, num_bins: int = 15) -> dict[s
         num_bins: bins of the expected calibration error, at least 1.
 
     Returns:
-        `accuracy`, `nll`, `ece`, `brier` and `aurc`, equal to those of the single functions.
+        `accuracy`, `nll`, `ece`, `brier`, `aurc` and `augrc`, equal to those of the single
+        functions.
 
     Raises:
         TypeError: for a wrong type or dtype.
@@ -219,7 +255,7 @@ def all_metrics(logits: Tensor, labels: Tensor, *, num_bins: int = 15) -> dict[s
         >>> logits = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log()
         >>> values = all_metrics(logits, torch.tensor([0, 1]))
         >>> {name: round(value, 4) for name, value in values.items()}
-        {'accuracy': 0.5, 'nll': 0.5108, 'ece': 0.35, 'brier': 0.37, 'aurc': 0.25}
+        {'accuracy': 0.5, 'nll': 0.5108, 'ece': 0.35, 'brier': 0.37, 'aurc': 0.25, 'augrc': 0.25}
     """
     _check_count("num_bins", num_bins)
     batch = _Batch(logits, labels)
@@ -229,8 +265,15 @@ def all_metrics(logits: Tensor, labels: Tensor, *, num_bins: int = 15) -> dict[s
         _ece(batch, num_bins),
         _brier(batch),
         _aurc(batch),
+        _augrc(batch),
     )
-    return dict(zip(("accuracy", "nll", "ece", "brier", "aurc"), values, strict=True))
+    return dict(zip(("accuracy", "nll", "ece", "brier", "aurc", "augrc"), values, strict=True))
+
+
+def check_logits_and_labels(logits: Tensor, labels: Tensor) -> None:
+    """Raise `TypeError` or `ValueError` unless they are logits `(N, K)` and labels of them."""
+    batch = _Batch(logits, labels)
+    batch.read()
 
 
 class _Batch:
@@ -311,6 +354,18 @@ def _brier(batch: _Batch) -> Tensor:
 
 
 def _aurc(batch: _Batch) -> Tensor:
+    errors = _expected_errors(batch)
+    covered = torch.arange(1, len(errors) + 1, device=errors.device)
+    return (errors / covered).mean()
+
+
+def _augrc(batch: _Batch) -> Tensor:
+    errors = _expected_errors(batch)
+    return (errors / len(errors)).mean()
+
+
+def _expected_errors(batch: _Batch) -> Tensor:
+    """Errors among the 1, 2 … N most confident samples, in the mean over the orders of ties."""
     doubt, order = (-batch.confidence).sort()
     errors = (~batch.correct[order]).cumsum(0)
     errors = torch.cat([errors.new_zeros(1), errors])  # errors[n] among the n most confident
@@ -318,8 +373,7 @@ def _aurc(batch: _Batch) -> Tensor:
     through = torch.searchsorted(doubt, doubt, right=True)
     covered = torch.arange(1, len(doubt) + 1, device=doubt.device)
     share = (covered - above).double() / (through - above)
-    expected = errors[above] + (errors[through] - errors[above]) * share
-    return (expected / covered).mean()
+    return errors[above] + (errors[through] - errors[above]) * share
 
 
 def _num_unusable(logits: Tensor) -> Tensor:

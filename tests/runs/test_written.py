@@ -98,6 +98,7 @@ def test_every_option_reaches_its_field():
         "save_epochs": (2, 3),
         "workers": 2,
         "checkpoint_seconds": 3.0,
+        "measure_test": False,
     }
     # Of other methods and teachers, below.
     assert set(options()) == {*given, *NUMBERS, "teacher_weights", "weights"}

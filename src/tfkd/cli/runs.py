@@ -83,9 +83,12 @@ def train(
 
     support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
-    print_metrics(
-        result.test, title=f"test split, {number_of(result.samples.test, 'image')}", support=support
-    )
+    if result.test is not None:
+        images = number_of(result.samples.test, "image")
+        print_metrics(result.test, title=f"test split, {images}", support=support)
+    elif result.validation is not None:
+        images = number_of(result.samples.validation, "image")
+        print_metrics(result.validation, title=f"validation split, {images}")
     print(f"Weights, settings and metrics are in {out}.")
     print(f"{EXPLAINED} {out}")
 

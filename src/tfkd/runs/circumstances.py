@@ -31,6 +31,8 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             itself.
         checkpoint_seconds: at least this long between two checkpoints, and longer where writing
             them would take more than 2 % of the time; 0: one after every step. Default: 10.
+        measure_test: look at the test split after the last epoch; no: leave it alone, as while
+            settings are chosen. `tfkd evaluate` looks at it later. Default: yes.
     """
 
     data_root: str | None = None
@@ -42,6 +44,7 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tensorboard: bool = False
     workers: int = 0
     checkpoint_seconds: float = 10.0
+    measure_test: bool = True
 
     def __post_init__(self) -> None:
         check_types(self)

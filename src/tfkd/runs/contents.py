@@ -44,6 +44,7 @@ class Metrics(Struct, frozen=True):
         ece: expected calibration error.
         brier: Brier score.
         aurc: area under the risk-coverage curve.
+        augrc: area under the generalised risk-coverage curve; None in files of 0.1.
     """
 
     accuracy: float
@@ -51,6 +52,21 @@ class Metrics(Struct, frozen=True):
     ece: float
     brier: float
     aurc: float
+    augrc: float | None = None
+
+
+class Calibrated(Struct, frozen=True):
+    """What one temperature, fitted on the validation split, makes of a network.
+
+    Attributes:
+        temperature: that its logits are divided by.
+        test: metrics of the test split after that; None where it was not looked at.
+        validation: of the validation split, on which it was fitted.
+    """
+
+    temperature: float
+    test: Metrics | None
+    validation: Metrics
 
 
 class TrainMetrics(Struct, frozen=True):
@@ -104,7 +120,8 @@ class Result(Struct, frozen=True, omit_defaults=True):
     """result.json.
 
     Attributes:
-        test: metrics of the test split.
+        test: metrics of the test split; None where it was not looked at, as while settings are
+            chosen.
         validation: of the validation split; None if there is none.
         train: of the last epoch.
         epochs: that were trained.
@@ -112,9 +129,10 @@ class Result(Struct, frozen=True, omit_defaults=True):
         samples: images by split.
         parameters: of the network.
         teacher_cache: that taught; None if none did.
+        calibrated: the same metrics after temperature scaling; None without a validation split.
     """
 
-    test: Metrics
+    test: Metrics | None
     validation: Metrics | None
     train: TrainMetrics
     epochs: int
@@ -122,10 +140,16 @@ class Result(Struct, frozen=True, omit_defaults=True):
     samples: Samples
     parameters: int
     teacher_cache: CacheSummary | None = None
+    calibrated: Calibrated | None = None
 
     def __post_init__(self) -> None:
-        for split in ("test", "validation"):
-            if (metrics := getattr(self, split)) is not None:
+        splits = {"test": self.test, "validation": self.validation}
+        if self.calibrated is not None:
+            splits["calibrated.test"] = self.calibrated.test
+            splits["calibrated.validation"] = self.calibrated.validation
+            _check_between("calibrated.temperature", self.calibrated.temperature, 0.0, LARGEST)
+        for split, metrics in splits.items():
+            if metrics is not None:
                 for name, value, most in _bounds(metrics):
                     _check_between(f"{split}.{name}", value, 0.0, most)
         _check_between("train.loss", self.train.loss, -LARGEST, LARGEST)
@@ -169,7 +193,7 @@ class EpochRecord(Struct, frozen=True):
         _check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
 
 
-def _bounds(metrics: Metrics) -> Iterator[tuple[str, float, float]]:
+def _bounds(metrics: Metrics) -> Iterator[tuple[str, float | None, float]]:
     """The metrics, each with its largest value."""
     most = {"nll": LARGEST, "brier": 2.0}
     for name in Metrics.__struct_fields__:

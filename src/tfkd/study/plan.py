@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd._checks import check_choice, check_inner_path, check_integer
+from tfkd._checks import check_choice, check_inner_path, check_integer, check_positive
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
 from tfkd.runs.settings import check_cache_form
 from tfkd.runs.written import moved
@@ -99,6 +99,18 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
         return self.name.rpartition("/")[0]
 
 
+class Contrast(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two arms whose difference a study asks for, named before it runs.
+
+    Attributes:
+        arm: name of the one.
+        against: name of the other, which is taken from it.
+    """
+
+    arm: str
+    against: str
+
+
 class PlannedRun(Struct, frozen=True):
     """One run of a study.
 
@@ -132,10 +144,14 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
         remarks: what a reader must know to read its results.
         teacher_cache: how outputs of network teachers are stored; `none`: they are asked at every
             step.
+        contrasts: what is claimed, and tested as one family. Default: every arm that has a baseline
+            and is no control, against that.
+        worthwhile: the smallest difference in accuracy worth having, in points, above 0.
 
     Raises:
         ValueError: for no seed, two arms of one name, a teacher or baseline that is no arm, a
-            circle of teachers, or a name that is no name of a file.
+            circle of teachers, a contrast of an arm with itself or of none of the study, or a name
+            that is no name of a file.
     """
 
     name: str
@@ -144,9 +160,12 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     seeds: int = 3
     remarks: tuple[str, ...] = ()
     teacher_cache: str = "none"
+    contrasts: tuple[Contrast, ...] = ()
+    worthwhile: float = 0.2
 
     def __post_init__(self) -> None:
         check_cache_form(self.teacher_cache)
+        check_positive("worthwhile", self.worthwhile)
         check_inner_path("name", self.name)
         if "/" in self.name:
             raise ValueError(f"Expected a study's `name` without `/`, got {self.name!r}.")
@@ -162,6 +181,21 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
                 if other is not None and other not in by_name:
                     raise ValueError(f"Expected {other} of {arm.name} among the arms.")
         teachers_first(self.arms)
+        for contrast in self.contrasts:
+            for other in (contrast.arm, contrast.against):
+                if other not in by_name:
+                    raise ValueError(f"Expected {other} of a contrast among the arms.")
+            if contrast.arm == contrast.against:
+                raise ValueError(f"Expected a contrast of two arms, got {contrast.arm} twice.")
+
+    @property
+    def claims(self) -> tuple[Contrast, ...]:
+        """Its contrasts, or every arm that is no control against its baseline."""
+        return self.contrasts or tuple(
+            Contrast(arm.name, arm.baseline)
+            for arm in self.arms
+            if arm.baseline is not None and arm.control is None
+        )
 
     def arm(self, name: str) -> Arm:
         """Return the arm of a name."""

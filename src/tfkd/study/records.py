@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -20,6 +20,9 @@ from tfkd.study.directory import run_directory
 from tfkd.study.plan import Arm, PlannedRun, Study
 from tfkd.study.spreadsheet import harmless
 from tfkd.train import evaluate_run
+
+CALIBRATED = ("nll", "ece", "brier", "aurc", "augrc")
+"""What a temperature may change; it leaves the accuracy alone."""
 
 
 class Record(Struct, frozen=True):
@@ -49,6 +52,12 @@ class Record(Struct, frozen=True):
         parameters: of the network.
         settings: all that changed its numbers, with the teacher's path relative to the study's
             directory.
+        augrc: area under the generalised risk-coverage curve on the test split, a fraction.
+        temperature: that was fitted on the validation split. It and what follows is None without
+            such a split, and in records of 0.1.
+        calibrated_nll, calibrated_ece, calibrated_brier, calibrated_aurc, calibrated_augrc: the
+            same metrics of logits divided by it.
+        validation_calibrated_nll: on the validation split, on which it was fitted.
     """
 
     study: str
@@ -73,6 +82,14 @@ class Record(Struct, frozen=True):
     epochs: int
     parameters: int
     settings: RunSettings
+    augrc: float | None = None
+    temperature: float | None = None
+    calibrated_nll: float | None = None
+    calibrated_ece: float | None = None
+    calibrated_brier: float | None = None
+    calibrated_aurc: float | None = None
+    calibrated_augrc: float | None = None
+    validation_calibrated_nll: float | None = None
 
 
 class Collected(NamedTuple):
@@ -115,7 +132,9 @@ def collect(
             first = data.setdefault((run.settings.recipe.data, run.settings.seed), own)
             if (differing := how_they_differ(first, own)) is not None:
                 raise ValueError(f"Expected the data of the runs before it, {differing}.")
-            record = _record(study, arms, run, result, root)
+            if result.test is None:
+                raise ValueError("Expected a run that looked at the test split, got none.")
+            record = _record(study, arms, run, result, result.test, root)
             also(record, directory, result)
             records.append(record)
         except (ValueError, OSError) as error:
@@ -130,9 +149,15 @@ def _check_planned(directory: RunDirectory, run: PlannedRun) -> None:
 
 
 def _record(
-    study: Study, arms: dict[str, Arm], run: PlannedRun, result: Result, root: Path
+    study: Study,
+    arms: dict[str, Arm],
+    run: PlannedRun,
+    result: Result,
+    test: Metrics,
+    root: Path,
 ) -> Record:
-    arm, validation = arms[run.arm], result.validation
+    arm, validation, calibrated = arms[run.arm], result.validation, result.calibrated
+    after = None if calibrated is None else calibrated.test
     teacher, teacher_accuracy = _teacher(arms, run, root)
     return Record(
         study=study.name,
@@ -144,16 +169,23 @@ def _record(
         teacher=teacher,
         teacher_accuracy=teacher_accuracy,
         seed=run.settings.seed,
-        **asdict(result.test),
+        **asdict(test),
+        **_calibrated(after),
+        temperature=None if calibrated is None else calibrated.temperature,
         train_accuracy=result.train.accuracy,
         train_loss=result.train.loss,
         validation_accuracy=None if validation is None else validation.accuracy,
         validation_nll=None if validation is None else validation.nll,
+        validation_calibrated_nll=None if calibrated is None else calibrated.validation.nll,
         seconds=result.seconds,
         epochs=result.epochs,
         parameters=result.parameters,
         settings=run.settings,
     )
+
+
+def _calibrated(metrics: Metrics | None) -> dict[str, Any]:
+    return {f"calibrated_{name}": getattr(metrics, name, None) for name in CALIBRATED}
 
 
 def write_records(study: Study, records: list[Record], root: Path) -> list[Path]:
@@ -179,7 +211,7 @@ def _teacher(arms: dict[str, Arm], run: PlannedRun, root: Path) -> tuple[str | N
     name = arms[arm.teacher].recipe.student
     if arm.teacher_epoch is None:
         result = directory.result()
-        return name, None if result is None else result.test.accuracy
+        return name, None if result is None or result.test is None else result.test.accuracy
     return f"{name}@{arm.teacher_epoch}", snapshot_accuracy(directory, arm.teacher_epoch)
 
 

@@ -18,10 +18,28 @@ from tfkd.study.statistics.differences import (
     summarise,
 )
 
-PERCENT = ("accuracy", "ece", "aurc", "train_accuracy", "teacher_accuracy")
+PERCENT = (
+    "accuracy",
+    "ece",
+    "aurc",
+    "augrc",
+    "calibrated_ece",
+    "calibrated_aurc",
+    "calibrated_augrc",
+    "train_accuracy",
+    "teacher_accuracy",
+)
 """Metrics that rows hold in percent; NLL is in nats, Brier has no unit, time is in seconds."""
 
-SUMMARISED = (*PERCENT, "nll", "brier", "seconds")
+SUMMARISED = (
+    *PERCENT,
+    "nll",
+    "brier",
+    "calibrated_nll",
+    "calibrated_brier",
+    "temperature",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +226,8 @@ def _difference(
 ) -> PairedDifference | None:
     """A metric of the runs minus the same seed's of others, over the seeds that both have."""
     seeds = sorted(set(runs) & set(others))
-    if not seeds:
+    compared = [*(runs[seed] for seed in seeds), *(others[seed] for seed in seeds)]
+    if not seeds or any(getattr(run, metric) is None for run in compared):
         return None
     return paired_difference(
         [_value(runs[seed], metric) for seed in seeds],

@@ -310,13 +310,15 @@ class Training:
             save_tensors(self.run.weights_file(epoch), weights)
 
     def _measure(self) -> Result:
-        """Touch the test split, once, and write the weights and the result."""
+        """Touch the test split, once, if at all, and write the weights and the result."""
         lesson, state, accelerator = self.lesson, self.state, self.accelerator
         data, validation = lesson.data, lesson.validation
         workers = self.circumstances.workers
-        self.progress.doing("measuring the test split")
-        loader = measuring_loader(data, data.test, accelerator, workers=workers)
-        test = self._predict(loader, "test")
+        test = None
+        if self.circumstances.measure_test:
+            self.progress.doing("measuring the test split")
+            loader = measuring_loader(data, data.test, accelerator, workers=workers)
+            test = self._predict(loader, "test")
         result = result_of(
             lesson,
             self.student.network,
@@ -326,8 +328,8 @@ class Training:
         )
         self._save_weights(None)
         if accelerator.is_main_process:
-            logits, labels = test
-            save_tensors(self.run.test_file, {"logits": logits, "labels": labels})
+            if test is not None:
+                save_tensors(self.run.test_file, dict(zip(("logits", "labels"), test, strict=True)))
             files.write_json_lines(self.run.metrics_file, state.history)
             self.run.finish(result)
             self.run.checkpoint_file.unlink(missing_ok=True)

@@ -9,9 +9,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from tfkd.calibration import fit_temperature
 from tfkd.data import Loader
 from tfkd.metrics import all_metrics
-from tfkd.runs.contents import CacheSummary, Metrics, Result, Samples, TrainMetrics
+from tfkd.runs.contents import CacheSummary, Calibrated, Metrics, Result, Samples, TrainMetrics
 from tfkd.teachers import CachedTeacher
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.lesson import Lesson
@@ -41,7 +42,7 @@ def result_of(
     network: nn.Module,
     state: TrainingState,
     *,
-    test: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor] | None,
     validation: tuple[Tensor, Tensor] | None,
 ) -> Result:
     """Return what `result.json` holds.
@@ -50,7 +51,7 @@ def result_of(
         lesson: that is over.
         network: that was trained.
         state: of the run.
-        test: logits and labels of the test split.
+        test: logits and labels of the test split; None where it is not looked at.
         validation: those of the validation split; None if there is none.
     """
     data, last = lesson.data, state.history[-1]
@@ -58,12 +59,33 @@ def result_of(
     if isinstance(lesson.teacher, CachedTeacher):
         cache = msgspec.convert(lesson.teacher.describe(), CacheSummary)
     return Result(
-        test=Metrics(**all_metrics(*test)),
-        validation=None if validation is None else Metrics(**all_metrics(*validation)),
+        test=_metrics(test),
+        validation=_metrics(validation),
         train=TrainMetrics(last.train_loss, last.train_accuracy),
         epochs=state.epochs_done,
         seconds=state.seconds,
         samples=Samples(len(data.train), len(data.validation), len(data.test)),
         parameters=sum(p.numel() for p in network.parameters()),
         teacher_cache=cache,
+        calibrated=None if validation is None else calibrate(validation, test),
     )
+
+
+def calibrate(validation: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor] | None) -> Calibrated:
+    """Return what a temperature makes of logits that is fitted on the validation split.
+
+    Args:
+        validation: logits and labels of the validation split.
+        test: those of the test split; None where it is not looked at.
+    """
+    temperature = fit_temperature(*validation)
+
+    def after(split: tuple[Tensor, Tensor]) -> Metrics:
+        logits, labels = split
+        return Metrics(**all_metrics(logits.double() / temperature, labels))
+
+    return Calibrated(temperature, None if test is None else after(test), after(validation))
+
+
+def _metrics(split: tuple[Tensor, Tensor] | None) -> Metrics | None:
+    return None if split is None else Metrics(**all_metrics(*split))

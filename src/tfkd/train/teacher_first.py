@@ -103,10 +103,11 @@ def train_teacher_first(
         overwrite=overwrite and not _is_same(place, teacher),
         other_data=other_data,
     )
-    progress.remark(
-        f"The teacher {name} gets {100 * result.test.accuracy:.1f} % of the test images right; now "
-        "it teaches."
-    )
+    if result.test is not None:
+        progress.remark(
+            f"The teacher {name} gets {100 * result.test.accuracy:.1f} % of the test images right; "
+            "now it teaches."
+        )
     return taught
 
 

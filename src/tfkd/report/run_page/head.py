@@ -64,6 +64,8 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
     """
     assert run.result is not None
     test, count = run.result.test, run.result.samples.test
+    if test is None:
+        return Section("how-good", "How good is it?", *_without_test(run))
     low, high = wilson(round(test.accuracy * count), count)
     answer = (
         f"It is right on {percent(test.accuracy)} of the {number_of(count, 'test image')}, none "
@@ -93,6 +95,15 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
             )
         )
     return Section("how-good", "How good is it?", answer, facts=tuple(facts))
+
+
+def _without_test(run: RunOnPage) -> tuple[str, tuple[str, ...]]:
+    """What there is to say of a run that did not look at the test split."""
+    validation = None if run.result is None else run.result.validation
+    answer = "It has not looked at the test split, as runs do that settings are chosen by."
+    if validation is None:
+        return answer, ()
+    return answer, (f"Validation accuracy {percent(validation.accuracy, 2)}.",)
 
 
 def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str, str]]:

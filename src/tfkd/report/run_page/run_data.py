@@ -135,6 +135,8 @@ def _test(directory: RunDirectory, data: ImageData | None) -> Answers | None:
 
 def _check_result(directory: RunDirectory, result: Result, test: Answers | None) -> None:
     """Check that the result is one that a run can have, and that of its logits."""
+    if result.test is None:
+        return
     images, accuracy = result.samples.test, result.test.accuracy
     if images < 1 or not 0.0 <= accuracy <= 1.0:
         raise ValueError(

@@ -301,7 +301,7 @@ def where(moment: Moment, epochs: int | None) -> str:
 
 def describe(run: PlannedRun, result: Result) -> str:
     """Return one short line about a finished run."""
-    return (
-        f"{_named(run.arm, run.settings.seed, run.settings.recipe.data.folds)}: "
-        f"{100 * result.test.accuracy:.2f} % in {result.seconds:.0f} s"
-    )
+    name = _named(run.arm, run.settings.seed, run.settings.recipe.data.folds)
+    if result.test is None:
+        return f"{name}: in {result.seconds:.0f} s"
+    return f"{name}: {100 * result.test.accuracy:.2f} % in {result.seconds:.0f} s"
