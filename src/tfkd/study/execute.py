@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from tfkd.data.kept import sources_kept
 from tfkd.runs import Circumstances, Result
 from tfkd.runs.lock import RunBusyError
 from tfkd.study.directory import run_directory
@@ -91,7 +92,8 @@ def execute(
             check_start(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
-    with executor_of(executor, trainer, Telling(progress), jobs, len(left)) as place:
+    telling = Telling(progress)
+    with sources_kept(), executor_of(executor, trainer, telling, jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
         try:
             failures = _train_all(left, root, place, progress)
