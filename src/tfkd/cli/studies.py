@@ -29,6 +29,9 @@ def compare(
     out: Path | None = None,
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
+    chosen: Path | None = None,
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float = 0.2,
     teacher_cache: str = "none",
     generations: int = 1,
     seeds: int | None = None,
@@ -63,7 +66,14 @@ def compare(
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
             de_kd, or module:function of your own, or any that tfkd methods lists, with commas
             between them; all: every one that these settings allow. Default: those named here, which
-            the Tf-KD paper compares.
+            the Tf-KD paper compares; with --chosen those of the file.
+        chosen: file of settings that were chosen before, as tfkd tune writes it: numbers, learning
+            rate and weight decay by entry, each an arm of its own. One called teacher, of
+            cross_entropy, says how the larger model is trained.
+        contrasts: what is claimed, and tested as one family: pairs of methods or arms as
+            tf_kd_reg:label_smoothing, with commas between them. Default: each against
+            cross_entropy.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -80,6 +90,7 @@ def compare(
 
     with show_study_progress() as progress:
         with loading():
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.recipes import defaults
             from tfkd.runs.written import circumstances_of, make_recipe
 
@@ -87,7 +98,8 @@ def compare(
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.study.applicable import ALL, applicable
-            from tfkd.study.comparison import COMPARED, comparison
+            from tfkd.study.comparison import comparison
+            from tfkd.study.contrasts import with_contrasts
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
@@ -97,11 +109,13 @@ def compare(
             study = comparison(
                 recipe,
                 teacher=teacher,
-                methods=methods or COMPARED,
+                methods=methods or None,
                 seeds=_seeds(seeds, recipe.data.folds),
                 teacher_cache=teacher_cache,
                 generations=generations,
+                chosen=() if chosen is None else read_chosen(chosen),
             )
+            study = with_contrasts(study, contrasts, worthwhile)
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
@@ -226,6 +240,8 @@ def run_named_study(
     teacher_cache: str = "none",
     seeds: int | None = None,
     controls: tuple[str, ...] = ("scaled", "smoothed"),
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float | None = None,
     out: Path | None = None,
     jobs: int | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -254,6 +270,11 @@ def run_named_study(
             none: cross-entropy times the method's loss scale; label smoothing at its equivalent
             epsilon; scaled with weight decay times the scale; balanced with the learning rate
             divided by it, which must give plain cross-entropy; twice the epochs.
+        contrasts: what is claimed, and tested as one family: pairs of arms as `tfkd study status`
+            lists them, or of methods where one arm alone is meant, as
+            tf_kd_reg:label_smoothing, with commas between them. Default: the study's own.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0. Default: the
+            study's own, as a rule 0.2.
         out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
             one for each GPU, else for each core.
@@ -269,6 +290,7 @@ def run_named_study(
             import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.paper.catalogue import make_study
             from tfkd.runs.written import circumstances_of
+            from tfkd.study.contrasts import with_contrasts
             from tfkd.study.controls import say_what_is_left_out
 
             recipe = written.get("recipe", {})
@@ -285,6 +307,7 @@ def run_named_study(
                 circumstances=circumstances_of(written),
                 teacher_cache=teacher_cache,
             )
+            study = with_contrasts(study, contrasts, worthwhile)
         ending = "" if name == "all-methods" else f"-{dialect}"
         data_name = _name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_name}{ending}"
