@@ -218,6 +218,7 @@ __getattr__ = _lazy_names(
         "teachers",
         "testing",
         "train",
+        "tune",
     ),
 )
 

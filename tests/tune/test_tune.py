@@ -32,10 +32,10 @@ NUMBERS = itertools.count()
 class Told(Recording, SilentTuning):
     def __init__(self):
         super().__init__()
-        self.spared_runs, self.remarks = [], []
+        self.lost, self.remarks = [], []
 
-    def spared(self, runs):
-        self.spared_runs += [run.name for run in runs]
+    def without_result(self, runs):
+        self.lost += [run.name for run in runs]
 
     def remark(self, text):
         self.remarks.append(text)
@@ -279,8 +279,11 @@ def test_a_loss_that_is_not_finite_makes_a_trial_the_worst_and_no_error(small, t
     assert lost.value is None
     assert own.best.state == "complete"
     assert any("the loss was not finite" in remark for remark in said.remarks)
-    # The other seed of it is spared, and none is trained again.
-    assert f"cross_entropy/trial-{lost.number:03}/seed-1001" in said.spared_runs
+    # The other seed of it is not trained, and none again.
+    folder = root / f"cross_entropy/trial-{lost.number:03}"
+    assert [path.name for path in folder.glob("seed-*")] == ["seed-1000"]
+    assert {f"{folder.relative_to(root)}/seed-{seed}" for seed in (1000, 1001)} <= set(said.lost)
+    assert len(said.done) + len(said.lost) == said.started[0]
     before = (root / "tune.jsonl").read_bytes()
     tune(plan, root, jobs=1, progress=(again := Told()))
     assert again.epochs == []

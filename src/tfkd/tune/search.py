@@ -96,10 +96,14 @@ class Search:
             if run.name in self._outcomes
         ]
 
-    def not_needed(self, trial: Trial) -> list[PlannedRun]:
-        """Return the runs of an ended trial that were not trained."""
+    def without_result(self, trial: Trial) -> list[PlannedRun]:
+        """Return the runs of an ended trial that were not trained, or diverged."""
         begun = self._begun[trial.entry][trial.number]
-        return [run for run in begun.runs if run.name not in self._outcomes]
+        return [
+            run
+            for run in begun.runs
+            if (outcome := self._outcomes.get(run.name)) is None or outcome.diverged
+        ]
 
     def tuned(self) -> Tuned:
         """Return what was found so far."""
