@@ -93,3 +93,20 @@ def test_a_study_of_the_paper_takes_contrasts_too(tmp_path, capsys):
     assert [(it["arm"], it["against"]) for it in plan["contrasts"]] == [
         ("small_cnn/released-tf_kd_reg", "small_cnn/released-label_smoothing")
     ]
+
+
+def test_a_comparison_has_the_controls_that_are_asked_for(chosen, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ["--chosen", str(chosen), "--controls", "scaled,uninformed", "--seeds", "1"]
+    assert main(["compare", *TINY, "--out", str(out), "--methods", "strong", *options]) == 0
+    control = plan_of(out)["arms"][2]
+    assert control["control"] == "uninformed"
+    assert control["control_of"] == ["small_cnn/strong"]
+    assert control["method"]["numbers"] == {"alpha": 0.5, "temperature": 20.0, "scale": 1.0}
+    assert control["recipe"]["optimizer"]["learning_rate"] == 0.2
+    said = capsys.readouterr()
+    assert "No control scaled of small_cnn strong: it would be cross-entropy itself." in said.err
+    assert "uninformed, α" in " ".join(said.out.split())
+    assert main(["compare", "--controls", "uniformed", "--out", str(out)]) == 2
+    assert "among scaled, uninformed, " in (error := capsys.readouterr().err)
+    assert "Did you mean uninformed?" in error

@@ -32,6 +32,7 @@ def compare(
     chosen: Path | None = None,
     contrasts: tuple[str, ...] = (),
     worthwhile: float = 0.2,
+    controls: tuple[str, ...] = ("none",),
     teacher_cache: str = "none",
     generations: int = 1,
     seeds: int | None = None,
@@ -74,6 +75,11 @@ def compare(
             tf_kd_reg:label_smoothing, with commas between them. Default: each against
             cross_entropy.
         worthwhile: smallest difference in accuracy worth having, in points, above 0.
+        controls: what else may explain a gain, trained beside every method: some of scaled,
+            uninformed, smoothed, balanced, undone, double, with commas between them, or none:
+            cross-entropy times the method's loss scale; the same loss, taught by one who knows
+            nothing; label smoothing at its equivalent epsilon; the others are explained by tfkd
+            study run --help.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -100,6 +106,7 @@ def compare(
             from tfkd.study.applicable import ALL, applicable
             from tfkd.study.comparison import comparison
             from tfkd.study.contrasts import with_contrasts
+            from tfkd.study.controls_left_out import with_controls
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
@@ -115,7 +122,9 @@ def compare(
                 generations=generations,
                 chosen=() if chosen is None else read_chosen(chosen),
             )
+            study, without = with_controls(study, controls, circumstances)
             study = with_contrasts(study, contrasts, worthwhile)
+            left_out = (*left_out, *without)
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
@@ -266,10 +275,11 @@ def run_named_study(
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
-        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
-            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
-            epsilon; scaled with weight decay times the scale; balanced with the learning rate
-            divided by it, which must give plain cross-entropy; twice the epochs.
+        controls: some of scaled, uninformed, smoothed, balanced, undone, double, with commas
+            between them, or none: cross-entropy times the method's loss scale; the same loss,
+            taught by one who knows nothing; label smoothing at its equivalent epsilon; scaled with
+            weight decay times the scale; balanced with the learning rate divided by it, which must
+            give plain cross-entropy; twice the epochs.
         contrasts: what is claimed, and tested as one family: pairs of arms as `tfkd study status`
             lists them, or of methods where one arm alone is meant, as
             tf_kd_reg:label_smoothing, with commas between them. Default: the study's own.
@@ -291,7 +301,7 @@ def run_named_study(
             from tfkd.paper.catalogue import make_study
             from tfkd.runs.written import circumstances_of
             from tfkd.study.contrasts import with_contrasts
-            from tfkd.study.controls import say_what_is_left_out
+            from tfkd.study.controls_left_out import say_what_is_left_out
 
             recipe = written.get("recipe", {})
             controls = () if controls == ("none",) else controls
