@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfkd.cli.advice import recommend
 from tfkd.cli.command import Command, Commands, Group
 from tfkd.cli.methods import list_methods
 from tfkd.cli.models import list_models
@@ -28,6 +29,7 @@ CIRCUMSTANCES = {"circumstances": "where and how, which changes no number"}
 COMMANDS: Commands = {
     "compare": Command(compare, {**RECIPE, **CIRCUMSTANCES}),
     "tune": Command(tune, {**RECIPE, **CIRCUMSTANCES}),
+    "recommend": Command(recommend, {**RECIPE, **CIRCUMSTANCES}),
     "study": Group(
         "Every experiment of the paper, in full or in small.",
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfkd.runs import Circumstances
+    from tfkd.runs.chosen import Chosen
     from tfkd.study.plan import Study
     from tfkd.study.progress import StudyProgress
+    from tfkd.tune.plan import Tuning
 
 USUAL_SEEDS = 3
 
@@ -32,7 +34,9 @@ def compare(
     chosen: Path | None = None,
     contrasts: tuple[str, ...] = (),
     worthwhile: float = 0.2,
-    controls: tuple[str, ...] = ("none",),
+    controls: tuple[str, ...] = (),
+    tune: int | None = None,
+    tune_seeds: int | None = None,
     teacher_cache: str = "none",
     generations: int = 1,
     seeds: int | None = None,
@@ -60,6 +64,9 @@ def compare(
       folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
       (imagenet: none).
 
+    With --tune 20 each method is compared at its best: its numbers, learning rate and weight decay
+    are chosen first, on validation data and with the same budget for all.
+
     Args:
         written: options of a run.
         out: directory of the comparison. Default: runs/compare-DATA.
@@ -79,7 +86,10 @@ def compare(
             uninformed, smoothed, balanced, undone, double, with commas between them, or none:
             cross-entropy times the method's loss scale; the same loss, taught by one who knows
             nothing; label smoothing at its equivalent epsilon; the others are explained by tfkd
-            study run --help.
+            study run --help. Default: none; with --tune scaled and uninformed.
+        tune: choose the settings of every method first, of so many trials each, as tfkd tune does;
+            its search lies in the folder tune of the directory.
+        tune_seeds: runs of each trial, with seeds that the comparison has not. Default: 2.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -102,6 +112,8 @@ def compare(
 
             circumstances = circumstances_of(written)
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
+            from msgspec.structs import replace
+
             import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.study.applicable import ALL, applicable
             from tfkd.study.comparison import comparison
@@ -113,19 +125,52 @@ def compare(
             left_out: tuple[str, ...] = ()
             if methods == (ALL,):
                 methods, left_out = applicable(recipe, teacher=teacher, teacher_cache=teacher_cache)
-            study = comparison(
-                recipe,
-                teacher=teacher,
-                methods=methods or None,
-                seeds=_seeds(seeds, recipe.data.folds),
-                teacher_cache=teacher_cache,
-                generations=generations,
-                chosen=() if chosen is None else read_chosen(chosen),
-            )
-            study, without = with_controls(study, controls, circumstances)
-            study = with_contrasts(study, contrasts, worthwhile)
-            left_out = (*left_out, *without)
+            for wrong, said in (("chosen", chosen), ("tune_seeds", tune_seeds)):
+                if said is not None and (tune is not None) is (wrong == "chosen"):
+                    needs = "no `tune` beside" if wrong == "chosen" else "`tune` beside"
+                    raise ValueError(f"Expected {needs} `{wrong}`, got {said}.")
+            wanted = controls or (("scaled", "uninformed") if tune is not None else ())
+
+            def planned(found: Sequence[Chosen]) -> tuple[Study, tuple[str, ...]]:
+                study = comparison(
+                    recipe,
+                    teacher=teacher,
+                    methods=methods or None,
+                    seeds=_seeds(seeds, recipe.data.folds),
+                    teacher_cache=teacher_cache,
+                    generations=generations,
+                    chosen=found,
+                )
+                study, without = with_controls(study, wanted, circumstances)
+                return with_contrasts(study, contrasts, worthwhile), without
+
+            study, without = planned(() if chosen is None else read_chosen(chosen))
+            tuning = None
+            if tune is not None:
+                from tfkd.tune.before import remarks_on, tune_before, tuning_of
+
+                tuning = tuning_of(
+                    study,
+                    recipe,
+                    teacher,
+                    trials=tune,
+                    seeds=2 if tune_seeds is None else tune_seeds,
+                )
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
+        if tuning is not None and not dry_run:
+            found = tune_before(
+                tuning,
+                out,
+                progress=progress,
+                jobs=jobs,
+                circumstances=circumstances,
+                other_data=other_data,
+            )
+            study, without = planned(found)
+            study = replace(study, remarks=(*remarks_on(tuning, found), *study.remarks))
+        elif tuning is not None:
+            left_out = (*left_out, _search_first(tuning, out, circumstances, jobs))
+        left_out = (*left_out, *without)
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
@@ -137,6 +182,21 @@ def _name(data: str, circumstances: Circumstances) -> str:
 
     places = circumstances.places
     return places.name if data == FOLDER and places is not None else data
+
+
+def _search_first(tuning: Tuning, out: Path, circumstances: Circumstances, jobs: int | None) -> str:
+    """What is tuned before a comparison, and how long that takes, in a sentence."""
+    from tfkd.report.number_text import number_of
+    from tfkd.report.terminal.found import time_words
+    from tfkd.tune.before import cost_of
+
+    cost = cost_of(tuning, out, circumstances, jobs)
+    return (
+        f"Before it, {len(tuning.entries)} methods are tuned: {number_of(tuning.trials, 'trial')} "
+        f"of {number_of(tuning.seeds, 'seed')} each, at most {number_of(len(cost.by_run), 'run')} "
+        f"left, {time_words(cost.seconds)}. The comparison has the settings found; here it has the "
+        "defaults."
+    )
 
 
 def _seeds(seeds: int | None, folds: int | None) -> int:

@@ -64,9 +64,7 @@ class Journal:
             if method in optuna.get_all_study_names(storage):
                 study = optuna.load_study(study_name=method, storage=storage)
             else:
-                study = optuna.create_study(
-                    study_name=method, storage=storage, direction=direction
-                )
+                study = optuna.create_study(study_name=method, storage=storage, direction=direction)
             self._studies[method] = study
         return self._studies[method]
 

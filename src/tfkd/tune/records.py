@@ -53,9 +53,7 @@ class TrialRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     run: str
 
 
-def record_of(
-    trial: Trial, state: State, run: str, seed: int, outcome: Outcome
-) -> TrialRecord:
+def record_of(trial: Trial, state: State, run: str, seed: int, outcome: Outcome) -> TrialRecord:
     """Return the line of a finished run of a trial."""
     result = outcome.result
     validation = None if result is None else result.validation

@@ -42,7 +42,9 @@ def propose(tuning: Tuning, method: str, finished: Sequence[FrozenTrial]) -> Set
         )
         study.add_trials(finished)
         asked = study.ask({axis.name: axis.distribution() for axis in searched})
-    return setting_of(method, {axis.name: axis.clamped(asked.params[axis.name]) for axis in searched})
+    return setting_of(
+        method, {axis.name: axis.clamped(asked.params[axis.name]) for axis in searched}
+    )
 
 
 def _seed(tuning: Tuning, method: str, number: int) -> int:

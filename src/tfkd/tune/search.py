@@ -144,9 +144,7 @@ class Search:
             self._outcomes[run] = found
         return self._outcomes[run]
 
-    def _frozen(
-        self, trial: Trial, verdict: Verdict, found: dict[int, Outcome]
-    ) -> FrozenTrial:
+    def _frozen(self, trial: Trial, verdict: Verdict, found: dict[int, Outcome]) -> FrozenTrial:
         """A finished trial as Optuna has it; one that diverged has the worst value there is."""
         from optuna.trial import TrialState, create_trial
 
@@ -172,9 +170,7 @@ class Search:
         for trial, state, _ in self.ended():
             for run in runs_of(self.tuning, self.root, trial):
                 if outcome := self._outcome(run.name):
-                    lines.append(
-                        record_of(trial, state, run.name, run.settings.seed, outcome)
-                    )
+                    lines.append(record_of(trial, state, run.name, run.settings.seed, outcome))
         return lines
 
     def _best(self) -> dict[str, Trial]:
