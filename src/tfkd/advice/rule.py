@@ -85,13 +85,8 @@ def choose(claims: Sequence[Claim], purpose: Purpose) -> Choice:
         else:
             not_told.append(claim)
     better.sort(key=lambda claim: -abs(claim.metrics[measure.metric].difference.mean))
-    first, *others = [*better, None]
-    return Choice(
-        first,
-        tuple(claim for claim in others if claim is not None),
-        tuple(not_told),
-        tuple(no_better),
-    )
+    first = better[0] if better else None
+    return Choice(first, tuple(better[1:]), tuple(not_told), tuple(no_better))
 
 
 def sentence(choice: Choice, purpose: Purpose, data: str) -> str:

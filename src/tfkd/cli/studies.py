@@ -156,7 +156,7 @@ def compare(
                     trials=tune,
                     seeds=2 if tune_seeds is None else tune_seeds,
                 )
-        out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
+        out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
         if tuning is not None and not dry_run:
             found = tune_before(
                 tuning,
@@ -176,8 +176,8 @@ def compare(
     show_results()
 
 
-def _name(data: str, circumstances: Circumstances) -> str:
-    """What directories of runs on these data are called."""
+def data_name(data: str, circumstances: Circumstances) -> str:
+    """Return what directories of runs on these data are called."""
     from tfkd.data.settings import FOLDER
 
     places = circumstances.places
@@ -381,8 +381,8 @@ def run_named_study(
             )
             study = with_contrasts(study, contrasts, worthwhile)
         ending = "" if name == "all-methods" else f"-{dialect}"
-        data_name = _name(study.arms[0].recipe.data.name, circumstances)
-        out = out or Path("runs") / f"{data_name}{ending}"
+        data_called = data_name(study.arms[0].recipe.data.name, circumstances)
+        out = out or Path("runs") / f"{data_called}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))
         job = _Job(study, out, circumstances, jobs, executor, other_data, remarks)
         show_results = job.plan() if dry_run else job.run(progress)

@@ -1,4 +1,4 @@
-"""A comparison of which every method is tuned before: the search, and what a reader is told of it."""
+"""A comparison of which every method is tuned before: the search, and what is told of it."""
 
 from __future__ import annotations
 
