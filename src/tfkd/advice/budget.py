@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 USED = 0.85
-"""Share of a budget that is planned; the rest is for reading, starting processes, and being wrong
-about how long things take."""
+"""Share of a budget that is planned; the rest is for being wrong about how long things take."""
+
+STARTING = 30.0
+"""Seconds of a budget for reading the data, and for starting processes now and then."""
 
 METHODS = ("tf_kd_reg", "label_smoothing", "normal_kd")
 """Compared with cross-entropy, the most worthwhile first: two that cost nothing beside it, and one
@@ -63,7 +65,9 @@ class Costs:
 
     def tuning(self, methods: Sequence[str], trials: int, seeds: int) -> float:
         """Return what so many trials of each method take."""
-        return seeds * (trials * self._once(methods) + self._teaching(methods))
+        # The larger network is tuned too, and trained once more for each seed to teach.
+        teaching = (trials + 1) * self._teaching(methods)
+        return seeds * (trials * self._once(methods) + teaching)
 
     def seed(self, methods: Sequence[str]) -> float:
         """Return what one seed of the comparison takes."""
@@ -108,16 +112,16 @@ def fitting(costs: Costs, seconds: float) -> Fitting:
 
     Example:
         >>> costs = Costs({"cross_entropy": 1.0, "tf_kd_reg": 1.0, "label_smoothing": 1.0})
-        >>> found = fitting(costs, 120.0)
+        >>> found = fitting(costs, 160.0)
         >>> found.methods, found.size.seeds, found.size.trials
         (('cross_entropy', 'tf_kd_reg', 'label_smoothing'), 10, 12)
-        >>> fitting(costs, 10.0).size is None
+        >>> fitting(costs, 30.0).size is None
         True
     """
     known = [name for name in METHODS if name in costs.trained]
     sets = [(BASELINE, *known[:count]) for count in range(len(known), 0, -1)]
-    usable = USED * seconds
-    least = costs.seconds(sets[-1], SIZES[-1]) / USED if sets else float("inf")
+    usable = USED * seconds - STARTING
+    least = (costs.seconds(sets[-1], SIZES[-1]) + STARTING) / USED if sets else float("inf")
     enough = [*SIZES[: SIZES.index(ENOUGH) + 1]]
     for sizes in (enough, SIZES):
         for methods in sets:

@@ -4,61 +4,45 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tfkd._checks import check_positive
-from tfkd.advice.budget import METHODS, SIZES, TAUGHT, Costs, Fitting, Size, fitting
+from tfkd.advice.budget import METHODS, SIZES, TAUGHT, USED, Costs, Size, fitting
 from tfkd.advice.command import command_of, write_settings, written_run
 from tfkd.advice.rule import Choice, Purpose, choose, sentence, what_was_not_told
+from tfkd.advice.session import Budget
 from tfkd.runs import Circumstances, MethodSettings, Recipe, files
 from tfkd.runs.chosen import Chosen
 from tfkd.study.applicable import applicable
 from tfkd.study.comparison import comparison
 from tfkd.study.conclusions import conclude_claims
-from tfkd.study.estimate import Measure, estimate
+from tfkd.study.directory import SUFFIX
+from tfkd.study.estimate import Measure, estimate, is_finished
 from tfkd.study.execute import default_jobs
 from tfkd.study.guessing import guessing_of
 from tfkd.study.plan import Arm, Study
+from tfkd.study.records import Record
 from tfkd.study.run import run_study
 from tfkd.study.summary import summarise_study
+from tfkd.tune.before import FOLDER as TUNE_FOLDER
 from tfkd.tune.before import remarks_on, tune_before, tuning_of
 from tfkd.tune.progress import TuningProgress
 from tfkd.tune.run import check_search
+from tfkd.tune.tuned import read_tuned
 
-SESSION_FILE = "recommend.json"
 SETTINGS_FILE = "recommended.yaml"
-FOLDER = "recommended"
+RUN_FOLDER = "recommended"
 """Of the run that the command trains."""
 
 STEPS = 4
 """In which trials are added, so that the time is looked at between them."""
 
-FIRST_SEEDS, MORE_SEEDS = SIZES[-1].seeds, 2
-
-
-class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What was planned for a budget, and how much of it is used.
-
-    Attributes:
-        minutes: the budget.
-        methods: that are compared, cross-entropy first.
-        size: of tuning and comparison; None where nothing can be told.
-        left_out: sentences on what did not fit.
-        least: seconds in which something could be told.
-        spent: seconds that were used.
-    """
-
-    minutes: float
-    methods: tuple[str, ...]
-    size: Size | None
-    left_out: tuple[str, ...]
-    least: float
-    spent: float = 0.0
+FIRST_SEEDS = SIZES[-1].seeds
+"""After which the time is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -120,23 +104,25 @@ class Task:
             FileNotFoundError: if the data set is not there.
             ValueError: for settings or data that do not fit; before any long work.
         """
-        self._began = self.clock()
         check_positive("minutes", self.minutes)
+        self._budget = Budget(self.minutes, self.root, self.clock)
         methods = self._candidates()
         everything = self._study(methods, (), seeds=1)
         tuning = tuning_of(everything, self.base, self.teacher, trials=1, seeds=1)
         self.progress.doing("reading the data")
-        check_search(tuning, self.root / "tune", self.circumstances, other_data=self.other_data)
+        check_search(
+            tuning, self.root / TUNE_FOLDER, self.circumstances, other_data=self.other_data
+        )
         self._costs = self._measured(everything)
-        self._session = self._planned()
+        self._session = self._budget.plan(fitting(self._costs, 60.0 * self.minutes))
         self.remarks += self._session.left_out
         for text in self._session.left_out:
             self.progress.remark(text)
         size = self._session.size
         if size is None:
             self.remarks.append(
-                f"In {self.minutes:g} minutes no method can be told from another here; "
-                f"{_minutes(self._session.least)} would do for one."
+                f"In {self.minutes:g} minutes nothing can be told here, and nothing was trained; "
+                f"{_minutes(self._session.least)} would do for one method."
             )
             return self._recommendation(Choice(None), None)
         chosen = self._tune(size)
@@ -180,47 +166,21 @@ class Task:
             trained.pop(TAUGHT, None)
         return Costs(trained, teacher)
 
-    def _planned(self) -> Session:
-        """The plan of the directory, or for another budget a new one."""
-        file = self.root / SESSION_FILE
-        found: Fitting = fitting(self._costs, 60.0 * self.minutes)
-        session = Session(
-            minutes=self.minutes,
-            methods=found.methods,
-            size=found.size,
-            left_out=found.left_out,
-            least=found.least,
-        )
-        if file.is_file():
-            before = files.read_json(file, Session)
-            if before.minutes == self.minutes:
-                return before
-            session = replace(session, spent=before.spent)
-        files.make_folder(self.root)
-        files.write_json(file, session)
-        return session
-
-    @property
-    def _spent(self) -> float:
-        return self._session.spent + self.clock() - self._began
-
-    def _left(self) -> float:
-        return 60.0 * self.minutes - self._spent
-
-    def _keep_time(self) -> None:
-        files.write_json(self.root / SESSION_FILE, replace(self._session, spent=self._spent))
-
     def _tune(self, size: Size) -> tuple[Chosen, ...]:
-        """Tune with as many trials as there is time for, all methods alike."""
+        """Tune with as many trials as there is time for, all methods alike.
+
+        Once the comparison has begun no trials are added, for its settings may not change.
+        """
         methods = self._session.methods
         study = self._study(methods, (), seeds=1)
         chosen: tuple[Chosen, ...] = ()
         pace, done = 1.0, 0
         reserve = FIRST_SEEDS * self._costs.seed(methods)
-        for trials in _steps(size.trials):
+        compared = (self.root / f"{study.name}{SUFFIX}").is_file()
+        steps = [read_tuned(self.root / TUNE_FOLDER).tuning.trials] if compared else _steps(size)
+        for trials in steps:
             expected = self._costs.tuning(methods, trials - done, size.tune_seeds)
-            if done and pace * (expected + reserve) > self._left():
-                self._say(f"{done} of {size.trials} trials of each method, for want of time.")
+            if done and pace * (expected + reserve) > self._budget.left:
                 break
             before = self.clock()
             tuning = tuning_of(study, self.base, self.teacher, trials=trials, seeds=size.tune_seeds)
@@ -234,22 +194,27 @@ class Task:
             )
             self._found = remarks_on(tuning, chosen)
             pace, done = _pace(self.clock() - before, expected), trials
-            self._keep_time()
-        self._expected_pace = pace
+            self._budget.keep()
+        if done < size.trials:
+            self._say(f"Each method was tuned with {done} trials; {size.trials} were planned.")
+        self._pace = pace
         return chosen
 
     def _compare(self, size: Size, chosen: tuple[Chosen, ...]) -> Recommendation:
         """Compare with as many seeds as there is time for, and choose."""
-        each = self._costs.seed(self._session.methods)
-        pace, done = self._expected_pace, 0
+        methods = self._session.methods
+        each, pace = self._costs.seed(methods), self._pace
+        study = self._study(methods, chosen, seeds=size.seeds)
+        study = replace(study, remarks=(*self._found, *study.remarks))
+        done, ready = 0, _finished_seeds(study, self.root)
+        records: list[Record] = []
         while done < size.seeds:
-            seeds = min(done + (MORE_SEEDS if done else FIRST_SEEDS), size.seeds)
-            fit = done + math.floor(self._left() / (pace * each))
-            if fit < min(seeds, done + 1):
+            fit = math.floor(self._budget.left / (pace * each))
+            more = max(ready - done, min(fit, FIRST_SEEDS) if not done else math.floor(USED * fit))
+            if more < 1:
                 break
-            seeds, before = min(seeds, fit), self.clock()
-            study = self._study(self._session.methods, chosen, seeds=seeds)
-            study = replace(study, remarks=(*self._found, *study.remarks))
+            seeds, before = min(done + more, size.seeds), self.clock()
+            study = replace(study, seeds=seeds)
             records = run_study(
                 study,
                 self.root,
@@ -259,9 +224,9 @@ class Task:
                 other_data=self.other_data,
             )
             pace, done = _pace(self.clock() - before, (seeds - done) * each), seeds
-            self._keep_time()
+            self._budget.keep()
         if done < size.seeds:
-            self._say(f"{done} of {size.seeds} seeds of the comparison, for want of time.")
+            self._say(f"The methods were compared with {done} seeds; {size.seeds} were planned.")
         if done == 0:
             return self._recommendation(Choice(None), self._plain(chosen))
         rows = summarise_study(study, records, guessing_of(records, self.root))
@@ -286,17 +251,23 @@ class Task:
         write_settings(run, file := self.root / SETTINGS_FILE)
         return Recommendation(
             sentence(choice, self.purpose, self.name),
-            command_of(run, str(self.root / FOLDER)),
+            command_of(run, str(self.root / RUN_FOLDER)),
             file,
             (*what_was_not_told(choice, self.purpose), *self.remarks),
             choice,
         )
 
 
-def _steps(count: int) -> Iterator[int]:
+def _steps(size: Size) -> list[int]:
     """Numbers of trials, up to all of them."""
-    step = max(1, math.ceil(count / STEPS))
-    yield from (*range(step, count, step), count)
+    step = math.ceil(size.trials / STEPS)
+    return [*range(step, size.trials, step), size.trials]
+
+
+def _finished_seeds(study: Study, root: Path) -> int:
+    """Of how many seeds, from the first, all runs are finished."""
+    left = [run.settings.seed for run in study.runs(root) if not is_finished(run, root)]
+    return min(left, default=study.seeds)
 
 
 def _pace(seconds: float, expected: float) -> float:

@@ -99,8 +99,8 @@ def sentence(choice: Choice, purpose: Purpose, data: str) -> str:
     """
     if choice.claim is None:
         return (
-            f"On {data} train with plain cross-entropy and scale its logits by the temperature "
-            f"fitted on validation data: no other method was told to be better in "
+            f"On {data} train with plain cross-entropy and divide its logits by the temperature "
+            f"that is fitted on validation data: no other method was told to be better in "
             f"{MEASURES[purpose].title}."
         )
     return (
