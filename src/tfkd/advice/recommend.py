@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tfkd._checks import check_positive
+from tfkd._counted import number_of
 from tfkd.advice.budget import METHODS, SIZES, TAUGHT, USED, Costs, Size, fitting
 from tfkd.advice.command import command_of, write_settings, written_run
 from tfkd.advice.rule import Choice, Purpose, choose, sentence, what_was_not_told
@@ -196,7 +197,7 @@ class Task:
             pace, done = _pace(self.clock() - before, expected), trials
             self._budget.keep()
         if done < size.trials:
-            self._say(f"Each method was tuned with {done} trials; {size.trials} were planned.")
+            self._say(f"Each method was tuned with {number_of(done, 'trial')}; {size.trials} were planned.")
         self._pace = pace
         return chosen
 
@@ -226,7 +227,7 @@ class Task:
             pace, done = _pace(self.clock() - before, (seeds - done) * each), seeds
             self._budget.keep()
         if done < size.seeds:
-            self._say(f"The methods were compared with {done} seeds; {size.seeds} were planned.")
+            self._say(f"The methods were compared with {number_of(done, 'seed')}; {size.seeds} were planned.")
         if done == 0:
             return self._recommendation(Choice(None), self._plain(chosen))
         rows = summarise_study(study, records, guessing_of(records, self.root))
@@ -276,4 +277,5 @@ def _pace(seconds: float, expected: float) -> float:
 
 
 def _minutes(seconds: float) -> str:
-    return f"about {max(math.ceil(seconds / 60.0), 1)} minutes"
+    count = max(math.ceil(seconds / 60.0), 1)
+    return f"about {count} minute{'' if count == 1 else 's'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd._checks import check_integer
 from tfkd.cli.interrupt import loading
 from tfkd.cli.report import say_left_out
 from tfkd.cli.runs import check_models
@@ -129,6 +130,9 @@ def compare(
                 if said is not None and (tune is not None) is (wrong == "chosen"):
                     needs = "no `tune` beside" if wrong == "chosen" else "`tune` beside"
                     raise ValueError(f"Expected {needs} `{wrong}`, got {said}.")
+            for name, number in (("tune", tune), ("tune_seeds", tune_seeds)):
+                if number is not None:
+                    check_integer(name, number, minimum=1)
             wanted = controls or (("scaled", "uninformed") if tune is not None else ())
 
             def planned(found: Sequence[Chosen]) -> tuple[Study, tuple[str, ...]]:
