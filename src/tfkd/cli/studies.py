@@ -163,7 +163,7 @@ class _Job:
         )
 
         def show() -> None:
-            from tfkd.report.terminal.study_table import print_rows, print_together
+            from tfkd.report.terminal.study_table import print_beside, print_rows, print_together
             from tfkd.study.generations import generations_together
             from tfkd.study.guessing import guessing_of
             from tfkd.study.summary import summarise_study
@@ -171,6 +171,7 @@ class _Job:
             console = _console()
             guessing = guessing_of(records, self.out)
             print_rows(summarise_study(study, records, guessing), console)
+            print_beside(study, records, console)
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:
@@ -221,11 +222,17 @@ def run_named_study(
     written: Written,
     *,
     data: str | None = None,
-    dialect: Literal["released", "paper", "tfkd"] = "released",
+    dialect: Literal["released", "paper", "tfkd"] | None = None,
     teacher: str | None = None,
+    chosen: Path | None = None,
+    alpha: float | None = None,
+    temperature: float | None = None,
+    scales: tuple[float, ...] = (),
+    alphas: tuple[float, ...] = (),
+    confidence: float | None = None,
     teacher_cache: str = "none",
     seeds: int | None = None,
-    controls: tuple[str, ...] = ("scaled", "smoothed"),
+    controls: tuple[str, ...] | None = None,
     out: Path | None = None,
     jobs: int | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -238,14 +245,27 @@ def run_named_study(
     runs count, begun ones go on, nothing runs twice. Studies of one directory share their runs.
 
     Args:
-        name: table-1 to table-11, figure-2 or all-methods; `tfkd study list` says what they ask.
+        name: table-1 to table-11, figure-2, all-methods, scale, strength or confidence; `tfkd study
+            list` says what they ask.
         written: options of a run.
         data: fashion-mnist, digits or other data, for the study in small, with one student and one
-            larger teacher. Default: the data and networks of the paper; for all-methods
-            fashion-mnist.
+            larger teacher. Default: the data and networks of the paper; for all-methods, scale,
+            strength and confidence fashion-mnist.
         dialect: the loss and recipe of the paper's released code, or as the paper prints them;
-            tfkd, for a study in small: this package's defaults.
+            tfkd, for a study in small: this package's defaults. Default: released; with --chosen
+            tfkd.
         teacher: the larger network of a study in small. Default: by data.
+        chosen: file of settings that were chosen before, as tfkd tune writes it, for a study in
+            small: numbers, learning rate and weight decay by method, and by teacher for the larger
+            network; of the study scale by scale-1, scale-0.406 and so on, without numbers.
+        alpha: of the study scale, weight of the teacher term. Default: 0.5.
+        temperature: of the study scale, above 0. Default: 4.
+        scales: of the study scale, factors on the loss, with commas between them. Default: 1,
+            0.406 and 0.0595, those of the released code with 100 classes.
+        alphas: of the study strength, weights of the teacher term, with commas between them.
+            Default: 0.1, 0.3, 0.5 and 0.7.
+        confidence: of the study confidence, which needs it: accuracy of cross-entropy on validation
+            data, a fraction.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -253,7 +273,8 @@ def run_named_study(
         controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
             none: cross-entropy times the method's loss scale; label smoothing at its equivalent
             epsilon; scaled with weight decay times the scale; balanced with the learning rate
-            divided by it, which must give plain cross-entropy; twice the epochs.
+            divided by it, which must give plain cross-entropy; twice the epochs. Default: scaled
+            and smoothed; none for scale, strength and confidence, which have theirs inside.
         out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
             one for each GPU, else for each core.
@@ -267,11 +288,13 @@ def run_named_study(
     with show_study_progress() as progress:
         with loading():
             import tfkd.report.terminal.planned  # noqa: F401
-            from tfkd.paper.catalogue import make_study
+            from tfkd.paper.catalogue import OWN, Numbers, default_controls, make_study
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.written import circumstances_of
             from tfkd.study.controls import say_what_is_left_out
 
             recipe = written.get("recipe", {})
+            controls = default_controls(name) if controls is None else controls
             controls = () if controls == ("none",) else controls
             check_models(student=recipe.get("student"), teacher=teacher)
             study, circumstances = make_study(
@@ -284,8 +307,16 @@ def run_named_study(
                 recipe=recipe,
                 circumstances=circumstances_of(written),
                 teacher_cache=teacher_cache,
+                chosen=() if chosen is None else read_chosen(chosen),
+                numbers=Numbers(
+                    alpha=alpha,
+                    temperature=temperature,
+                    scales=scales,
+                    alphas=alphas,
+                    confidence=confidence,
+                ),
             )
-        ending = "" if name == "all-methods" else f"-{dialect}"
+        ending = "-chosen" if chosen else "" if name in OWN else f"-{dialect or 'released'}"
         data_name = _name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_name}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
@@ -10,6 +11,10 @@ from tfkd.method_table import BASELINE
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.controls import add_controls
 from tfkd.study.plan import Arm, Published, Study
+
+SAME_STRENGTH = 0.02
+"""Two smoothings whose α, and whose scale, lie within this share of each other are as strong: the
+released code's 0.1 over the wrong classes is 0.101 over all."""
 
 EPOCHS = 200
 SNAPSHOTS = (1, 5, 10, 20, 50, 80, 120, 160, 200)
@@ -78,6 +83,56 @@ def method_arm(
     )
 
 
+def with_equal_smoothing(arms: Sequence[Arm], num_classes: int) -> list[Arm]:
+    """Return the arms with, of each Tf-KD_reg, the label smoothing that is as strong.
+
+    It has the α and s that Tf-KD_reg has in this package's equation, at its learning rate and
+    weight decay: the two differ in the teacher, and in its temperature, alone. Where there is such
+    an arm none is added.
+
+    Args:
+        arms: of one data set.
+        num_classes: number of classes K of the data.
+    """
+    result = []
+    for arm in arms:
+        result.append(arm)
+        if arm.method.name == "tf_kd_reg":
+            alike = _smoothed_alike(arm, arms, num_classes)
+            result += [] if alike is None else [alike]
+    return result
+
+
+def _smoothed_alike(claim: Arm, arms: Sequence[Arm], num_classes: int) -> Arm | None:
+    """The label smoothing that is as strong; None if it is among the arms."""
+    strength = _strength(claim.method, num_classes)
+    for arm in arms:
+        if arm.method.name == "label_smoothing" and arm.recipe == claim.recipe:
+            own = _strength(arm.method, num_classes)
+            if all(map(_near, own, strength)):
+                return None
+    alpha, scale = (float(f"{number:.4g}") for number in strength)
+    times = "" if scale == 1.0 else f"-x{scale:g}"
+    title = "" if scale == 1.0 else f", loss × {scale:g}"
+    return Arm(
+        f"{claim.place}/label_smoothing-{alpha:g}{times}",
+        MethodSettings("label_smoothing", numbers={"alpha": alpha, "scale": scale}),
+        claim.recipe,
+        baseline=claim.baseline,
+        title=f"label smoothing α = {alpha:g}{title}",
+    )
+
+
+def _strength(method: MethodSettings, num_classes: int) -> tuple[float, float]:
+    """α and s of a method that no network teaches, as the loss itself has them."""
+    loss = method.build(num_classes=num_classes)
+    return float(loss.alpha), float(loss.scale)  # type: ignore[arg-type]
+
+
+def _near(ours: float, theirs: float) -> bool:
+    return math.isclose(ours, theirs, rel_tol=SAME_STRENGTH)
+
+
 def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int) -> list[Arm]:
     """Return the arms, and then their controls.
 
@@ -87,18 +142,19 @@ def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int
         num_classes: number of classes K of the data.
     """
     # Snapshots are of the networks that teach, not of their controls. Label smoothing, in the
-    # code's form too, is its own control.
-    claims = [
-        replace(arm, save_epochs=())
-        for arm in arms
-        if (arm.method.name, arm.method.dialect) != ("label_smoothing", "released")
-    ]
+    # code's form and at another scale too, is its own control.
+    claims = [replace(arm, save_epochs=()) for arm in arms if not _is_own_control(arm.method)]
     by_name = {arm.name: arm for arm in add_controls(claims, controls, num_classes)}
     result = []
     for arm in arms:
         control = by_name.pop(arm.name, arm)
         result.append(replace(arm, control_of=control.control_of))
     return [*result, *by_name.values()]
+
+
+def _is_own_control(method: MethodSettings) -> bool:
+    smoothing = method.name == "label_smoothing"
+    return smoothing and (method.dialect == "released" or method.numbers.get("scale", 1.0) != 1.0)
 
 
 def snapshots(epochs: int, of: Sequence[int] = SNAPSHOTS) -> tuple[int, ...]:

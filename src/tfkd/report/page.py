@@ -16,8 +16,10 @@ from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
+from tfkd.study.beside_contrasts import beside_contrasts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
+from tfkd.study.teacher_check import teacher_sentences
 
 HOW_TO_READ_VERDICTS = (
     "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
@@ -29,7 +31,7 @@ HOW_TO_READ_VERDICTS = (
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
-_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
+_HYPHEN = re.compile(r"(?<![^\s(])-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
     "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
@@ -48,7 +50,8 @@ class Page:
         facts: what was run.
         remarks: of the plan.
         conclusion: over all claims, in words.
-        to_know: sentences on networks that only guess, and on losses of another scale.
+        to_know: sentences on networks that only guess, on losses of another scale, and on whether
+            those that teach are better than their students.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -57,6 +60,7 @@ class Page:
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
         together: sentences on generations of networks, taken together.
+        beside: sentences on what was asked beside the contrasts: slopes and interactions.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
     """
@@ -76,6 +80,7 @@ class Page:
     drawings: list[Drawing]
     labels: Section | None = None
     together: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
 
@@ -149,7 +154,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
-        to_know=remarks(data.rows),
+        to_know=[*remarks(data.rows), *_printed(teacher_sentences(data.study, data.records))],
         verdicts=[
             (student, of_student)
             for student in data.students
@@ -164,9 +169,14 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
         together=tuple(sentences(data.together)),
+        beside=tuple(_printed(beside_contrasts(data.study, data.records))),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
         how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
     )
+
+
+def _printed(said: list[str]) -> list[str]:
+    return [_HYPHEN.sub("−", sentence) for sentence in said]
 
 
 def _of_folds(drawing: Drawing, folds: int | None) -> Drawing:

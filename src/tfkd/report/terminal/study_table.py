@@ -9,10 +9,13 @@ from tfkd.report.columns import TERMINAL
 from tfkd.report.remarks import remarks
 from tfkd.report.terminal.rows import shortened
 from tfkd.report.together import sentences
+from tfkd.study.beside_contrasts import beside_contrasts
 from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.generations import Together
-from tfkd.study.plan import FOLDS_SHARE, repeats
+from tfkd.study.plan import FOLDS_SHARE, Study, repeats
+from tfkd.study.records import Record
 from tfkd.study.summary import Row
+from tfkd.study.teacher_check import teacher_sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +42,18 @@ def print_rows(rows: list[Row], console: Console) -> None:
         console.print(sentence, highlight=False, markup=False, emoji=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
+
+
+def print_beside(study: Study, records: list[Record], console: Console) -> None:
+    """Print what was asked beside the contrasts, and whether teachers are better than students.
+
+    Args:
+        study: the plan.
+        records: of its finished runs.
+        console: where to.
+    """
+    for sentence in (*beside_contrasts(study, records), *teacher_sentences(study, records)):
+        console.print(sentence, highlight=False, markup=False, emoji=False)
 
 
 def print_together(found: list[Together], console: Console) -> None:
