@@ -53,7 +53,7 @@ def teacher_or_scale(
             scale S, `teacher` for the larger network. What has no entry has the recipe's.
 
     Raises:
-        ValueError: for a scale of 0 or less, or one twice.
+        ValueError: for a scale of 0 or less.
 
     Example:
         >>> study = teacher_or_scale(
@@ -86,7 +86,7 @@ def teacher_or_scale(
             of_scale.append(Contrast(of_this["none"].name, plain.name))
     interactions = tuple(
         Interaction(
-            f"is a fully trained teacher worth as much at a loss × {scale:g} as at × 1?",
+            f"Is a fully trained teacher worth as much at a loss × {scale:g} as at × 1?",
             full_against_none[scale],
             full_against_none[1.0],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
@@ -14,12 +15,11 @@ from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
-from tfkd.study.beside_contrasts import beside_contrasts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
-from tfkd.study.teacher_check import teacher_sentences
 
 HOW_TO_READ_VERDICTS = (
     "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
@@ -31,7 +31,7 @@ HOW_TO_READ_VERDICTS = (
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
-_HYPHEN = re.compile(r"(?<![^\s(])-(?=\d)")
+_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
     "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
@@ -154,7 +154,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=_HYPHEN.sub("−", conclude(claims)),
-        to_know=[*remarks(data.rows), *_printed(teacher_sentences(data.study, data.records))],
+        to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)
             for student in data.students
@@ -169,14 +169,10 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
         together=tuple(sentences(data.together)),
-        beside=tuple(_printed(beside_contrasts(data.study, data.records))),
+        beside=tuple(beside_contrasts(data.study, data.records)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
         how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
     )
-
-
-def _printed(said: list[str]) -> list[str]:
-    return [_HYPHEN.sub("−", sentence) for sentence in said]
 
 
 def _of_folds(drawing: Drawing, folds: int | None) -> Drawing:

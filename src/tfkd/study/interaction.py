@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfkd.study.over_seeds import against_zero, in_words, told
-from tfkd.study.plan import Contrast, Interaction, Study, of_folds
+from tfkd.study.over_seeds import against_zero
+from tfkd.study.plan import Contrast, Interaction
 from tfkd.study.records import Record
 from tfkd.study.statistics.differences import PairedDifference
 
@@ -33,31 +33,3 @@ def difference_of(interaction: Interaction, records: Sequence[Record]) -> Paired
         return accuracies[contrast.arm][seed] - accuracies[contrast.against][seed]
 
     return against_zero([of(both[0], seed) - of(both[1], seed) for seed in seeds])
-
-
-def interaction_sentences(study: Study, records: Sequence[Record]) -> list[str]:
-    """Return a sentence on each interaction that a study asks for and has runs of.
-
-    Args:
-        study: the plan.
-        records: of its finished runs.
-    """
-    sentences = []
-    for interaction in study.interactions:
-        difference = difference_of(interaction, records)
-        if difference is None:
-            continue
-        answer = {
-            "above": "more",
-            "below": "less",
-            "no difference worth having": "no difference worth having",
-            "not told apart": "not told apart",
-            "too few seeds": "too few seeds to tell",
-        }[told(difference, worthwhile=study.worthwhile)]
-        folds = study.arm(interaction.of.arm).recipe.data.folds
-        question = interaction.question
-        sentences.append(
-            f"{question[0].upper()}{question[1:]} {in_words(difference, 'points', folds=folds)}: "
-            f"{of_folds(answer, folds)}."
-        )
-    return sentences

@@ -1,13 +1,11 @@
-"""One number for each seed, beside zero: its mean, interval and p-value, and what they say."""
+"""One number for each seed, beside zero: its mean, interval and p-value, and what they show."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 from tfkd.study.conclusions import LEVEL
-from tfkd.study.plan import of_folds
 from tfkd.study.statistics.differences import PairedDifference, paired_difference
 
 Told = Literal["above", "below", "no difference worth having", "too few seeds", "not told apart"]
@@ -44,33 +42,3 @@ def told(difference: PairedDifference, *, worthwhile: float) -> Told:
     if -worthwhile < difference.low and difference.high < worthwhile:
         return "no difference worth having"
     return "too few seeds" if difference.smallest_p > LEVEL else "not told apart"
-
-
-def in_words(
-    difference: PairedDifference,
-    unit: str,
-    *,
-    digits: int = 2,
-    folds: int | None = None,
-    with_p: bool = True,
-) -> str:
-    """Return mean, interval, seeds and p-value, as sentences have them.
-
-    Args:
-        difference: to zero.
-        unit: of the mean.
-        digits: behind the point.
-        folds: of a cross-validation, if the seeds are of one.
-        with_p: whether the p-value is said.
-
-    Example:
-        >>> in_words(against_zero([1.0]), "points")
-        '+1.00 points, 1 seed'
-    """
-    text = f"{difference.mean:+.{digits}f} {unit}"
-    seeds = of_folds(f"{difference.n} seed{'' if difference.n == 1 else 's'}", folds)
-    if math.isnan(difference.low):
-        return f"{text}, {seeds}"
-    ends = f"{difference.low:+.{digits}f} to {difference.high:+.{digits}f}"
-    p = f", p {difference.p_value:.2g}" if with_p else ""
-    return f"{text}, 95 % interval {ends}, {seeds}{p}"

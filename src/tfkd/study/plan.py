@@ -117,7 +117,7 @@ class Interaction(Struct, frozen=True, forbid_unknown_fields=True):
     """A difference between two contrasts that a study asks for: does one depend on the other?
 
     Attributes:
-        question: that it answers, as `does the teacher matter less at a small scale?`.
+        question: that it answers, as `Does the teacher matter less at a small scale?`.
         of: the one contrast.
         minus: the other, which is taken from it seed by seed.
     """

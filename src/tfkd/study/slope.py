@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfkd.study.over_seeds import against_zero, in_words, told
-from tfkd.study.plan import Arm, Study, of_folds
+from tfkd.study.over_seeds import against_zero
+from tfkd.study.plan import Arm, Study
 from tfkd.study.records import Record
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import student_of
@@ -35,8 +35,7 @@ class Slope:
         difference: the slopes beside zero: their mean, interval and p-value.
         worst: accuracy of the worst stage in percent, the mean over seeds.
         best: that of the best.
-        worthwhile: smallest difference in accuracy worth having, in points.
-        folds: of a cross-validation, if the seeds are of one.
+        worthwhile: slope at which worst and best are as far apart as is worth having.
     """
 
     student: str
@@ -47,39 +46,12 @@ class Slope:
     worst: float
     best: float
     worthwhile: float
-    folds: int | None = None
 
     @property
     def room(self) -> tuple[float, float]:
         """Points between students of the worst and the best stage, at both ends of the interval."""
         spread = self.best - self.worst
         return self.difference.low * spread, self.difference.high * spread
-
-    @property
-    def sentence(self) -> str:
-        """What it says, in words."""
-        stages = f"{self.worst:.1f} to {self.best:.1f} %"
-        text = (
-            f"{self.student} taught by {len(self.arms)} stages of {self.teacher}, {stages}: "
-            f"{in_words(self.difference, 'points', digits=3, folds=self.folds)}, for each point of "
-            "the teacher's accuracy"
-        )
-        if math.isnan(self.difference.low):
-            return f"{text}. There is no interval yet."
-        low, high = self.room
-        spread = self.best - self.worst
-        verdict = {
-            "above": "a better teacher makes a better student",
-            "below": "a better teacher makes a worse student",
-            "no difference worth having": "the teacher's accuracy makes no difference worth having",
-            "not told apart": "whether its accuracy matters is not told",
-            "too few seeds": "so few seeds cannot tell it from chance",
-        }[told(self.difference, worthwhile=self.worthwhile / spread if spread else math.inf)]
-        verdict = of_folds(verdict, self.folds)
-        return (
-            f"{text}. The interval leaves room for {low:+.2f} to {high:+.2f} points between the "
-            f"worst and the best teacher: {verdict}."
-        )
 
 
 def slopes(study: Study, records: Sequence[Record]) -> list[Slope]:
@@ -129,16 +101,16 @@ def _slope(study: Study, line: list[Arm], records: Sequence[Record]) -> Slope | 
     if not by_seed:
         return None
     teacher_means = np.mean([whole[seed][:, 0] for seed in by_seed], axis=0)
+    worst, best = float(teacher_means.min()), float(teacher_means.max())
     return Slope(
         student=student_of(line[0]),
         teacher=study.arm(str(line[0].teacher)).recipe.student,
         arms=names,
         by_seed=by_seed,
         difference=against_zero(list(by_seed.values())),
-        worst=float(teacher_means.min()),
-        best=float(teacher_means.max()),
-        worthwhile=study.worthwhile,
-        folds=line[0].recipe.data.folds,
+        worst=worst,
+        best=best,
+        worthwhile=study.worthwhile / (best - worst),
     )
 
 

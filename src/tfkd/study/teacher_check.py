@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfkd.study.over_seeds import against_zero, in_words
+from tfkd.study.over_seeds import against_zero
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import Record
 from tfkd.study.slope import lines
@@ -25,14 +25,12 @@ class TeacherCheck:
         student: that it teaches.
         difference: its accuracy minus that of cross-entropy on the student, in points.
         meant_to_be_worse: whether it teaches Re-KD or De-KD alone.
-        folds: of a cross-validation, if the seeds are of one.
     """
 
     teacher: str
     student: str
     difference: PairedDifference
     meant_to_be_worse: bool
-    folds: int | None = None
 
     @property
     def is_better(self) -> bool:
@@ -43,12 +41,6 @@ class TeacherCheck:
     def is_worse(self) -> bool:
         """Whether the interval lies below 0."""
         return self.difference.high < 0.0
-
-    @property
-    def in_words(self) -> str:
-        """Both networks and the difference between them."""
-        difference = in_words(self.difference, "points", folds=self.folds, with_p=False)
-        return f"{self.teacher} beside {self.student} ({difference})"
 
 
 def teacher_checks(study: Study, records: Sequence[Record]) -> list[TeacherCheck]:
@@ -84,40 +76,9 @@ def _check(
     teacher: str, student: str, found: Sequence[tuple[Arm, dict[int, float]]]
 ) -> TeacherCheck:
     over = {seed: value for _, of_arm in found for seed, value in of_arm.items()}
-    arms = [arm for arm, _ in found]
     return TeacherCheck(
         teacher,
         student,
         against_zero([over[seed] for seed in sorted(over)]),
-        all(arm.method.row.taught_by in MEANT_TO_BE_WORSE for arm in arms),
-        arms[0].recipe.data.folds,
+        all(arm.method.row.taught_by in MEANT_TO_BE_WORSE for arm, _ in found),
     )
-
-
-def teacher_sentences(study: Study, records: Sequence[Record]) -> list[str]:
-    """Say which networks that teach are better than their student, and which are not.
-
-    Args:
-        study: the plan.
-        records: of its finished runs.
-    """
-    checks = teacher_checks(study, records)
-    worse_as_meant = [check for check in checks if check.meant_to_be_worse and check.is_worse]
-    rest = [check for check in checks if check not in worse_as_meant]
-    better = [check for check in rest if check.is_better]
-    worse = [check for check in rest if check.is_worse]
-    unsure = [check for check in rest if not check.is_better and not check.is_worse]
-    groups = [
-        ("Better than the student it teaches", better, ""),
-        ("Worse than the student it teaches, as Re-KD and De-KD mean it", worse_as_meant, ""),
-        ("Worse than the student it teaches", worse, _SAYS_LITTLE),
-        ("Not shown to be better than the student it teaches", unsure, _SAYS_LITTLE),
-    ]
-    return [
-        f"{words}: {'; '.join(check.in_words for check in found)}.{ending}"
-        for words, found, ending in groups
-        if found
-    ]
-
-
-_SAYS_LITTLE = " What a better teacher would give is not known from these runs."

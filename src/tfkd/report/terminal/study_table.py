@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.columns import TERMINAL
 from tfkd.report.remarks import remarks
+from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.terminal.rows import shortened
 from tfkd.report.together import sentences
-from tfkd.study.beside_contrasts import beside_contrasts
 from tfkd.study.conclusions import conclude, conclude_claims
 from tfkd.study.generations import Together
 from tfkd.study.plan import FOLDS_SHARE, Study, repeats
 from tfkd.study.records import Record
 from tfkd.study.summary import Row
-from tfkd.study.teacher_check import teacher_sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,8 @@ def print_beside(study: Study, records: list[Record], console: Console) -> None:
         records: of its finished runs.
         console: where to.
     """
-    for sentence in (*beside_contrasts(study, records), *teacher_sentences(study, records)):
+    for sentence in (*beside_contrasts(study, records), *teacher_remarks(study, records)):
+        sentence = sentence.replace("−", "-")  # the hyphen that every terminal has
         console.print(sentence, highlight=False, markup=False, emoji=False)
 
 
