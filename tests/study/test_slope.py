@@ -79,6 +79,14 @@ def test_the_slope_of_each_seed_is_that_of_polyfit():
     assert (slope.student, slope.teacher, slope.arms) == ("small_cnn", "wide_cnn", tuple(TAUGHT))
 
 
+def test_its_interval_is_student_s_t():
+    teachers, students = curves(8, 0.05, noise=0.02)
+    (slope,) = slopes(STUDY, records_of(teachers, students))
+    values = [np.polyfit(x, y, 1)[0] for x, y in zip(teachers, students, strict=True)]
+    low, high = stats.t.interval(0.95, 7, loc=np.mean(values), scale=stats.sem(values))
+    assert (slope.difference.low, slope.difference.high) == pytest.approx((low, high))
+
+
 def test_its_p_is_that_of_all_sign_flips():
     teachers, students = curves(8, 0.02, noise=0.03)
     (slope,) = slopes(STUDY, records_of(teachers, students))

@@ -29,6 +29,10 @@ def compare(
     out: Path | None = None,
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
+    chosen: Path | None = None,
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float = 0.2,
+    controls: tuple[str, ...] = ("none",),
     teacher_cache: str = "none",
     generations: int = 1,
     seeds: int | None = None,
@@ -63,7 +67,19 @@ def compare(
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
             de_kd, or module:function of your own, or any that tfkd methods lists, with commas
             between them; all: every one that these settings allow. Default: those named here, which
-            the Tf-KD paper compares.
+            the Tf-KD paper compares; with --chosen those of the file.
+        chosen: file of settings that were chosen before, as tfkd tune writes it: numbers, learning
+            rate and weight decay by entry, each an arm of its own. One called teacher, of
+            cross_entropy, says how the larger model is trained.
+        contrasts: what is claimed, and tested as one family: pairs of methods or arms as
+            tf_kd_reg:label_smoothing, with commas between them. Default: each against
+            cross_entropy.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0.
+        controls: what else may explain a gain, trained beside every method: some of scaled,
+            uninformed, smoothed, balanced, undone, double, with commas between them, or none:
+            cross-entropy times the method's loss scale; the same loss, taught by one who knows
+            nothing; label smoothing at its equivalent epsilon; the others are explained by tfkd
+            study run --help.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -80,6 +96,7 @@ def compare(
 
     with show_study_progress() as progress:
         with loading():
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.recipes import defaults
             from tfkd.runs.written import circumstances_of, make_recipe
 
@@ -87,7 +104,9 @@ def compare(
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.study.applicable import ALL, applicable
-            from tfkd.study.comparison import COMPARED, comparison
+            from tfkd.study.comparison import comparison
+            from tfkd.study.contrasts import with_contrasts
+            from tfkd.study.controls_left_out import with_controls
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
@@ -97,11 +116,15 @@ def compare(
             study = comparison(
                 recipe,
                 teacher=teacher,
-                methods=methods or COMPARED,
+                methods=methods or None,
                 seeds=_seeds(seeds, recipe.data.folds),
                 teacher_cache=teacher_cache,
                 generations=generations,
+                chosen=() if chosen is None else read_chosen(chosen),
             )
+            study, without = with_controls(study, controls, circumstances)
+            study = with_contrasts(study, contrasts, worthwhile)
+            left_out = (*left_out, *without)
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
@@ -166,11 +189,13 @@ class _Job:
             from tfkd.report.terminal.study_table import print_beside, print_rows, print_together
             from tfkd.study.generations import generations_together
             from tfkd.study.guessing import guessing_of
+            from tfkd.study.per_image import read_per_image
             from tfkd.study.summary import summarise_study
 
             console = _console()
             guessing = guessing_of(records, self.out)
-            print_rows(summarise_study(study, records, guessing), console)
+            rows = summarise_study(study, records, guessing)
+            print_rows(study, rows, console, read_per_image(records, self.out).compared(study))
             print_beside(study, records, console)
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
@@ -233,6 +258,8 @@ def run_named_study(
     teacher_cache: str = "none",
     seeds: int | None = None,
     controls: tuple[str, ...] | None = None,
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float | None = None,
     out: Path | None = None,
     jobs: int | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -270,11 +297,17 @@ def run_named_study(
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
-        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
-            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
-            epsilon; scaled with weight decay times the scale; balanced with the learning rate
-            divided by it, which must give plain cross-entropy; twice the epochs. Default: scaled
-            and smoothed; none for scale, strength and confidence, which have theirs inside.
+        controls: some of scaled, uninformed, smoothed, balanced, undone, double, with commas
+            between them, or none: cross-entropy times the method's loss scale; the same loss,
+            taught by one who knows nothing; label smoothing at its equivalent epsilon; scaled with
+            weight decay times the scale; balanced with the learning rate divided by it, which must
+            give plain cross-entropy; twice the epochs. Default: scaled, uninformed and smoothed;
+            none for scale, strength and confidence, which have theirs inside.
+        contrasts: what is claimed, and tested as one family: pairs of arms as `tfkd study status`
+            lists them, or of methods where one arm alone is meant, as
+            tf_kd_reg:label_smoothing, with commas between them. Default: the study's own.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0. Default: the
+            study's own, as a rule 0.2.
         out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
             one for each GPU, else for each core.
@@ -291,7 +324,8 @@ def run_named_study(
             from tfkd.paper.catalogue import OWN, Numbers, default_controls, make_study
             from tfkd.runs.chosen import read_chosen
             from tfkd.runs.written import circumstances_of
-            from tfkd.study.controls import say_what_is_left_out
+            from tfkd.study.contrasts import with_contrasts
+            from tfkd.study.controls_left_out import say_what_is_left_out
 
             recipe = written.get("recipe", {})
             controls = default_controls(name) if controls is None else controls
@@ -316,6 +350,7 @@ def run_named_study(
                     confidence=confidence,
                 ),
             )
+            study = with_contrasts(study, contrasts, worthwhile)
         ending = "-chosen" if chosen else "" if name in OWN else f"-{dialect or 'released'}"
         data_name = _name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_name}{ending}"

@@ -142,19 +142,18 @@ def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int
         num_classes: number of classes K of the data.
     """
     # Snapshots are of the networks that teach, not of their controls. Label smoothing, in the
-    # code's form and at another scale too, is its own control.
-    claims = [replace(arm, save_epochs=()) for arm in arms if not _is_own_control(arm.method)]
+    # code's form too, is its own control.
+    claims = [
+        replace(arm, save_epochs=())
+        for arm in arms
+        if (arm.method.name, arm.method.dialect) != ("label_smoothing", "released")
+    ]
     by_name = {arm.name: arm for arm in add_controls(claims, controls, num_classes)}
     result = []
     for arm in arms:
         control = by_name.pop(arm.name, arm)
         result.append(replace(arm, control_of=control.control_of))
     return [*result, *by_name.values()]
-
-
-def _is_own_control(method: MethodSettings) -> bool:
-    smoothing = method.name == "label_smoothing"
-    return smoothing and (method.dialect == "released" or method.numbers.get("scale", 1.0) != 1.0)
 
 
 def snapshots(epochs: int, of: Sequence[int] = SNAPSHOTS) -> tuple[int, ...]:

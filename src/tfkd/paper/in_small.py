@@ -59,7 +59,7 @@ def in_small(
     num_classes: int,
     dialect: str = "released",
     seeds: int = 3,
-    controls: Sequence[str] = ("scaled", "smoothed"),
+    controls: Sequence[str] = ("scaled", "uninformed", "smoothed"),
     chosen: Mapping[str, Chosen] | None = None,
 ) -> Study:
     """Plan a study of the paper with one student and one larger teacher.

@@ -36,7 +36,7 @@ from tfkd.paper.recipes import recipe, recipe_remarks
 from tfkd.paper.remarks import QUESTIONS, TABLE_REMARKS, figure_2_remark
 from tfkd.study.plan import Arm, Study
 
-CONTROLS = ("scaled", "smoothed")
+CONTROLS = ("scaled", "uninformed", "smoothed")
 
 # Of CIFAR-100: what each network keeps for Table 4 and Figure 2, whichever study trains it first.
 _KEPT = {R18: SNAPSHOTS, R50: (50,), RX29: SNAPSHOTS}

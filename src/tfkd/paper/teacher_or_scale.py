@@ -77,7 +77,7 @@ def teacher_or_scale(
     arms, full_against_none = [plain, teaching], {}
     contrasts, of_scale = [], []
     for scale in every:
-        of_this = _arms(scale, alpha, temperature, num_classes, recipes[scale], plain, teaching)
+        of_this = _arms(scale, alpha, temperature, recipes[scale], plain, teaching)
         arms += [arm for arm in of_this.values() if arm is not plain]
         full = of_this["full"].name
         full_against_none[scale] = Contrast(full, of_this["none"].name)
@@ -119,7 +119,6 @@ def _arms(
     scale: float,
     alpha: float,
     temperature: float,
-    num_classes: int,
     recipe: Recipe,
     plain: Arm,
     teaching: Arm,
@@ -129,9 +128,7 @@ def _arms(
     loss = "" if scale == 1.0 else f", loss × {scale:g}"
     methods = {
         "none": MethodSettings(BASELINE, numbers={"scale": scale}),
-        "uniform": MethodSettings(
-            "tf_kd_reg", numbers={**numbers, "confidence": 1.0 / num_classes}
-        ),
+        "uniform": MethodSettings("uniform_kd", numbers=numbers),
         "one-epoch": MethodSettings("de_kd", numbers=numbers),
         "full": MethodSettings("normal_kd", numbers=numbers),
     }

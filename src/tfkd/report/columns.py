@@ -13,14 +13,16 @@ from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, witho
 from tfkd.report.tables import Value
 from tfkd.study.summary import SUMMARISED, Row
 
+CALIBRATED = "calibrated_"
+"""Before a metric: after one temperature that was fitted on validation images."""
+
 DIGITS = {
     "accuracy": 2,
     "train_accuracy": 1,
     "teacher_accuracy": 1,
-    "ece": 1,
-    "aurc": 2,
-    "nll": 3,
-    "brier": 3,
+    **{f"{prefix}{name}": 2 for name in ("ece", "aurc", "augrc") for prefix in ("", CALIBRATED)},
+    **{f"{prefix}{name}": 3 for name in ("nll", "brier") for prefix in ("", CALIBRATED)},
+    "temperature": 2,
     "seconds": 0,
 }
 """Behind the point, of the metrics of `SUMMARISED`."""
@@ -173,7 +175,6 @@ FULL: dict[str, Callable[[Row], Value]] = {
     "p": _of_difference("accuracy", "p_value"),
     "adjusted_p": lambda row: row.adjusted_p,
     "smallest_p": _of_difference("accuracy", "smallest_p"),
-    "detectable": _of_difference("accuracy", "detectable"),
     **{
         f"{metric}_{name}": _of_difference(metric, attribute)
         for metric in SUMMARISED

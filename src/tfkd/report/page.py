@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from tfkd.report.beside_contrasts import beside_contrasts
+from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
@@ -18,20 +18,22 @@ from tfkd.report.tables import Table
 from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
-from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
+from tfkd.study.conclusions import MEANING, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
 
 HOW_TO_READ_VERDICTS = (
-    "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
-    "seed, the same split, initial weights and order of images; its interval is a 95 % bootstrap "
-    "(BCa) interval of the mean over seeds, too short with few seeds; p is that of the sign-flip "
-    "test, corrected by Holm over all claims of this page. A gain counts from a corrected p of "
-    "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
-    "its own p is at most 0.05; better and worse are meant so too."
+    "A difference is taken seed by seed: both arms have the same split, initial weights and order "
+    "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
+    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. Better "
+    "and worse are said where the corrected p is at most 0.05 and the interval leaves out 0; no "
+    "difference worth having where the interval lies within the smallest difference that the study "
+    "calls worth having. A gain is beyond a control where this holds of method minus control, p "
+    "uncorrected; it is explained by a control where the interval of method minus control ends "
+    "below what is worth having. Metrics other than accuracy are told twice, as they come and "
+    "after one temperature fitted on validation images; each is a family of its own."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
-_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
     "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
@@ -142,7 +144,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         "they show so far, and may change."
     )
     folds = data.study.arms[0].recipe.data.folds
-    claims = conclude_claims(data.rows)
+    claims = conclude_claims(data.study, data.rows, data.images)
     found = verdicts(claims, data.rows)
     return Page(
         name=data.study.name,
@@ -153,7 +155,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *data.study.remarks,
             *([FOLDS_SHARE] if folds else []),
         ),
-        conclusion=_HYPHEN.sub("−", conclude(claims)),
+        conclusion=" ".join(conclude(claims)),
         to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from tfkd.study.conclusions import LEVEL
 from tfkd.study.statistics.differences import PairedDifference, paired_difference
+from tfkd.study.statistics.power import LEVEL
 
 Told = Literal["above", "below", "no difference worth having", "too few seeds", "not told apart"]
 

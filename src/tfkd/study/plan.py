@@ -25,6 +25,7 @@ FOLDS_SHARE = (
 
 CONTROLS = {
     "scaled": "cross-entropy × s",
+    "uninformed": "the same loss, taught by one who knows nothing",
     "smoothed": "label smoothing at the equivalent ε",
     "balanced": "cross-entropy × s, weight decay × s",
     "undone": "cross-entropy × s, learning rate ÷ s, weight decay × s",
