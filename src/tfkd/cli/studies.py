@@ -257,7 +257,7 @@ def run_named_study(
     confidence: float | None = None,
     teacher_cache: str = "none",
     seeds: int | None = None,
-    controls: tuple[str, ...] | None = None,
+    controls: tuple[str, ...] = (),
     contrasts: tuple[str, ...] = (),
     worthwhile: float | None = None,
     out: Path | None = None,
@@ -328,7 +328,7 @@ def run_named_study(
             from tfkd.study.controls_left_out import say_what_is_left_out
 
             recipe = written.get("recipe", {})
-            controls = default_controls(name) if controls is None else controls
+            controls = controls or default_controls(name)
             controls = () if controls == ("none",) else controls
             check_models(student=recipe.get("student"), teacher=teacher)
             study, circumstances = make_study(
