@@ -24,13 +24,13 @@ from tfkd.study.plan import FOLDS_SHARE, of_folds
 HOW_TO_READ_VERDICTS = (
     "A difference is taken seed by seed: both arms have the same split, initial weights and order "
     "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
-    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. Better "
-    "and worse are said where the corrected p is at most 0.05 and the interval leaves out 0; no "
-    "difference worth having where the interval lies within the smallest difference that the study "
-    "calls worth having. A gain is beyond a control where this holds of method minus control, p "
-    "uncorrected; it is explained by a control where the interval of method minus control ends "
-    "below what is worth having. Metrics other than accuracy are told twice, as they come and "
-    "after one temperature fitted on validation images; each is a family of its own."
+    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. "
+    "Better and worse are said where the corrected p is at most 0.05 and the interval leaves out "
+    "0; no difference worth having where the interval lies within the smallest difference that "
+    "the study calls worth having. A gain is beyond a control where this holds of method minus "
+    "control, p uncorrected; it is explained by a control where the interval of method minus "
+    "control ends below what is worth having. Metrics other than accuracy are told twice, as they "
+    "come and after one temperature fitted on validation images; each is a family of its own."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
