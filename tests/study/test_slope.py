@@ -1,15 +1,18 @@
 """The slope of Figure 2, an interaction, and teachers beside students, by hand and by numpy."""
 
+import io
 import math
 
 import numpy as np
 import pytest
 from blank_record import BLANK
 from msgspec.structs import replace
+from rich.console import Console
 from scipy import stats
 
 from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.teacher_remarks import teacher_remarks
+from tfkd.report.terminal.study_table import print_beside
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.interaction import difference_of
 from tfkd.study.plan import Arm, Contrast, Interaction, Study
@@ -146,6 +149,18 @@ def test_what_few_seeds_say_of_a_slope():
     )
     (few,) = beside_contrasts(STUDY, records_of(*curves(4, 0.1, 0.001)))
     assert few.endswith("4 seeds cannot tell it from chance, however large.")
+
+
+def test_the_terminal_prints_it_with_hyphens_in_80_columns():
+    text = io.StringIO()
+    records = records_of(*curves(8, -0.1), large=0.55)
+    print_beside(STUDY, records, Console(file=text, width=80))
+    printed = text.getvalue()
+    assert all(len(line) <= 80 for line in printed.splitlines())
+    words = " ".join(printed.split())
+    assert "A better teacher makes a worse student." in words
+    assert "the student it teaches: wide_cnn beside small_cnn (" in words
+    assert "−" not in words
 
 
 def test_an_interaction_is_a_difference_of_differences():

@@ -51,7 +51,8 @@ def strength(
         >>> [(contrast.arm, contrast.against) for contrast in study.contrasts]
         [('small_cnn/tf_kd_reg-0.3', 'small_cnn/label_smoothing-0.3')]
     """
-    chosen, plain = chosen or {}, _plain(base, chosen)
+    chosen = chosen or {}
+    plain = _plain(base, chosen)
     if not alphas or len(set(alphas)) < len(alphas):
         raise ValueError(f"Expected `alphas` of their own, one at least, got {tuple(alphas)}.")
     arms, contrasts = [plain], []
@@ -113,7 +114,8 @@ def confidence(
             f"Expected `confidence` above 1/{num_classes}, that of a guess, and below 1, got "
             f"{confidence}."
         )
-    chosen, plain = chosen or {}, _plain(base, chosen)
+    chosen = chosen or {}
+    plain = _plain(base, chosen)
     ours = _arm(
         REG,
         {"confidence": confidence},
