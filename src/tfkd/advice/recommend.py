@@ -197,7 +197,8 @@ class Task:
             pace, done = _pace(self.clock() - before, expected), trials
             self._budget.keep()
         if done < size.trials:
-            self._say(f"Each method was tuned with {number_of(done, 'trial')}; {size.trials} were planned.")
+            tried = number_of(done, "trial")
+            self._say(f"Each method was tuned with {tried}; {size.trials} were planned.")
         self._pace = pace
         return chosen
 
@@ -227,7 +228,8 @@ class Task:
             pace, done = _pace(self.clock() - before, (seeds - done) * each), seeds
             self._budget.keep()
         if done < size.seeds:
-            self._say(f"The methods were compared with {number_of(done, 'seed')}; {size.seeds} were planned.")
+            seeds_done = number_of(done, "seed")
+            self._say(f"The methods were compared with {seeds_done}; {size.seeds} were planned.")
         if done == 0:
             return self._recommendation(Choice(None), self._plain(chosen))
         rows = summarise_study(study, records, guessing_of(records, self.root))

@@ -15,10 +15,11 @@ try:
     from tfkd.cli.advice import recommend
     from tfkd.cli.command import Command, Group
     from tfkd.cli.commands import COMMANDS
+    from tfkd.cli.comparing import compare
     from tfkd.cli.interrupt import loading
     from tfkd.cli.parser import UsageError, find_command, list_commands, parse
     from tfkd.cli.runs import is_main_process, train
-    from tfkd.cli.studies import compare, run_named_study
+    from tfkd.cli.studies import run_named_study
     from tfkd.cli.tuning import tune
 except ModuleNotFoundError as missing:
     raise SystemExit(

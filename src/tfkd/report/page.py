@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
@@ -14,6 +15,7 @@ from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude_claims, count_conclusions
@@ -22,13 +24,13 @@ from tfkd.study.plan import FOLDS_SHARE, of_folds
 HOW_TO_READ_VERDICTS = (
     "A difference is taken seed by seed: both arms have the same split, initial weights and order "
     "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
-    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. Better "
-    "and worse are said where the corrected p is at most 0.05 and the interval leaves out 0; no "
-    "difference worth having where the interval lies within the smallest difference that the study "
-    "calls worth having. A gain is beyond a control where this holds of method minus control, p "
-    "uncorrected; it is explained by a control where the interval of method minus control ends "
-    "below what is worth having. Metrics other than accuracy are told twice, as they come and "
-    "after one temperature fitted on validation images; each is a family of its own."
+    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. "
+    "Better and worse are said where the corrected p is at most 0.05 and the interval leaves out "
+    "0; no difference worth having where the interval lies within the smallest difference that "
+    "the study calls worth having. A gain is beyond a control where this holds of method minus "
+    "control, p uncorrected; it is explained by a control where the interval of method minus "
+    "control ends below what is worth having. Metrics other than accuracy are told twice, as they "
+    "come and after one temperature fitted on validation images; each is a family of its own."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
@@ -50,7 +52,8 @@ class Page:
         facts: what was run.
         remarks: of the plan.
         conclusion: over all claims, in words.
-        to_know: sentences on networks that only guess, and on losses of another scale.
+        to_know: sentences on networks that only guess, on losses of another scale, and on whether
+            those that teach are better than their students.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -59,6 +62,7 @@ class Page:
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
         together: sentences on generations of networks, taken together.
+        beside: sentences on what was asked beside the contrasts: slopes and interactions.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
     """
@@ -78,6 +82,7 @@ class Page:
     drawings: list[Drawing]
     labels: Section | None = None
     together: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
 
@@ -151,7 +156,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *([FOLDS_SHARE] if folds else []),
         ),
         conclusion=" ".join(conclude(claims)),
-        to_know=remarks(data.rows),
+        to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)
             for student in data.students
@@ -166,6 +171,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
         together=tuple(sentences(data.together)),
+        beside=tuple(beside_contrasts(data.study, data.records)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
         how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
     )

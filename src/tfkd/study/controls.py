@@ -266,7 +266,7 @@ def _is_near(arm: Arm, control: Arm) -> bool:
         if arm.method.name != "label_smoothing" or arm.method.dialect == "released":
             return False
         alike = _near(ours["alpha"], theirs["alpha"], SAME_EPSILON)
-        return alike and ours["scale"] == theirs["scale"]
+        return alike and ours.get("scale", 1.0) == theirs["scale"]
     return arm.control == control.control and _near(ours.get("scale"), theirs.get("scale"))
 
 

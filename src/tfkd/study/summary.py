@@ -158,6 +158,8 @@ def title_of(arm: Arm) -> str:
         >>> title_of(Arm("a/scaled-0.06", method, Recipe(), control="scaled"))
         'cross-entropy × 0.06'
     """
+    if arm.title is not None:
+        return arm.title
     method = arm.method
     if arm.control == "smoothed":
         return f"label smoothing ε = {method.numbers['alpha']:g}"
