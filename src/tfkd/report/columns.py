@@ -1,7 +1,8 @@
 """What stands in the columns of a study's tables: the one place where a row becomes cells.
 
-For three readers, each a table of headings and what stands below them: `PAGE` in words for people,
-`TERMINAL` the same as narrow as it can be, and `FULL` every number for programs.
+For three readers, each a table of headings and what stands below them: `RESULTS` and `CALIBRATION`
+in words for people, `TERMINAL` the same as narrow as it can be, and `FULL` every number for
+programs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ DIGITS = {
     "teacher_accuracy": 1,
     "ece": 1,
     "aurc": 2,
+    "augrc": 2,
     "nll": 3,
     "brier": 3,
+    "temperature": 2,
     "seconds": 0,
 }
 """Behind the point, of the metrics of `SUMMARISED`."""
@@ -31,7 +34,8 @@ def _spread(metric: str) -> Callable[[Row], str]:
 
     def text(row: Row) -> str:
         found = row.metrics.get(metric)
-        return "" if found is None else mean_and_sd(found, DIGITS[metric])
+        digits = DIGITS[metric.removeprefix("calibrated_")]
+        return "" if found is None else mean_and_sd(found, digits)
 
     return text
 
@@ -109,7 +113,8 @@ PUBLISHED = ("the paper's %", "the paper's gain")
 TEACHER = "teacher"
 SCALE = "loss ×"
 
-PAGE: dict[str, Callable[[Row], Value]] = {
+RESULTS: dict[str, Callable[[Row], Value]] = {
+    TEACHER: _teacher,
     "n": lambda row: row.n,
     "test accuracy %": _spread("accuracy"),
     **dict(zip(PUBLISHED, (_published_accuracy, _published_gain), strict=True)),
@@ -117,15 +122,29 @@ PAGE: dict[str, Callable[[Row], Value]] = {
     "95 % interval": _interval,
     "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
     SCALE: scale_text,
-    "NLL": _spread("nll"),
-    "ECE %": _spread("ece"),
-    "Brier": _spread("brier"),
-    "AURC %": _spread("aurc"),
     "train accuracy %": _spread("train_accuracy"),
-    "seconds": _spread("seconds"),
-    TEACHER: _teacher,
+    "seconds": _seconds,
 }
-"""Behind the name of the arm."""
+"""Of the table of results, behind the name of the arm."""
+
+CALIBRATED = "calibrated "
+TEMPERATURE = "T"
+
+CALIBRATION: dict[str, Callable[[Row], Value]] = {
+    TEMPERATURE: _spread("temperature"),
+    **{
+        f"{prefix}{heading}": _spread(f"{prefix.replace(' ', '_')}{metric}")
+        for metric, heading in (
+            ("nll", "NLL"),
+            ("ece", "ECE %"),
+            ("brier", "Brier"),
+            ("aurc", "AURC %"),
+            ("augrc", "AUGRC %"),
+        )
+        for prefix in ("", CALIBRATED)
+    },
+}
+"""Of the table of calibration, told twice; behind the name of the arm."""
 
 TERMINAL: dict[str, Callable[[Row], str]] = {
     "method": lambda row: row.title,

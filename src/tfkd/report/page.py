@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.glance.glance import Glance, glances, numbers
 from tfkd.report.number_text import number_of
 from tfkd.report.remarks import remarks
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.text import visible
+from tfkd.report.title import title_of_study
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
@@ -31,10 +34,23 @@ MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
 _HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
-    "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
-    "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
-    "points. Controls have the side effects of a method without its teacher."
+    "Mean ± standard deviation over n seeds. Accuracy, ECE, AURC and AUGRC in percent, NLL in "
+    "nats; for all but accuracy lower is better. The difference is to cross-entropy, paired by "
+    "seed, in points. Calibrated is after division of the logits by one temperature T, fitted on "
+    "validation data: above 1 the network was too sure. It leaves the accuracy alone."
 )
+CONTROLS_ARE = " Controls have the side effects of a method without its teacher."
+
+
+HOW_TO_READ_GLANCE = (
+    "Each line is a method minus plain cross-entropy, paired by seed: the dot is the mean, the bar "
+    "its 95 % interval, the upright line cross-entropy itself. Grey, around that line: accuracies "
+    "that differ by less than {worthwhile:g} points, the smallest difference worth having here. "
+    "Calibrated (filled) is after one temperature fitted on validation data, raw (hollow) is as it "
+    "comes; the accuracy is the same. The time is that of training, against cross-entropy's; pale, "
+    "where a network taught: with its training."
+)
+SHADED = " Shaded lines are controls: they have no teacher."
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,11 @@ class Page:
 
     Attributes:
         name: of the study.
+        title: of the page: data, network, what is compared.
         question: that it asks.
         unfinished: a sentence on what is missing; empty if nothing is.
+        glances: the first figure, one part for each network.
+        glance_numbers: what it is drawn from.
         facts: what was run.
         remarks: of the plan.
         conclusion: over all claims, in words.
@@ -59,11 +78,15 @@ class Page:
         together: sentences on generations of networks, taken together.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
+        how_to_read_glance: what is drawn in the first figure.
     """
 
     name: str
+    title: str
     question: str
     unfinished: str
+    glances: list[Glance]
+    glance_numbers: Table
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
     conclusion: str
@@ -79,15 +102,16 @@ class Page:
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
 
-    kind = "report of a study"
+    how_to_read_glance: str = HOW_TO_READ_GLANCE
 
     @property
     def contents(self) -> list[tuple[str, str]]:
         """Name and title of each section."""
         return [
-            ("run", "What was run"),
+            ("glance", "The answer"),
             ("verdicts", "Verdicts"),
             ("tables", "Tables"),
+            ("run", "What was run"),
             *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
             *((drawing.name, drawing.title) for drawing in self.drawings),
         ]
@@ -116,8 +140,8 @@ class Page:
     def colophon(self) -> str:
         """How the page was made."""
         return (
-            "Made by tfkd from the directories of the runs alone: `tfkd report "
-            "DIR` makes it again. Beside this page lie the same tables as Markdown and CSV."
+            "Made by tfkd from the directories of the runs alone; the command tfkd report "
+            "DIR makes it again. Beside this page lie the same tables as Markdown and CSV."
         )
 
 
@@ -139,10 +163,17 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
     folds = data.study.arms[0].recipe.data.folds
     claims = conclude_claims(data.rows)
     found = verdicts(claims, data.rows)
+    seen = glances(data, claims)
+    how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
+    if any(each.has_controls for each in seen):
+        how_to_read += SHADED
     return Page(
         name=data.study.name,
+        title=visible(title_of_study(data)),
         question=data.study.question,
         unfinished=unfinished,
+        glances=seen,
+        glance_numbers=numbers(data, claims),
         facts=facts(data),
         remarks=(
             *data.study.remarks,
@@ -165,7 +196,11 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         labels=labels,
         together=tuple(sentences(data.together)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
-        how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
+        how_to_read_tables=of_folds(
+            HOW_TO_READ_TABLES + (CONTROLS_ARE if any(r.is_control for r in data.rows) else ""),
+            folds,
+        ),
+        how_to_read_glance=of_folds(how_to_read, folds),
     )
 
 
