@@ -166,11 +166,13 @@ class _Job:
             from tfkd.report.terminal.study_table import print_rows, print_together
             from tfkd.study.generations import generations_together
             from tfkd.study.guessing import guessing_of
+            from tfkd.study.per_image import read_per_image
             from tfkd.study.summary import summarise_study
 
             console = _console()
             guessing = guessing_of(records, self.out)
-            print_rows(summarise_study(study, records, guessing), console)
+            rows = summarise_study(study, records, guessing)
+            print_rows(study, rows, console, read_per_image(records, self.out).compared(study))
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:

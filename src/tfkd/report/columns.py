@@ -14,15 +14,15 @@ from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, witho
 from tfkd.report.tables import Value
 from tfkd.study.summary import SUMMARISED, Row
 
+CALIBRATED = "calibrated_"
+"""Before a metric: after one temperature that was fitted on validation images."""
+
 DIGITS = {
     "accuracy": 2,
     "train_accuracy": 1,
     "teacher_accuracy": 1,
-    "ece": 1,
-    "aurc": 2,
-    "augrc": 2,
-    "nll": 3,
-    "brier": 3,
+    **{f"{prefix}{name}": 2 for name in ("ece", "aurc", "augrc") for prefix in ("", CALIBRATED)},
+    **{f"{prefix}{name}": 3 for name in ("nll", "brier") for prefix in ("", CALIBRATED)},
     "temperature": 2,
     "seconds": 0,
 }
@@ -34,8 +34,7 @@ def _spread(metric: str) -> Callable[[Row], str]:
 
     def text(row: Row) -> str:
         found = row.metrics.get(metric)
-        digits = DIGITS[metric.removeprefix("calibrated_")]
-        return "" if found is None else mean_and_sd(found, digits)
+        return "" if found is None else mean_and_sd(found, DIGITS[metric])
 
     return text
 
@@ -127,13 +126,10 @@ RESULTS: dict[str, Callable[[Row], Value]] = {
 }
 """Of the table of results, behind the name of the arm."""
 
-CALIBRATED = "calibrated "
-TEMPERATURE = "T"
-
 CALIBRATION: dict[str, Callable[[Row], Value]] = {
-    TEMPERATURE: _spread("temperature"),
+    "T": _spread("temperature"),
     **{
-        f"{prefix}{heading}": _spread(f"{prefix.replace(' ', '_')}{metric}")
+        f"{prefix.replace('_', ' ')}{heading}": _spread(f"{prefix}{metric}")
         for metric, heading in (
             ("nll", "NLL"),
             ("ece", "ECE %"),
@@ -192,7 +188,6 @@ FULL: dict[str, Callable[[Row], Value]] = {
     "p": _of_difference("accuracy", "p_value"),
     "adjusted_p": lambda row: row.adjusted_p,
     "smallest_p": _of_difference("accuracy", "smallest_p"),
-    "detectable": _of_difference("accuracy", "detectable"),
     **{
         f"{metric}_{name}": _of_difference(metric, attribute)
         for metric in SUMMARISED

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
+from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
@@ -19,20 +19,22 @@ from tfkd.report.text import visible
 from tfkd.report.title import title_of_study
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
-from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
+from tfkd.study.conclusions import MEANING, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
 
 HOW_TO_READ_VERDICTS = (
-    "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
-    "seed, the same split, initial weights and order of images; its interval is a 95 % bootstrap "
-    "(BCa) interval of the mean over seeds, too short with few seeds; p is that of the sign-flip "
-    "test, corrected by Holm over all claims of this page. A gain counts from a corrected p of "
-    "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
-    "its own p is at most 0.05; better and worse are meant so too."
+    "A difference is taken seed by seed: both arms have the same split, initial weights and order "
+    "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
+    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. "
+    "Better and worse are said where the corrected p is at most 0.05 and the interval leaves out "
+    "0; no difference worth having where the interval lies within the smallest difference that the "
+    "study calls worth having. A gain is beyond a control where this holds of method minus "
+    "control, p uncorrected; it is explained by a control where the interval of method minus "
+    "control ends below what is worth having. Metrics other than accuracy are told twice, as they "
+    "come and after one temperature fitted on validation images; each is a family of its own."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
-_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE, AURC and AUGRC in percent, NLL in "
     "nats; for all but accuracy lower is better. The difference is to cross-entropy, paired by "
@@ -40,16 +42,15 @@ HOW_TO_READ_TABLES = (
     "validation data: above 1 the network was too sure. It leaves the accuracy alone."
 )
 CONTROLS_ARE = " Controls have the side effects of a method without its teacher."
-
-
 HOW_TO_READ_GLANCE = (
     "Each line is a method minus plain cross-entropy, paired by seed: the dot is the mean, the bar "
-    "its 95 % interval, the upright line cross-entropy itself. Grey, around that line: accuracies "
-    "that differ by less than {worthwhile:g} points, the smallest difference worth having here. "
-    "Calibrated (filled) is after one temperature fitted on validation data, raw (hollow) is as it "
-    "comes; the accuracy is the same. The time is that of training, against cross-entropy's; pale, "
-    "where a network taught: with its training."
+    "its 95 % interval (Student's t over the seeds), the upright line cross-entropy itself. Grey, "
+    "around that line: accuracies that differ by less than {worthwhile:g} points, the smallest "
+    "difference worth having here. Calibrated (filled) is after one temperature fitted on "
+    "validation data, raw (hollow) is as it comes; the accuracy is the same. The time is that of "
+    "training, against cross-entropy's; pale, where a network taught: with its training."
 )
+CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
 SHADED = " Shaded lines are controls: they have no teacher."
 
 
@@ -66,7 +67,8 @@ class Page:
         glance_numbers: what it is drawn from.
         facts: what was run.
         remarks: of the plan.
-        conclusion: over all claims, in words.
+        answer: over all claims, in a sentence.
+        more: what else they say: which seeds would tell more, and of calibration.
         to_know: sentences on networks that only guess, and on losses of another scale.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
@@ -89,7 +91,8 @@ class Page:
     glance_numbers: Table
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
-    conclusion: str
+    answer: str
+    more: tuple[str, ...]
     to_know: list[str]
     verdicts: list[tuple[str, list[Verdict]]]
     machinery: list[str]
@@ -101,7 +104,6 @@ class Page:
     together: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
-
     how_to_read_glance: str = HOW_TO_READ_GLANCE
 
     @property
@@ -161,10 +163,13 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         "they show so far, and may change."
     )
     folds = data.study.arms[0].recipe.data.folds
-    claims = conclude_claims(data.rows)
+    claims = conclude_claims(data.study, data.rows, data.images)
     found = verdicts(claims, data.rows)
+    answer, *more = conclude(claims)
     seen = glances(data, claims)
     how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
+    if any(each.has_contrasts for each in seen):
+        how_to_read += CONTRASTED
     if any(each.has_controls for each in seen):
         how_to_read += SHADED
     return Page(
@@ -179,7 +184,8 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *data.study.remarks,
             *([FOLDS_SHARE] if folds else []),
         ),
-        conclusion=_HYPHEN.sub("−", conclude(claims)),
+        answer=answer,
+        more=tuple(more),
         to_know=remarks(data.rows),
         verdicts=[
             (student, of_student)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import DIALECTS
 from tfkd.study.guessing import Guessing
-from tfkd.study.plan import CONTROLS, Arm, Study
-from tfkd.study.records import Record
+from tfkd.study.plan import CONTROLS, Arm, Contrast, Study
+from tfkd.study.records import CALIBRATED, Record
 from tfkd.study.statistics.differences import (
+    Paired,
     PairedDifference,
     Summary,
-    holm,
-    paired_difference,
+    describe,
+    pair,
     summarise,
 )
+from tfkd.study.statistics.family import max_t
 
 PERCENT = (
     "accuracy",
@@ -41,6 +43,25 @@ SUMMARISED = (
     "seconds",
 )
 
+CLAIMED = (
+    "accuracy",
+    *(f"{prefix}{name}" for name in CALIBRATED for prefix in ("", "calibrated_")),
+)
+"""Metrics that every claim is asked for: accuracy, the others as they come and calibrated."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A metric of one arm minus that of another.
+
+    Attributes:
+        difference: paired by seed.
+        adjusted_p: corrected by step-down max-T over the study's claims on this metric.
+    """
+
+    difference: PairedDifference
+    adjusted_p: float
+
 
 @dataclass(frozen=True)
 class Row:
@@ -55,9 +76,10 @@ class Row:
         differences: the same metrics minus the baseline's, paired by seed, except
             `teacher_accuracy`; empty for an arm that is compared with none, or without common
             seeds.
-        adjusted_p: p-value of the accuracy after Holm's correction over the arms that are
-            compared and are no controls; for a control, over the controls. None where there is
-            no difference.
+        adjusted_p: p-value of the accuracy's difference to the baseline, corrected over the study's
+            claims if it is one of them; for a control, over the controls. None for others.
+        claims: by the name of the other arm, what the study claims of this one against it: by
+            metric of `CLAIMED`, for those that the runs have.
         over_controls: by the control's arm name, the accuracy minus the control's, in points.
         guessing: what it gets that has learned nothing; None if that is not known.
         scale: of the loss, `tfkd.study.controls.loss_scale`; None if it is not known.
@@ -70,6 +92,7 @@ class Row:
     differences: dict[str, PairedDifference] = field(default_factory=dict)
     adjusted_p: float | None = None
     over_controls: dict[str, PairedDifference] = field(default_factory=dict)
+    claims: dict[str, dict[str, Compared]] = field(default_factory=dict)
     guessing: Guessing | None = None
     scale: float | None = None
 
@@ -166,22 +189,19 @@ def summarise_study(
     arms.sort(key=lambda arm: (students.index(student_of(arm)), is_control(arm)))
     differences = {
         arm.name: {
-            metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)
+            metric: _difference(groups[arm.name], groups.get(arm.baseline or ""), metric)
             for metric in SUMMARISED
             if metric != "teacher_accuracy"
         }
         for arm in arms
     }
-    adjusted: dict[str, float] = {}
-    for are_controls in (False, True):
-        family = {
-            arm.name: difference.p_value
-            for arm in arms
-            if is_control(arm) is are_controls
-            for difference in [differences[arm.name]["accuracy"]]
-            if difference is not None
-        }
-        adjusted |= dict(zip(family, holm(list(family.values())), strict=True))
+    claims = _claims(study, groups)
+    controls = [
+        Contrast(arm.name, arm.baseline)
+        for arm in arms
+        if is_control(arm) and arm.baseline is not None
+    ]
+    of_controls = _compared(controls, groups, "accuracy")
     rows = []
     for arm in arms:
         runs = list(groups[arm.name].values())
@@ -191,6 +211,10 @@ def summarise_study(
             if arm.name in control.control_of
         }
         guess = (guessing or {}).get(arm.recipe.data)
+        claimed = claims.get(arm.name, {})
+        to_baseline = claimed.get(arm.baseline or "", {}).get("accuracy")
+        if is_control(arm):
+            to_baseline = of_controls.get(Contrast(arm.name, arm.baseline or ""))
         rows.append(
             Row(
                 arm=arm,
@@ -202,8 +226,9 @@ def summarise_study(
                     if all(getattr(run, metric) is not None for run in runs)
                 },
                 differences=_known(differences[arm.name]),
-                adjusted_p=adjusted.get(arm.name),
+                adjusted_p=None if to_baseline is None else to_baseline.adjusted_p,
                 over_controls=_known(over),
+                claims=claimed,
                 guessing=guess,
                 scale=None if guess is None else _scale(arm, guess.classes),
             )
@@ -221,17 +246,56 @@ def _scale(arm: Arm, classes: int) -> float | None:
         return None
 
 
+def _claims(
+    study: Study, groups: dict[str, dict[int, Record]]
+) -> dict[str, dict[str, dict[str, Compared]]]:
+    """What is claimed, by arm, by the arm that it is held against, and by metric."""
+    found: dict[str, dict[str, dict[str, Compared]]] = {}
+    for metric in CLAIMED:
+        for contrast, compared in _compared(study.claims, groups, metric).items():
+            of_arm = found.setdefault(contrast.arm, {})
+            of_arm.setdefault(contrast.against, {})[metric] = compared
+    return found
+
+
+def _compared(
+    family: Sequence[Contrast], groups: dict[str, dict[int, Record]], metric: str
+) -> dict[Contrast, Compared]:
+    """A metric over a family of claims, of those whose arms have a seed in common."""
+    paired = {
+        contrast: found
+        for contrast in dict.fromkeys(family)
+        if (found := _paired(groups.get(contrast.arm), groups.get(contrast.against), metric))
+        is not None
+    }
+    adjusted = max_t(list(paired.values()))
+    return {
+        contrast: Compared(describe(found), p)
+        for (contrast, found), p in zip(paired.items(), adjusted, strict=True)
+    }
+
+
 def _difference(
-    runs: dict[int, Record], others: dict[int, Record], metric: str
+    runs: dict[int, Record], others: dict[int, Record] | None, metric: str
 ) -> PairedDifference | None:
     """A metric of the runs minus the same seed's of others, over the seeds that both have."""
-    seeds = sorted(set(runs) & set(others))
-    compared = [*(runs[seed] for seed in seeds), *(others[seed] for seed in seeds)]
-    if not seeds or any(getattr(run, metric) is None for run in compared):
+    found = _paired(runs, others, metric)
+    return None if found is None else describe(found)
+
+
+def _paired(
+    runs: dict[int, Record] | None, others: dict[int, Record] | None, metric: str
+) -> Paired | None:
+    seeds = sorted(set(runs or {}) & set(others or {}))
+    if runs is None or others is None or not seeds:
         return None
-    return paired_difference(
+    compared = [*(runs[seed] for seed in seeds), *(others[seed] for seed in seeds)]
+    if any(getattr(run, metric) is None for run in compared):
+        return None
+    return pair(
         [_value(runs[seed], metric) for seed in seeds],
         [_value(others[seed], metric) for seed in seeds],
+        seeds=seeds,
     )
 
 

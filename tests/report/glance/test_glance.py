@@ -17,7 +17,7 @@ from tfkd.report.render import to_html, to_markdown
 from tfkd.report.study_data import StudyData, read_study
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.conclusions import conclude_claims
-from tfkd.study.plan import Arm, Study
+from tfkd.study.plan import Arm, Contrast, Study
 from tfkd.study.summary import summarise_study
 
 PLAIN = "net/plain"
@@ -64,7 +64,7 @@ def study_of(gains, *, calibrated=True, worthwhile=0.2, seeds=SEEDS):
 
 
 def glance_of(data):
-    (found,) = glance.glances(data, conclude_claims(data.rows))
+    (found,) = glance.glances(data, conclude_claims(data.study, data.rows))
     return found
 
 
@@ -153,6 +153,25 @@ def test_markdown_has_the_answer_first_and_the_same_numbers():
     for line in glance_of(data).lines:
         cells = " | ".join(strip.words for strip in line.strips)
         assert cells in text
+
+
+def test_a_contrast_has_a_line_of_its_own_with_its_verdict():
+    data = study_of(GAINS, seeds=8)
+    study = replace(
+        data.study, contrasts=(Contrast("net/large", "net/small"), Contrast("net/small", PLAIN))
+    )
+    data = StudyData(study, {}, summarise_study(study, data.records), data.records)
+    found = glance_of(data)
+    assert [bool(line.over) for line in found.lines] == [False] * 4 + [True, False]
+    line = found.lines[4]
+    assert (line.strips[0].text, line.verdict, line.tone) == ("+0.90", "better", "gain")
+    assert line.over == found.lines[2].title
+    # The arm that is claimed against cross-entropy has that verdict, the others none.
+    assert [each.verdict for each in found.lines[1:4]] == ["", "better", ""]
+    # NLL after one temperature rises with the gain: it is worse, and that is said.
+    assert [strip.told for strip in line.strips] == ["", "worse", "worse"]
+    assert f"over {line.over}" in to_markdown(make_page(data))
+    assert "Lines with “over”" in to_html(make_page(data))
 
 
 def test_controls_are_spoken_of_only_where_there_are_some():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfkd.report.columns import DIGITS
@@ -10,12 +10,16 @@ from tfkd.report.figures.beyond import BEYOND
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.glance.axis import Axis, axis_over
 from tfkd.report.glance.cost import Cost, cost_of, seconds_of
-from tfkd.report.glance.strip import Strip, ends_of, in_words, mark
+from tfkd.report.glance.strip import Mark, Strip, ends_of, in_words, mark
 from tfkd.report.number_text import without_plus
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table, Value
 from tfkd.study.conclusions import Claim
+from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.summary import Row
+
+Differences = Mapping[str, PairedDifference]
+"""By metric."""
 
 RAW_STRETCHES = 3.0
 """Times the range of the calibrated differences, which those before it widen at most."""
@@ -59,6 +63,7 @@ class Line:
     Attributes:
         title: what it is called.
         taught_by: a network's name; empty if none taught.
+        over: what it is held against, if that is not its baseline.
         verdict: in words; empty of baseline and controls.
         tone: "gain", "worse" or "open"; empty without a verdict.
         is_control: whether it is there to explain others only.
@@ -69,6 +74,7 @@ class Line:
 
     title: str
     taught_by: str
+    over: str
     verdict: str
     tone: str
     is_control: bool
@@ -90,7 +96,7 @@ class Glance:
         axes: of each of `MEASURES`.
         band: where the differences too small to be worth having begin and end, in percent of the
             first axis.
-        lines: the baseline, the methods from the best on, then the controls.
+        lines: the baseline, the methods from the best on, other contrasts, then the controls.
         longest: the largest cost, at which the bars of the column end.
         left_out: a sentence on what is not drawn; empty if all is.
     """
@@ -108,6 +114,11 @@ class Glance:
     def has_controls(self) -> bool:
         """Whether some lines are shaded."""
         return any(line.is_control for line in self.lines)
+
+    @property
+    def has_contrasts(self) -> bool:
+        """Whether some are held against something else than their baseline."""
+        return any(line.over for line in self.lines)
 
     @property
     def has_calibrated(self) -> bool:
@@ -130,6 +141,7 @@ class Glance:
             title = line.title
             if line.taught_by and line.taught_by not in title:
                 title += f", by {line.taught_by}"
+            title += f", over {line.over}" if line.over else ""
             rows.append((title, verdict, *cells, cost))
         headings = (measure.heading for measure in MEASURES)
         return Table(
@@ -159,7 +171,7 @@ def glances(data: StudyData, claims: Sequence[Claim]) -> list[Glance]:
 
 def numbers(data: StudyData, claims: Sequence[Claim]) -> Table:
     """Return the numbers behind the strips of every arm, in full."""
-    verdicts = {claim.row.arm.name: claim.name for claim in claims}
+    verdicts = {claim.row.arm.name: claim.name for claim in claims if claim.to_baseline}
     metrics = [
         metric
         for measure in MEASURES
@@ -170,29 +182,38 @@ def numbers(data: StudyData, claims: Sequence[Claim]) -> Table:
         for metric in metrics
         for column in (f"{metric} difference", f"{metric} low", f"{metric} high")
     ]
+    compared = [
+        (row, "", "control" if row.is_control else verdicts.get(row.arm.name, ""), row.differences)
+        for row in data.rows
+        if row.difference is not None
+    ]
+    compared += [
+        (claim.row, data.name_in_figure(claim.against), claim.name, dict(_differences(claim)))
+        for claim in claims
+        if not claim.to_baseline
+    ]
     values: list[tuple[Value, ...]] = []
-    for row in data.rows:
-        if row.difference is None:
-            continue
+    for row, over, verdict, differences in compared:
         cells: list[Value] = []
         for metric in metrics:
-            found = row.differences.get(metric)
+            found = differences.get(metric)
             cells += [None] * 3 if found is None else [found.mean, found.low, found.high]
         cost = cost_of(data, row, data.by_arm.get(row.arm.baseline or ""))
         values.append(
             (
                 row.student,
                 data.name_in_figure(row),
-                "control" if row.is_control else verdicts.get(row.arm.name, ""),
-                row.difference.n,
+                over,
+                verdict,
+                differences["accuracy"].n,
                 *cells,
                 None if cost is None else cost.own,
                 None if cost is None else cost.total,
             )
         )
     return Table(
-        "Differences to the baseline, and times of training over the baseline's",
-        ("student", "arm", "verdict", "n", *columns, "time", "time with the teacher's"),
+        "Differences to the baseline, or to what stands under over; times over the baseline's",
+        ("student", "arm", "over", "verdict", "n", *columns, "time", "time with the teacher's"),
         tuple(values),
     )
 
@@ -201,40 +222,53 @@ def tone_of(claim: Claim) -> str:
     """Return "gain", "worse" or "open": how a verdict is coloured."""
     if claim.conclusion in ("worse", "no better than guessing"):
         return "worse"
-    return "gain" if claim.conclusion.startswith("gain") else "open"
+    return "gain" if claim.conclusion.startswith("better") else "open"
 
 
 def _glance(
     data: StudyData, student: str, rows: list[Row], claims: Sequence[Claim], left_out: str
 ) -> Glance:
-    by_arm = {claim.row.arm.name: claim for claim in claims}
-
-    def gain(row: Row) -> float:
-        assert row.difference is not None  # of those that are compared
-        return row.difference.mean
-
     first, too_many = within_limit(rows, MOST_ARMS, f"arms of {student}", data.name_in_figure)
-    drawn = sorted(first, key=lambda row: (row.is_control, row.only_guesses, -gain(row)))
-    learned = [row for row in drawn if not row.only_guesses] or drawn
+    contrasts = [
+        claim for claim in claims if claim.row.student == student and not claim.to_baseline
+    ][:MOST_ARMS]
+    learned: list[Differences] = [row.differences for row in first if not row.only_guesses]
+    learned += [_differences(claim) for claim in contrasts if not claim.row.only_guesses]
     worthwhile = data.study.worthwhile
-    axes = tuple(_axis(measure, learned, worthwhile) for measure in MEASURES)
-    baseline = data.by_arm.get(drawn[0].arm.baseline or "")
-    lines = [] if baseline is None else [_of_baseline(data, baseline)]
-    for row in drawn:
-        claim = by_arm.get(row.arm.name)
-        lines.append(
-            Line(
-                data.name_in_figure(row),
-                row.teacher or "",
-                "" if claim is None else claim.name,
-                "" if claim is None else tone_of(claim),
-                row.is_control,
-                tuple(
-                    _strip(measure, row, axis) for measure, axis in zip(MEASURES, axes, strict=True)
-                ),
-                cost_of(data, row, baseline),
-            )
+    axes = tuple(
+        _axis(measure, learned or [row.differences for row in first], worthwhile)
+        for measure in MEASURES
+    )
+    baseline = data.by_arm.get(first[0].arm.baseline or "")
+    of_arm = {claim.row.arm.name: claim for claim in claims if claim.to_baseline}
+
+    def line(row: Row, claim: Claim | None, differences: Differences, over: str = "") -> Line:
+        return Line(
+            data.name_in_figure(row),
+            row.teacher or "",
+            over,
+            "" if claim is None else claim.name,
+            "" if claim is None else tone_of(claim),
+            row.is_control and not over,
+            tuple(
+                _strip(measure, differences, axis, claim)
+                for measure, axis in zip(MEASURES, axes, strict=True)
+            ),
+            cost_of(data, row, baseline),
         )
+
+    def gain(row: Row) -> tuple[bool, float]:
+        return row.only_guesses, -row.differences["accuracy"].mean
+
+    lines = [] if baseline is None else [_of_baseline(data, baseline)]
+    ordered = sorted(first, key=gain)
+    own = [line(row, of_arm.get(row.arm.name), row.differences) for row in ordered]
+    lines += [each for each in own if not each.is_control]
+    lines += [
+        line(claim.row, claim, _differences(claim), data.name_in_figure(claim.against))
+        for claim in contrasts
+    ]
+    lines += [each for each in own if each.is_control]
     is_beyond = any(mark.beyond for line in lines for strip in line.strips for mark in strip.marks)
     costs = [line.cost.total for line in lines if line.cost is not None]
     return Glance(
@@ -247,11 +281,15 @@ def _glance(
     )
 
 
-def _axis(measure: Measure, rows: Sequence[Row], worthwhile: float) -> Axis:
-    raw = [end for row in rows for end in ends_of(row.differences.get(measure.metric))]
+def _differences(claim: Claim) -> Differences:
+    return {metric: found.difference for metric, found in claim.metrics.items()}
+
+
+def _axis(measure: Measure, found: Sequence[Differences], worthwhile: float) -> Axis:
+    raw = [end for each in found for end in ends_of(each.get(measure.metric))]
     if measure.metric == "accuracy":
         return axis_over(raw, also=(-worthwhile, worthwhile))
-    after = [end for row in rows for end in ends_of(row.differences.get(measure.calibrated))]
+    after = [end for each in found for end in ends_of(each.get(measure.calibrated))]
     if not after:
         return axis_over(raw)
     narrow, wide = axis_over(after), axis_over(raw + after)
@@ -259,23 +297,31 @@ def _axis(measure: Measure, rows: Sequence[Row], worthwhile: float) -> Axis:
     return wide if wide.high - wide.low <= most else narrow
 
 
-def _strip(measure: Measure, row: Row, axis: Axis) -> Strip:
-    raw = row.differences.get(measure.metric)
-    after = row.differences.get(measure.calibrated)
+def _strip(measure: Measure, found: Differences, axis: Axis, claim: Claim | None) -> Strip:
+    raw, after = found.get(measure.metric), found.get(measure.calibrated)
     digits = DIGITS[measure.metric]
     if raw is None:
         return Strip(measure.name, (), "")
-    if measure.metric == "accuracy" or after is None:
-        is_accuracy = measure.metric == "accuracy"
-        return Strip(
-            measure.name, (mark(raw, axis, calibrated=is_accuracy),), *in_words(raw, digits)
-        )
+    told = "" if claim is None else _told(claim, measure)
+    is_accuracy = measure.metric == "accuracy"
+    if is_accuracy or after is None:
+        marks: tuple[Mark, ...] = (mark(raw, axis, calibrated=is_accuracy),)
+        return Strip(measure.name, marks, *in_words(raw, digits), told=told)
     return Strip(
         measure.name,
         (mark(raw, axis, calibrated=False), mark(after, axis, calibrated=True)),
         *in_words(after, digits),
         *in_words(raw, digits),
+        told=told,
     )
+
+
+def _told(claim: Claim, measure: Measure) -> str:
+    """Better or worse, of what the verdict's badge does not tell."""
+    found = claim.metrics.get(measure.calibrated) or claim.metrics.get(measure.metric)
+    if measure.metric == "accuracy" or found is None:
+        return ""
+    return found.verdict if found.verdict in ("better", "worse") else ""
 
 
 def _of_baseline(data: StudyData, row: Row) -> Line:
@@ -295,6 +341,7 @@ def _of_baseline(data: StudyData, row: Row) -> Line:
     seconds = seconds_of(data, row)
     return Line(
         data.name_in_figure(row),
+        "",
         "",
         "",
         "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from tfkd.report.glance.axis import Axis
@@ -40,6 +39,7 @@ class Strip:
         interval: its ends; empty where there is none.
         before: the mean as it comes, before calibration; empty where that is `text` itself.
         before_interval: the ends of its interval.
+        told: "better" or "worse", where that is told; else empty.
     """
 
     name: str
@@ -48,11 +48,13 @@ class Strip:
     interval: str = ""
     before: str = ""
     before_interval: str = ""
+    told: str = ""
 
     @property
     def words(self) -> str:
         """All of its numbers."""
         interval = f" ({self.interval})" if self.interval else ""
+        interval += f" {self.told}" if self.told else ""
         if not self.before:
             return f"{self.text}{interval}"
         interval_before = f" ({self.before_interval})" if self.before_interval else ""
@@ -62,7 +64,8 @@ class Strip:
 def mark(difference: PairedDifference, axis: Axis, *, calibrated: bool) -> Mark:
     """Place a difference on an axis."""
     ends = [
-        difference.mean if math.isnan(end) else end for end in (difference.low, difference.high)
+        end if difference.has_interval else difference.mean
+        for end in (difference.low, difference.high)
     ]
     beyond = ""
     if axis.is_beyond(difference.mean):
@@ -79,6 +82,6 @@ def ends_of(difference: PairedDifference | None) -> list[float]:
 def in_words(difference: PairedDifference, digits: int) -> tuple[str, str]:
     """Return a difference and the ends of its interval as text."""
     interval = ""
-    if not math.isnan(difference.low):
+    if difference.has_interval:
         interval = interval_text(difference.low, difference.high, digits)
     return with_sign(difference.mean, digits), interval

@@ -19,12 +19,10 @@ from tfkd.report.terminal.found import (
 )
 from tfkd.report.terminal.rows import laid_out
 from tfkd.runs import Recipe
-from tfkd.study.conclusions import LEVEL
 from tfkd.study.estimate import Estimate, estimate
 from tfkd.study.plan import FOLDS_SHARE, Study, repeats
 from tfkd.study.progress import StudyBeginning
 from tfkd.study.statistics.power import least_seeds, spreads_found
-from tfkd.study.summary import is_control
 from tfkd.train.freezing import count_parameters, freeze
 
 
@@ -83,17 +81,20 @@ def planned(study: Study, cost: Estimate) -> list[Row]:
             f"{finished}; {number_of(cost.epochs, 'epoch')} left",
         ),
         ("time", f"{time_words(cost.seconds)}{side}"),
-        ("folds" if folds else "seeds", what_seeds_show(seeds, _comparisons(study), folds=folds)),
+        (
+            "folds" if folds else "seeds",
+            what_seeds_show(seeds, max(len(study.claims), 1), folds=folds),
+        ),
         *([("note", FOLDS_SHARE)] if folds else []),
     ]
 
 
-def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -> str:
-    r"""Say which differences so many seeds can show, by the test that the tables have.
+def what_seeds_show(seeds: int, claims: int, *, folds: int | None = None) -> str:
+    r"""Say which differences so many seeds can show, by the tests that the verdicts have.
 
     Args:
         seeds: of each arm.
-        comparisons: over which p is corrected, at least 1.
+        claims: over which p is corrected, at least 1.
         folds: of a cross-validation, of which each seed tests one.
 
     Example:
@@ -103,27 +104,22 @@ def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -
         >>> what_seeds_show(10, 1)
         '10 seeds show a difference of 1.0 times their spread with 80 % power, at p ≤ .05'
     """
-    level, word = LEVEL / comparisons, "fold" if folds else "seed"
-    over = f" over {comparisons} comparisons" if comparisons > 1 else ""
-    target = f"at p ≤ {LEVEL:g}{over}".replace("0.", ".")
-    if math.isfinite(found := spreads_found(seeds, level)):
+    word = "fold" if folds else "seed"
+    over = f" over {number_of(claims, 'claim')}" if claims > 1 else ""
+    target = f"at p ≤ .05{over}"
+    if math.isfinite(found := spreads_found(seeds, claims)):
         return (
             f"{number_of(seeds, word)} show a difference of {found:.1f} times "
             f"their spread with 80 % power, {target}"
         )
     step = folds or 1
-    least = math.ceil(least_seeds(level) / step) * step
+    least = math.ceil(least_seeds() / step) * step
     more = math.ceil((least + 1 + (folds is None)) / step) * step
     return (
         f"{number_of(seeds, word)} cannot show any difference {target}; {least} is the least; with "
-        f"{more}, one of {spreads_found(more, level):.1f} times the spread of the "
+        f"{more}, one of {spreads_found(more, claims):.1f} times the spread of the "
         "differences, with 80 % power"
     )
-
-
-def _comparisons(study: Study) -> int:
-    compared = [arm for arm in study.arms if arm.baseline is not None and not is_control(arm)]
-    return max(len(compared), 1)
 
 
 def _network(recipe: Recipe, data: ImageData) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tfkd.report.columns import TERMINAL
+from tfkd.report.conclusion import conclude
 from tfkd.report.remarks import remarks
 from tfkd.report.terminal.rows import shortened
 from tfkd.report.together import sentences
-from tfkd.study.conclusions import conclude, conclude_claims
+from tfkd.study.conclusions import conclude_claims
 from tfkd.study.generations import Together
-from tfkd.study.plan import FOLDS_SHARE, repeats
+from tfkd.study.plan import FOLDS_SHARE, Contrast, Study, repeats
+from tfkd.study.statistics.images import SeedsAndImages
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
@@ -24,18 +27,25 @@ NARROW = 100
 """Columns of a terminal below which names are folded, and those of timm's networks are short."""
 
 
-def print_rows(rows: list[Row], console: Console) -> None:
+def print_rows(
+    study: Study,
+    rows: list[Row],
+    console: Console,
+    images: Mapping[Contrast, Mapping[str, SeedsAndImages]] | None = None,
+) -> None:
     """Print one table for each student, and what may be concluded.
 
     Args:
+        study: the plan.
         rows: of `tfkd.study.summary.summarise_study`.
         console: where to; it fits in 80 columns.
+        images: of `tfkd.study.per_image.PerImage.compared`, if the runs keep their logits.
     """
     for student in dict.fromkeys(row.student for row in rows):
         _print_table(student, [row for row in rows if row.student == student], console)
         console.print()
-    console.print(conclude(conclude_claims(rows)), highlight=False)
-    for sentence in remarks(rows):
+    for sentence in (*conclude(conclude_claims(study, rows, images)), *remarks(rows)):
+        sentence = sentence.replace("−", "-")  # the hyphen that every terminal has
         console.print(sentence, highlight=False, markup=False, emoji=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
