@@ -92,7 +92,7 @@ def brightness(colour):
 def test_every_figure_is_drawn_on_a_wide_screen(report, tmp_path):
     found = measure(tmp_path, report[0], 1200)
     assert found["width"] == 1200
-    assert len(found["figures"]) == 9
+    assert len(found["figures"]) == 8
     assert min(found["figures"]) >= 1
     assert all(width > 200 and height > 100 for width, height in found["svgs"])
     assert all(width > 100 and height > 40 for width, height in found["strips"])
