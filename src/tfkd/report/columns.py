@@ -1,14 +1,13 @@
 """What stands in the columns of a study's tables: the one place where a row becomes cells.
 
-For three readers, each a table of headings and what stands below them: `RESULTS` and `CALIBRATION`
-in words for people, `TERMINAL` the same as narrow as it can be, and `FULL` every number for
-programs.
+For three readers, each headings and what stands below them: `RESULTS` and `CALIBRATION` in words
+for people, `terminal_columns` the same as narrow as it can be, and `FULL` every number for programs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, without_plus
 from tfkd.report.tables import Value
@@ -43,11 +42,25 @@ def _mean(metric: str) -> Callable[[Row], str]:
     return lambda row: without_plus(row.metrics[metric].mean, DIGITS[metric])
 
 
-def _short_nll(row: Row) -> str:
+def _short(metric: str) -> Callable[[Row], str]:
     """In five columns, however large, as `2.167` and `355.3`; above 99,999 in more."""
-    mean = row.metrics["nll"].mean
-    digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
-    return f"{mean:.{digits}f}"
+
+    def text(row: Row) -> str:
+        if metric not in row.metrics:
+            return ""
+        mean = row.metrics[metric].mean
+        digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
+        return f"{mean:.{digits}f}"
+
+    return text
+
+
+def _short_mean(metric: str, digits: int) -> Callable[[Row], str]:
+    def text(row: Row) -> str:
+        found = row.metrics.get(metric)
+        return "" if found is None else without_plus(found.mean, digits)
+
+    return text
 
 
 def _published_accuracy(row: Row) -> str:
@@ -142,17 +155,35 @@ CALIBRATION: dict[str, Callable[[Row], Value]] = {
 }
 """Of the table of calibration, told twice; behind the name of the arm."""
 
-TERMINAL: dict[str, Callable[[Row], str]] = {
-    "method": lambda row: row.title,
-    "teacher\nacc. %": _teacher_and_accuracy,
-    "test accu-\nracy %": lambda row: mean_and_sd(row.accuracy, DIGITS["accuracy"], between=" ±"),
-    "difference to\ncross-entropy": _difference_and_interval,
-    "NLL": _short_nll,
-    "ECE\n%": _mean("ece"),
-    "AURC\n%": _mean("aurc"),
-    "sec-\nonds": _seconds,
-}
-"""The headings in two lines; the first two columns are names, the others numbers."""
+SECONDS = "sec-\nonds"
+
+
+def terminal_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    """Return the columns of the terminal: two of names, and numbers; headings are two lines.
+
+    Args:
+        rows: of the table; where they have a temperature, NLL, ECE and AURC are those after it.
+    """
+    calibrated = is_calibrated(rows)
+    star, prefix = ("*", CALIBRATED) if calibrated else ("", "")
+    return {
+        "method": lambda row: row.title,
+        "teacher\nacc. %": _teacher_and_accuracy,
+        "test accu-\nracy %": lambda row: mean_and_sd(
+            row.accuracy, DIGITS["accuracy"], between=" ±"
+        ),
+        "difference to\ncross-entropy": _difference_and_interval,
+        f"NLL{star}": _short(f"{prefix}nll"),
+        "ECE\n%": _short_mean("ece", 1),
+        **({"ECE*\n%": _short_mean("calibrated_ece", 1)} if calibrated else {}),
+        f"AURC{star}\n%": _short_mean(f"{prefix}aurc", 2),
+        SECONDS: _seconds,
+    }
+
+
+def is_calibrated(rows: Sequence[Row]) -> bool:
+    """Return whether a temperature was fitted for some of them."""
+    return any("calibrated_nll" in row.metrics for row in rows)
 
 
 def _of_metric(metric: str, attribute: str) -> Callable[[Row], Value]:

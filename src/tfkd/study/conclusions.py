@@ -135,6 +135,17 @@ class Claim:
         )
 
     @property
+    def mended(self) -> tuple[str, ...]:
+        """Metrics that are worse as they come, and after one temperature no more."""
+        return tuple(
+            metric
+            for metric, found in self.metrics.items()
+            if found.verdict == "worse"
+            and f"calibrated_{metric}" in self.metrics
+            and self.metrics[f"calibrated_{metric}"].verdict != "worse"
+        )
+
+    @property
     def holds_for_new_images(self) -> bool | None:
         """Whether the interval for new test images too leaves out 0; None if it is not known."""
         found = self.for_new_images.get("accuracy")

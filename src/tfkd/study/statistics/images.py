@@ -21,8 +21,8 @@ class SeedsAndImages:
         n: number of seeds.
         images: of the test split.
         mean: mean difference.
-        by_seeds: standard error for new seeds on these images.
-        by_images: standard error for new images and these seeds' networks.
+        by_seeds: standard error for new seeds on these images; nan for one seed.
+        by_images: what new images add to it, squared to squared; nan for one seed.
         variance: of the mean for new seeds and new images, estimated without bias; it may be a
             little below 0 where there is next to none.
         low: lower end of the interval for new seeds and new images; nan for one seed or two.
@@ -61,7 +61,7 @@ def seeds_and_images(
     Example:
         >>> found = seeds_and_images(np.array([[1.0, 0, 0, 1], [1, 0, 1, 1], [1, 0, 0, 0]]))
         >>> found.mean, round(found.by_seeds, 4), round(found.by_images, 4)
-        (0.5, 0.1443, 0.2152)
+        (0.5, 0.1443, 0.1863)
         >>> round(found.low, 2), round(found.high, 2)
         (-0.22, 1.22)
 
@@ -82,7 +82,7 @@ def seeds_and_images(
     by_images = float(of_images.var(ddof=1)) / images
     if n == 1:
         nan = math.nan
-        return SeedsAndImages(n, images, mean, nan, math.sqrt(by_images), nan, nan, nan)
+        return SeedsAndImages(n, images, mean, nan, nan, nan, nan, nan)
     by_seeds = float(of_seeds.var(ddof=1)) / n
     rest = table - of_seeds[:, None] - of_images + mean
     both = float(np.square(rest).sum()) / ((n - 1) * (images - 1)) / (n * images)
@@ -94,7 +94,7 @@ def seeds_and_images(
         images,
         mean,
         math.sqrt(by_seeds),
-        math.sqrt(by_images),
+        math.sqrt(max(by_images - both, 0.0)),
         by_seeds + by_images - both,
         mean - half,
         mean + half,
