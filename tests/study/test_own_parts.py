@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tfkd.study.comparison import folder_of
+from tfkd.study.asked import folder_of
 
 LOSSES = '''
 import tfkd

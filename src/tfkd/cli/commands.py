@@ -8,6 +8,7 @@ from tfkd.cli.models import list_models
 from tfkd.cli.report import report
 from tfkd.cli.runs import evaluate, explain_loss, export, predict, train
 from tfkd.cli.studies import compare, list_studies, run_named_study, status_of_studies
+from tfkd.cli.tuning import tune
 
 RECIPE = {
     "data": "data",
@@ -26,6 +27,7 @@ CIRCUMSTANCES = {"circumstances": "where and how, which changes no number"}
 
 COMMANDS: Commands = {
     "compare": Command(compare, {**RECIPE, **CIRCUMSTANCES}),
+    "tune": Command(tune, {**RECIPE, **CIRCUMSTANCES}),
     "study": Group(
         "Every experiment of the paper, in full or in small.",
         {

@@ -18,6 +18,7 @@ try:
     from tfkd.cli.parser import UsageError, find_command, list_commands, parse
     from tfkd.cli.runs import is_main_process, train
     from tfkd.cli.studies import compare, run_named_study
+    from tfkd.cli.tuning import tune
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f"tfkd: error: the commands need the package {missing.name}: {pip_line('cli')}"
@@ -29,6 +30,7 @@ distillation, and compare them.
 
   tfkd compare               every method on a small data set, in minutes
   tfkd compare --data DIR    the same on your images, a folder for each class
+  tfkd tune --data DIR       settings for each method, chosen on validation data
   tfkd train --out RUN --method tf_kd_reg
   tfkd study run table-1     an experiment of the paper, with seeds and controls
   tfkd report DIR            a page about what was run
@@ -57,7 +59,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if isinstance(command, Group):
             return list_commands(prog, command, rest)
         options = parse(prog, command, rest)
-        resumes = command.function in (compare, train, run_named_study)
+        resumes = command.function in (compare, train, run_named_study, tune)
         if not resumes:  # those load it themselves, with something to look at
             with loading():
                 import torch  # noqa: F401

@@ -32,6 +32,10 @@ def compare(
     out: Path | None = None,
     teacher: str | None = None,
     methods: tuple[str, ...] = (),
+    chosen: Path | None = None,
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float = 0.2,
+    controls: tuple[str, ...] = ("none",),
     teacher_cache: str = "none",
     generations: int = 1,
     seeds: int | None = None,
@@ -66,7 +70,19 @@ def compare(
         methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
             de_kd, or module:function of your own, or any that tfkd methods lists, with commas
             between them; all: every one that these settings allow. Default: those named here, which
-            the Tf-KD paper compares.
+            the Tf-KD paper compares; with --chosen those of the file.
+        chosen: file of settings that were chosen before, as tfkd tune writes it: numbers, learning
+            rate and weight decay by entry, each an arm of its own. One called teacher, of
+            cross_entropy, says how the larger model is trained.
+        contrasts: what is claimed, and tested as one family: pairs of methods or arms as
+            tf_kd_reg:label_smoothing, with commas between them. Default: each against
+            cross_entropy.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0.
+        controls: what else may explain a gain, trained beside every method: some of scaled,
+            uninformed, smoothed, balanced, undone, double, with commas between them, or none:
+            cross-entropy times the method's loss scale; the same loss, taught by one who knows
+            nothing; label smoothing at its equivalent epsilon; the others are explained by tfkd
+            study run --help.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
@@ -84,6 +100,7 @@ def compare(
 
     with show_study_progress() as progress:
         with loading():
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.recipes import defaults
             from tfkd.runs.written import circumstances_of, make_recipe
 
@@ -91,7 +108,9 @@ def compare(
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             import tfkd.report.terminal.planned  # noqa: F401
             from tfkd.study.applicable import ALL, applicable
-            from tfkd.study.comparison import COMPARED, comparison
+            from tfkd.study.comparison import comparison
+            from tfkd.study.contrasts import with_contrasts
+            from tfkd.study.controls_left_out import with_controls
 
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
@@ -101,11 +120,15 @@ def compare(
             study = comparison(
                 recipe,
                 teacher=teacher,
-                methods=methods or COMPARED,
+                methods=methods or None,
                 seeds=_seeds(seeds, recipe.data.folds, USUAL_SEEDS.get(recipe.data.name)),
                 teacher_cache=teacher_cache,
                 generations=generations,
+                chosen=() if chosen is None else read_chosen(chosen),
             )
+            study, without = with_controls(study, controls, circumstances)
+            study = with_contrasts(study, contrasts, worthwhile)
+            left_out = (*left_out, *without)
         out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
@@ -167,7 +190,7 @@ class _Job:
         )
 
         def show() -> None:
-            from tfkd.report.terminal.study_table import print_rows, print_together
+            from tfkd.report.terminal.study_table import print_beside, print_rows, print_together
             from tfkd.study.generations import generations_together
             from tfkd.study.guessing import guessing_of
             from tfkd.study.per_image import read_per_image
@@ -177,6 +200,7 @@ class _Job:
             guessing = guessing_of(records, self.out)
             rows = summarise_study(study, records, guessing)
             print_rows(study, rows, console, read_per_image(records, self.out).compared(study))
+            print_beside(study, records, console)
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:
@@ -227,11 +251,19 @@ def run_named_study(
     written: Written,
     *,
     data: str | None = None,
-    dialect: Literal["released", "paper", "tfkd"] = "released",
+    dialect: Literal["released", "paper", "tfkd"] | None = None,
     teacher: str | None = None,
+    chosen: Path | None = None,
+    alpha: float | None = None,
+    temperature: float | None = None,
+    scales: tuple[float, ...] = (),
+    alphas: tuple[float, ...] = (),
+    confidence: float | None = None,
     teacher_cache: str = "none",
     seeds: int | None = None,
-    controls: tuple[str, ...] = ("scaled", "smoothed"),
+    controls: tuple[str, ...] = (),
+    contrasts: tuple[str, ...] = (),
+    worthwhile: float | None = None,
     out: Path | None = None,
     jobs: int | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -244,22 +276,42 @@ def run_named_study(
     runs count, begun ones go on, nothing runs twice. Studies of one directory share their runs.
 
     Args:
-        name: table-1 to table-11, figure-2 or all-methods; `tfkd study list` says what they ask.
+        name: table-1 to table-11, figure-2, all-methods, scale, strength or confidence; `tfkd study
+            list` says what they ask.
         written: options of a run.
         data: fashion-mnist, digits or other data, for the study in small, with one student and one
-            larger teacher. Default: the data and networks of the paper; for all-methods
-            fashion-mnist.
+            larger teacher. Default: the data and networks of the paper; for all-methods, scale,
+            strength and confidence fashion-mnist.
         dialect: the loss and recipe of the paper's released code, or as the paper prints them;
-            tfkd, for a study in small: this package's defaults.
+            tfkd, for a study in small: this package's defaults. Default: released; with --chosen
+            tfkd.
         teacher: the larger network of a study in small. Default: by data.
+        chosen: file of settings that were chosen before, as tfkd tune writes it, for a study in
+            small: numbers, learning rate and weight decay by method, and by teacher for the larger
+            network; of the study scale by scale-1, scale-0.406 and so on, without numbers.
+        alpha: of the study scale, weight of the teacher term. Default: 0.5.
+        temperature: of the study scale, above 0. Default: 4.
+        scales: of the study scale, factors on the loss, with commas between them. Default: 1,
+            0.406 and 0.0595, those of the released code with 100 classes.
+        alphas: of the study strength, weights of the teacher term, with commas between them.
+            Default: 0.1, 0.3, 0.5 and 0.7.
+        confidence: of the study confidence, which needs it: accuracy of cross-entropy on validation
+            data, a fraction.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
-        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
-            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
-            epsilon; scaled with weight decay times the scale; balanced with the learning rate
-            divided by it, which must give plain cross-entropy; twice the epochs.
+        controls: some of scaled, uninformed, smoothed, balanced, undone, double, with commas
+            between them, or none: cross-entropy times the method's loss scale; the same loss,
+            taught by one who knows nothing; label smoothing at its equivalent epsilon; scaled with
+            weight decay times the scale; balanced with the learning rate divided by it, which must
+            give plain cross-entropy; twice the epochs. Default: scaled, uninformed and smoothed;
+            none for scale, strength and confidence, which have theirs inside.
+        contrasts: what is claimed, and tested as one family: pairs of arms as `tfkd study status`
+            lists them, or of methods where one arm alone is meant, as
+            tf_kd_reg:label_smoothing, with commas between them. Default: the study's own.
+        worthwhile: smallest difference in accuracy worth having, in points, above 0. Default: the
+            study's own, as a rule 0.2.
         out: directory of the study. Default: runs/DATA-DIALECT, where studies share their runs.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4; with Ray
             one for each GPU, else for each core.
@@ -273,11 +325,14 @@ def run_named_study(
     with show_study_progress() as progress:
         with loading():
             import tfkd.report.terminal.planned  # noqa: F401
-            from tfkd.paper.catalogue import make_study
+            from tfkd.paper.catalogue import OWN, Numbers, default_controls, make_study
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.written import circumstances_of
-            from tfkd.study.controls import say_what_is_left_out
+            from tfkd.study.contrasts import with_contrasts
+            from tfkd.study.controls_left_out import say_what_is_left_out
 
             recipe = written.get("recipe", {})
+            controls = controls or default_controls(name)
             controls = () if controls == ("none",) else controls
             check_models(student=recipe.get("student"), teacher=teacher)
             study, circumstances = make_study(
@@ -290,8 +345,17 @@ def run_named_study(
                 recipe=recipe,
                 circumstances=circumstances_of(written),
                 teacher_cache=teacher_cache,
+                chosen=() if chosen is None else read_chosen(chosen),
+                numbers=Numbers(
+                    alpha=alpha,
+                    temperature=temperature,
+                    scales=scales,
+                    alphas=alphas,
+                    confidence=confidence,
+                ),
             )
-        ending = "" if name == "all-methods" else f"-{dialect}"
+            study = with_contrasts(study, contrasts, worthwhile)
+        ending = "-chosen" if chosen else "" if name in OWN else f"-{dialect or 'released'}"
         data_name = _name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_name}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))

@@ -11,6 +11,7 @@ from tfkd._counted import a_few, number_of
 from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, Images, MemoryImages
+from tfkd.data.kept import source_of
 from tfkd.data.places import Places
 from tfkd.data.preparation import USUAL_CROP, usual_crop_fraction
 from tfkd.data.settings import FOLDER, NAMES, DataSettings
@@ -58,7 +59,7 @@ def load_source(settings: DataSettings, *, root: str | Places | None = None) -> 
         FileNotFoundError: if the data set is not there; says where it was looked for.
         ValueError: for a damaged data set.
     """
-    source = _read(settings.name, Places.of(root))
+    source = source_of(settings.name, Places.of(root), _read)
     size = settings.image_size or source.image_size
     in_memory = isinstance(source.train, MemoryImages) and isinstance(source.test, MemoryImages)
     if in_memory:

@@ -1,7 +1,8 @@
 """What stands in the columns of a study's tables: the one place where a row becomes cells.
 
 For three readers, each headings and what stands below them: `RESULTS` and `CALIBRATION` in words
-for people, `terminal_columns` the same as narrow as it can be, and `FULL` every number for programs.
+for people, `terminal_columns` the same as narrow as it can be, and `FULL` every number for
+programs.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
@@ -15,6 +16,7 @@ from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.text import visible
 from tfkd.report.title import title_of_study
 from tfkd.report.together import sentences
@@ -69,7 +71,8 @@ class Page:
         remarks: of the plan.
         answer: over all claims, in a sentence.
         more: what else they say: which seeds would tell more, and of calibration.
-        to_know: sentences on networks that only guess, and on losses of another scale.
+        to_know: sentences on networks that only guess, on losses of another scale, and on whether
+            those that teach are better than their students.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -78,6 +81,7 @@ class Page:
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
         together: sentences on generations of networks, taken together.
+        beside: sentences on what was asked beside the contrasts: slopes and interactions.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
         how_to_read_glance: what is drawn in the first figure.
@@ -102,6 +106,7 @@ class Page:
     drawings: list[Drawing]
     labels: Section | None = None
     together: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
     how_to_read_glance: str = HOW_TO_READ_GLANCE
@@ -186,7 +191,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         ),
         answer=answer,
         more=tuple(more),
-        to_know=remarks(data.rows),
+        to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)
             for student in data.students
@@ -201,6 +206,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
         together=tuple(sentences(data.together)),
+        beside=tuple(beside_contrasts(data.study, data.records)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
         how_to_read_tables=of_folds(
             HOW_TO_READ_TABLES + (CONTROLS_ARE if any(r.is_control for r in data.rows) else ""),

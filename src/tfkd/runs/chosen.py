@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd._checks import check_inner_path, check_positive
+from tfkd._checks import NotThereError, check_inner_path, check_positive, no_such
 from tfkd.runs import files
 from tfkd.runs.settings import MethodSettings, Recipe
 
@@ -50,6 +50,8 @@ def read_chosen(file: Path) -> tuple[Chosen, ...]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not readable, or holds one name twice.
     """
+    if not file.exists():
+        raise NotThereError(f"Expected a file of chosen settings at {file}.{no_such(file)}")
     chosen = files.read_json(file, tuple[Chosen, ...])
     names = [one.name for one in chosen]
     for name in names:

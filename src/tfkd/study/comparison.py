@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tfkd._checks import check_integer
-from tfkd.method_table import BASELINE, METHODS, find_method, full_name
+from tfkd.method_table import BASELINE, METHODS, find_method
 from tfkd.method_table.rows_of_tf_kd import ROWS
-from tfkd.runs import MethodSettings, Recipe
+from tfkd.runs import Recipe
+from tfkd.runs.chosen import Chosen
+from tfkd.study.asked import Plain, asked_for
+from tfkd.study.asked import folder_of as folder_of
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1
@@ -32,102 +35,107 @@ def comparison(
     base: Recipe,
     *,
     teacher: str,
-    methods: Sequence[str] = COMPARED,
+    methods: Sequence[str] | None = None,
     seeds: int,
     teacher_cache: str = "none",
     generations: int = 1,
+    chosen: Sequence[Chosen] = (),
 ) -> Study:
-    """Plan a comparison of methods with their defaults.
+    """Plan a comparison of methods: each at its defaults, or at what was chosen for it.
 
     Student and teacher see the same images, prepared as the student asks for them (as `base` says):
     a teacher that is shown others than its student would teach something else.
 
+    What was chosen makes an arm of each entry, under the entry's name. The first of cross-entropy
+    is what the others are compared with; one called `teacher`, of cross-entropy too, is how the
+    larger network is trained. What has no entry runs at its defaults, with the learning rate and
+    weight decay of cross-entropy on the same network, and the plan's remarks say so.
+
     Args:
         base: data, student and recipe of every run.
         teacher: name of the larger network.
-        methods: names of `tfkd.method_table.METHODS`, short or not, or module:function of your own;
-            cross-entropy is always among what is run.
+        methods: names of `tfkd.method_table.METHODS`, short or not, module:function of your own, or
+            names of entries of `chosen`; cross-entropy is always among what is run. None: all
+            entries, or without any `COMPARED`.
         seeds: number of seeds.
         teacher_cache: how outputs of network teachers are stored.
         generations: how often a network that a method has taught teaches the next one, by the same
             method: of those methods whose first teacher is the student's own network.
+        chosen: numbers, learning rate and weight decay by entry.
 
     Raises:
         ValueError: for an unknown method, no seed, one network as both student and teacher of a
-            method that has two, or generations of none.
+            method that has two, generations of none, or entries that do not fit together.
     """
-    methods = [full_name(name) for name in methods]
-    for name in methods:
+    plain = Plain(base, chosen)
+    asked = asked_for(methods, chosen, usual=COMPARED)
+    names = list(dict.fromkeys(own.method.name for own in asked))
+    for name in names:
         if find_method(name).taught_by == "any":
             raise ValueError(
                 f"Expected `methods` with a teacher of their own, got {name!r}: {NAMED_INSTEAD}."
             )
-    taught = [method for method in methods if has_two_networks(method)]
+    taught = [method for method in names if has_two_networks(method)]
     if taught and base.student == teacher:
         raise ValueError(
             f"Expected a `teacher` other than the student for {', '.join(taught)}, got {teacher} "
             "for both."
         )
     check_integer("generations", generations, minimum=1)
-    if generations > 1 and not any(find_method(m).taught_by == "itself" for m in methods):
+    if generations > 1 and not any(find_method(m).taught_by == "itself" for m in names):
         born = ", ".join(name for name, method in METHODS.items() if method.taught_by == "itself")
         raise ValueError(
-            f"Expected one generation of {', '.join(methods)}, got {generations} `generations`: "
+            f"Expected one generation of {', '.join(names)}, got {generations} `generations`: "
             f"those of {born} teach one another."
         )
     arms: dict[str, Arm] = {}
 
-    def add(method: str, student: str, taught_by: str | None = None) -> None:
-        baseline = f"{student}/{BASELINE}"
-        for needed in (student, taught_by):
-            if needed is not None and method != BASELINE:
-                add(BASELINE, needed)
-        name = f"{student}/{folder_of(method)}"
-        arms.setdefault(
-            name,
-            Arm(
-                name,
-                MethodSettings(method),
-                base.for_student(student),
-                teacher=None if taught_by is None else f"{taught_by}/{BASELINE}",
-                teacher_epoch=DEFECTIVE_EPOCH if method == "de_kd" else None,
-                baseline=None if method == BASELINE else baseline,
-            ),
-        )
+    def add(arm: Arm) -> None:
+        if arms.setdefault(arm.name, arm) != arm:
+            raise ValueError(f"Expected one arm called {arm.name}, got two: rename its entry.")
 
-    add(BASELINE, base.student)
-    for method in [*(name for name in METHODS if name in methods), *methods]:
-        add(method, *student_and_teacher(method, base.student, teacher))
-        if find_method(method).taught_by == "itself":
-            for arm in _born_of(arms[f"{base.student}/{folder_of(method)}"], generations):
-                arms.setdefault(arm.name, arm)
+    add(plain.arm(base.student))
+    for own in asked:
+        student, taught_by = student_and_teacher(own.method.name, base.student, teacher)
+        baseline = plain.arm(student)
+        add(baseline)
+        if taught_by is not None:
+            add(plain.arm(taught_by))
+        name = f"{student}/{own.name}"
+        if name == baseline.name and own.method.name == BASELINE:
+            continue
+        arm = Arm(
+            name,
+            own.method,
+            baseline.recipe if own.chosen is None else own.chosen.recipe(base.for_student(student)),
+            teacher=None if taught_by is None else plain.arm(taught_by).name,
+            teacher_epoch=DEFECTIVE_EPOCH if own.method.name == "de_kd" else None,
+            baseline=baseline.name,
+        )
+        for generation in [arm, *_later_generations(arm, generations)]:
+            add(generation)
     return Study(
         "compare",
         "Which method is better than plain cross-entropy on these data?",
         tuple(arms.values()),
         seeds,
         teacher_cache=teacher_cache,
-        remarks=GENERATIONS_START_ALIKE if generations > 1 else (),
+        remarks=(
+            *(plain.remarks(asked, arms.values()) if chosen else ()),
+            *(GENERATIONS_START_ALIKE if generations > 1 else ()),
+        ),
     )
 
 
-def _born_of(first: Arm, generations: int) -> list[Arm]:
-    """The later generations of an arm: each taught by the one before."""
+def _later_generations(first: Arm, generations: int) -> list[Arm]:
+    """The later generations of an arm, each taught by the one before; of most methods none."""
     arms = [first]
+    if find_method(first.method.name).taught_by != "itself":
+        return []
     for number in range(2, generations + 1):
         name = f"{first.name}-{number}"
         arms.append(replace(first, name=name, teacher=arms[-1].name, generation=number))
     return arms[1:]
-
-
-def folder_of(method: str) -> str:
-    """Return what a method's directory is called.
-
-    Example:
-        >>> folder_of("my_package.losses:my_method"), folder_of("tf_kd_reg")
-        ('my_package.losses.my_method', 'tf_kd_reg')
-    """
-    return method.replace(":", ".")
 
 
 def has_two_networks(method: str) -> bool:

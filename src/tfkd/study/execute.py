@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from tfkd.data.kept import sources_kept
 from tfkd.runs import Circumstances, Result
 from tfkd.runs.lock import RunBusyError
 from tfkd.study.directory import run_directory
@@ -91,7 +92,8 @@ def execute(
             check_start(directory, run.settings)
             directory.clear_finished()
     trainer = RunTrainer(root, circumstances or Circumstances(), other_data)
-    with _executor(executor, trainer, Telling(progress), jobs, len(left)) as place:
+    telling = Telling(progress)
+    with sources_kept(), executor_of(executor, trainer, telling, jobs, len(left)) as place:
         progress.start(len(left), sum(run.settings.recipe.epochs for run in left))
         try:
             failures = _train_all(left, root, place, progress)
@@ -103,9 +105,22 @@ def execute(
         raise RunsFailedError("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines]))
 
 
-def _executor(
+def executor_of(
     name: str, trainer: RunTrainer, report: Report, jobs: int | None, runs: int
 ) -> AbstractContextManager[Executor]:
+    """Return where runs are trained.
+
+    Args:
+        name: `local` or `ray`.
+        trainer: of the runs.
+        report: told of every epoch, and where runs are.
+        jobs: runs side by side; None: as many as there is room for.
+        runs: how many are left; with none no process is started.
+
+    Raises:
+        ValueError: for another name.
+        ModuleNotFoundError: for `ray`, if it is not installed.
+    """
     if name not in ("local", "ray"):
         raise ValueError(f"Expected `executor` local or ray, got {name!r}.")
     if name == "ray" and runs > 0:

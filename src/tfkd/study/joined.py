@@ -54,7 +54,13 @@ def joined(study: Study, root: Path) -> tuple[Study, list[str]]:
             f"Begun before, and neither trained nor compared now: {_listed(dropped)}. To go on "
             "with them, name them again."
         )
-    return replace(study, arms=arms), remarks
+    contrasts = study.contrasts
+    if contrasts or before.contrasts:
+        own = {arm.name for arm in kept}
+        still = [it for it in before.claims if own & {it.arm, it.against}]
+        there = [it for it in still if {it.arm, it.against} <= names]
+        contrasts = tuple(dict.fromkeys((*study.claims, *there)))
+    return replace(study, arms=arms, contrasts=contrasts), remarks
 
 
 def _whole(others: list[Arm], asked: set[str], unfinished: set[str]) -> list[Arm]:

@@ -124,8 +124,9 @@ def check_runs(
             kept = Circumstances(save_epochs=run.save_epochs)
             check_snapshots(directory, kept)
     students: set[object] = set()
+    first = runs[0].settings.seed
     for arm in study.arms:
-        data, _ = splits[arm.recipe.data, 0]
+        data, _ = splits[arm.recipe.data, first]
         arm.method.check(data.num_classes)
         check_memory(arm.recipe, data)
         check_remembered(arm.method, data)
@@ -133,4 +134,4 @@ def check_runs(
             students.add(network)
             check_student(arm.recipe, data)
         check_batch_size(arm.recipe, data)
-    return {settings: data for (settings, seed), (data, _) in splits.items() if seed == 0}
+    return {settings: data for (settings, seed), (data, _) in splits.items() if seed == first}

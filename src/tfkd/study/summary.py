@@ -158,15 +158,25 @@ def title_of(arm: Arm) -> str:
         >>> title_of(Arm("a/scaled-0.06", method, Recipe(), control="scaled"))
         'cross-entropy × 0.06'
     """
+    if arm.title is not None:
+        return arm.title
     method = arm.method
     if arm.control == "smoothed":
         return f"label smoothing ε = {method.numbers['alpha']:g}"
+    if arm.control == "uninformed":
+        return _uninformed(method.numbers)
     if arm.control is not None:
         scale = f"{method.numbers['scale']:g}"
         return CONTROLS[arm.control].replace("× s", f"× {scale}").replace("÷ s", f"÷ {scale}")
     dialect = "" if method.dialect == "tfkd" else f", {DIALECTS[method.dialect]}"
     generation = "" if arm.generation == 1 else f", generation {arm.generation}"
     return f"{method.row.title}{dialect}{generation}"
+
+
+def _uninformed(numbers: Mapping[str, float]) -> str:
+    scale = f", × {numbers['scale']:g}" if numbers["scale"] != 1.0 else ""
+    temperature = numbers.get("temperature", 1.0)  # at 1 it is label smoothing
+    return f"uninformed, α = {numbers['alpha']:g}, τ = {temperature:g}{scale}"
 
 
 def summarise_study(

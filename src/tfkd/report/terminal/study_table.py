@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.columns import SECONDS, is_calibrated, terminal_columns
 from tfkd.report.conclusion import conclude
 from tfkd.report.remarks import remarks
+from tfkd.report.teacher_remarks import teacher_remarks
 from tfkd.report.terminal.rows import shortened
 from tfkd.report.together import sentences
 from tfkd.study.conclusions import conclude_claims
 from tfkd.study.generations import Together
 from tfkd.study.plan import FOLDS_SHARE, Contrast, Study, repeats
+from tfkd.study.records import Record
 from tfkd.study.statistics.images import SeedsAndImages
 from tfkd.study.summary import Row
 
@@ -52,6 +55,19 @@ def print_rows(
         console.print(sentence, highlight=False, markup=False, emoji=False)
     if any(row.arm.recipe.data.folds is not None for row in rows):
         console.print(FOLDS_SHARE, highlight=False)
+
+
+def print_beside(study: Study, records: list[Record], console: Console) -> None:
+    """Print what was asked beside the contrasts, and whether teachers are better than students.
+
+    Args:
+        study: the plan.
+        records: of its finished runs.
+        console: where to.
+    """
+    for sentence in (*beside_contrasts(study, records), *teacher_remarks(study, records)):
+        sentence = sentence.replace("−", "-")  # the hyphen that every terminal has
+        console.print(sentence, highlight=False, markup=False, emoji=False)
 
 
 def print_together(found: list[Together], console: Console) -> None:

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from tfkd._children import deaf_to_interrupts
+from tfkd.data.kept import keep_sources
 from tfkd.runs import Result
 from tfkd.study.executors.run_trainer import Report, RunTrainer, Told
 from tfkd.study.plan import PlannedRun
@@ -157,6 +158,7 @@ def _initialise(trainer: RunTrainer, line: Connection, threads: int) -> None:
     global _trainer, _line
     _trainer, _line = trainer, line
     torch.set_num_threads(threads)
+    keep_sources()
     # Ctrl-C reaches all processes of a terminal; the first of them decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_study, daemon=True).start()

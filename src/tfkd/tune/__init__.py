@@ -1,0 +1,1 @@
+"""Settings chosen on validation data, with the same budget for each method."""
