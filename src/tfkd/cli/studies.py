@@ -129,14 +129,14 @@ def compare(
             study, without = with_controls(study, controls, circumstances)
             study = with_contrasts(study, contrasts, worthwhile)
             left_out = (*left_out, *without)
-        out = out or Path("runs") / f"compare-{_name(recipe.data.name, circumstances)}"
+        out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
         job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
 
 
-def _name(data: str, circumstances: Circumstances) -> str:
-    """What directories of runs on these data are called."""
+def data_name(data: str, circumstances: Circumstances) -> str:
+    """Return what directories of runs on these data are called."""
     from tfkd.data.settings import FOLDER
 
     places = circumstances.places
@@ -356,8 +356,8 @@ def run_named_study(
             )
             study = with_contrasts(study, contrasts, worthwhile)
         ending = "-chosen" if chosen else "" if name in OWN else f"-{dialect or 'released'}"
-        data_name = _name(study.arms[0].recipe.data.name, circumstances)
-        out = out or Path("runs") / f"{data_name}{ending}"
+        data_called = data_name(study.arms[0].recipe.data.name, circumstances)
+        out = out or Path("runs") / f"{data_called}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))
         job = _Job(study, out, circumstances, jobs, executor, other_data, remarks)
         show_results = job.plan() if dry_run else job.run(progress)

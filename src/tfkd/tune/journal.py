@@ -1,4 +1,4 @@
-"""The finished trials of every method, in Optuna's journal; and a lock on the directory."""
+"""The finished trials of every entry, in Optuna's journal; and the lock on the directory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tfkd.runs.lock import wait_for_lock
 from tfkd.tune.plan import Tuning
-from tfkd.tune.sampler import quiet_optuna
+from tfkd.tune.sampler import direction_of, quiet_optuna
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
 
 JOURNAL_FILE = "optuna.journal"
@@ -21,12 +22,12 @@ LOCK_FILE = ".tune.lock"
 
 
 class Journal:
-    """Optuna's journal of a directory, with one study for each method.
+    """Optuna's journal of a directory, with one study for each entry.
 
     A trial comes into it when it is finished, in one line, so that a process may be killed at any
-    moment. It can be looked at with Optuna's own tools: the storage is
+    moment. Optuna's own tools read it: the storage is
     `optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(FILE))`, and a study
-    is called as its method.
+    is called as its entry.
 
     Args:
         root: the directory.
@@ -35,6 +36,7 @@ class Journal:
 
     def __init__(self, root: Path, tuning: Tuning) -> None:
         self._root, self._tuning = root, tuning
+        self._storage: JournalStorage | None = None
         self._studies: dict[str, Study] = {}
 
     @contextmanager
@@ -44,29 +46,33 @@ class Journal:
             _remove_torn_line(self._root / JOURNAL_FILE)
             yield
 
-    def finished(self, method: str) -> Sequence[FrozenTrial]:
-        """Return the finished trials of a method, in their order."""
-        return self._study(method).get_trials(deepcopy=False)
+    def finished(self, entry: str) -> Sequence[FrozenTrial]:
+        """Return the finished trials of an entry, in their order."""
+        return self._study(entry).get_trials(deepcopy=False)
 
-    def add(self, method: str, trial: FrozenTrial) -> None:
-        """Add a finished trial, which is then the method's last."""
-        self._study(method).add_trial(trial)
+    def add(self, entry: str, trial: FrozenTrial) -> None:
+        """Add a finished trial, which is then the entry's last."""
+        self._study(entry).add_trial(trial)
 
-    def _study(self, method: str) -> Study:
-        if method not in self._studies:
+    def _study(self, entry: str) -> Study:
+        if entry not in self._studies:
             import optuna
             from optuna.storages.journal import JournalFileBackend
 
-            # Whoever is here holds the directory; Optuna's own lock outlives its holder.
-            backend = JournalFileBackend(str(self._root / JOURNAL_FILE), cast(Any, _NoLock()))
-            storage = optuna.storages.JournalStorage(backend)
-            direction = "maximize" if self._tuning.goal.maximise else "minimize"
-            if method in optuna.get_all_study_names(storage):
-                study = optuna.load_study(study_name=method, storage=storage)
-            else:
-                study = optuna.create_study(study_name=method, storage=storage, direction=direction)
-            self._studies[method] = study
-        return self._studies[method]
+            if self._storage is None:
+                # Whoever is here holds the directory; Optuna's own lock outlives its holder.
+                lock = cast(Any, _NoLock())
+                backend = JournalFileBackend(str(self._root / JOURNAL_FILE), lock)
+                self._storage = optuna.storages.JournalStorage(backend)
+            storage = self._storage
+            self._studies[entry] = (
+                optuna.load_study(study_name=entry, storage=storage)
+                if entry in optuna.get_all_study_names(storage)
+                else optuna.create_study(
+                    study_name=entry, storage=storage, direction=direction_of(self._tuning)
+                )
+            )
+        return self._studies[entry]
 
 
 class _NoLock:
@@ -86,7 +92,6 @@ def _remove_torn_line(file: Path) -> None:
         return
     with file.open("rb+") as stream:
         stream.seek(-1, os.SEEK_END)
-        if stream.read() == b"\n":
-            return
-        stream.seek(0)
-        stream.truncate(stream.read().rfind(b"\n") + 1)
+        if stream.read() != b"\n":
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)

@@ -1,20 +1,20 @@
-"""What a search writes: its plan, one line for each trial and seed, and what it chose."""
+"""What a search writes: its plan, and one line for each trial and seed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from tfkd.runs import files
-from tfkd.runs.chosen import Chosen
-from tfkd.study.comparison import folder_of
 from tfkd.tune.outcome import Outcome, State
 from tfkd.tune.plan import Tuning
-from tfkd.tune.runs_of_trial import Trial
+from tfkd.tune.runs_of_trial import Trial, run_name
 
 PLAN_FILE, RECORDS_FILE, CHOSEN_FILE = "tune.json", "tune.jsonl", "chosen.json"
 
@@ -23,9 +23,11 @@ class TrialRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """A line of tune.jsonl: a run of a trial. All metrics are of the validation split.
 
     Attributes:
-        method: its name.
+        entry: that it was tried for.
         trial: number of the trial, from 0.
         seed: of the run.
+        method: its name.
+        dialect: of the method.
         numbers: of the method.
         learning_rate: of the recipe.
         weight_decay: of the recipe.
@@ -38,9 +40,11 @@ class TrialRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         run: its directory within that of the search.
     """
 
-    method: str
+    entry: str
     trial: int
     seed: int
+    method: str
+    dialect: str
     numbers: dict[str, float]
     learning_rate: float
     weight_decay: float
@@ -53,42 +57,31 @@ class TrialRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     run: str
 
 
-def record_of(trial: Trial, state: State, run: str, seed: int, outcome: Outcome) -> TrialRecord:
+def record_of(trial: Trial, state: State, seed: int, outcome: Outcome) -> TrialRecord:
     """Return the line of a finished run of a trial."""
-    result = outcome.result
+    result, setting = outcome.result, trial.setting
     validation = None if result is None else result.validation
     calibrated = None if result is None else result.calibrated
     return TrialRecord(
-        method=trial.method,
+        entry=trial.entry,
         trial=trial.number,
         seed=seed,
-        numbers=dict(trial.setting.method.numbers),
-        learning_rate=trial.setting.learning_rate,
-        weight_decay=trial.setting.weight_decay,
+        method=setting.method.name,
+        dialect=setting.method.dialect,
+        numbers=dict(setting.method.numbers),
+        learning_rate=setting.learning_rate,
+        weight_decay=setting.weight_decay,
         state=state,
         objective=None if outcome.diverged else outcome.value,
         accuracy=None if validation is None else validation.accuracy,
         nll=None if validation is None else validation.nll,
         calibrated_nll=None if calibrated is None else calibrated.validation.nll,
         seconds=None if result is None else result.seconds,
-        run=run,
+        run=run_name(trial.entry, trial.number, seed),
     )
 
 
-def chosen_of(best: Mapping[str, Trial]) -> list[Chosen]:
-    """Return what was chosen, by the best trial of each method."""
-    return [
-        Chosen(
-            name=folder_of(method),
-            method=trial.setting.method,
-            learning_rate=trial.setting.learning_rate,
-            weight_decay=trial.setting.weight_decay,
-        )
-        for method, trial in best.items()
-    ]
-
-
-def write_as_it_is(file: Path, content: bytes) -> None:
+def write_if_new(file: Path, content: bytes) -> None:
     """Write a file unless it holds that already."""
     if not file.is_file() or file.read_bytes() != content:
         files.write_bytes(file, content)
@@ -100,10 +93,10 @@ def remove_leftovers(root: Path) -> None:
     files.remove_leftovers(root, re.compile("|".join(map(re.escape, names))))
 
 
-def begun(tuning: Tuning, root: Path) -> Tuning:
-    """Return the plan of a directory: with all methods, and the most trials, that it was asked for.
+def gone_on_with(tuning: Tuning, root: Path) -> Tuning:
+    """Return the plan by which a directory goes on: the one that it has, with what is added.
 
-    So the same command with more trials, or other methods, goes on: all get the same budget.
+    More trials may be added, and methods and entries, which then get as many.
 
     Args:
         tuning: that is asked for.
@@ -116,32 +109,34 @@ def begun(tuning: Tuning, root: Path) -> Tuning:
     if not file.is_file():
         return tuning
     before = files.read_json(file, Tuning)
-    methods = tuple(dict.fromkeys([*before.methods, *tuning.methods]))
-    trials = max(before.trials, tuning.trials)
-    there, here = (replace(one, methods=methods, trials=trials) for one in (before, tuning))
-    if there != here:
+    known = {own.name: own for own in before.chosen}
+    added = {
+        "methods": tuple(dict.fromkeys([*before.methods, *tuning.methods])),
+        "chosen": tuple({**{own.name: own for own in tuning.chosen}, **known}.values()),
+        "tune_teacher": before.tune_teacher or tuning.tune_teacher,
+        "trials": max(before.trials, tuning.trials),
+    }
+    there, here = (replace(plan, **added) for plan in (before, tuning))
+    differing = [
+        *_differing(msgspec.to_builtins(there), msgspec.to_builtins(here)),
+        *(
+            f"the entry {own.name} of chosen is another there"
+            for own in tuning.chosen
+            if known.get(own.name, own) != own
+        ),
+    ]
+    if differing:
         raise ValueError(
             f"Expected the settings of the search in {root}, but they differ: "
-            f"{'; '.join(_differing(asdict(there), asdict(here)))}. Take another directory, or the "
-            "same settings."
+            f"{'; '.join(differing)}. Take another directory, or the same settings."
         )
     return here
 
 
-def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> Sequence[str]:
-    import msgspec
-
-    def flat(values: object, prefix: str = "") -> dict[str, object]:
-        if not isinstance(values, dict):
-            return {prefix: values}
-        found: dict[str, object] = {}
-        for name, value in values.items():
-            found |= flat(value, f"{prefix}.{name}" if prefix else name)
-        return found
-
-    there, here = (flat(msgspec.to_builtins(values)) for values in (old, new))
-    return [
-        f"{name} is {there.get(name)!r} there, {here.get(name)!r} here"
-        for name in dict.fromkeys([*there, *here])
-        if there.get(name) != here.get(name)
-    ]
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differing(before, after, f"{prefix}{name}.")
+        elif before != after:
+            yield f"{prefix}{name} is {before!r} there, {after!r} here"

@@ -6,55 +6,61 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from tfkd.tune.plan import Tuning
-from tfkd.tune.space import Setting, axes, default_setting, setting_of
+from tfkd.tune.plan import Entry, Tuning
+from tfkd.tune.space import Setting, axes, first_setting, setting_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def propose(tuning: Tuning, method: str, finished: Sequence[FrozenTrial]) -> Setting:
-    """Return the next setting of a method.
+def propose(tuning: Tuning, entry: Entry, finished: Sequence[FrozenTrial]) -> Setting:
+    """Return the next setting of an entry.
 
-    The first is the method's defaults. The next ones, up to the tenth, are drawn at random, and
-    from then on by a tree-structured Parzen estimator (Bergstra et al., 2011, Algorithms for
-    Hyper-Parameter Optimization) over all numbers together. Drawn is from a seed of the search, the
-    method and the trial, so that the setting is the same in whatever process it is asked for.
+    The first is the defaults. The next ones, up to the tenth, are drawn at random, and from then on
+    by a tree-structured Parzen estimator over all numbers together (Bergstra et al., 2011,
+    Algorithms for Hyper-Parameter Optimization; Falkner et al., 2018, arXiv 1807.01774). They are
+    drawn from a seed of the search and the trial's number, so that a setting is the same in
+    whatever process it is asked for, and all entries have the same learning rates and weight decays
+    at random: none is lucky in these.
 
     Args:
         tuning: what is searched.
-        method: its name.
+        entry: for which.
         finished: its trials before this one, in their order.
     """
     if not finished:
-        return default_setting(tuning, method)
+        return first_setting(tuning, entry)
     import optuna
 
-    searched = axes(tuning, method)
+    searched = axes(tuning, entry)
+    seed = _seed(tuning.search_seed, len(finished))
     with quiet_optuna():
         study = optuna.create_study(
-            direction="maximize" if tuning.goal.maximise else "minimize",
-            sampler=optuna.samplers.TPESampler(
-                seed=_seed(tuning, method, len(finished)), multivariate=True
-            ),
+            direction=direction_of(tuning),
+            sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True),
         )
         study.add_trials(finished)
         asked = study.ask({axis.name: axis.distribution() for axis in searched})
     return setting_of(
-        method, {axis.name: axis.clamped(asked.params[axis.name]) for axis in searched}
+        entry, {axis.name: axis.rounded(asked.params[axis.name]) for axis in searched}
     )
 
 
-def _seed(tuning: Tuning, method: str, number: int) -> int:
-    text = f"{tuning.search_seed} {method} {number}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+def direction_of(tuning: Tuning) -> Literal["minimize", "maximize"]:
+    """Return what Optuna calls it."""
+    return "maximize" if tuning.goal.maximise else "minimize"
+
+
+def _seed(search_seed: int, number: int) -> int:
+    digest = hashlib.sha256(f"{search_seed} {number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Let Optuna say nothing of what it does; what it is set to is put back."""
+    """Let Optuna say nothing of what it does; what it was set to is put back."""
     import optuna
 
     before = optuna.logging.get_verbosity()

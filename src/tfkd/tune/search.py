@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tfkd.runs import files
+from tfkd.runs import Result, files
 from tfkd.study.plan import PlannedRun
 from tfkd.tune.journal import Journal
 from tfkd.tune.outcome import Outcome, State, Verdict, judge, read_outcome
-from tfkd.tune.plan import Tuning
-from tfkd.tune.records import (
-    CHOSEN_FILE,
-    RECORDS_FILE,
-    TrialRecord,
-    chosen_of,
-    record_of,
-    write_as_it_is,
-)
+from tfkd.tune.plan import Entry, Tuning
+from tfkd.tune.records import CHOSEN_FILE, RECORDS_FILE, TrialRecord, record_of, write_if_new
 from tfkd.tune.runs_of_trial import Trial, read_trial, runs_of, teachers_of, write_trial
 from tfkd.tune.sampler import propose
-from tfkd.tune.space import axes
+from tfkd.tune.space import axes, searched_values
+from tfkd.tune.tuned import Tuned, tuned_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
 @dataclass
-class _Method:
-    """The trials of a method that are known."""
+class _Begun:
+    """A trial that was begun, and what is known of it."""
 
-    trials: list[Trial] = field(default_factory=list)
-    states: list[State] = field(default_factory=list)
-    values: list[float | None] = field(default_factory=list)
+    trial: Trial
+    runs: list[PlannedRun]
+    state: State = "running"
+
+
+@dataclass
+class Step:
+    """What a step has found.
+
+    Attributes:
+        wanted: the runs that are to be trained now, teachers instead of those that wait for them;
+            none where the search is finished.
+        finished: runs that have been finished since the step before, by whomever, with results.
+        ended: trials that have ended since, each with its state.
+    """
+
+    wanted: list[PlannedRun] = field(default_factory=list)
+    finished: list[tuple[PlannedRun, Result]] = field(default_factory=list)
+    ended: list[tuple[Trial, State]] = field(default_factory=list)
 
 
 class Search:
     """The search of a directory.
 
-    All that is known of it lies on the disk: the settings of each trial that was begun in its
+    All that is known of it lies on the disk: the setting of each trial that was begun in its
     folder, what came of its runs in theirs, and the finished trials in Optuna's journal. So any
     number of processes look at it, and move it on, one at a time; whatever one of them was at when
     it was killed, the next does again with the same result.
@@ -56,130 +66,126 @@ class Search:
         self.tuning, self.root = tuning, root
         self._journal = Journal(root, tuning)
         self._outcomes: dict[str, Outcome] = {}
-        self._methods = {name: _Method() for name in tuning.methods}
+        self._begun: dict[str, list[_Begun]] = {entry.name: [] for entry in tuning.entries}
 
-    def step(self) -> list[PlannedRun]:
-        """Begin and end the trials that can be, write the records, and return the runs to train.
-
-        A run comes behind its teacher. None are left where the search is finished.
-        """
+    def step(self) -> Step:
+        """Begin and end the trials that can be, and write the records."""
+        found = Step()
+        wanted: dict[str, PlannedRun] = {}
         with self._journal.held():
-            wanted: dict[str, PlannedRun] = {}
-            for method in self.tuning.methods:
-                for run in self._advance(method):
+            for entry in self.tuning.entries:
+                for run in self._advance(entry, found):
                     wanted.setdefault(run.name, run)
-            self._write()
-        return list(wanted.values())
+            records = self.records()
+            lines = msgspec.json.Encoder().encode_lines(records)
+            write_if_new(self.root / RECORDS_FILE, lines)
+            chosen = tuned_of(self.tuning, records).chosen
+            write_if_new(self.root / CHOSEN_FILE, files.to_json(list(chosen)))
+        found.wanted = list(wanted.values())
+        return found
 
-    def ended(self) -> list[tuple[Trial, State, float | None]]:
-        """Return the trials that were seen to be begun, with their states and values."""
+    def records(self) -> list[TrialRecord]:
+        """Return a line for each finished run of a trial."""
         return [
-            row
-            for known in self._methods.values()
-            for row in zip(known.trials, known.states, known.values, strict=True)
+            record_of(begun.trial, begun.state, run.settings.seed, self._outcomes[run.name])
+            for trials in self._begun.values()
+            for begun in trials
+            for run in begun.runs
+            if run.name in self._outcomes
         ]
 
-    def _advance(self, method: str) -> list[PlannedRun]:
-        """End trials of a method whose runs are finished; return what the open one wants."""
-        known, goal = self._methods[method], self.tuning.goal
+    def not_needed(self, trial: Trial) -> list[PlannedRun]:
+        """Return the runs of an ended trial that were not trained."""
+        begun = self._begun[trial.entry][trial.number]
+        return [run for run in begun.runs if run.name not in self._outcomes]
+
+    def tuned(self) -> Tuned:
+        """Return what was found so far."""
+        return tuned_of(self.tuning, self.records())
+
+    def _advance(self, entry: Entry, found: Step) -> list[PlannedRun]:
+        """End trials of an entry whose runs are finished; return what the open one wants."""
         while True:
-            finished = self._journal.finished(method)
+            finished = self._journal.finished(entry.name)
+            self._follow(entry, finished, found)
             number = len(finished)
-            self._follow(method, finished)
             if number >= self.tuning.trials:
                 return []
-            trial = read_trial(self.root, method, number)
-            if trial is None:
-                trial = Trial(method, number, propose(self.tuning, method, finished))
-                write_trial(self.root, trial)
-            if len(known.trials) == number:
-                known.trials.append(trial)
-                known.states.append("running")
-                known.values.append(None)
-            runs = runs_of(self.tuning, self.root, trial)
-            found = {place: o for place, run in enumerate(runs) if (o := self._outcome(run.name))}
+            begun = self._open(entry, number, finished)
+            outcomes = self._outcomes_of(begun, found)
             verdict = judge(
-                found, len(runs), self._first_values(method), goal, prune=self.tuning.prune
+                outcomes,
+                len(begun.runs),
+                [trial.intermediate_values[0] for trial in finished],
+                self.tuning.goal,
+                prune=self.tuning.prune,
             )
             if verdict.state == "running":
-                return self._with_teachers(method, [runs[place] for place in verdict.wanted])
-            self._journal.add(method, self._frozen(trial, verdict, found))
+                return self._with_teachers(entry, [begun.runs[n] for n in verdict.wanted], found)
+            self._journal.add(entry.name, self._frozen(entry, begun.trial, verdict, outcomes))
 
-    def _follow(self, method: str, finished: Sequence[FrozenTrial]) -> None:
+    def _follow(self, entry: Entry, finished: Sequence[FrozenTrial], found: Step) -> None:
         """Know what became of the finished trials, by whomever."""
-        known = self._methods[method]
         for number, frozen in enumerate(finished):
-            if number == len(known.trials):
-                trial = read_trial(self.root, method, number)
-                if trial is None:
-                    raise ValueError(
-                        f"Expected trial {number} of {method} in {self.root}, as the journal has "
-                        "it, found none. Put it back, or take another directory."
-                    )
-                known.trials.append(trial)
-                known.states.append("running")
-                known.values.append(None)
-            if known.states[number] == "running":
-                known.states[number] = frozen.user_attrs["state"]
-                known.values[number] = frozen.value
+            begun = self._open(entry, number, None)
+            if begun.state == "running":
+                begun.state = frozen.user_attrs["state"]
+                self._outcomes_of(begun, found)
+                found.ended.append((begun.trial, begun.state))
 
-    def _first_values(self, method: str) -> list[float]:
-        return [frozen.intermediate_values[0] for frozen in self._journal.finished(method)]
+    def _open(self, entry: Entry, number: int, finished: Sequence[FrozenTrial] | None) -> _Begun:
+        """The trial of a number, begun if it is new; that of an ended one is there."""
+        known = self._begun[entry.name]
+        if number == len(known):
+            trial = read_trial(self.root, entry.name, number)
+            if trial is None and finished is None:
+                raise ValueError(
+                    f"Expected trial {number} of {entry.name} in {self.root}, which the journal "
+                    "has, found none. Put it back, or take another directory."
+                )
+            if trial is None:
+                trial = Trial(entry.name, number, propose(self.tuning, entry, finished or ()))
+                write_trial(self.root, trial)
+            known.append(_Begun(trial, runs_of(self.tuning, self.root, entry, trial)))
+        return known[number]
 
-    def _with_teachers(self, method: str, runs: list[PlannedRun]) -> list[PlannedRun]:
+    def _outcomes_of(self, begun: _Begun, found: Step) -> dict[int, Outcome]:
+        """What came of the finished runs of a trial, by place of the seed."""
+        outcomes = {n: self._outcome(run, found) for n, run in enumerate(begun.runs)}
+        return {n: outcome for n, outcome in outcomes.items() if outcome is not None}
+
+    def _outcome(self, run: PlannedRun, found: Step) -> Outcome | None:
+        if run.name not in self._outcomes:
+            outcome = read_outcome(self.root, run.name, self.tuning.goal)
+            if outcome is None:
+                return None
+            self._outcomes[run.name] = outcome
+            if outcome.result is not None:
+                found.finished.append((run, outcome.result))
+        return self._outcomes[run.name]
+
+    def _with_teachers(self, entry: Entry, runs: list[PlannedRun], found: Step) -> list[PlannedRun]:
         """The runs that can be trained, or the teachers that they wait for."""
-        teachers = {run.name: run for run in teachers_of(self.tuning, method)}
+        teachers = {run.name: run for run in teachers_of(self.tuning, entry)}
         return [
             run
-            if run.after is None or self._outcome(run.after) is not None
+            if run.after is None or self._outcome(teachers[run.after], found) is not None
             else teachers[run.after]
             for run in runs
         ]
 
-    def _outcome(self, run: str) -> Outcome | None:
-        if run not in self._outcomes:
-            found = read_outcome(self.root, run, self.tuning.goal)
-            if found is None:
-                return None
-            self._outcomes[run] = found
-        return self._outcomes[run]
-
-    def _frozen(self, trial: Trial, verdict: Verdict, found: dict[int, Outcome]) -> FrozenTrial:
+    def _frozen(
+        self, entry: Entry, trial: Trial, verdict: Verdict, outcomes: Mapping[int, Outcome]
+    ) -> FrozenTrial:
         """A finished trial as Optuna has it; one that diverged has the worst value there is."""
         from optuna.trial import TrialState, create_trial
 
-        searched = axes(self.tuning, trial.method)
-        values = trial.setting.values(searched)
+        searched = axes(self.tuning, entry)
         return create_trial(
             state=TrialState.PRUNED if verdict.state == "pruned" else TrialState.COMPLETE,
             value=verdict.value,
-            params={a.name: int(values[a.name]) if a.whole else values[a.name] for a in searched},
+            params=searched_values(trial.setting, searched),
             distributions={axis.name: axis.distribution() for axis in searched},
             user_attrs={"state": verdict.state},
-            intermediate_values={place: found[place].value for place in sorted(found)},
+            intermediate_values={n: outcomes[n].value for n in sorted(outcomes)},
         )
-
-    def _write(self) -> None:
-        encode = msgspec.json.Encoder().encode_lines
-        write_as_it_is(self.root / RECORDS_FILE, encode(self.records()))
-        write_as_it_is(self.root / CHOSEN_FILE, files.to_json(chosen_of(self._best())))
-
-    def records(self) -> list[TrialRecord]:
-        """Return a line for each finished run of a trial."""
-        lines = []
-        for trial, state, _ in self.ended():
-            for run in runs_of(self.tuning, self.root, trial):
-                if outcome := self._outcome(run.name):
-                    lines.append(record_of(trial, state, run.name, run.settings.seed, outcome))
-        return lines
-
-    def _best(self) -> dict[str, Trial]:
-        best: dict[str, Trial] = {}
-        goal = self.tuning.goal
-        for method, known in self._methods.items():
-            value: float | None = None
-            for trial, state, own in zip(known.trials, known.states, known.values, strict=True):
-                if state == "complete" and own is not None:
-                    if value is None or goal.is_better(own, value):
-                        best[method], value = trial, own
-        return best

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd.method_table import NUMBERS, find_method
+from tfkd.method_table import NUMBERS
 from tfkd.runs import MethodSettings, Recipe
-from tfkd.tune.plan import Tuning
+from tfkd.tune.plan import Entry, Tuning
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import FloatDistribution, IntDistribution
 
 DIGITS = 4
 """Significant digits of a setting that is tried: it will be typed, and no more of them matter."""
@@ -42,18 +42,20 @@ class Axis:
     log: bool = False
     whole: bool = False
 
-    def clamped(self, value: float) -> float:
-        """Return the nearest value that may be tried, of so many digits.
+    def rounded(self, value: float) -> float:
+        """Return the nearest value of so many digits that may be tried.
 
         Example:
             >>> axis = Axis("decay", 0.9, 0.9999)
-            >>> axis.clamped(0.5), axis.clamped(0.98765432), Axis("warm_up", 1, 9, whole=True).clamped(3.6)
-            (0.9, 0.9877, 4.0)
+            >>> axis.rounded(0.5), axis.rounded(0.98765432)
+            (0.9, 0.9877)
+            >>> Axis("warm_up", 1, 9, whole=True).rounded(3.6)
+            4.0
         """
-        short = float(round(value)) if self.whole else float(f"{value:.{DIGITS}g}")
-        return min(max(short, self.low), self.high)
+        short = round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        return float(min(max(short, self.low), self.high))
 
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> FloatDistribution | IntDistribution:
         """Return it as Optuna calls it."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -82,50 +84,62 @@ class Setting(Struct, frozen=True, forbid_unknown_fields=True):
         )
         return replace(base, optimizer=optimizer)
 
-    def values(self, axes: tuple[Axis, ...]) -> dict[str, float]:
-        """Return the numbers that are searched."""
-        own = {name: getattr(self, name) for name in OF_EVERY_METHOD}
-        return {axis.name: own.get(axis.name, self.method.numbers.get(axis.name)) for axis in axes}
+    def value(self, axis: Axis) -> float:
+        """Return one of its numbers."""
+        if axis.name in OF_EVERY_METHOD:
+            return float(getattr(self, axis.name))
+        return self.method.numbers[axis.name]
 
 
-def axes(tuning: Tuning, method: str) -> tuple[Axis, ...]:
-    """Return what is searched for a method: its numbers that have a space, and the recipe's two.
+def axes(tuning: Tuning, entry: Entry) -> tuple[Axis, ...]:
+    """Return what is searched: the recipe's two, and the method's numbers that have a space.
+
+    The former first, so that they are drawn alike for every entry.
 
     Raises:
         ValueError: for a method of one's own whose number is called as one of the recipe's.
     """
-    found = []
-    for name, space in find_method(method).spaces.items():
+    found = [Axis(name, *ends, log=True) for name, ends in tuning.ranges.items()]
+    for name, space in {} if entry.keeps_numbers else entry.method.row.spaces.items():
         if name in OF_EVERY_METHOD:
-            raise ValueError(f"Expected no number called {name} of {method}: the recipe has one.")
+            raise ValueError(
+                f"Expected no number {name} of {entry.method.name}, for the recipe has one."
+            )
         known, high = NUMBERS.get(name), space.high
         if known is not None and known.below and high >= known.high:
             high = math.nextafter(known.high, -math.inf)
         whole = known is not None and known.whole
         found.append(Axis(name, space.low, high, space.log, whole))
-    rates = [Axis(name, *ends, log=True) for name, ends in tuning.ranges.items()]
-    return (*found, *rates)
+    return tuple(found)
 
 
-def default_setting(tuning: Tuning, method: str) -> Setting:
-    """Return the method's defaults at the recipe's own learning rate and weight decay.
+def first_setting(tuning: Tuning, entry: Entry) -> Setting:
+    """Return what the first trial has: the method's defaults, and the recipe's own settings.
 
-    Those that lie outside of where is searched become the nearest that does not.
+    Of an entry that was chosen before it has that. What lies outside of where is searched becomes
+    the nearest that does not.
     """
-    optimizer = tuning.recipe.optimizer
-    own = {name: getattr(optimizer, name) for name in OF_EVERY_METHOD}
-    start: Mapping[str, Any] = {**MethodSettings(method).numbers, **own}
-    inside = {
-        axis.name: start[axis.name]
-        if axis.low <= start[axis.name] <= axis.high
-        else axis.clamped(start[axis.name])
-        for axis in axes(tuning, method)
-    }
-    return setting_of(method, inside)
+    start = tuning.recipe.optimizer if entry.start is None else entry.start
+    own = Setting(entry.method, start.learning_rate, start.weight_decay)
+    values = {}
+    for axis in axes(tuning, entry):
+        value = own.value(axis)
+        values[axis.name] = value if axis.low <= value <= axis.high else axis.rounded(value)
+    return setting_of(entry, values)
 
 
-def setting_of(method: str, values: Mapping[str, float]) -> Setting:
-    """Return a setting of the numbers that are searched; the others stay at their defaults."""
-    numbers = {name: value for name, value in values.items() if name not in OF_EVERY_METHOD}
+def setting_of(entry: Entry, values: Mapping[str, float]) -> Setting:
+    """Return a setting of the numbers that are searched; the others stay as the entry has them."""
+    searched = {name: value for name, value in values.items() if name not in OF_EVERY_METHOD}
+    numbers = {**entry.method.numbers, **searched}
     rate, decay = (float(values[name]) for name in OF_EVERY_METHOD)
-    return Setting(MethodSettings(method, numbers=numbers), rate, decay)
+    method = MethodSettings(entry.method.name, entry.method.dialect, numbers)
+    return Setting(method, rate, decay)
+
+
+def searched_values(setting: Setting, searched: Sequence[Axis]) -> dict[str, float | int]:
+    """Return the numbers of a setting that are searched, as Optuna has them."""
+    return {
+        axis.name: int(setting.value(axis)) if axis.whole else setting.value(axis)
+        for axis in searched
+    }

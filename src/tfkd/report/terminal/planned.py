@@ -62,7 +62,7 @@ def _rows(beginning: StudyBeginning) -> tuple[list[Row], Estimate]:
     networks = {arm.recipe.student: arm.recipe for arm in study.arms}
     return [
         *data_rows(data),
-        ("networks", ", ".join(_network(recipe, data) for recipe in networks.values())),
+        ("networks", ", ".join(network_words(recipe, data) for recipe in networks.values())),
         *start_rows(data, first),
         ("training", training_words(first)),
         *planned(study, beginning.root, cost),
@@ -155,8 +155,8 @@ def what_seeds_show(
     )
 
 
-def _network(recipe: Recipe, data: ImageData) -> str:
-    """A network and its size; made without memory, where it can be."""
+def network_words(recipe: Recipe, data: ImageData) -> str:
+    """Return a network and its size; made without memory, where it can be."""
     try:
         with torch.random.fork_rng([]), torch.device("meta"):
             network = recipe.build_student(

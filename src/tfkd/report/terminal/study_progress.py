@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tfkd.runs import EpochRecord, Result
     from tfkd.study.estimate import Estimate
     from tfkd.study.plan import PlannedRun
-    from tfkd.study.progress import Moment, StudyBeginning, StudyProgress
+    from tfkd.study.progress import Moment, StudyBeginning
+    from tfkd.tune.progress import TuningBeginning, TuningProgress
 
 NETWORK = re.compile(r"timm/[^/]+")
 """The beginning of an arm whose network has a slash in its name."""
@@ -95,9 +96,25 @@ class StudyLines:
         from tfkd.report.terminal.planned import found_for_study
 
         self._of, self._folds = epochs_of(beginning), folds_of(beginning)
-        lines, self._cost = found_for_study(beginning)
+        self._tell(*found_for_study(beginning))
+
+    def found_search(self, beginning: TuningBeginning) -> None:
+        """Print what was found, and what will be searched."""
+        from tfkd.report.terminal.tuning import found_for_search
+
+        self._of = epochs_of_search(beginning)
+        self._tell(*found_for_search(beginning))
+
+    def _tell(self, lines: list[str], cost: Estimate) -> None:
+        self._cost = cost
         for line in lines:
             self._print(line)
+
+    def spared(self, runs: list[PlannedRun]) -> None:
+        """Count no more with some runs."""
+        self._runs -= len(runs)
+        for run in runs:
+            self._behind.finish(run.name, run.settings.recipe.epochs)
 
     def remark(self, text: str) -> None:
         """Print it."""
@@ -175,9 +192,31 @@ class StudyBar:
         from tfkd.report.terminal.planned import found_for_study
 
         self._of, self._folds = epochs_of(beginning), folds_of(beginning)
-        lines, self._cost = found_for_study(beginning)
+        self._tell(*found_for_study(beginning))
+
+    def found_search(self, beginning: TuningBeginning) -> None:
+        """Print what was found, and what will be searched."""
+        self.doing("measuring a step")
+        from tfkd.report.terminal.tuning import found_for_search
+
+        self._of = epochs_of_search(beginning)
+        self._tell(*found_for_search(beginning))
+
+    def _tell(self, lines: list[str], cost: Estimate) -> None:
+        self._cost = cost
         for line in lines:
             self.remark(line)
+
+    def spared(self, runs: list[PlannedRun]) -> None:
+        """Count no more with some runs."""
+        self._runs -= len(runs)
+        for run in runs:
+            self._behind.finish(run.name, run.settings.recipe.epochs)
+        self._bar.update(
+            self._task,
+            completed=self._behind.epochs,
+            description=f"{self._done} of {self._runs} runs",
+        )
 
     def remark(self, text: str) -> None:
         """Print it above the bars."""
@@ -226,7 +265,7 @@ class StudyBar:
 
 
 @contextmanager
-def show_study_progress(console: Console | None = None) -> Iterator[StudyProgress]:
+def show_study_progress(console: Console | None = None) -> Iterator[TuningProgress]:
     """Report on a console: bars where it is a terminal, plain lines where it is not.
 
     Args:
@@ -253,6 +292,11 @@ def epochs_of(beginning: StudyBeginning) -> dict[str, int]:
     """Return how many epochs each run of a study has."""
     study = beginning.study
     return {run.name: run.settings.recipe.epochs for run in study.runs(beginning.root)}
+
+
+def epochs_of_search(beginning: TuningBeginning) -> dict[str, int]:
+    """Return how many epochs each run has that a search may still need."""
+    return dict.fromkeys(beginning.left, beginning.tuning.recipe.epochs)
 
 
 def folds_of(beginning: StudyBeginning) -> int | None:
@@ -302,6 +346,9 @@ def where(moment: Moment, epochs: int | None) -> str:
 def describe(run: PlannedRun, result: Result) -> str:
     """Return one short line about a finished run."""
     name = _named(run.arm, run.settings.seed, run.settings.recipe.data.folds)
-    if result.test is None:
-        return f"{name}: in {result.seconds:.0f} s"
-    return f"{name}: {100 * result.test.accuracy:.2f} % in {result.seconds:.0f} s"
+    how_good = ""
+    if result.test is not None:
+        how_good = f"{100 * result.test.accuracy:.2f} % "
+    elif result.validation is not None:
+        how_good = f"validation {100 * result.validation.accuracy:.2f} % "
+    return f"{name}: {how_good}in {result.seconds:.0f} s"
