@@ -1,4 +1,4 @@
-"""Commands on many runs: compare them, run a study of the paper, say how far it is."""
+"""Commands on many runs: run a study of the paper, say how far it is."""
 
 from __future__ import annotations
 
@@ -20,119 +20,7 @@ if TYPE_CHECKING:
     from tfkd.study.plan import Study
     from tfkd.study.progress import StudyProgress
 
-USUAL_SEEDS = {"digits": 8}
-"""Of a comparison whose runs take seconds: as many as tell its methods apart."""
-
 OTHER_SEEDS = 3
-
-
-def compare(
-    written: Written,
-    *,
-    out: Path | None = None,
-    teacher: str | None = None,
-    methods: tuple[str, ...] = (),
-    chosen: Path | None = None,
-    contrasts: tuple[str, ...] = (),
-    worthwhile: float = 0.2,
-    controls: tuple[str, ...] = ("none",),
-    teacher_cache: str = "none",
-    generations: int = 1,
-    seeds: int | None = None,
-    jobs: int | None = None,
-    dry_run: bool = False,
-    other_data: bool = False,
-) -> None:
-    """Train every method with several seeds and compare each with plain cross-entropy.
-
-    The methods of one seed share the validation split, the initial weights, the order of samples
-    and their augmentation. The same command again goes on where it was interrupted.
-
-    Defaults that depend on the data:
-
-      data           student        teacher       epochs  schedule
-      digits         small_cnn      wide_cnn          20  cosine
-      fashion-mnist  plain_cnn      mobilenet_v2      60  cosine
-      cifar10, 100   mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.2
-      tiny-imagenet  mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.1
-      imagenet       timm/resnet18  timm/resnet50     90  step 30,60,80, gamma 0.1
-      a folder       timm/resnet18  timm/resnet50     90  cosine
-
-      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
-      size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
-      folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
-      (imagenet: none).
-
-    Args:
-        written: options of a run.
-        out: directory of the comparison. Default: runs/compare-DATA.
-        teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
-        methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
-            de_kd, or module:function of your own, or any that tfkd methods lists, with commas
-            between them; all: every one that these settings allow. Default: those named here, which
-            the Tf-KD paper compares; with --chosen those of the file.
-        chosen: file of settings that were chosen before, as tfkd tune writes it: numbers, learning
-            rate and weight decay by entry, each an arm of its own. One called teacher, of
-            cross_entropy, says how the larger model is trained.
-        contrasts: what is claimed, and tested as one family: pairs of methods or arms as
-            tf_kd_reg:label_smoothing, with commas between them. Default: each against
-            cross_entropy.
-        worthwhile: smallest difference in accuracy worth having, in points, above 0.
-        controls: what else may explain a gain, trained beside every method: some of scaled,
-            uninformed, smoothed, balanced, undone, double, with commas between them, or none:
-            cross-entropy times the method's loss scale; the same loss, taught by one who knows
-            nothing; label smoothing at its equivalent epsilon; the others are explained by tfkd
-            study run --help.
-        teacher_cache: store what networks that teach say about every image, and ask them no more:
-            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
-            every step. With augmentation set --views too.
-        generations: networks of each method that a network teaches its like by, born_again among
-            them: the second is taught by the first, and so on; told too is what they are worth
-            together.
-        seeds: number of seeds, at least 1. Default: 8 for digits, else 3, which can conclude
-            nothing but that there is no difference; with --folds as many, one for each.
-        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
-        dry_run: only say how many runs and epochs it has, how long they would take here, and what
-            so many seeds can show.
-        other_data: go on though the data are not those that runs were begun with.
-    """
-    from tfkd.report.terminal.study_progress import show_study_progress
-
-    with show_study_progress() as progress:
-        with loading():
-            from tfkd.runs.chosen import read_chosen
-            from tfkd.runs.recipes import defaults
-            from tfkd.runs.written import circumstances_of, make_recipe
-
-            circumstances = circumstances_of(written)
-            recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
-            import tfkd.report.terminal.planned  # noqa: F401
-            from tfkd.study.applicable import ALL, applicable
-            from tfkd.study.comparison import comparison
-            from tfkd.study.contrasts import with_contrasts
-            from tfkd.study.controls_left_out import with_controls
-
-            teacher = teacher or defaults(recipe.data.name).teacher
-            check_models(student=recipe.student, teacher=teacher)
-            left_out: tuple[str, ...] = ()
-            if methods == (ALL,):
-                methods, left_out = applicable(recipe, teacher=teacher, teacher_cache=teacher_cache)
-            study = comparison(
-                recipe,
-                teacher=teacher,
-                methods=methods or None,
-                seeds=_seeds(seeds, recipe.data.folds, USUAL_SEEDS.get(recipe.data.name)),
-                teacher_cache=teacher_cache,
-                generations=generations,
-                chosen=() if chosen is None else read_chosen(chosen),
-            )
-            study, without = with_controls(study, controls, circumstances)
-            study = with_contrasts(study, contrasts, worthwhile)
-            left_out = (*left_out, *without)
-        out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
-        job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
-        show_results = job.plan() if dry_run else job.run(progress)
-    show_results()
 
 
 def data_name(data: str, circumstances: Circumstances) -> str:
@@ -143,8 +31,8 @@ def data_name(data: str, circumstances: Circumstances) -> str:
     return places.name if data == FOLDER and places is not None else data
 
 
-def _seeds(seeds: int | None, folds: int | None, usual: int | None = None) -> int:
-    """How many seeds there are; with folds each seed tests one of them."""
+def seeds_of(seeds: int | None, folds: int | None, usual: int | None = None) -> int:
+    """Return how many seeds there are; with folds each seed tests one of them."""
     if seeds is None:
         return folds or usual or OTHER_SEEDS
     if folds is not None and seeds % folds:
@@ -156,7 +44,7 @@ def _seeds(seeds: int | None, folds: int | None, usual: int | None = None) -> in
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A study that is run, or only planned."""
 
     study: Study
@@ -340,7 +228,7 @@ def run_named_study(
                 data=data,
                 dialect=dialect,
                 teacher=teacher,
-                seeds=_seeds(seeds, recipe.get("data", {}).get("folds")),
+                seeds=seeds_of(seeds, recipe.get("data", {}).get("folds")),
                 controls=controls,
                 recipe=recipe,
                 circumstances=circumstances_of(written),
@@ -359,7 +247,7 @@ def run_named_study(
         data_called = data_name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_called}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))
-        job = _Job(study, out, circumstances, jobs, executor, other_data, remarks)
+        job = Job(study, out, circumstances, jobs, executor, other_data, remarks)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
 

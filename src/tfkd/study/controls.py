@@ -213,11 +213,13 @@ def _uninformed(
     if found is None or labels_are_ignored(claim, epochs):
         return None
     numbers = {name: _rounded(value) for name, value in found.items()}
+    suffix = "-".join(
+        f"{value:g}" for key, value in numbers.items() if (key, value) != ("scale", 1)
+    )
     name = "uniform_kd"
     if numbers["temperature"] == 1.0:  # the same loss under the name that people know
         del numbers["temperature"]
         name = "label_smoothing"
-    suffix = "-".join(f"{value:g}" for value in numbers.values())
     return MethodSettings(name, numbers=numbers), f"-{suffix}"
 
 
