@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfkd.report.answer import answer
 from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
@@ -52,6 +53,12 @@ HOW_TO_READ_GLANCE = (
     "validation data, raw (hollow) is as it comes; the accuracy is the same. The time is that of "
     "training, against cross-entropy's; pale, where a network taught: with its training."
 )
+HOW_TO_READ_AS_TABLE = (
+    "Each line is a method minus plain cross-entropy, or what stands behind “over”, paired by "
+    "seed, with its 95 % interval (Student's t over the seeds). NLL and AURC are after one "
+    "temperature fitted on validation data, and raw as they come. The time is that of training, "
+    "against cross-entropy's."
+)
 CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
 SHADED = " Shaded lines are controls: they have no teacher."
 
@@ -70,7 +77,7 @@ class Page:
         facts: what was run.
         remarks: of the plan.
         answer: over all claims, in a sentence.
-        more: what else they say: which seeds would tell more, and of calibration.
+        more: the same at length: accuracy, which seeds would tell more, calibration.
         to_know: sentences on networks that only guess, on losses of another scale, and on whether
             those that teach are better than their students.
         verdicts: by student.
@@ -80,11 +87,13 @@ class Page:
         all_numbers: of every arm.
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
+        tuning: how every method was tuned before; None if none was.
         together: sentences on generations of networks, taken together.
         beside: sentences on what was asked beside the contrasts: slopes and interactions.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
         how_to_read_glance: what is drawn in the first figure.
+        how_to_read_as_table: what its numbers are, where it is a table.
     """
 
     name: str
@@ -96,7 +105,7 @@ class Page:
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
     answer: str
-    more: tuple[str, ...]
+    more: list[str]
     to_know: list[str]
     verdicts: list[tuple[str, list[Verdict]]]
     machinery: list[str]
@@ -105,11 +114,13 @@ class Page:
     all_numbers: Table
     drawings: list[Drawing]
     labels: Section | None = None
+    tuning: Section | None = None
     together: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
     how_to_read_glance: str = HOW_TO_READ_GLANCE
+    how_to_read_as_table: str = HOW_TO_READ_AS_TABLE
 
     @property
     def contents(self) -> list[tuple[str, str]]:
@@ -118,6 +129,7 @@ class Page:
             ("glance", "The answer"),
             ("verdicts", "Verdicts"),
             ("tables", "Tables"),
+            *([] if self.tuning is None else [(self.tuning.name, self.tuning.title)]),
             ("run", "What was run"),
             *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
             *((drawing.name, drawing.title) for drawing in self.drawings),
@@ -152,12 +164,15 @@ class Page:
         )
 
 
-def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
+def make_page(
+    data: StudyData, *, labels: Section | None = None, tuning: Section | None = None
+) -> Page:
     """Return what there is to say of a study, finished or not.
 
     Args:
         data: the study.
         labels: of `labels_out_of_fold`, if it has folds.
+        tuning: of `tuning_section`, if a search lies beside it.
     """
     planned = len(data.study.arms) * data.study.seeds
     finished = len(data.all_runs)
@@ -170,7 +185,6 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
     folds = data.study.arms[0].recipe.data.folds
     claims = conclude_claims(data.study, data.rows, data.images)
     found = verdicts(claims, data.rows)
-    answer, *more = conclude(claims)
     seen = glances(data, claims)
     how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
     if any(each.has_contrasts for each in seen):
@@ -189,8 +203,8 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             *data.study.remarks,
             *([FOLDS_SHARE] if folds else []),
         ),
-        answer=answer,
-        more=tuple(more),
+        answer=answer(claims),
+        more=conclude(claims),
         to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)
@@ -205,6 +219,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         all_numbers=full_table(data),
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
+        tuning=tuning,
         together=tuple(sentences(data.together)),
         beside=tuple(beside_contrasts(data.study, data.records)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
@@ -213,6 +228,7 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
             folds,
         ),
         how_to_read_glance=of_folds(how_to_read, folds),
+        how_to_read_as_table=of_folds(HOW_TO_READ_AS_TABLE, folds),
     )
 
 
