@@ -1,7 +1,8 @@
 """What stands in the columns of a study's tables: the one place where a row becomes cells.
 
-For three readers, each headings and what stands below them: `PAGE` in words for people,
-`terminal_columns` the same as narrow as it can be, and `FULL` every number for programs.
+For three readers, each headings and what stands below them: `RESULTS` and `CALIBRATION` in words
+for people, `terminal_columns` the same as narrow as it can be, and `FULL` every number for
+programs.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ PUBLISHED = ("the paper's %", "the paper's gain")
 TEACHER = "teacher"
 SCALE = "loss ×"
 
-PAGE: dict[str, Callable[[Row], Value]] = {
+RESULTS: dict[str, Callable[[Row], Value]] = {
+    TEACHER: _teacher,
     "n": lambda row: row.n,
     "test accuracy %": _spread("accuracy"),
     **dict(zip(PUBLISHED, (_published_accuracy, _published_gain), strict=True)),
@@ -133,15 +135,26 @@ PAGE: dict[str, Callable[[Row], Value]] = {
     "95 % interval": _interval,
     "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
     SCALE: scale_text,
-    "NLL": _spread("nll"),
-    "ECE %": _spread("ece"),
-    "Brier": _spread("brier"),
-    "AURC %": _spread("aurc"),
     "train accuracy %": _spread("train_accuracy"),
-    "seconds": _spread("seconds"),
-    TEACHER: _teacher,
+    "seconds": _seconds,
 }
-"""Behind the name of the arm."""
+"""Of the table of results, behind the name of the arm."""
+
+CALIBRATION: dict[str, Callable[[Row], Value]] = {
+    "T": _spread("temperature"),
+    **{
+        f"{prefix.replace('_', ' ')}{heading}": _spread(f"{prefix}{metric}")
+        for metric, heading in (
+            ("nll", "NLL"),
+            ("ece", "ECE %"),
+            ("brier", "Brier"),
+            ("aurc", "AURC %"),
+            ("augrc", "AUGRC %"),
+        )
+        for prefix in ("", CALIBRATED)
+    },
+}
+"""Of the table of calibration, told twice; behind the name of the arm."""
 
 SECONDS = "sec-\nonds"
 

@@ -198,7 +198,11 @@ def read_study(study: Study, root: Path) -> StudyData:
             environment=directory.environment(),
             history=directory.history(),
             predictions=(
-                None if logits is None else reduce_logits(*logits, temperatures=temperatures)
+                None
+                if logits is None
+                else reduce_logits(
+                    *logits, temperatures=temperatures, temperature=record.temperature
+                )
             ),
         )
         runs.setdefault(record.arm, []).append(found)

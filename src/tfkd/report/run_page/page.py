@@ -33,7 +33,10 @@ class RunPage:
     unfinished: str
     sections: tuple[Section, ...]
 
-    kind = "report of a run"
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name
 
     @property
     def contents(self) -> list[tuple[str, str]]:
