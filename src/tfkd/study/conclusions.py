@@ -171,10 +171,10 @@ def conclude_claims(
 
     A difference counts where its p-value, corrected by step-down max-T over all claims, is at most
     0.05 and its 95 % interval leaves out 0. Where the interval lies within the smallest difference
-    worth having there is none that is worth having, be it told from 0 or not. A gain is beyond a
-    control where the interval of method minus control lies above 0 and the p-value of that is at
-    most 0.05, uncorrected, for it must hold for every control; it is explained by a control where
-    the interval's upper end is at most the smallest difference worth having.
+    worth having there is none that is worth having, be it told from 0 or not. A gain is explained
+    by a control where the upper end of the interval of method minus control is at most the smallest
+    difference worth having; else it is beyond the control where that interval lies above 0 and its
+    p-value is at most 0.05, uncorrected, for it must hold for every control.
 
     Args:
         study: the plan.
@@ -296,14 +296,15 @@ def _conclude(
         return ("too few seeds to tell" if verdict == "too few seeds to tell" else verdict), ""
     if not controls:
         return "better", ""
+    explaining = [each for each in controls if over(each).high <= worthwhile]
     not_beyond = [each for each in controls if not above(over(each))]
-    if not not_beyond:
+    if not explaining and not not_beyond:
         return "better, beyond its controls", "It is above each of its controls."
-    explaining = [each for each in not_beyond if over(each).high <= worthwhile]
     if explaining:
         return (
             "better, explained by a control",
-            f"It is not {worthwhile:g} points above {_titles(explaining)}, which has no teacher.",
+            f"It is less than {worthwhile:g} points above {_titles(explaining)}, which has no "
+            "teacher.",
         )
     return (
         "better, not told from a control",
