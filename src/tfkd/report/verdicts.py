@@ -93,7 +93,8 @@ def _verdict(claim: Claim, by_arm: dict[str, Row]) -> Verdict:
     taught = f", taught by {row.teacher}" if row.teacher else ""
     headline = (
         f"{_named(row)}{taught}: {_to(claim.against.title, difference)}"
-        f"{_or_none(row, difference)}, {_seeds(row, difference)}, corrected p {claim.corrected_p:.2g}"
+        f"{_or_none(row, difference)}, {_seeds(row, difference)}, corrected p "
+        f"{claim.corrected_p:.2g}"
     )
     controls = _controls(row, by_arm) if claim.to_baseline else []
     if controls:
