@@ -131,9 +131,7 @@ def test_the_sentence_has_the_numbers():
         f"(cross-entropy × 0.0595), method minus control +{over.mean:.2f} points, "
         f"95 % interval −{-over.low:.2f} to {over.high:.2f}."
     )
-    assert found.claim.because == (
-        "It is less than 0.2 points above cross-entropy × 0.0595, which has no teacher."
-    )
+    assert found.claim.because == ("It is less than 0.2 points above cross-entropy × 0.0595.")
     smoothed = row.difference.mean - row.over_controls["small_cnn/smoothed"].mean
     assert found.details[0].startswith(
         f"An equivalent label smoothing gives −{-smoothed:.2f} (label smoothing ε = 0.1)"

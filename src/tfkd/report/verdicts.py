@@ -113,6 +113,7 @@ def _verdict(claim: Claim, by_arm: dict[str, Row]) -> Verdict:
 
 _WITHOUT_TEACHER = {
     "scaled": "the same loss scale without a teacher",
+    "uninformed": "the same loss with a teacher that knows nothing",
     "balanced": "the same loss scale, with weight decay times it as the method has not,",
     "smoothed": "an equivalent label smoothing",
     "label_smoothing": "an equivalent label smoothing",
