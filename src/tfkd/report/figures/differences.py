@@ -57,7 +57,7 @@ def draw(data: StudyData) -> Drawing | None:
         "differences",
         "What each method gains over plain cross-entropy",
         "Test accuracy minus that of cross-entropy with the same seed, in points: the mean over "
-        "seeds and its 95 % interval. What lies right of the line is better; an interval "
+        "seeds and its 95 % bootstrap interval. What lies right of the line is better; an interval "
         "across the line may be chance. The shaded rows are controls: they have no teacher, so a "
         "method whose gain is its teacher's must lie right of them. The intervals are not "
         "corrected for their number; the p-values of the table are.",
