@@ -21,9 +21,11 @@ from tfkd.study.statistics.differences import (
 PERCENT = (
     "accuracy",
     "ece",
+    "smooth_ece",
     "aurc",
     "augrc",
     "calibrated_ece",
+    "calibrated_smooth_ece",
     "calibrated_aurc",
     "calibrated_augrc",
     "train_accuracy",
