@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self  # torch depends on it
 
+from tfkd._checks import check_at_least_0
 from tfkd.metrics import check_logits_and_labels
 
 STEPS = 200
@@ -59,8 +60,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     Vector Machines", 1999, section 2.2, for K classes.
     """
     check_logits_and_labels(logits, labels)
-    if not 0.0 <= random_labels < math.inf:
-        raise ValueError(f"Expected `random_labels` of at least 0, got {random_labels}.")
+    pseudo = check_at_least_0("random_labels", random_labels)
     z = logits.detach().cpu().double()
     y = labels.cpu().long()[:, None]
     z = z - z.amax(1, keepdim=True)
@@ -69,7 +69,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     if len(own) == 0:
         return 1.0
     open_ = z.isfinite()
-    epsilon = random_labels / (len(own) + random_labels)
+    epsilon = pseudo / (len(own) + pseudo)
     finite = torch.where(open_, z, 0.0)
     target = (1.0 - epsilon) * own + epsilon * finite.sum(1) / open_.sum(1)
     if bool((finite.sum(1) == 0.0).all()):  # largest logits are 0: all others are too

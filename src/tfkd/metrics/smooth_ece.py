@@ -12,8 +12,8 @@ from tfkd.metrics.batch import Labelled
 CELLS = 2**13
 """Of the grid on [0, 1] that residuals are laid on."""
 
-FINEST = 2.0**-11
-"""The smallest bandwidth, four cells; an error below it, 0.05 %, is not resolved."""
+FINEST = 4
+"""Cells of the smallest bandwidth: an error below it, 0.05 %, is not resolved."""
 
 HALVINGS = 16
 """Of the range of bandwidths, until it is as narrow as 1.5e-5."""
@@ -62,18 +62,19 @@ def smooth_calibration_error(logits: Tensor, labels: Tensor) -> float:
     return batch.read(smooth_ece_of(batch.confidence, batch.gap))[0]
 
 
-def smooth_ece_of(confidence: Tensor, gap: Tensor) -> Tensor:
+def smooth_ece_of(confidence: Tensor, gap: Tensor, *, cells: int = CELLS) -> Tensor:
     """Return SmoothECE of residuals, without waiting for the device.
 
     Args:
         confidence: `(N,)` float64, from 0 to 1.
         gap: `(..., N)` float64, right (1) or wrong (0) minus the confidence.
+        cells: of the grid.
 
     Returns:
         `(...)`, of each row of residuals.
     """
-    spectrum = _spectrum(confidence, gap / gap.shape[-1])
-    low = torch.full_like(gap[..., 0], FINEST)
+    spectrum = _spectrum(confidence, gap / gap.shape[-1], cells)
+    low = torch.full_like(gap[..., 0], FINEST / cells)
     high = torch.ones_like(low)
     for _ in range(HALVINGS):
         sigma = (low + high) / 2.0
@@ -86,29 +87,30 @@ def smooth_ece_of(confidence: Tensor, gap: Tensor) -> Tensor:
     return torch.where(over > 0.0, meeting, at_low)
 
 
-def _spectrum(confidence: Tensor, gap: Tensor) -> Tensor:
+def _spectrum(confidence: Tensor, gap: Tensor, cells: int) -> Tensor:
     """The cosine transform of residuals, each shared by the two points of the grid around it."""
-    place = confidence.nan_to_num(0.0).clamp(0.0, 1.0) * CELLS  # NaN is reported by who reads it
-    left = place.floor().clamp(max=CELLS - 1)
+    place = confidence.nan_to_num(0.0).clamp(0.0, 1.0) * cells  # NaN is reported by who reads it
+    left = place.floor().clamp(max=cells - 1)
     right_share = place - left
-    on_grid = gap.new_zeros((*gap.shape[:-1], CELLS + 1))
+    on_grid = gap.new_zeros((*gap.shape[:-1], cells + 1))
     on_grid.index_add_(-1, left.long(), gap * (1.0 - right_share))
     on_grid.index_add_(-1, left.long() + 1, gap * right_share)
     # Mirrored at both ends, each of which is its own image.
     ends = on_grid[..., [0, -1]] * 2.0
     inside = on_grid[..., 1:-1]
     mirrored = torch.cat([ends[..., :1], inside, ends[..., 1:], inside.flip(-1)], dim=-1)
-    spectrum: Tensor = torch.fft.rfft(mirrored).real * CELLS
+    spectrum: Tensor = torch.fft.rfft(mirrored).real * cells
     return spectrum
 
 
 def _at_bandwidth(spectrum: Tensor, sigma: Tensor) -> Tensor:
     """The integral of the absolute smoothed residuals."""
-    frequency = torch.arange(CELLS + 1, device=spectrum.device, dtype=torch.float64)
+    cells = spectrum.shape[-1] - 1
+    frequency = torch.arange(cells + 1, device=spectrum.device, dtype=torch.float64)
     decay = torch.exp(-0.5 * (math.pi * frequency * sigma[..., None]).square())
-    smoothed = torch.fft.irfft((spectrum * decay).to(torch.complex128), n=2 * CELLS)
-    left, right = smoothed[..., :CELLS], smoothed[..., 1 : CELLS + 1]
+    smoothed = torch.fft.irfft((spectrum * decay).to(torch.complex128), n=2 * cells)
+    left, right = smoothed[..., :cells], smoothed[..., 1 : cells + 1]
     # Straight lines between the points; one that crosses 0 is two triangles.
     size = left.abs() + right.abs()
     area = torch.where(left * right < 0.0, (left.square() + right.square()) / size, size)
-    return area.sum(-1) / (2.0 * CELLS)
+    return area.sum(-1) / (2.0 * cells)
