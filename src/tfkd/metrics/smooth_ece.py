@@ -62,13 +62,16 @@ def smooth_calibration_error(logits: Tensor, labels: Tensor) -> float:
     return batch.read(smooth_ece_of(batch.confidence, batch.gap))[0]
 
 
-def smooth_ece_of(confidence: Tensor, gap: Tensor, *, cells: int = CELLS) -> Tensor:
+def smooth_ece_of(
+    confidence: Tensor, gap: Tensor, *, cells: int = CELLS, halvings: int = HALVINGS
+) -> Tensor:
     """Return SmoothECE of residuals, without waiting for the device.
 
     Args:
         confidence: `(N,)` float64, from 0 to 1.
         gap: `(..., N)` float64, right (1) or wrong (0) minus the confidence.
         cells: of the grid.
+        halvings: of the range of bandwidths.
 
     Returns:
         `(...)`, of each row of residuals.
@@ -76,13 +79,13 @@ def smooth_ece_of(confidence: Tensor, gap: Tensor, *, cells: int = CELLS) -> Ten
     spectrum = _spectrum(confidence, gap / gap.shape[-1], cells)
     low = torch.full_like(gap[..., 0], FINEST / cells)
     high = torch.ones_like(low)
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         sigma = (low + high) / 2.0
         above = _at_bandwidth(spectrum, sigma) > sigma
         low, high = torch.where(above, sigma, low), torch.where(above, high, sigma)
     at_low, at_high = _at_bandwidth(spectrum, low), _at_bandwidth(spectrum, high)
     over, under = at_low - low, high - at_high
-    # Between the two the curve is a straight line, but for parts in 1e8.
+    # Between two so near the curve is a straight line.
     meeting = low + (high - low) * over / (over + under)
     return torch.where(over > 0.0, meeting, at_low)
 

@@ -11,9 +11,12 @@ _METRICS = {
     "accuracy": ("accuracy", "%", 100, 2),
     "nll": ("NLL", "nats", 1, 4),
     "ece": ("ECE", "%", 100, 2),
+    "smooth_ece": ("smoothed", "%", 100, 2),
     "brier": ("Brier", "", 1, 4),
     "aurc": ("AURC", "%", 100, 2),
+    "augrc": ("AUGRC", "%", 100, 2),
 }
+_FEW = ("accuracy", "nll", "ece", "brier", "aurc")
 
 
 EXPLAINED = "A page with pictures, which explains NLL, ECE, Brier and AURC: tfkd report"
@@ -43,17 +46,33 @@ def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) 
         print(line)
 
 
-def metric_lines(metrics: Metrics, support: Sequence[int] = ()) -> Iterator[str]:
+def metric_lines(
+    metrics: Metrics,
+    support: Sequence[int] = (),
+    *,
+    after: Metrics | None = None,
+    all_of_them: bool = False,
+) -> Iterator[str]:
     """Yield the metrics, one a line, aligned at the decimal point, with what guessing would get.
 
     Args:
         metrics: of the images.
         support: images of each class; empty if that is not known.
+        after: of the same images, after one temperature, which leaves the accuracy alone.
+        all_of_them: also those that are told to whoever asks.
     """
     for key, (name, unit, factor, decimals) in _METRICS.items():
-        number = f"{factor * getattr(metrics, key):{decimals + 5}.{decimals}f}"
-        guess = guessing(support) if key == "accuracy" else ""
-        yield f"  {name:<8} {number} {unit}{guess}".rstrip()
+        if getattr(metrics, key) is None or (key not in _FEW and not all_of_them):
+            continue
+        number, then = (
+            "" if one is None else f"{factor * getattr(one, key):{decimals + 5}.{decimals}f} {unit}"
+            for one in (metrics, after)
+        )
+        if key == "accuracy":
+            then = guessing(support)
+        elif then:
+            number = f"{number:<15}"
+        yield f"  {name:<8} {number}{then}".rstrip()
 
 
 def test_support(directory: RunDirectory) -> list[int]:
