@@ -83,12 +83,30 @@ def train(
 
     support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
+    calibrated = result.calibrated
+    temperature = None if calibrated is None else calibrated.temperature
     if result.test is not None:
         images = number_of(result.samples.test, "image")
-        print_metrics(result.test, title=f"test split, {images}", support=support)
+        print_metrics(
+            result.test,
+            title=f"test split, {images}",
+            support=support,
+            after=None if calibrated is None else calibrated.test,
+            temperature=temperature,
+        )
+        if temperature is not None:
+            print("T, fitted on the validation split, divides the logits.")
     elif result.validation is not None:
         images = number_of(result.samples.validation, "image")
-        print_metrics(result.validation, title=f"validation split, {images}")
+        print_metrics(
+            result.validation,
+            title=f"validation split, {images}",
+            after=None if calibrated is None else calibrated.validation,
+            temperature=temperature,
+        )
+        print(
+            f"T, fitted on these images, divides the logits. Of the test split: tfkd evaluate {out}"
+        )
     print(f"Weights, settings and metrics are in {out}.")
     print(f"{EXPLAINED} {out}")
 

@@ -31,8 +31,8 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             itself.
         checkpoint_seconds: at least this long between two checkpoints, and longer where writing
             them would take more than 2 % of the time; 0: one after every step. Default: 10.
-        measure_test: look at the test split after the last epoch; no: leave it alone, as while
-            settings are chosen. `tfkd evaluate` looks at it later. Default: yes.
+        measure_test: measure the test split after the last epoch; no: leave it alone, as one does
+            while settings are chosen; `tfkd evaluate` measures it later. Default: yes.
     """
 
     data_root: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from tfkd.report.terminal.lines import metric_lines
+from tfkd.report.terminal.lines import heading_of, metric_lines
 from tfkd.report.text import printable, visible
 from tfkd.study.spreadsheet import harmless
 
@@ -42,7 +42,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         yield f"{_percent('balanced', found.balanced_accuracy)} (mean of the recalls)"
         yield f"{_percent('macro F1', found.macro_f1)} (mean over the classes with images)"
     if found.calibration is not None and found.calibration.temperature is not None:
-        yield f"{'':<22}after T = {found.calibration.temperature:.4g}"
+        yield heading_of(found.calibration.temperature)
     yield from others
     yield from _calibration_lines(found)
     yield ""

@@ -23,13 +23,22 @@ EXPLAINED = "A page with pictures, which explains NLL, ECE, Brier and AURC: tfkd
 """Before the directory of a run."""
 
 
-def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) -> None:
+def print_metrics(
+    metrics: Metrics,
+    *,
+    title: str,
+    support: Sequence[int] = (),
+    after: Metrics | None = None,
+    temperature: float | None = None,
+) -> None:
     """Print the metrics of a split, one a line.
 
     Args:
         metrics: of the split.
         title: what they were measured on.
         support: images of each class; empty if that is not known.
+        after: the same after a temperature; None without one.
+        temperature: that was fitted on the validation split.
 
     Example:
         >>> metrics = Metrics(accuracy=0.975, nll=0.1, ece=0.02, brier=0.04, aurc=0.003)
@@ -42,8 +51,16 @@ def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) 
           AURC        0.30 %
     """
     print(title)
-    for line in metric_lines(metrics, support):
-        print(line)
+    accuracy, *others = metric_lines(metrics, support, after=after)
+    print(accuracy)
+    if after is not None and temperature is not None:
+        print(heading_of(temperature))
+    print("\n".join(others))
+
+
+def heading_of(temperature: float) -> str:
+    """Return what stands above the metrics after a temperature."""
+    return f"{'':<22}after T = {temperature:.4g}"
 
 
 def metric_lines(
