@@ -137,14 +137,14 @@ def test_it_never_fails_and_makes_no_nll_worse(cases, examples):
     strategy = st.tuples(
         st.integers(0, 1 << 30),
         st.integers(1, 40),
-        st.sampled_from([2, 3, 10, 1000]),
+        st.sampled_from([2, 3, 10, 300]),
         st.sampled_from([1e-6, 1e-2, 1.0, 30.0, 1e6]),
         st.sampled_from(KINDS),
         st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16]),
         st.sampled_from([0.0, 1.0, 1000.0]),
     )
 
-    @cases.for_all(4 * examples, strategy)
+    @cases.for_all(2 * examples, strategy)
     def check(case):
         seed, count, classes, scale, kind, dtype, random_labels = case
         logits, labels = draw(seed, count, classes, scale=scale)

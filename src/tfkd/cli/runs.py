@@ -104,9 +104,10 @@ def train(
             after=None if calibrated is None else calibrated.validation,
             temperature=temperature,
         )
-        print(
-            f"T, fitted on these images, divides the logits. Of the test split: tfkd evaluate {out}"
-        )
+        if temperature is not None:
+            print("T, fitted on these images, divides the logits.")
+    if result.test is None:
+        print(f"The test split was left alone; tfkd evaluate {out} measures it.")
     print(f"Weights, settings and metrics are in {out}.")
     print(f"{EXPLAINED} {out}")
 

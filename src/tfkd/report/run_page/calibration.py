@@ -44,15 +44,24 @@ def tempered(answers: Answers, temperature: float) -> Answers:
     return replace(answers, logits=answers.logits.double() / temperature)
 
 
-def in_words(found: Calibration, where: str) -> str:
-    """Return a sentence on what the temperature does, or why there is none."""
-    if found.temperature is None or found.metrics is None:
+def in_words(before: dict[str, float], found: Calibration, where: str) -> str:
+    """Return what the temperature does, or why there is none.
+
+    Args:
+        before: metrics as the logits come.
+        found: with those after the temperature, if there is one.
+        where: it was fitted.
+    """
+    after = found.metrics
+    if found.temperature is None or after is None:
         return found.why
     size = found.temperature
     does = "makes it less sure" if size > 1.0 else "makes it surer"
     return (
-        f"One temperature, T = {size:.3g}, {where}, {does}: with its logits divided by that the "
-        "classes are the same, and the probabilities those that the table calls after T."
+        f"One temperature, T = {size:.3g}, {where}, {does}. It divides the logits, and leaves the "
+        f"classes as they are: NLL {without_plus(before['nll'], 3)} becomes "
+        f"{without_plus(after.nll, 3)}, ECE {percent(before['ece'], 2)} becomes "
+        f"{percent(after.ece, 2)}."
     )
 
 

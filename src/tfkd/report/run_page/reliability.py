@@ -95,15 +95,15 @@ def is_it_as_sure_as_right(
         temperature: that was fitted on validation images; None if there is none.
         where: it was fitted; or a sentence on why there is none.
     """
-    right = answers.right
+    right, metrics = answers.right, all_metrics(answers.logits, answers.labels)
     calibration = calibration_of(answers.logits, answers.labels, temperature, why=where)
-    series = [_Series("as it comes", "o", "blue", answers.confidence, right)]
+    series = [_Series("reliability-of-run", "as it comes", answers.confidence, right)]
     if temperature is not None:
         after = tempered(answers, temperature).confidence
-        series.append(_Series(f"after T = {temperature:.3g}", "s", "vermillion", after, right))
-    note = in_words(calibration, where)
+        name = f"after T = {temperature:.3g}"
+        series.append(_Series("reliability-after-t", name, after, right))
+    note = in_words(metrics, calibration, where)
     bins = len(series[0].bins)
-    metrics = all_metrics(answers.logits, answers.labels)
     return Section(
         "reliability",
         "Is it right as often as it says?",
@@ -118,8 +118,8 @@ def is_it_as_sure_as_right(
                 "confidence, the probability of the class that was chosen; the bar through it is "
                 "the 95 % interval (Wilson's) of the share that is right. Where a bar crosses the "
                 "line, these images cannot tell it from calibrated; below the line it is too sure. "
-                "Beneath: how many images have which confidence, as it comes.",
-                (_panel(series, right),),
+                "Beneath: how many images have which confidence.",
+                tuple(map(_panel, series)),
                 _table(series),
             ),
         ),
@@ -128,11 +128,10 @@ def is_it_as_sure_as_right(
 
 
 class _Series(NamedTuple):
-    """What is drawn in one colour."""
+    """What is drawn in one panel."""
 
+    panel: str
     name: str
-    marker: str
-    colour: str
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
 
@@ -175,45 +174,40 @@ def _table(series: list[_Series]) -> Table:
     return Table("Reliability by bin", ("logits", *columns), rows)
 
 
-def _panel(series: list[_Series], right: NDArray[np.bool_]) -> str:
+def _panel(one: _Series) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     colours = {name: colour for colour, name in COLOURS.items()}
+    confidence, right, bins = one.confidence, one.right, one.bins
     with drawing():
         figure = Figure(figsize=(PANEL[0], 4.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-        for one in series:
-            bins = one.bins
-            accuracy = np.array([each.accuracy for each in bins])
-            ends = np.array([each.interval for each in bins]).T
-            upper.errorbar(
-                [100 * each.confidence for each in bins],
-                100 * accuracy,
-                yerr=100 * np.abs(ends - accuracy),
-                fmt=one.marker,
-                color=colours[one.colour],
-                markerfacecolor="none" if one.marker == "s" else colours[one.colour],
-                elinewidth=1.2,
-                capsize=2.5,
-                label=one.name,
-            )
+        accuracy = np.array([each.accuracy for each in bins])
+        ends = np.array([each.interval for each in bins]).T
+        upper.errorbar(
+            [100 * each.confidence for each in bins],
+            100 * accuracy,
+            yerr=100 * np.abs(ends - accuracy),
+            fmt="o",
+            color=colours["blue"],
+            elinewidth=1.2,
+            capsize=2.5,
+        )
+        upper.set_title(one.name, loc="left")
         upper.set_xlim(0, 100)
         upper.set_ylim(0, 102)
         upper.set_ylabel("right, %")
-        if len(series) > 1:
-            upper.legend(loc="upper left")
-        confidence = series[0].confidence
         lower.hist(
             [100 * confidence[right], 100 * confidence[~right]],
             bins=list(np.linspace(0, 100, MOST_BINS + 1)),
             stacked=True,
-            color=[colours["green"], colours["grey"]],
+            color=[colours["blue"], colours["vermillion"]],
             label=["right", "wrong"],
         )
         lower.set_xlabel("confidence, %")
         lower.set_ylabel("images")
         lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         lower.legend(loc="upper left")
-        return to_svg(figure, "reliability-of-run", "How often it is right by how sure it is")
+        return to_svg(figure, one.panel, f"How often it is right by how sure it is, {one.name}")
