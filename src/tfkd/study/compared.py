@@ -13,9 +13,11 @@ from tfkd.study.statistics.family import max_t
 PERCENT = (
     "accuracy",
     "ece",
+    "smooth_ece",
     "aurc",
     "augrc",
     "calibrated_ece",
+    "calibrated_smooth_ece",
     "calibrated_aurc",
     "calibrated_augrc",
     "train_accuracy",
