@@ -5,6 +5,7 @@ import typing as _typing
 from tfkd._lazy import lazy_names as _lazy_names
 
 if _typing.TYPE_CHECKING:
+    from tfkd.calibration import TemperatureScaling, fit_temperature
     from tfkd.dialects import (
         paper_kd,
         paper_tf_kd_reg,
@@ -43,6 +44,7 @@ if _typing.TYPE_CHECKING:
         tf_kd_self,
         top_two_kd,
         transformed_teacher_matching,
+        uniform_kd,
         weak_to_strong_kd,
         weighted_transformed_teacher_matching,
         zipf_label_smoothing,
@@ -87,6 +89,7 @@ __all__ = [
     "PreviousTeacher",
     "StudentTeacher",
     "Teacher",
+    "TemperatureScaling",
     "TemperedTeacher",
     "TopTwoTeacher",
     "UniformTeacher",
@@ -105,6 +108,7 @@ __all__ = [
     "dual_focal",
     "ensemble_kd",
     "explain",
+    "fit_temperature",
     "focal",
     "function_matching",
     "instance_specific_label_smoothing",
@@ -128,6 +132,7 @@ __all__ = [
     "tf_kd_self",
     "top_two_kd",
     "transformed_teacher_matching",
+    "uniform_kd",
     "weak_to_strong_kd",
     "weighted_transformed_teacher_matching",
     "zipf_label_smoothing",
@@ -136,6 +141,7 @@ __all__ = [
 __getattr__ = _lazy_names(
     __name__,
     {
+        "calibration": ("TemperatureScaling", "fit_temperature"),
         "dialects": (
             "paper_kd",
             "paper_tf_kd_reg",
@@ -174,6 +180,7 @@ __getattr__ = _lazy_names(
             "tf_kd_self",
             "top_two_kd",
             "transformed_teacher_matching",
+            "uniform_kd",
             "weak_to_strong_kd",
             "weighted_transformed_teacher_matching",
             "zipf_label_smoothing",
@@ -202,6 +209,7 @@ __getattr__ = _lazy_names(
         ),
     },
     modules=(
+        "calibration",
         "data",
         "dialects",
         "explanation",

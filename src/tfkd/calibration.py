@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import Self  # torch depends on it
 
+from tfkd._checks import check_at_least_0
 from tfkd.metrics import check_logits_and_labels
 
 STEPS = 200
@@ -58,8 +60,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     Vector Machines", 1999, section 2.2, for K classes.
     """
     check_logits_and_labels(logits, labels)
-    if not 0.0 <= random_labels < math.inf:
-        raise ValueError(f"Expected `random_labels` of at least 0, got {random_labels}.")
+    pseudo = check_at_least_0("random_labels", random_labels)
     z = logits.detach().cpu().double()
     y = labels.cpu().long()[:, None]
     z = z - z.amax(1, keepdim=True)
@@ -68,7 +69,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     if len(own) == 0:
         return 1.0
     open_ = z.isfinite()
-    epsilon = random_labels / (len(own) + random_labels)
+    epsilon = pseudo / (len(own) + pseudo)
     finite = torch.where(open_, z, 0.0)
     target = (1.0 - epsilon) * own + epsilon * finite.sum(1) / open_.sum(1)
     if bool((finite.sum(1) == 0.0).all()):  # largest logits are 0: all others are too
@@ -91,3 +92,49 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
             break
         log_beta = following
     return math.exp(-log_beta)
+
+
+class TemperatureScaling(nn.Module):
+    """Divides logits by a temperature, which is fitted on labelled ones that were not trained on.
+
+    It stands behind a network, as `nn.Sequential(network, TemperatureScaling())`, and changes no
+    class, only how sure the network is. The temperature is a buffer, 1 before it is fitted: it goes
+    with `state_dict` and `.to`, and no optimiser moves it.
+
+    Attributes:
+        temperature: that logits are divided by, a tensor of one number.
+
+    Example:
+        >>> logits, labels = torch.tensor([[8.0, 1.0]] * 4).log(), torch.tensor([0, 0, 0, 1])
+        >>> scaling = TemperatureScaling().fit(logits, labels)
+        >>> scaling
+        TemperatureScaling(temperature=2.454)
+        >>> scaling(logits[:1]).softmax(1).round(decimals=3)
+        tensor([[0.7000, 0.3000]])
+
+    Source: as of `fit_temperature`.
+    """
+
+    temperature: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("temperature", torch.ones(()))
+
+    def fit(self, logits: Tensor, labels: Tensor, *, random_labels: float = 1.0) -> Self:
+        """Set the temperature to that of `fit_temperature`, whose arguments these are.
+
+        Returns:
+            itself.
+        """
+        found = fit_temperature(logits, labels, random_labels=random_labels)
+        self.temperature.fill_(found)
+        return self
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return logits of any shape divided by the temperature, in their own dtype."""
+        return logits / self.temperature  # a tensor of no dimension, which widens no other
+
+    def extra_repr(self) -> str:
+        """Return the temperature."""
+        return f"temperature={self.temperature.item():.4g}"

@@ -106,7 +106,7 @@ def test_help_loads_no_torch_whoever_asks():
     [
         ([], "Expected a command"),
         (["study"], "Expected a command"),
-        (["nonsense"], "one of compare, tune, study, "),
+        (["nonsense"], "one of compare, tune, recommend, study, "),
         (["--foo", "train"], "no --foo"),
         (["study", "rum"], "Did you mean run?"),
         (["train"], "Expected --out, got none"),
@@ -405,7 +405,7 @@ def test_a_study_from_its_cost_to_its_page(tmp_path, capsys):
     arguments += ["--train-size", "60", "--epochs", "1", "--controls", "none", "--jobs", "1"]
     assert main([*arguments, "--dry-run"]) == 0
     planned = capsys.readouterr().out
-    assert "\nruns          10 runs: 5 arms, 2 seeds; 10 epochs left\n" in planned
+    assert "\nruns          12 runs: 6 arms, 2 seeds; 12 epochs left\n" in planned
     assert "2 seeds cannot show any difference" in planned
     assert all(len(line) <= 80 for line in planned.splitlines())
     assert not (tmp_path / "study").exists()
@@ -425,7 +425,8 @@ def test_a_study_from_its_cost_to_its_page(tmp_path, capsys):
 def test_every_study_is_listed(capsys):
     assert main(["study", "list"]) == 0
     listed = capsys.readouterr().out
-    for name in (*(f"table-{number}" for number in range(1, 12)), "figure-2", "all-methods"):
+    own = ("all-methods", "scale", "strength", "confidence")
+    for name in (*(f"table-{number}" for number in range(1, 12)), "figure-2", *own):
         assert f"\n{name} " in listed
 
 
@@ -438,6 +439,10 @@ def test_every_study_is_listed(capsys):
         (["table-1", "--data", "digits", "--teacher", "small_cnn"], "--teacher other than"),
         (["table-1", "--dialect", "latin"], "--dialect to be one of released, paper, tfkd"),
         (["table-12"], "NAME to be one of"),
+        (["confidence", "--data", "digits"], "--confidence for this study"),
+        (["confidence", "--data", "digits", "--confidence", "0.05"], "--confidence above 1/10"),
+        (["scale", "--data", "digits", "--alphas", "0.1"], "no --alphas for scale, which is of st"),
+        (["strength", "--data", "digits", "--alphas", "0.1,0.1"], "--alphas of their own"),
         (["table-1", "--executor", "locl"], "Did you mean local?"),
         (["table-1", "--method", "tf_kd_reg"], "Expected no --method"),
     ],

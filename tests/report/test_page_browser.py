@@ -33,14 +33,21 @@ parent.postMessage(JSON.stringify({
   width: innerWidth,
   content: document.documentElement.scrollWidth,
   figures: [...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg').length),
-  svgs: [...document.querySelectorAll('svg')].map(s => [box(s).width, box(s).height]),
+  svgs: [...document.querySelectorAll('.panels svg')].filter(s => s.checkVisibility())
+    .map(s => [box(s).width, box(s).height]),
+  strips: [...document.querySelectorAll('.strip')].filter(s => s.checkVisibility())
+    .map(s => [box(s).width, box(s).height]),
+  cut: [...document.querySelectorAll('.results .scroll')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 200)),
+  said: [...document.querySelectorAll('.glance td.said, .glance td.time')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText),
   outside: [...document.querySelectorAll('main *')]
     .filter(e => !inside(e) && !e.closest('svg') && box(e).right > innerWidth + 1)
     .map(e => e.outerHTML.slice(0, 200)),
   texts: [...document.querySelectorAll('svg')].flatMap(s => [...s.querySelectorAll('text')]
     .filter(t => box(t).left < box(s).left - 12 || box(t).right > box(s).right + 12)
     .map(t => t.textContent)),
-  smallest: Math.min(...[...document.querySelectorAll('svg text')].map(t =>
+  smallest: Math.min(...[...document.querySelectorAll('.panels svg text')].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * box(t.closest('svg')).width
       / t.closest('svg').viewBox.baseVal.width)),
   pictures: {
@@ -48,7 +55,7 @@ parent.postMessage(JSON.stringify({
     shown: [...document.images].filter(i => i.naturalWidth > 0 && box(i).width > 20).length,
   },
   page: getComputedStyle(document.body).backgroundColor,
-  ink: getComputedStyle(document.querySelector('svg text')).fill,
+  ink: getComputedStyle(document.querySelector('.panels svg text')).fill,
 }), '*');
 </script>
 """
@@ -85,10 +92,13 @@ def brightness(colour):
 def test_every_figure_is_drawn_on_a_wide_screen(report, tmp_path):
     found = measure(tmp_path, report[0], 1200)
     assert found["width"] == 1200
-    assert len(found["figures"]) == 9
+    assert len(found["figures"]) == 8
     assert min(found["figures"]) >= 1
     assert all(width > 200 and height > 100 for width, height in found["svgs"])
+    assert all(width > 100 and height > 40 for width, height in found["strips"])
     assert found["content"] <= 1200
+    assert found["cut"] == []
+    assert found["said"] == []
     assert brightness(found["page"]) > 200 > 100 > brightness(found["ink"])
 
 
@@ -100,6 +110,8 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(report, tmp_path):
     assert found["texts"] == []
     assert found["smallest"] >= 9.0
     assert all(width > 200 and height > 100 for width, height in found["svgs"])
+    assert all(width > 100 and height > 30 for width, height in found["strips"])
+    assert found["said"] == []
 
 
 @pytest.mark.parametrize("width", [1200, 400])

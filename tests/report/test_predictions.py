@@ -30,7 +30,7 @@ def sample(count, classes, *, seed=0, decimals=None):
 def test_bins_add_up_to_the_calibration_error():
     logits, labels = sample(5000, 10)
     found = reduce_logits(logits, labels)
-    ece = np.abs(found.correct - found.confidence).sum() / found.count.sum()
+    ece = np.abs(found.bins.correct - found.bins.confidence).sum() / found.bins.images.sum()
     assert ece == pytest.approx(metrics.expected_calibration_error(logits, labels, num_bins=BINS))
 
 
@@ -81,9 +81,8 @@ def test_few_logits_leave_the_threads_as_they_were_and_many_give_the_same():
     many = reduce_logits(
         logits.repeat(copies, 1), labels.repeat(copies), temperatures=TEMPERATURES[:1]
     )
-    assert many.count == pytest.approx(copies * alone.count)
-    assert many.confidence == pytest.approx(copies * alone.confidence)
-    assert many.correct == pytest.approx(copies * alone.correct)
+    for ours, theirs in zip(many.bins, alone.bins, strict=True):
+        assert ours == pytest.approx(copies * theirs)
     assert many.class_accuracy == pytest.approx(alone.class_accuracy)
     for temperature in TEMPERATURES[:1]:
         assert many.flattened[temperature] == pytest.approx(alone.flattened[temperature])

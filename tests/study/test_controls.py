@@ -14,8 +14,8 @@ from tfkd.study.controls import (
     add_controls,
     equivalent_epsilon,
     loss_scale,
-    say_what_is_left_out,
 )
+from tfkd.study.controls_left_out import say_what_is_left_out
 from tfkd.study.plan import CONTROLS, Arm, Study
 from tfkd.train import train_run
 
@@ -70,6 +70,10 @@ def test_what_each_control_changes():
         learning_rate=optimizer.learning_rate / 0.0595,
     )
     assert found["smoothed"].method == MethodSettings("label_smoothing", numbers={"alpha": 0.1596})
+    # At temperature 1 a teacher that knows nothing is label smoothing, here with the loss's scale.
+    numbers = {"alpha": pytest.approx(0.0095 / 0.0595, rel=1e-3), "scale": 0.0595}
+    assert found["uninformed"].method.name == "label_smoothing"
+    assert found["uninformed"].method.numbers == numbers
     assert found["double"].recipe.epochs == 4
     assert all(arm.control_of == ("small_cnn/released",) for arm in found.values())
     assert all(arm.baseline == PLAIN.name for arm in found.values())
@@ -152,6 +156,103 @@ def test_of_numbers_that_follow_a_schedule_the_mean_over_the_epochs_counts():
     found = controls_of(claim, "scaled", "smoothed", num_classes=10)
     assert found["scaled"].method.numbers == {"scale": 2.0}
     assert found["smoothed"].method.numbers["alpha"] == 0.4
+
+
+class Zeros(torch.nn.Module):
+    """A network that knows nothing."""
+
+    def forward(self, inputs):
+        return torch.zeros(len(inputs), 10)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        MethodSettings("normal_kd", numbers={"alpha": 0.7, "temperature": 4.0}),
+        MethodSettings("normal_kd", "released", {"alpha": 0.95, "temperature": 20.0}),
+        MethodSettings("born_again", numbers={"alpha": 0.5, "temperature": 2.0}),
+        MethodSettings("transformed_teacher_matching", numbers={"added": 3.0}),
+        MethodSettings("instance_specific_label_smoothing"),
+        MethodSettings("tf_kd_self"),
+    ],
+    ids=lambda method: f"{method.dialect}-{method.name}",
+)
+def test_a_teacher_that_knows_nothing_has_the_same_loss(method):
+    claim = Arm("small_cnn/claim", method, BASE, baseline=PLAIN.name)
+    control = controls_of(claim, "uninformed", num_classes=10)["uninformed"]
+    logits, labels = 3.0 * torch.randn(16, 10).double(), torch.arange(16) % 10
+    untaught = method.build(num_classes=10, teacher=Zeros())
+    alike = control.method.build(num_classes=10)
+    expected = untaught(logits, labels, torch.ones(16, 1))
+    assert alike(logits, labels).item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_of_the_designed_teacher_its_knowledge_alone_is_taken_away():
+    claim = Arm("small_cnn/reg", MethodSettings("tf_kd_reg"), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, claim], ["smoothed", "uninformed"], 10)
+    assert arms[2].method == MethodSettings("uniform_kd", numbers={"alpha": 0.1, "temperature": 20})
+    # Its equivalent label smoothing is .0069, which is none.
+    assert len(arms) == 3
+    assert say_what_is_left_out(Study("x", "Is it?", arms, 2), ["smoothed", "uninformed"]) == [
+        "No control smoothed of small_cnn reg: the label smoothing of the same optimum is next to "
+        "none."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("function_matching", "its labels do not count, so that without its teacher nothing"),
+        ("top_two_kd", "its labels do not count, so that without its teacher nothing"),
+        ("decoupled_kd", "its loss is more than alpha, temperature and scale"),
+        ("logit_standardization_kd", "its loss is more than alpha, temperature and scale"),
+        ("focal", "it has no teacher, or one that knows nothing as it is"),
+    ],
+)
+def test_where_no_teacher_that_knows_nothing_is_like_it_that_is_said(method, why):
+    claim = Arm("small_cnn/claim", MethodSettings(method), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, claim], ["uninformed"], 10)
+    assert len(arms) == 2
+    (sentence,) = say_what_is_left_out(Study("x", "Is it?", arms, 2), ["uninformed"])
+    assert sentence.startswith(f"No control uninformed of small_cnn claim: {why}")
+
+
+def test_what_teaches_nothing_is_no_smoothing_either():
+    claim = Arm("small_cnn/claim", MethodSettings("top_two_kd"), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, claim], ["smoothed"], 10)
+    assert len(arms) == 2
+    assert "labels do not count" in say_what_is_left_out(Study("x", "?", arms), ["smoothed"])[0]
+
+
+def test_controls_have_the_learning_rate_and_weight_decay_of_their_claim():
+    own = replace(BASE, optimizer=replace(BASE.optimizer, learning_rate=0.3, weight_decay=1e-5))
+    numbers = {"alpha": 0.5, "temperature": 4.0, "scale": 2.0}
+    method = MethodSettings("normal_kd", numbers=numbers)
+    claim = Arm("small_cnn/kd", method, own, baseline=PLAIN.name)
+    same = replace(claim, name="small_cnn/untuned", recipe=BASE)
+    smooth = Arm("small_cnn/ls", MethodSettings("label_smoothing"), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, claim, same, smooth], list(CONTROLS), 10)
+    served = {
+        arm.name: (arm.recipe.optimizer.learning_rate, arm.control_of)
+        for arm in arms
+        if arm.control in ("scaled", "uninformed", "undone", "double")
+    }
+    assert served == {
+        "small_cnn/scaled-2-of-kd": (0.3, (claim.name,)),
+        "small_cnn/scaled-2": (0.1, (same.name,)),
+        "small_cnn/uninformed-0.5-4-2-of-kd": (0.3, (claim.name,)),
+        "small_cnn/uninformed-0.5-4-2": (0.1, (same.name,)),
+        "small_cnn/undone-2": (0.05, (claim.name, same.name)),
+        "small_cnn/double": (0.1, (claim.name, same.name, smooth.name)),
+    }
+
+
+def test_label_smoothing_of_the_same_strength_serves_as_the_teacher_that_knows_nothing():
+    smooth = Arm("small_cnn/ls", MethodSettings("label_smoothing"), BASE, baseline=PLAIN.name)
+    claim = Arm("small_cnn/kd", MethodSettings("normal_kd"), BASE, baseline=PLAIN.name)
+    arms = add_controls([PLAIN, smooth, claim], ["uninformed", "smoothed"], 10)
+    assert [arm.control_of for arm in arms] == [(), (claim.name,), ()]
+    assert say_what_is_left_out(Study("x", "?", arms), ["uninformed", "smoothed"]) == []
 
 
 def test_one_control_serves_all_that_are_alike():

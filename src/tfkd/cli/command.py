@@ -106,8 +106,8 @@ Commands: TypeAlias = "Mapping[str, Command | Group]"
 
 
 def hyphened(name: str) -> str:
-    """Return a name as it is typed."""
-    return name.replace("_", "-")
+    """Return a name as it is typed; what is a word of Python has a `_` behind it there."""
+    return name.rstrip("_").replace("_", "-")
 
 
 def _docstring(command: Command) -> tuple[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from tfkd.cli.advice import recommend
 from tfkd.cli.command import Command, Commands, Group
+from tfkd.cli.comparing import compare
 from tfkd.cli.methods import list_methods
 from tfkd.cli.models import list_models
 from tfkd.cli.report import report
 from tfkd.cli.runs import evaluate, explain_loss, export, predict, train
-from tfkd.cli.studies import compare, list_studies, run_named_study, status_of_studies
+from tfkd.cli.studies import list_studies, run_named_study, status_of_studies
 from tfkd.cli.tuning import tune
 
 RECIPE = {
@@ -28,6 +30,7 @@ CIRCUMSTANCES = {"circumstances": "where and how, which changes no number"}
 COMMANDS: Commands = {
     "compare": Command(compare, {**RECIPE, **CIRCUMSTANCES}),
     "tune": Command(tune, {**RECIPE, **CIRCUMSTANCES}),
+    "recommend": Command(recommend, {**RECIPE, **CIRCUMSTANCES}),
     "study": Group(
         "Every experiment of the paper, in full or in small.",
         {

@@ -12,12 +12,14 @@ from traceback import print_exc, walk_tb
 from tfkd._extras import pip_line
 
 try:
+    from tfkd.cli.advice import recommend
     from tfkd.cli.command import Command, Group
     from tfkd.cli.commands import COMMANDS
+    from tfkd.cli.comparing import compare
     from tfkd.cli.interrupt import loading
     from tfkd.cli.parser import UsageError, find_command, list_commands, parse
     from tfkd.cli.runs import is_main_process, train
-    from tfkd.cli.studies import compare, run_named_study
+    from tfkd.cli.studies import run_named_study
     from tfkd.cli.tuning import tune
 except ModuleNotFoundError as missing:
     raise SystemExit(
@@ -59,7 +61,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if isinstance(command, Group):
             return list_commands(prog, command, rest)
         options = parse(prog, command, rest)
-        resumes = command.function in (compare, train, run_named_study, tune)
+        resumes = command.function in (compare, recommend, run_named_study, train, tune)
         if not resumes:  # those load it themselves, with something to look at
             with loading():
                 import torch  # noqa: F401

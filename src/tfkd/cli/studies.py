@@ -1,4 +1,4 @@
-"""Commands on many runs: compare them, run a study of the paper, say how far it is."""
+"""Commands on many runs: run a study of the paper, say how far it is."""
 
 from __future__ import annotations
 
@@ -20,106 +20,7 @@ if TYPE_CHECKING:
     from tfkd.study.plan import Study
     from tfkd.study.progress import StudyProgress
 
-USUAL_SEEDS = 3
-
-
-def compare(
-    written: Written,
-    *,
-    out: Path | None = None,
-    teacher: str | None = None,
-    methods: tuple[str, ...] = (),
-    chosen: Path | None = None,
-    contrasts: tuple[str, ...] = (),
-    worthwhile: float = 0.2,
-    teacher_cache: str = "none",
-    generations: int = 1,
-    seeds: int | None = None,
-    jobs: int | None = None,
-    dry_run: bool = False,
-    other_data: bool = False,
-) -> None:
-    """Train every method with several seeds and compare each with plain cross-entropy.
-
-    The methods of one seed share the validation split, the initial weights, the order of samples
-    and their augmentation. The same command again goes on where it was interrupted.
-
-    Defaults that depend on the data:
-
-      data           student        teacher       epochs  schedule
-      digits         small_cnn      wide_cnn          20  cosine
-      fashion-mnist  plain_cnn      mobilenet_v2      60  cosine
-      cifar10, 100   mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.2
-      tiny-imagenet  mobilenet_v2   resnet18         200  step 60,120,160, gamma 0.1
-      imagenet       timm/resnet18  timm/resnet50     90  step 30,60,80, gamma 0.1
-      a folder       timm/resnet18  timm/resnet50     90  cosine
-
-      All: sgd with momentum 0.9. Learning rate 0.1 (a folder: 0.025), batch
-      size 128 (imagenet: 256, a folder: 64), weight decay 5e-4 (imagenet, a
-      folder: 1e-4; a folder: none of norms and biases), warm-up of 1 epoch
-      (imagenet: none).
-
-    Args:
-        written: options of a run.
-        out: directory of the comparison. Default: runs/compare-DATA.
-        teacher: name of the larger model, for normal_kd, re_kd and de_kd. Default: by data.
-        methods: some of cross_entropy, label_smoothing, tf_kd_reg, tf_kd_self, normal_kd, re_kd,
-            de_kd, or module:function of your own, or any that tfkd methods lists, with commas
-            between them; all: every one that these settings allow. Default: those named here, which
-            the Tf-KD paper compares; with --chosen those of the file.
-        chosen: file of settings that were chosen before, as tfkd tune writes it: numbers, learning
-            rate and weight decay by entry, each an arm of its own. One called teacher, of
-            cross_entropy, says how the larger model is trained.
-        contrasts: what is claimed, and tested as one family: pairs of methods or arms as
-            tf_kd_reg:label_smoothing, with commas between them. Default: each against
-            cross_entropy.
-        worthwhile: smallest difference in accuracy worth having, in points, above 0.
-        teacher_cache: store what networks that teach say about every image, and ask them no more:
-            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
-            every step. With augmentation set --views too.
-        generations: networks of each method that a network teaches its like by, born_again among
-            them: the second is taught by the first, and so on; told too is what they are worth
-            together.
-        seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
-        jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
-        dry_run: only say how many runs and epochs it has, how long they would take here, and what
-            so many seeds can show.
-        other_data: go on though the data are not those that runs were begun with.
-    """
-    from tfkd.report.terminal.study_progress import show_study_progress
-
-    with show_study_progress() as progress:
-        with loading():
-            from tfkd.runs.chosen import read_chosen
-            from tfkd.runs.recipes import defaults
-            from tfkd.runs.written import circumstances_of, make_recipe
-
-            circumstances = circumstances_of(written)
-            recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
-            import tfkd.report.terminal.planned  # noqa: F401
-            from tfkd.study.applicable import ALL, applicable
-            from tfkd.study.comparison import comparison
-            from tfkd.study.contrasts import with_contrasts
-
-            teacher = teacher or defaults(recipe.data.name).teacher
-            check_models(student=recipe.student, teacher=teacher)
-            left_out: tuple[str, ...] = ()
-            if methods == (ALL,):
-                methods, left_out = applicable(recipe, teacher=teacher, teacher_cache=teacher_cache)
-            study = comparison(
-                recipe,
-                teacher=teacher,
-                methods=methods or None,
-                seeds=_seeds(seeds, recipe.data.folds),
-                teacher_cache=teacher_cache,
-                generations=generations,
-                chosen=() if chosen is None else read_chosen(chosen),
-            )
-            study = with_contrasts(study, contrasts, worthwhile)
-        out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
-        job = _Job(study, out, circumstances, jobs, other_data=other_data, remarks=left_out)
-        show_results = job.plan() if dry_run else job.run(progress)
-    show_results()
+OTHER_SEEDS = 3
 
 
 def data_name(data: str, circumstances: Circumstances) -> str:
@@ -130,10 +31,10 @@ def data_name(data: str, circumstances: Circumstances) -> str:
     return places.name if data == FOLDER and places is not None else data
 
 
-def _seeds(seeds: int | None, folds: int | None) -> int:
-    """How many seeds there are; with folds each seed tests one of them."""
+def seeds_of(seeds: int | None, folds: int | None, usual: int | None = None) -> int:
+    """Return how many seeds there are; with folds each seed tests one of them."""
     if seeds is None:
-        return folds or USUAL_SEEDS
+        return folds or usual or OTHER_SEEDS
     if folds is not None and seeds % folds:
         raise ValueError(
             f"Expected `seeds` to be a multiple of the {folds} `folds`, each of which one seed "
@@ -143,7 +44,7 @@ def _seeds(seeds: int | None, folds: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A study that is run, or only planned."""
 
     study: Study
@@ -177,14 +78,17 @@ class _Job:
         )
 
         def show() -> None:
-            from tfkd.report.terminal.study_table import print_rows, print_together
+            from tfkd.report.terminal.study_table import print_beside, print_rows, print_together
             from tfkd.study.generations import generations_together
             from tfkd.study.guessing import guessing_of
+            from tfkd.study.per_image import read_per_image
             from tfkd.study.summary import summarise_study
 
             console = _console()
             guessing = guessing_of(records, self.out)
-            print_rows(summarise_study(study, records, guessing), console)
+            rows = summarise_study(study, records, guessing)
+            print_rows(study, rows, console, read_per_image(records, self.out).compared(study))
+            print_beside(study, records, console)
             print_together(generations_together(study, self.out, records), console)
             left_out = len(study.runs(self.out)) - len(records)
             if left_out:
@@ -235,11 +139,17 @@ def run_named_study(
     written: Written,
     *,
     data: str | None = None,
-    dialect: Literal["released", "paper", "tfkd"] = "released",
+    dialect: Literal["released", "paper", "tfkd"] | None = None,
     teacher: str | None = None,
+    chosen: Path | None = None,
+    alpha: float | None = None,
+    temperature: float | None = None,
+    scales: tuple[float, ...] = (),
+    alphas: tuple[float, ...] = (),
+    confidence: float | None = None,
     teacher_cache: str = "none",
     seeds: int | None = None,
-    controls: tuple[str, ...] = ("scaled", "smoothed"),
+    controls: tuple[str, ...] = (),
     contrasts: tuple[str, ...] = (),
     worthwhile: float | None = None,
     out: Path | None = None,
@@ -254,22 +164,37 @@ def run_named_study(
     runs count, begun ones go on, nothing runs twice. Studies of one directory share their runs.
 
     Args:
-        name: table-1 to table-11, figure-2 or all-methods; `tfkd study list` says what they ask.
+        name: table-1 to table-11, figure-2, all-methods, scale, strength or confidence; `tfkd study
+            list` says what they ask.
         written: options of a run.
         data: fashion-mnist, digits or other data, for the study in small, with one student and one
-            larger teacher. Default: the data and networks of the paper; for all-methods
-            fashion-mnist.
+            larger teacher. Default: the data and networks of the paper; for all-methods, scale,
+            strength and confidence fashion-mnist.
         dialect: the loss and recipe of the paper's released code, or as the paper prints them;
-            tfkd, for a study in small: this package's defaults.
+            tfkd, for a study in small: this package's defaults. Default: released; with --chosen
+            tfkd.
         teacher: the larger network of a study in small. Default: by data.
+        chosen: file of settings that were chosen before, as tfkd tune writes it, for a study in
+            small: numbers, learning rate and weight decay by method, and by teacher for the larger
+            network; of the study scale by scale-1, scale-0.406 and so on, without numbers.
+        alpha: of the study scale, weight of the teacher term. Default: 0.5.
+        temperature: of the study scale, above 0. Default: 4.
+        scales: of the study scale, factors on the loss, with commas between them. Default: 1,
+            0.406 and 0.0595, those of the released code with 100 classes.
+        alphas: of the study strength, weights of the teacher term, with commas between them.
+            Default: 0.1, 0.3, 0.5 and 0.7.
+        confidence: of the study confidence, which needs it: accuracy of cross-entropy on validation
+            data, a fraction.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
             float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
             every step. With augmentation set --views too.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
-        controls: some of scaled, smoothed, balanced, undone, double, with commas between them, or
-            none: cross-entropy times the method's loss scale; label smoothing at its equivalent
-            epsilon; scaled with weight decay times the scale; balanced with the learning rate
-            divided by it, which must give plain cross-entropy; twice the epochs.
+        controls: some of scaled, uninformed, smoothed, balanced, undone, double, with commas
+            between them, or none: cross-entropy times the method's loss scale; the same loss,
+            taught by one who knows nothing; label smoothing at its equivalent epsilon; scaled with
+            weight decay times the scale; balanced with the learning rate divided by it, which must
+            give plain cross-entropy; twice the epochs. Default: scaled, uninformed and smoothed;
+            none for scale, strength and confidence, which have theirs inside.
         contrasts: what is claimed, and tested as one family: pairs of arms as `tfkd study status`
             lists them, or of methods where one arm alone is meant, as
             tf_kd_reg:label_smoothing, with commas between them. Default: the study's own.
@@ -288,12 +213,14 @@ def run_named_study(
     with show_study_progress() as progress:
         with loading():
             import tfkd.report.terminal.planned  # noqa: F401
-            from tfkd.paper.catalogue import make_study
+            from tfkd.paper.catalogue import OWN, Numbers, default_controls, make_study
+            from tfkd.runs.chosen import read_chosen
             from tfkd.runs.written import circumstances_of
             from tfkd.study.contrasts import with_contrasts
-            from tfkd.study.controls import say_what_is_left_out
+            from tfkd.study.controls_left_out import say_what_is_left_out
 
             recipe = written.get("recipe", {})
+            controls = controls or default_controls(name)
             controls = () if controls == ("none",) else controls
             check_models(student=recipe.get("student"), teacher=teacher)
             study, circumstances = make_study(
@@ -301,18 +228,26 @@ def run_named_study(
                 data=data,
                 dialect=dialect,
                 teacher=teacher,
-                seeds=_seeds(seeds, recipe.get("data", {}).get("folds")),
+                seeds=seeds_of(seeds, recipe.get("data", {}).get("folds")),
                 controls=controls,
                 recipe=recipe,
                 circumstances=circumstances_of(written),
                 teacher_cache=teacher_cache,
+                chosen=() if chosen is None else read_chosen(chosen),
+                numbers=Numbers(
+                    alpha=alpha,
+                    temperature=temperature,
+                    scales=scales,
+                    alphas=alphas,
+                    confidence=confidence,
+                ),
             )
             study = with_contrasts(study, contrasts, worthwhile)
-        ending = "" if name == "all-methods" else f"-{dialect}"
+        ending = "-chosen" if chosen else "" if name in OWN else f"-{dialect or 'released'}"
         data_called = data_name(study.arms[0].recipe.data.name, circumstances)
         out = out or Path("runs") / f"{data_called}{ending}"
         remarks = tuple(say_what_is_left_out(study, controls))
-        job = _Job(study, out, circumstances, jobs, executor, other_data, remarks)
+        job = Job(study, out, circumstances, jobs, executor, other_data, remarks)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
 

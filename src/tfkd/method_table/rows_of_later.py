@@ -87,6 +87,13 @@ ROWS: tuple[Method, ...] = (
         short=("w2s",),
     ),
     Method(
+        "uniform_kd",
+        "uninformed teacher",
+        "nobody",
+        {"tfkd": "tfkd.methods:uniform_kd"},
+        {"alpha": Space(0.01, 0.95, log=True), "temperature": Space(1.0, 20.0, log=True)},
+    ),
+    Method(
         "zipf_label_smoothing",
         "Zipf's label smoothing",
         "itself, as it learns",

@@ -21,6 +21,7 @@ from tfkd.methods.by_tf_kd import (
     label_smoothing,
     tf_kd_reg,
     tf_kd_self,
+    uniform_kd,
 )
 from tfkd.methods.remembering import class_label_smoothing, online_label_smoothing, ps_kd
 from tfkd.methods.views import (
@@ -68,6 +69,7 @@ __all__ = [
     "tf_kd_self",
     "top_two_kd",
     "transformed_teacher_matching",
+    "uniform_kd",
     "weak_to_strong_kd",
     "weighted_transformed_teacher_matching",
     "zipf_label_smoothing",

@@ -51,6 +51,36 @@ def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> Disti
     return DistillationLoss(UniformTeacher(), alpha=alpha, **options)
 
 
+def uniform_kd(
+    *,
+    alpha: float = 0.1,
+    temperature: float = 1.0,
+    **options: Unpack[LossOptions],
+) -> DistillationLoss:
+    """Knowledge distillation by a teacher that knows nothing: every class is as likely.
+
+    What is left of a distillation when its teacher is taken away, with the same α, τ and s: the
+    control that tells what a teacher says from what the loss does by itself. At τ = 1 it is label
+    smoothing. Above, it is not: τ² · KL(1/K ‖ p_τ) holds large logits back more evenly, and tends
+    to half their variance over the classes.
+
+    Args:
+        alpha: weight of the teacher term, in [0, 1]; at 1 the labels do not count, and nothing is
+            learned.
+        temperature: τ, positive.
+        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+
+    Example:
+        >>> import torch, tfkd
+        >>> logits, labels = torch.tensor([[3.0, 0.0, 0.0]]), torch.tensor([0])
+        >>> round(tfkd.uniform_kd(alpha=1.0, temperature=100.0)(logits, labels).item(), 3)
+        1.003
+        >>> round(logits.var(correction=0).item() / 2, 3)
+        1.0
+    """
+    return DistillationLoss(UniformTeacher(), alpha=alpha, temperature=temperature, **options)
+
+
 def tf_kd_reg(
     *,
     alpha: float = 0.1,

@@ -12,6 +12,10 @@ from tfkd.study.controls import add_controls
 from tfkd.study.plan import Arm, Study
 
 RELEASED_CLASSES = 100
+QUESTION = (
+    "Do the methods of the paper, in any dialect, gain more than their loss scale and an "
+    "equivalent label smoothing do?"
+)
 
 
 def all_methods(
@@ -77,8 +81,7 @@ def all_methods(
     scale_controls = [name for name in controls if name in ("scaled", "balanced")]
     return Study(
         "all-methods",
-        "Do the methods of the paper, in any dialect, gain more than their loss scale and an "
-        "equivalent label smoothing do?",
+        QUESTION,
         (
             *add_controls(arms[:split], controls, num_classes),
             *add_controls(arms[split:], scale_controls, num_classes),

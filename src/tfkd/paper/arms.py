@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
@@ -10,6 +11,10 @@ from tfkd.method_table import BASELINE
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.study.controls import add_controls
 from tfkd.study.plan import Arm, Published, Study
+
+SAME_STRENGTH = 0.02
+"""Two smoothings whose α, and whose scale, lie within this share of each other are as strong: the
+released code's 0.1 over the wrong classes is 0.101 over all."""
 
 EPOCHS = 200
 SNAPSHOTS = (1, 5, 10, 20, 50, 80, 120, 160, 200)
@@ -76,6 +81,56 @@ def method_arm(
         baseline=plain_name(recipe.student, place),
         published=published,
     )
+
+
+def with_equal_smoothing(arms: Sequence[Arm], num_classes: int) -> list[Arm]:
+    """Return the arms with, of each Tf-KD_reg, the label smoothing that is as strong.
+
+    It has the α and s that Tf-KD_reg has in this package's equation, at its learning rate and
+    weight decay: the two differ in the teacher, and in its temperature, alone. Where there is such
+    an arm none is added.
+
+    Args:
+        arms: of one data set.
+        num_classes: number of classes K of the data.
+    """
+    result = []
+    for arm in arms:
+        result.append(arm)
+        if arm.method.name == "tf_kd_reg":
+            alike = _smoothed_alike(arm, arms, num_classes)
+            result += [] if alike is None else [alike]
+    return result
+
+
+def _smoothed_alike(claim: Arm, arms: Sequence[Arm], num_classes: int) -> Arm | None:
+    """The label smoothing that is as strong; None if it is among the arms."""
+    strength = _strength(claim.method, num_classes)
+    for arm in arms:
+        if arm.method.name == "label_smoothing" and arm.recipe == claim.recipe:
+            own = _strength(arm.method, num_classes)
+            if all(map(_near, own, strength)):
+                return None
+    alpha, scale = (float(f"{number:.4g}") for number in strength)
+    times = "" if scale == 1.0 else f"-x{scale:g}"
+    title = "" if scale == 1.0 else f", loss × {scale:g}"
+    return Arm(
+        f"{claim.place}/label_smoothing-{alpha:g}{times}",
+        MethodSettings("label_smoothing", numbers={"alpha": alpha, "scale": scale}),
+        claim.recipe,
+        baseline=claim.baseline,
+        title=f"label smoothing α = {alpha:g}{title}",
+    )
+
+
+def _strength(method: MethodSettings, num_classes: int) -> tuple[float, float]:
+    """α and s of a method that no network teaches, as the loss itself has them."""
+    loss = method.build(num_classes=num_classes)
+    return float(loss.alpha), float(loss.scale)  # type: ignore[arg-type]
+
+
+def _near(ours: float, theirs: float) -> bool:
+    return math.isclose(ours, theirs, rel_tol=SAME_STRENGTH)
 
 
 def with_controls(arms: Sequence[Arm], controls: Sequence[str], num_classes: int) -> list[Arm]:

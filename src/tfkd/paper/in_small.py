@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -14,7 +14,10 @@ from tfkd.paper.arms import (
     plain_arm,
     snapshots,
     with_controls,
+    with_equal_smoothing,
 )
+from tfkd.paper.at_chosen import at_chosen, chosen_remarks
+from tfkd.paper.contrasts import WORTHWHILE, figure_contrasts, table_contrasts
 from tfkd.paper.figure_2 import figure_2
 from tfkd.paper.numbers import FORMULA_REMARKS, KD_OTHERS, Numbers, method_settings, numbers
 from tfkd.paper.published import MOBILE
@@ -26,6 +29,7 @@ from tfkd.paper.remarks import (
     gains_remark,
 )
 from tfkd.runs import Recipe
+from tfkd.runs.chosen import Chosen
 from tfkd.study.comparison import student_and_teacher
 from tfkd.study.plan import Arm, Study
 
@@ -55,7 +59,8 @@ def in_small(
     num_classes: int,
     dialect: str = "released",
     seeds: int = 3,
-    controls: Sequence[str] = ("scaled", "smoothed"),
+    controls: Sequence[str] = ("scaled", "uninformed", "smoothed"),
+    chosen: Mapping[str, Chosen] | None = None,
 ) -> Study:
     """Plan a study of the paper with one student and one larger teacher.
 
@@ -71,6 +76,8 @@ def in_small(
         dialect: `released`, `paper` or `tfkd`.
         seeds: number of seeds.
         controls: names of `tfkd.study.plan.CONTROLS`.
+        chosen: numbers, learning rate and weight decay by method, instead of those above; with an
+            entry `teacher` for the larger network.
 
     Raises:
         ValueError: for an unknown study, dialect or control, or no seed.
@@ -90,6 +97,7 @@ def in_small(
         )
     check_choice("dialect", dialect, tuple(DIALECTS))
     student, teacher = networks
+    chosen = chosen or {}
     recipes = {name: base.for_student(name) for name in networks}
     kept: dict[str, tuple[int, ...]] = {student: (), teacher: snapshots(base.epochs)}
     plain = {name: plain_arm(recipes[name], keep=kept[name]) for name in networks}
@@ -111,7 +119,8 @@ def in_small(
         )
 
     sources = () if dialect == "tfkd" else (NUMBERS_IN_SMALL,)
-    remarks = (IN_SMALL, *sources, FORMULA_REMARKS[dialect])
+    formulas = () if chosen else (FORMULA_REMARKS[dialect],)
+    remarks = (IN_SMALL, *sources, *formulas)
     if study_name == FIGURE:
         study = figure_2(
             recipes[student],
@@ -121,10 +130,15 @@ def in_small(
             seeds=seeds,
         )
         taught = [own for own in named_as_in_tables(study) if own.teacher is not None]
+        asked = [*plain.values(), *taught]
+        tuned = at_chosen(asked, chosen, teacher=teacher)
+        all_arms = with_controls(tuned, controls, num_classes)
         return replace(
             study,
-            arms=tuple(with_controls([*plain.values(), *taught], controls, num_classes)),
-            remarks=(figure_2_remark(), *remarks),
+            arms=tuple(all_arms),
+            remarks=(figure_2_remark(), *remarks, *chosen_remarks(asked, chosen, teacher)),
+            contrasts=figure_contrasts(all_arms),
+            worthwhile=WORTHWHILE,
         )
 
     number = tables[study_name]
@@ -139,10 +153,14 @@ def in_small(
         for name in networks
         for own in (plain[name], *(claim for claim in claims if claim.recipe.student == name))
     ]
+    tuned = at_chosen(own_arms, chosen, teacher=teacher)
+    all_arms = with_controls(with_equal_smoothing(tuned, num_classes), controls, num_classes)
     return Study(
         study_name,
         QUESTION_IN_SMALL[METHODS[number][0]],
-        tuple(with_controls(own_arms, controls, num_classes)),
+        tuple(all_arms),
         seeds,
-        (gains_remark(number), *remarks),
+        (gains_remark(number), *remarks, *chosen_remarks(own_arms, chosen, teacher)),
+        contrasts=table_contrasts(number, all_arms),
+        worthwhile=WORTHWHILE,
     )

@@ -33,7 +33,7 @@ FORMULA_REMARKS = {
     "tfkd": "Every loss has this package's defaults, chosen on validation data of digits and "
     "Fashion-MNIST.",
     "released": "The released divergence is divided by the number of classes and multiplied by "
-    "`multiplier`.",
+    "a factor, its multiplier.",
     "paper": "As printed, the divergence has no factor of squared temperature: at 20 its weight is "
     "400 times smaller than in the usual KD, and little but (1 - alpha) times cross-entropy "
     "remains.",

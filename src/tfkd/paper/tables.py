@@ -16,7 +16,9 @@ from tfkd.paper.arms import (
     named_as_in_tables,
     plain_arm,
     with_controls,
+    with_equal_smoothing,
 )
+from tfkd.paper.contrasts import WORTHWHILE, figure_contrasts, table_contrasts
 from tfkd.paper.figure_2 import figure_2
 from tfkd.paper.numbers import CLASSES, method_settings, number_remarks, numbers
 from tfkd.paper.published import (
@@ -34,7 +36,7 @@ from tfkd.paper.recipes import recipe, recipe_remarks
 from tfkd.paper.remarks import QUESTIONS, TABLE_REMARKS, figure_2_remark
 from tfkd.study.plan import Arm, Study
 
-CONTROLS = ("scaled", "smoothed")
+CONTROLS = ("scaled", "uninformed", "smoothed")
 
 # Of CIFAR-100: what each network keeps for Table 4 and Figure 2, whichever study trains it first.
 _KEPT = {R18: SNAPSHOTS, R50: (50,), RX29: SNAPSHOTS}
@@ -71,7 +73,7 @@ def table(
     remarks = list(TABLE_REMARKS.get(number, ()))
     for block in TABLES[number]:
         place = "" if block is TABLES[number][0] else f"{block.data}/"
-        own = _arms(block, dialect, place)
+        own = with_equal_smoothing(_arms(block, dialect, place), CLASSES[block.data])
         arms += with_controls(own, controls, CLASSES[block.data])
         remarks += [
             f"{arm.name}: {arm.published.remark}."
@@ -82,7 +84,13 @@ def table(
         remarks += recipe_remarks(block.data, dialect, trained)
         remarks += number_remarks(block.cells, block.data, dialect)
     return Study(
-        f"table-{number}", QUESTIONS[number], tuple(arms), seeds, tuple(dict.fromkeys(remarks))
+        f"table-{number}",
+        QUESTIONS[number],
+        tuple(arms),
+        seeds,
+        tuple(dict.fromkeys(remarks)),
+        contrasts=table_contrasts(number, arms),
+        worthwhile=WORTHWHILE,
     )
 
 
@@ -118,7 +126,13 @@ def figure_2_of_paper(
         *number_remarks((), data, dialect),
     )
     arms = with_controls([*plain, *taught], controls, CLASSES[data])
-    return replace(study, arms=tuple(arms), remarks=remarks)
+    return replace(
+        study,
+        arms=tuple(arms),
+        remarks=remarks,
+        contrasts=figure_contrasts(arms),
+        worthwhile=WORTHWHILE,
+    )
 
 
 def _arms(block: Block, dialect: str, place: str) -> list[Arm]:

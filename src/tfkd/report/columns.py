@@ -1,26 +1,29 @@
 """What stands in the columns of a study's tables: the one place where a row becomes cells.
 
-For three readers, each a table of headings and what stands below them: `PAGE` in words for people,
-`TERMINAL` the same as narrow as it can be, and `FULL` every number for programs.
+For three readers, each headings and what stands below them: `RESULTS` and `CALIBRATION` in words
+for people, `terminal_columns` the same as narrow as it can be, and `FULL` every number for
+programs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tfkd.report.number_text import interval_text, mean_and_sd, with_sign, without_plus
 from tfkd.report.tables import Value
 from tfkd.study.summary import SUMMARISED, Row
 
+CALIBRATED = "calibrated_"
+"""Before a metric: after one temperature that was fitted on validation images."""
+
 DIGITS = {
     "accuracy": 2,
     "train_accuracy": 1,
     "teacher_accuracy": 1,
-    "ece": 1,
-    "aurc": 2,
-    "nll": 3,
-    "brier": 3,
+    **{f"{prefix}{name}": 2 for name in ("ece", "aurc", "augrc") for prefix in ("", CALIBRATED)},
+    **{f"{prefix}{name}": 3 for name in ("nll", "brier") for prefix in ("", CALIBRATED)},
+    "temperature": 2,
     "seconds": 0,
 }
 """Behind the point, of the metrics of `SUMMARISED`."""
@@ -40,11 +43,25 @@ def _mean(metric: str) -> Callable[[Row], str]:
     return lambda row: without_plus(row.metrics[metric].mean, DIGITS[metric])
 
 
-def _short_nll(row: Row) -> str:
+def _short(metric: str) -> Callable[[Row], str]:
     """In five columns, however large, as `2.167` and `355.3`; above 99,999 in more."""
-    mean = row.metrics["nll"].mean
-    digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
-    return f"{mean:.{digits}f}"
+
+    def text(row: Row) -> str:
+        if metric not in row.metrics:
+            return ""
+        mean = row.metrics[metric].mean
+        digits = 3 if mean < 9.9995 else max(0, 4 - len(f"{mean:.0f}"))
+        return f"{mean:.{digits}f}"
+
+    return text
+
+
+def _short_mean(metric: str, digits: int) -> Callable[[Row], str]:
+    def text(row: Row) -> str:
+        found = row.metrics.get(metric)
+        return "" if found is None else without_plus(found.mean, digits)
+
+    return text
 
 
 def _published_accuracy(row: Row) -> str:
@@ -109,7 +126,8 @@ PUBLISHED = ("the paper's %", "the paper's gain")
 TEACHER = "teacher"
 SCALE = "loss ×"
 
-PAGE: dict[str, Callable[[Row], Value]] = {
+RESULTS: dict[str, Callable[[Row], Value]] = {
+    TEACHER: _teacher,
     "n": lambda row: row.n,
     "test accuracy %": _spread("accuracy"),
     **dict(zip(PUBLISHED, (_published_accuracy, _published_gain), strict=True)),
@@ -117,27 +135,56 @@ PAGE: dict[str, Callable[[Row], Value]] = {
     "95 % interval": _interval,
     "corrected p": lambda row: "" if row.adjusted_p is None else f"{row.adjusted_p:.2g}",
     SCALE: scale_text,
-    "NLL": _spread("nll"),
-    "ECE %": _spread("ece"),
-    "Brier": _spread("brier"),
-    "AURC %": _spread("aurc"),
     "train accuracy %": _spread("train_accuracy"),
-    "seconds": _spread("seconds"),
-    TEACHER: _teacher,
+    "seconds": _seconds,
 }
-"""Behind the name of the arm."""
+"""Of the table of results, behind the name of the arm."""
 
-TERMINAL: dict[str, Callable[[Row], str]] = {
-    "method": lambda row: row.title,
-    "teacher\nacc. %": _teacher_and_accuracy,
-    "test accu-\nracy %": lambda row: mean_and_sd(row.accuracy, DIGITS["accuracy"], between=" ±"),
-    "difference to\ncross-entropy": _difference_and_interval,
-    "NLL": _short_nll,
-    "ECE\n%": _mean("ece"),
-    "AURC\n%": _mean("aurc"),
-    "sec-\nonds": _seconds,
+CALIBRATION: dict[str, Callable[[Row], Value]] = {
+    "T": _spread("temperature"),
+    **{
+        f"{prefix.replace('_', ' ')}{heading}": _spread(f"{prefix}{metric}")
+        for metric, heading in (
+            ("nll", "NLL"),
+            ("ece", "ECE %"),
+            ("brier", "Brier"),
+            ("aurc", "AURC %"),
+            ("augrc", "AUGRC %"),
+        )
+        for prefix in ("", CALIBRATED)
+    },
 }
-"""The headings in two lines; the first two columns are names, the others numbers."""
+"""Of the table of calibration, told twice; behind the name of the arm."""
+
+SECONDS = "sec-\nonds"
+
+
+def terminal_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    """Return the columns of the terminal: two of names, and numbers; headings are two lines.
+
+    Args:
+        rows: of the table; where they have a temperature, NLL, ECE and AURC are those after it.
+    """
+    calibrated = is_calibrated(rows)
+    star, prefix = ("*", CALIBRATED) if calibrated else ("", "")
+    return {
+        "method": lambda row: row.title,
+        "teacher\nacc. %": _teacher_and_accuracy,
+        "test accu-\nracy %": lambda row: mean_and_sd(
+            row.accuracy, DIGITS["accuracy"], between=" ±"
+        ),
+        "difference to\ncross-entropy": _difference_and_interval,
+        f"NLL{star}": _short(f"{prefix}nll"),
+        "ECE\n%": _short_mean("ece", 1),
+        **({"ECE*\n%": _short_mean("calibrated_ece", 1)} if calibrated else {}),
+        f"AURC{star}\n%": _short_mean(f"{prefix}aurc", 2),
+        SECONDS: _seconds,
+    }
+
+
+def is_calibrated(rows: Sequence[Row]) -> bool:
+    """Return whether a temperature was fitted for some of them."""
+    return any("calibrated_nll" in row.metrics for row in rows)
 
 
 def _of_metric(metric: str, attribute: str) -> Callable[[Row], Value]:
@@ -173,7 +220,6 @@ FULL: dict[str, Callable[[Row], Value]] = {
     "p": _of_difference("accuracy", "p_value"),
     "adjusted_p": lambda row: row.adjusted_p,
     "smallest_p": _of_difference("accuracy", "smallest_p"),
-    "detectable": _of_difference("accuracy", "detectable"),
     **{
         f"{metric}_{name}": _of_difference(metric, attribute)
         for metric in SUMMARISED

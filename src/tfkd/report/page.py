@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
+from tfkd.report.answer import answer
+from tfkd.report.beside_contrasts import beside_contrasts
+from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
 from tfkd.report.figures.drawing import Drawing
+from tfkd.report.glance.glance import Glance, glances, numbers
 from tfkd.report.number_text import number_of
 from tfkd.report.remarks import remarks
 from tfkd.report.result_tables import full_table, result_tables
 from tfkd.report.section import Section
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
+from tfkd.report.teacher_remarks import teacher_remarks
+from tfkd.report.text import visible
+from tfkd.report.title import title_of_study
 from tfkd.report.together import sentences
 from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
-from tfkd.study.conclusions import MEANING, conclude, conclude_claims, count_conclusions
+from tfkd.study.conclusions import MEANING, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
 
 HOW_TO_READ_VERDICTS = (
-    "A difference is the method's test accuracy minus that of plain cross-entropy with the same "
-    "seed, the same split, initial weights and order of images; its interval is a 95 % bootstrap "
-    "(BCa) interval of the mean over seeds, too short with few seeds; p is that of the sign-flip "
-    "test, corrected by Holm over all claims of this page. A gain counts from a corrected p of "
-    "0.05. A gain is beyond a control where the interval of method minus control lies above 0 and "
-    "its own p is at most 0.05; better and worse are meant so too."
+    "A difference is taken seed by seed: both arms have the same split, initial weights and order "
+    "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
+    "is that of the sign-flip test, corrected by step-down max-T over all claims of this page. "
+    "Better and worse are said where the corrected p is at most 0.05 and the interval leaves out "
+    "0; no difference worth having where the interval lies within the smallest difference that "
+    "the study calls worth having. A gain is beyond a control where this holds of method minus "
+    "control, p uncorrected; it is explained by a control where the interval of method minus "
+    "control ends below what is worth having. Metrics other than accuracy are told twice, as they "
+    "come and after one temperature fitted on validation images; each is a family of its own."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
-_HYPHEN = re.compile(r"(?<!\S)-(?=\d)")
 HOW_TO_READ_TABLES = (
-    "Mean ± standard deviation over n seeds. Accuracy, ECE and AURC in percent, NLL in nats; for "
-    "all but accuracy lower is better. The difference is to cross-entropy, paired by seed, in "
-    "points. Controls have the side effects of a method without its teacher."
+    "Mean ± standard deviation over n seeds. Accuracy, ECE, AURC and AUGRC in percent, NLL in "
+    "nats; for all but accuracy lower is better. The difference is to cross-entropy, paired by "
+    "seed, in points. Calibrated is after division of the logits by one temperature T, fitted on "
+    "validation data: above 1 the network was too sure. It leaves the accuracy alone."
 )
+CONTROLS_ARE = " Controls have the side effects of a method without its teacher."
+HOW_TO_READ_GLANCE = (
+    "Each line is a method minus plain cross-entropy, paired by seed: the dot is the mean, the bar "
+    "its 95 % interval (Student's t over the seeds), the upright line cross-entropy itself. Grey, "
+    "around that line: accuracies that differ by less than {worthwhile:g} points, the smallest "
+    "difference worth having here. Calibrated (filled) is after one temperature fitted on "
+    "validation data, raw (hollow) is as it comes; the accuracy is the same. The time is that of "
+    "training, against cross-entropy's; pale, where a network taught: with its training."
+)
+HOW_TO_READ_AS_TABLE = (
+    "Each line is a method minus plain cross-entropy, or what stands behind “over”, paired by "
+    "seed, with its 95 % interval (Student's t over the seeds). NLL and AURC are after one "
+    "temperature fitted on validation data, and raw as they come. The time is that of training, "
+    "against cross-entropy's."
+)
+CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
+SHADED = " Shaded lines are controls: they have no teacher."
 
 
 @dataclass(frozen=True)
@@ -43,12 +69,17 @@ class Page:
 
     Attributes:
         name: of the study.
+        title: of the page: data, network, what is compared.
         question: that it asks.
         unfinished: a sentence on what is missing; empty if nothing is.
+        glances: the first figure, one part for each network.
+        glance_numbers: what it is drawn from.
         facts: what was run.
         remarks: of the plan.
-        conclusion: over all claims, in words.
-        to_know: sentences on networks that only guess, and on losses of another scale.
+        answer: over all claims, in a sentence.
+        more: the same at length: accuracy, which seeds would tell more, calibration.
+        to_know: sentences on networks that only guess, on losses of another scale, and on whether
+            those that teach are better than their students.
         verdicts: by student.
         machinery: sentences on the controls that must change nothing.
         controls: sentences on the other controls.
@@ -56,17 +87,25 @@ class Page:
         all_numbers: of every arm.
         drawings: the figures.
         labels: those that look wrong; None if the study has no folds.
+        tuning: how every method was tuned before; None if none was.
         together: sentences on generations of networks, taken together.
+        beside: sentences on what was asked beside the contrasts: slopes and interactions.
         how_to_read_verdicts: what their numbers are, and from where on they count.
         how_to_read_tables: what their numbers are.
+        how_to_read_glance: what is drawn in the first figure.
+        how_to_read_as_table: what its numbers are, where it is a table.
     """
 
     name: str
+    title: str
     question: str
     unfinished: str
+    glances: list[Glance]
+    glance_numbers: Table
     facts: list[tuple[str, str]]
     remarks: tuple[str, ...]
-    conclusion: str
+    answer: str
+    more: list[str]
     to_know: list[str]
     verdicts: list[tuple[str, list[Verdict]]]
     machinery: list[str]
@@ -75,19 +114,23 @@ class Page:
     all_numbers: Table
     drawings: list[Drawing]
     labels: Section | None = None
+    tuning: Section | None = None
     together: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
     how_to_read_tables: str = HOW_TO_READ_TABLES
-
-    kind = "report of a study"
+    how_to_read_glance: str = HOW_TO_READ_GLANCE
+    how_to_read_as_table: str = HOW_TO_READ_AS_TABLE
 
     @property
     def contents(self) -> list[tuple[str, str]]:
         """Name and title of each section."""
         return [
-            ("run", "What was run"),
+            ("glance", "The answer"),
             ("verdicts", "Verdicts"),
             ("tables", "Tables"),
+            *([] if self.tuning is None else [(self.tuning.name, self.tuning.title)]),
+            ("run", "What was run"),
             *([] if self.labels is None else [(self.labels.name, self.labels.title)]),
             *((drawing.name, drawing.title) for drawing in self.drawings),
         ]
@@ -116,17 +159,20 @@ class Page:
     def colophon(self) -> str:
         """How the page was made."""
         return (
-            "Made by tfkd from the directories of the runs alone: `tfkd report "
-            "DIR` makes it again. Beside this page lie the same tables as Markdown and CSV."
+            "Made by tfkd from the directories of the runs alone; the command tfkd report "
+            "DIR makes it again. Beside this page lie the same tables as Markdown and CSV."
         )
 
 
-def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
+def make_page(
+    data: StudyData, *, labels: Section | None = None, tuning: Section | None = None
+) -> Page:
     """Return what there is to say of a study, finished or not.
 
     Args:
         data: the study.
         labels: of `labels_out_of_fold`, if it has folds.
+        tuning: of `tuning_section`, if a search lies beside it.
     """
     planned = len(data.study.arms) * data.study.seeds
     finished = len(data.all_runs)
@@ -137,19 +183,29 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         "they show so far, and may change."
     )
     folds = data.study.arms[0].recipe.data.folds
-    claims = conclude_claims(data.rows)
+    claims = conclude_claims(data.study, data.rows, data.images)
     found = verdicts(claims, data.rows)
+    seen = glances(data, claims)
+    how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
+    if any(each.has_contrasts for each in seen):
+        how_to_read += CONTRASTED
+    if any(each.has_controls for each in seen):
+        how_to_read += SHADED
     return Page(
         name=data.study.name,
+        title=visible(title_of_study(data)),
         question=data.study.question,
         unfinished=unfinished,
+        glances=seen,
+        glance_numbers=numbers(data, claims),
         facts=facts(data),
         remarks=(
             *data.study.remarks,
             *([FOLDS_SHARE] if folds else []),
         ),
-        conclusion=_HYPHEN.sub("−", conclude(claims)),
-        to_know=remarks(data.rows),
+        answer=answer(claims),
+        more=conclude(claims),
+        to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)
             for student in data.students
@@ -163,9 +219,16 @@ def make_page(data: StudyData, *, labels: Section | None = None) -> Page:
         all_numbers=full_table(data),
         drawings=[_of_folds(drawing, folds) for drawing in draw_all(data)],
         labels=labels,
+        tuning=tuning,
         together=tuple(sentences(data.together)),
+        beside=tuple(beside_contrasts(data.study, data.records)),
         how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
-        how_to_read_tables=of_folds(HOW_TO_READ_TABLES, folds),
+        how_to_read_tables=of_folds(
+            HOW_TO_READ_TABLES + (CONTROLS_ARE if any(r.is_control for r in data.rows) else ""),
+            folds,
+        ),
+        how_to_read_glance=of_folds(how_to_read, folds),
+        how_to_read_as_table=of_folds(HOW_TO_READ_AS_TABLE, folds),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,30 +23,46 @@ WORTH_THREADS = 1_000_000
 """Fewer logits than this are reduced by one thread: to wake others takes longer than the work."""
 
 
+class Bins(NamedTuple):
+    """Samples by confidence, in the `BINS` bins of the ECE.
+
+    Attributes:
+        images: how many there are in each.
+        confidence: sum of their confidences.
+        correct: how many of them are right.
+    """
+
+    images: Array
+    confidence: Array
+    correct: Array
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A run on its test split.
 
     Attributes:
-        count: samples in each of `BINS` bins of confidence, those of the ECE.
-        confidence: sum of their confidences.
-        correct: how many of them are right.
+        bins: by confidence.
+        calibrated: the same after the run's temperature; None where it has none.
         risk: error rate among the most confident share, at the coverages 1/100, 2/100 … 1.
         class_accuracy: share of each class that is recognised; nan for a class without samples.
         flattened: by temperature τ, the mean over samples of softmax(logits/τ), sorted from the
             likeliest class on, at most `MOST_RANKS` of them; empty unless asked for.
     """
 
-    count: Array
-    confidence: Array
-    correct: Array
+    bins: Bins
+    calibrated: Bins | None
     risk: Array
     class_accuracy: Array
     flattened: dict[float, Array]
 
 
 def reduce_logits(
-    logits: Tensor, labels: Tensor, *, temperatures: Sequence[float] = ()
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    temperatures: Sequence[float] = (),
+    temperature: float | None = None,
 ) -> Predictions:
     """Reduce logits to what the figures need.
 
@@ -53,41 +70,51 @@ def reduce_logits(
         logits: `(N, K)`.
         labels: `(N,)`, class indices.
         temperatures: at which to flatten the logits.
+        temperature: with which the run is calibrated.
 
     Example:
         >>> logits = torch.tensor([[0.75, 0.25], [0.75, 0.25]]).log()
         >>> found = reduce_logits(logits, torch.tensor([0, 1]))
-        >>> found.count.tolist()[11], found.correct.tolist()[11], found.class_accuracy.tolist()
-        (2.0, 1.0, [1.0, 0.0])
+        >>> [round(float(each[11]), 6) for each in found.bins], found.class_accuracy.tolist()
+        ([2.0, 1.5, 1.0], [1.0, 0.0])
     """
     num_classes = logits.shape[1]
     kept = min(MOST_RANKS, num_classes)
-    confidences, flattened = [], {key: np.zeros(kept) for key in temperatures}
+    confidences, calibrated, flattened = [], [], {key: np.zeros(kept) for key in temperatures}
     with _threads_for(logits):
         for part in torch.split(logits, SAMPLES_AT_ONCE):
             wide = part.double()
             # As in `tfkd.metrics`: the same logits in another order are the same confidence.
             ordered = part.sort(dim=1, descending=True).values.double()
             confidences.append(ordered.softmax(dim=1)[:, 0])
-            for temperature in flattened:
-                ranked = (wide / temperature).softmax(dim=1).sort(dim=1, descending=True).values
-                flattened[temperature] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
+            if temperature is not None:
+                calibrated.append((ordered / temperature).softmax(dim=1)[:, 0])
+            for each in flattened:
+                ranked = (wide / each).softmax(dim=1).sort(dim=1, descending=True).values
+                flattened[each] += ranked[:, :MOST_RANKS].sum(dim=0).numpy()
         confidence: Array = torch.cat(confidences).numpy()
         right = (logits.argmax(dim=1) == labels).double().numpy()
     own = labels.numpy()
-    # The edges i/B, each rounded once, belong to the bin below, as in `tfkd.metrics`.
-    bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
     seen = np.bincount(own, minlength=num_classes)
     hit = np.bincount(own, right, minlength=num_classes)
     with np.errstate(invalid="ignore"):
         class_accuracy = hit / seen
     return Predictions(
-        count=np.bincount(bins, minlength=BINS).astype(np.float64),
-        confidence=np.bincount(bins, confidence, minlength=BINS).astype(np.float64),
-        correct=np.bincount(bins, right, minlength=BINS).astype(np.float64),
+        bins=_bins(confidence, right),
+        calibrated=_bins(torch.cat(calibrated).numpy(), right) if calibrated else None,
         risk=_risk(confidence, right),
         class_accuracy=class_accuracy,
         flattened={key: total / len(own) for key, total in flattened.items()},
+    )
+
+
+def _bins(confidence: Array, right: Array) -> Bins:
+    # The edges i/B, each rounded once, belong to the bin below, as in `tfkd.metrics`.
+    bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
+    return Bins(
+        np.bincount(bins, minlength=BINS).astype(np.float64),
+        np.bincount(bins, confidence, minlength=BINS).astype(np.float64),
+        np.bincount(bins, right, minlength=BINS).astype(np.float64),
     )
 
 

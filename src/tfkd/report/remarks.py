@@ -34,7 +34,10 @@ def _guessing(rows: Sequence[Row]) -> list[str]:
 
 def _scales(rows: Sequence[Row]) -> list[str]:
     by_scale: dict[str, list[str]] = {}
+    optimizers = {row.arm.name: row.arm.recipe.optimizer for row in rows}
     for row in sorted(rows, key=lambda row: -(row.scale or 1.0)):
+        if optimizers.get(row.arm.baseline or "") not in (None, row.arm.recipe.optimizer):
+            continue  # it has a learning rate or weight decay of its own
         if not row.is_control and (text := scale_text(row)) not in ("", "1"):
             titles = by_scale.setdefault(text, [])
             titles += [row.title] if row.title not in titles else []

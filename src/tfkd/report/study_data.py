@@ -15,8 +15,10 @@ from tfkd.runs import EpochRecord, Result, RunDirectory
 from tfkd.runs.contents import Environment, Samples
 from tfkd.study.generations import Together, generations_together
 from tfkd.study.guessing import guessing_of
-from tfkd.study.plan import Study
+from tfkd.study.per_image import PerImage
+from tfkd.study.plan import Contrast, Study
 from tfkd.study.records import Record, collect
+from tfkd.study.statistics.images import SeedsAndImages
 from tfkd.study.summary import Row, summarise_study
 
 _SCALE_AGAIN = re.compile(r"(learning rate|weight decay) ([×÷]) [^\s,]+")
@@ -87,6 +89,8 @@ class StudyData:
         records: of the finished runs, in the order of the plan.
         left_out: a sentence on each finished run that is damaged, or does not belong to the others.
         together: generations of networks, taken together.
+        images: what each claim is worth for new test images; see
+            `tfkd.study.per_image.PerImage.compared`.
     """
 
     study: Study
@@ -95,6 +99,7 @@ class StudyData:
     records: list[Record] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     together: list[Together] = field(default_factory=list)
+    images: dict[Contrast, dict[str, SeedsAndImages]] = field(default_factory=dict)
 
     @cached_property
     def all_runs(self) -> list[RunData]:
@@ -181,6 +186,7 @@ def read_study(study: Study, root: Path) -> StudyData:
     """
     teachers = {arm.teacher for arm in study.arms}
     runs: dict[str, list[RunData]] = {}
+    images = PerImage()
 
     def read(record: Record, directory: RunDirectory, result: Result) -> None:
         temperatures = TEMPERATURES if record.arm in teachers else ()
@@ -192,12 +198,19 @@ def read_study(study: Study, root: Path) -> StudyData:
             environment=directory.environment(),
             history=directory.history(),
             predictions=(
-                None if logits is None else reduce_logits(*logits, temperatures=temperatures)
+                None
+                if logits is None
+                else reduce_logits(
+                    *logits, temperatures=temperatures, temperature=record.temperature
+                )
             ),
         )
         runs.setdefault(record.arm, []).append(found)
+        if logits is not None:
+            images.add(record, *logits)
 
     records, left_out = collect(study, root, also=read)
     together = generations_together(study, root, records)
     rows = summarise_study(study, records, guessing_of(records, root))
-    return StudyData(study, runs, rows, records, left_out, together)
+    of_images = images.compared(study)
+    return StudyData(study, runs, rows, records, left_out, together, of_images)

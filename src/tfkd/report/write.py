@@ -8,6 +8,7 @@ from tfkd.report.out_of_fold import labels_out_of_fold
 from tfkd.report.page import make_page
 from tfkd.report.render import to_html, to_markdown
 from tfkd.report.study_data import StudyData, read_study
+from tfkd.report.tuning import tuning_section
 from tfkd.runs import files
 from tfkd.study.directory import remove_leftovers
 from tfkd.study.plan import Study
@@ -35,7 +36,11 @@ def write_report(
         `NAME.table.csv`, one row for each arm.
     """
     labels = labels_out_of_fold(study, root, data_root=data_root)
-    page = make_page(read_study(study, root) if data is None else data, labels=labels)
+    page = make_page(
+        read_study(study, root) if data is None else data,
+        labels=labels,
+        tuning=tuning_section(root),
+    )
     files.make_folder(out)
     remove_leftovers(study, out)
     contents = {

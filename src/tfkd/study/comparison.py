@@ -11,7 +11,8 @@ from tfkd.method_table import BASELINE, METHODS, find_method
 from tfkd.method_table.rows_of_tf_kd import ROWS
 from tfkd.runs import Recipe
 from tfkd.runs.chosen import Chosen
-from tfkd.study.asked import Plain, asked_for
+from tfkd.study.asked import Asked, Plain, asked_for
+from tfkd.study.asked import folder_of as folder_of
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1
@@ -110,6 +111,7 @@ def comparison(
             teacher=None if taught_by is None else plain.arm(taught_by).name,
             teacher_epoch=DEFECTIVE_EPOCH if own.method.name == "de_kd" else None,
             baseline=baseline.name,
+            title=_title(own, asked),
         )
         for generation in [arm, *_later_generations(arm, generations)]:
             add(generation)
@@ -126,6 +128,13 @@ def comparison(
     )
 
 
+def _title(own: Asked, asked: Sequence[Asked]) -> str | None:
+    """The entry's name beside the method's, where several entries are of one method."""
+    if sum(other.method.name == own.method.name for other in asked) == 1:
+        return None
+    return f"{find_method(own.method.name).title}, {own.name}"
+
+
 def _later_generations(first: Arm, generations: int) -> list[Arm]:
     """The later generations of an arm, each taught by the one before; of most methods none."""
     arms = [first]
@@ -133,7 +142,10 @@ def _later_generations(first: Arm, generations: int) -> list[Arm]:
         return []
     for number in range(2, generations + 1):
         name = f"{first.name}-{number}"
-        arms.append(replace(first, name=name, teacher=arms[-1].name, generation=number))
+        title = None if first.title is None else f"{first.title}, generation {number}"
+        arms.append(
+            replace(first, name=name, teacher=arms[-1].name, generation=number, title=title)
+        )
     return arms[1:]
 
 

@@ -1,139 +1,88 @@
-"""What may be concluded of a study: of each claim beside its controls, and of all together.
+"""What may be concluded of each claim of a study: of accuracy, and of every other metric.
 
 The one rulebook, from which the terminal and the page of a report say the same.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal
 
-from tfkd.study.plan import of_folds
+from tfkd.study.claims import Claim as Claim
+from tfkd.study.claims import Conclusion as Conclusion
+from tfkd.study.claims import Measured as Measured
+from tfkd.study.claims import Verdict as Verdict
+from tfkd.study.plan import Contrast, Study
 from tfkd.study.statistics.differences import PairedDifference
-from tfkd.study.statistics.power import seeds_needed
-from tfkd.study.summary import Row
-
-LEVEL = 0.05
-"""The largest p-value by which a difference is told from chance."""
-
-Conclusion = Literal[
-    "gain beyond controls",
-    "gain, explained by a control",
-    "gain, not told from a control",
-    "gain, no control was run",
-    "no gain can be told",
-    "too few seeds to tell",
-    "worse",
-    "no better than guessing",
-]
+from tfkd.study.statistics.images import SeedsAndImages
+from tfkd.study.statistics.power import LEVEL
+from tfkd.study.summary import Compared, Row
 
 MEANING: dict[Conclusion, str] = {
-    "gain beyond controls": "better than cross-entropy, and better than every control",
-    "gain, explained by a control": "better than cross-entropy, but a control gains too, and the "
-    "method is not shown to gain more",
-    "gain, not told from a control": "better than cross-entropy, but not shown to be better than "
-    "a control whose own gain is unsure",
-    "gain, no control was run": "better than cross-entropy; what else explains it is not known",
-    "no gain can be told": "the difference may be chance",
-    "too few seeds to tell": "corrected for the number of claims, no difference could be told from "
-    "chance, however large",
-    "worse": "less accurate than cross-entropy",
+    "better, beyond its controls": "more accurate, and more than every control",
+    "better, explained by a control": "more accurate, but not by as much more than a control as "
+    "is worth having",
+    "better, not told from a control": "more accurate, but whether more than a control is not told",
+    "better": "more accurate; no control was run that could explain it",
+    "no difference worth having": "the 95 % interval lies within the smallest difference worth "
+    "having, of either sign",
+    "not told apart": "better, worse or the same: these seeds do not tell",
+    "too few seeds to tell": "with so few seeds no difference could be told from chance, however "
+    "large",
+    "worse": "less accurate",
     "no better than guessing": "as accurate as always answering one class, give or take chance, or "
     "not much more, with an NLL far above that of equal probabilities",
 }
 """The conclusions, in the order in which they are counted, and what each means."""
 
-
 MachineryCheck = Literal["no interval", "holds", "may be chance", "off"]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What may be said of one claim: that an arm is better than its baseline.
+def conclude_claims(
+    study: Study,
+    rows: list[Row],
+    images: Mapping[Contrast, Mapping[str, SeedsAndImages]] | None = None,
+) -> list[Claim]:
+    """Return what may be said of every claim of a study that has runs, in the plan's order.
 
-    Attributes:
-        row: the arm.
-        difference: to its baseline.
-        corrected_p: p-value of it, corrected over all claims.
-        told: whether the difference is told from chance.
-        conclusion: one of `MEANING`.
-        because: what the conclusion rests on; empty if on the difference alone.
-    """
-
-    row: Row
-    difference: PairedDifference
-    corrected_p: float
-    told: bool
-    conclusion: Conclusion
-    because: str
-
-    @property
-    def folds(self) -> int | None:
-        """Folds of the cross-validation that the runs are of; None if they are of seeds alone."""
-        return self.row.arm.recipe.data.folds
-
-    @property
-    def name(self) -> str:
-        """The conclusion, in words: of folds where the runs are of folds."""
-        return of_folds(self.conclusion, self.folds)
-
-
-def conclude_claims(rows: list[Row]) -> list[Claim]:
-    """Return what may be said of every arm that is compared and is no control, in their order.
-
-    A difference to the baseline counts where its p-value, corrected over all claims, is at most
-    0.05. Beyond a control is what has an interval of the difference to it above 0, and a p-value
-    of at most 0.05; this needs no correction, for it must hold for every control.
+    A difference counts where its p-value, corrected by step-down max-T over all claims, is at most
+    0.05 and its 95 % interval leaves out 0. Where the interval lies within the smallest difference
+    worth having there is none that is worth having, be it told from 0 or not. A gain is explained
+    by a control where the upper end of the interval of method minus control is at most the smallest
+    difference worth having; else it is beyond the control where that interval lies above 0 and its
+    p-value is at most 0.05, uncorrected, for it must hold for every control.
 
     Args:
+        study: the plan.
         rows: of `tfkd.study.summary.summarise_study`.
+        images: of `tfkd.study.per_image.PerImage.compared`, what each claim is worth for new test
+            images; None: nothing is said of it.
     """
     by_arm = {row.arm.name: row for row in rows}
-    compared = [
-        (row, row.difference, row.adjusted_p)
-        for row in rows
-        if row.difference is not None and row.adjusted_p is not None and not row.is_control
+    found = [
+        (contrast, by_arm[contrast.arm], compared)
+        for contrast in dict.fromkeys(study.claims)
+        if contrast.arm in by_arm
+        and "accuracy" in (compared := by_arm[contrast.arm].claims.get(contrast.against, {}))
     ]
     claims = []
-    for row, difference, p in compared:
-        told, controls = p <= LEVEL, explaining_controls(row, by_arm)
-        conclusion, because = _conclude(row, difference, told, controls, len(compared))
-        claims.append(Claim(row, difference, p, told, conclusion, because))
+    for contrast, row, compared in found:
+        metrics = {metric: _measured(metric, each) for metric, each in compared.items()}
+        controls = explaining_controls(row, by_arm) if row.arm.baseline == contrast.against else []
+        conclusion, because = _conclude(row, metrics["accuracy"], controls, study.worthwhile)
+        claims.append(
+            Claim(
+                row,
+                by_arm[contrast.against],
+                metrics,
+                len(study.claims),
+                study.worthwhile,
+                conclusion,
+                because,
+                (images or {}).get(contrast, {}),
+            )
+        )
     return claims
-
-
-def conclude(claims: list[Claim]) -> str:
-    """Say in words what the claims together allow one to conclude."""
-    if not claims:
-        return "Nothing was compared: no method but cross-entropy was run."
-    numbers = [claim.difference.n for claim in claims]
-    count = " to ".join(str(n) for n in sorted({min(numbers), max(numbers)}))
-    seeds = of_folds(f"{count} seed{'' if count == '1' else 's'}", claims[0].folds)
-    told = [claim for claim in claims if claim.told]
-    if told:
-        sentences = [
-            f"{claim.row.title} on {claim.row.student}: {claim.difference.mean:+.2f} points to "
-            f"cross-entropy (corrected p {claim.corrected_p:.2g}"
-            f"{', no better than guessing' if claim.row.only_guesses else ''})"
-            for claim in told
-        ]
-        rest = len(claims) - len(told)
-        ending = f"; {rest} of {len(claims)} methods cannot be told from it" if rest else ""
-        return f"With {seeds}: {'; '.join(sentences)}{ending}."
-    if all(claim.difference.smallest_p * len(claims) > LEVEL for claim in claims):
-        smallest = min(claim.difference.smallest_p for claim in claims) * len(claims)
-        verdict = (
-            f"Nothing can be concluded yet: over {len(claims)} "
-            f"comparison{'' if len(claims) == 1 else 's'} no corrected p below "
-            f"{min(smallest, 1.0):.2g} is possible with {seeds}."
-        )
-    else:
-        verdict = (
-            f"No method can be told from cross-entropy by its accuracy with {seeds} "
-            f"(Holm-corrected p above {LEVEL:g} for all)."
-        )
-    return f"{verdict} {_how_many_seeds(claims)}".strip()
 
 
 def count_conclusions(claims: list[Claim]) -> list[tuple[Conclusion, int]]:
@@ -144,7 +93,7 @@ def count_conclusions(claims: list[Claim]) -> list[tuple[Conclusion, int]]:
 
 def check_machinery(difference: PairedDifference) -> MachineryCheck:
     """Say whether a control that undoes the loss scale lands on its baseline, as it must."""
-    if math.isnan(difference.low):
+    if not difference.has_interval:
         return "no interval"
     if difference.low <= 0.0 <= difference.high:
         return "holds"
@@ -175,62 +124,69 @@ def below(difference: PairedDifference | None) -> bool:
     return difference is not None and difference.high < 0.0 and difference.p_value <= LEVEL
 
 
+def equivalent(difference: PairedDifference, worthwhile: float) -> bool:
+    """Return whether the interval lies within the smallest difference worth having.
+
+    If the true difference is as large as that, this happens in at most 2.5 of 100 studies of normal
+    differences: two one-sided tests (Schuirmann, 1987, Journal of Pharmacokinetics and
+    Biopharmaceutics 15), each at 2.5 %.
+
+    Args:
+        difference: in points.
+        worthwhile: in points.
+    """
+    return -worthwhile <= difference.low and difference.high <= worthwhile
+
+
+def _measured(metric: str, compared: Compared) -> Measured:
+    """The verdict on a metric; of all but accuracy lower is better."""
+    difference = compared.difference
+    verdict: Verdict = "not told apart"
+    if difference.smallest_p > LEVEL:
+        verdict = "too few seeds to tell"
+    elif compared.adjusted_p <= LEVEL and (difference.low > 0.0 or difference.high < 0.0):
+        verdict = "better" if (difference.mean > 0.0) is (metric == "accuracy") else "worse"
+    return Measured(difference, compared.adjusted_p, verdict)
+
+
 def _conclude(
-    row: Row, difference: PairedDifference, told: bool, controls: list[Row], claims: int
+    row: Row, accuracy: Measured, controls: list[Row], worthwhile: float
 ) -> tuple[Conclusion, str]:
-    """Decide what may be said of an arm, and on what it rests."""
+    """Decide what may be said of a difference in accuracy, and on what it rests."""
+    difference, verdict = accuracy.difference, accuracy.verdict
     if row.only_guesses:
         return "no better than guessing", ""
 
     def over(control: Row) -> PairedDifference:
         return row.over_controls[control.arm.name]
 
-    if told and difference.mean < 0.0:
+    if equivalent(difference, worthwhile):
+        which = {"better": "It is better, but by less.", "worse": "It is worse, but by less."}
+        return "no difference worth having", which.get(verdict, "")
+    if verdict == "worse":
         as_bad = [each for each in controls if not above(over(each)) and not below(over(each))]
         bad = [each for each in as_bad if below(each.difference)]
-        because = f"So is {_titles(bad)}, from which it cannot be told." if bad else ""
+        because = f"So is {_titles(bad)}, from which it is not told." if bad else ""
         return "worse", because
-    if not told:
-        too_few = difference.smallest_p * claims > LEVEL
-        return ("too few seeds to tell" if too_few else "no gain can be told"), ""
+    if verdict != "better":
+        return ("too few seeds to tell" if verdict == "too few seeds to tell" else verdict), ""
     if not controls:
-        return "gain, no control was run", ""
+        return "better", ""
+    explaining = [each for each in controls if over(each).high <= worthwhile]
     not_beyond = [each for each in controls if not above(over(each))]
-    if not not_beyond:
-        return "gain beyond controls", "It is above each of its controls."
-    gaining = [each for each in not_beyond if above(each.difference)]
-    if gaining:
+    if not explaining and not not_beyond:
+        return "better, beyond its controls", "It is above each of its controls."
+    if explaining:
         return (
-            "gain, explained by a control",
-            f"It is not above {_titles(gaining)}, which has no teacher and gains as well.",
+            "better, explained by a control",
+            f"It is less than {worthwhile:g} points above {_titles(explaining)}.",
         )
     return (
-        "gain, not told from a control",
-        f"It is not above {_titles(not_beyond)}, though no gain of that is sure either.",
+        "better, not told from a control",
+        f"It is not told from {_titles(not_beyond)}.",
     )
 
 
 def _titles(controls: list[Row]) -> str:
     titles = [control.title for control in controls]
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
-
-
-def _how_many_seeds(claims: list[Claim]) -> str:
-    """How many seeds would show the largest of the observed differences that mean something."""
-    known = [
-        claim
-        for claim in claims
-        if claim.difference.n > 1 and claim.difference.sd > 0 and not claim.row.only_guesses
-    ]
-    if not known:
-        return ""
-    largest = max(known, key=lambda claim: abs(claim.difference.mean) / claim.difference.sd)
-    row, difference = largest.row, largest.difference
-    if abs(difference.mean) < 0.005:  # as printed it would be nothing
-        return ""
-    needed = seeds_needed(difference.mean, difference.sd, level=LEVEL / len(claims))
-    seeds = "more than 1000" if needed is None else f"about {needed}"
-    return (
-        f"If {row.title}'s {difference.mean:+.2f} on {row.student} (sd {difference.sd:.2f}) is "
-        f"real, {seeds} {of_folds('seeds', largest.folds)} would show it with 80 % power."
-    )

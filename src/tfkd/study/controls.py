@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from torch import nn
 
 import tfkd
+from tfkd._checks import did_you_mean
 from tfkd.loss import Criterion
 from tfkd.loss.schedules import Progress, counts_steps
 from tfkd.loss.usual_weights import UsualWeights, usual_weights
 from tfkd.method_table import BASELINE
-from tfkd.runs import MethodSettings, Step
-from tfkd.study.plan import CONTROLS, Arm, Study
+from tfkd.runs import MethodSettings, Recipe, Step
+from tfkd.study.plan import CONTROLS, Arm
 
 SAME = 0.15
 """One control serves all arms whose scale, or equivalent ε, lies within this share of it ..."""
@@ -44,7 +45,7 @@ def loss_scale(method: MethodSettings, num_classes: int, *, epochs: int = 1) -> 
         >>> round(loss_scale(released, 100), 4)
         0.0595
     """
-    criterion = _build(method, num_classes, epochs)
+    criterion = build_loss(method, num_classes, epochs)
     return _mean([weights.scale for weights in _weights(criterion, epochs)])
 
 
@@ -68,7 +69,7 @@ def equivalent_epsilon(
         >>> round(equivalent_epsilon(released, 100), 4)
         0.1596
     """
-    criterion = _build(method, num_classes, epochs)
+    criterion = build_loss(method, num_classes, epochs)
     if not isinstance(criterion, tfkd.DistillationLoss):
         return None
     knows_nothing = criterion.teacher.gap(num_classes) is None
@@ -107,8 +108,22 @@ def _mean(values: Sequence[float]) -> float:
     return values[0] if min(values) == max(values) else fmean(values)
 
 
+def check_controls(names: Sequence[str]) -> None:
+    """Raise `ValueError` for a name of no control."""
+    for name in names:
+        if name not in CONTROLS:
+            raise ValueError(
+                f"Expected `controls` among {', '.join(CONTROLS)}, got {name!r}."
+                f"{did_you_mean(name, CONTROLS)}"
+            )
+
+
 def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) -> tuple[Arm, ...]:
     """Return arms together with the controls of every one that is compared with a baseline.
+
+    A control has the learning rate and weight decay of the claim that it is there for; `double`,
+    which is cross-entropy for longer, and `undone`, which must be cross-entropy again, have those
+    of the baseline.
 
     Args:
         arms: of a study.
@@ -118,14 +133,12 @@ def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) ->
     Raises:
         ValueError: for an unknown control.
     """
-    for name in names:
-        if name not in CONTROLS:
-            raise ValueError(f"Expected `controls` among {', '.join(CONTROLS)}, got {name!r}.")
+    check_controls(names)
     by_name = {arm.name: arm for arm in arms}
     result = dict(by_name)
     # The released losses first, so that a control which serves several has the released scale.
     for claim in sorted(arms, key=lambda arm: arm.method.dialect != "released"):
-        if claim.baseline is None:
+        if claim.baseline is None or claim.control is not None:
             continue
         for name in names:
             control = _control(name, claim, by_name[claim.baseline], num_classes)
@@ -139,81 +152,99 @@ def add_controls(arms: Sequence[Arm], names: Sequence[str], num_classes: int) ->
     return tuple(result.values())
 
 
-def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
-    """Return sentences on the controls that were asked for and are not there, and why.
-
-    And on those that are there and count with a share of the teacher's as if it were 1.
-
-    Args:
-        study: with its controls.
-        names: of the controls that were asked for.
-    """
-    sentences = []
-    for name in names:
-        served = {arm for own in study.arms if own.control == name for arm in own.control_of}
-        smoothed = [own for own in study.arms if own.method.name == "label_smoothing"]
-        served |= {arm for own in smoothed if name == "smoothed" for arm in own.control_of}
-        without = [
-            arm
-            for arm in study.arms
-            if arm.baseline is not None
-            and arm.control is None
-            and arm.name not in served
-            and not (name == "smoothed" and arm in smoothed)
-        ]
-        reasons = {
-            "it would be cross-entropy itself": [
-                arm for arm in without if name != "smoothed" or _has_smoothing(arm.method)
-            ],
-            "no label smoothing is its like": [
-                arm for arm in without if name == "smoothed" and not _has_smoothing(arm.method)
-            ],
-        }
-        for why, left_out in reasons.items():
-            if left_out:
-                names_of_arms = ", ".join(arm.name.replace("/", " ") for arm in left_out)
-                sentences.append(f"No control {name} of {names_of_arms}: {why}.")
-        sentences += [
-            f"The control {name} of {arm.name.replace('/', ' ')} takes {share} as 1: it depends on "
-            "the sample."
-            for arm in study.arms
-            if name != "double" and arm.name in served and (share := _unknown_share(arm.method))
-        ]
-    return sentences
-
-
 def _control(name: str, claim: Arm, baseline: Arm, num_classes: int) -> Arm | None:
-    """The control of a claim, serving none yet; None where it would be the baseline itself."""
-    recipe, method = baseline.recipe, baseline.method
+    """The control of a claim, serving none yet; None where there is none, as `_why_none` says."""
+    recipe, epochs = baseline.recipe, claim.recipe.epochs
+    if name not in ("double", "undone"):
+        recipe = replace(recipe, optimizer=claim.recipe.optimizer)
+    made: tuple[MethodSettings, str] | None
     if name == "double":
-        recipe = replace(recipe, epochs=2 * recipe.epochs)
-        if isinstance(recipe.schedule, Step):
-            milestones = tuple(2 * epoch for epoch in recipe.schedule.milestones)
-            recipe = replace(recipe, schedule=replace(recipe.schedule, milestones=milestones))
-        suffix = ""
+        recipe, made = _twice_as_long(recipe), (baseline.method, "")
     elif name == "smoothed":
-        found = equivalent_epsilon(claim.method, num_classes, epochs=claim.recipe.epochs)
-        epsilon = _rounded(found or 0.0)
-        if epsilon == 0.0:
-            return None
-        method, suffix = (
-            MethodSettings("label_smoothing", numbers={"alpha": epsilon}),
-            f"-{epsilon:g}",
-        )
+        made = _smoothed(claim.method, num_classes, epochs)
+    elif name == "uninformed":
+        made = _uninformed(claim.method, num_classes, epochs)
     else:
-        scale = _rounded(loss_scale(claim.method, num_classes, epochs=claim.recipe.epochs))
+        scale = _rounded(loss_scale(claim.method, num_classes, epochs=epochs))
+        made = (MethodSettings(BASELINE, numbers={"scale": scale}), f"-{scale:g}")
         if scale == 1.0:
             return None
-        method, suffix = MethodSettings(BASELINE, numbers={"scale": scale}), f"-{scale:g}"
         optimizer = recipe.optimizer
         if name in ("balanced", "undone"):
             optimizer = replace(optimizer, weight_decay=optimizer.weight_decay * scale)
         if name == "undone":
             optimizer = replace(optimizer, learning_rate=optimizer.learning_rate / scale)
         recipe = replace(recipe, optimizer=optimizer)
+    if made is None:
+        return None
+    method, suffix = made
+    if name not in ("double", "undone") and claim.recipe.optimizer != baseline.recipe.optimizer:
+        suffix += f"-of-{claim.name.rpartition('/')[2]}"
     return Arm(
         f"{baseline.place}/{name}{suffix}", method, recipe, control=name, baseline=baseline.name
     )
+
+
+def _twice_as_long(recipe: Recipe) -> Recipe:
+    recipe = replace(recipe, epochs=2 * recipe.epochs)
+    if isinstance(recipe.schedule, Step):
+        milestones = tuple(2 * epoch for epoch in recipe.schedule.milestones)
+        recipe = replace(recipe, schedule=replace(recipe.schedule, milestones=milestones))
+    return recipe
+
+
+def _smoothed(
+    claim: MethodSettings, num_classes: int, epochs: int
+) -> tuple[MethodSettings, str] | None:
+    """Label smoothing of the same optimum; None where it would be next to none, or all."""
+    if labels_are_ignored(claim, epochs):
+        return None
+    epsilon = _rounded(equivalent_epsilon(claim, num_classes, epochs=epochs) or 0.0)
+    if epsilon < SAME_EPSILON:
+        return None
+    return MethodSettings("label_smoothing", numbers={"alpha": epsilon}), f"-{epsilon:g}"
+
+
+def _uninformed(
+    claim: MethodSettings, num_classes: int, epochs: int
+) -> tuple[MethodSettings, str] | None:
+    """The same loss with a teacher that knows nothing; None where it already has such a one."""
+    found = plain_weights(claim, num_classes, epochs)
+    if found is None or labels_are_ignored(claim, epochs):
+        return None
+    numbers = {name: _rounded(value) for name, value in found.items()}
+    suffix = "-".join(
+        f"{value:g}" for key, value in numbers.items() if (key, value) != ("scale", 1)
+    )
+    name = "uniform_kd"
+    if numbers["temperature"] == 1.0:  # the same loss under the name that people know
+        del numbers["temperature"]
+        name = "label_smoothing"
+    return MethodSettings(name, numbers=numbers), f"-{suffix}"
+
+
+def plain_weights(claim: MethodSettings, num_classes: int, epochs: int) -> dict[str, float] | None:
+    """α, τ and s of a loss with a teacher that knows something, if it is these and no more."""
+    criterion = build_loss(claim, num_classes, epochs)
+    if not isinstance(criterion, tfkd.DistillationLoss) or criterion.decoupled is not None:
+        return None
+    weights = _weights(criterion, epochs)
+    alpha = _mean([each.alpha for each in weights])
+    if criterion.standardize or alpha == 0.0 or criterion.teacher.gap(num_classes) == 0.0:
+        return None
+    return {
+        "alpha": alpha,
+        "temperature": _mean(_over(criterion, "temperature", epochs)),
+        "scale": _mean([each.scale for each in weights]),
+    }
+
+
+def labels_are_ignored(claim: MethodSettings, epochs: int) -> bool:
+    """Whether α is 1 in every epoch."""
+    criterion = build_loss(claim, MANY, epochs)
+    if not isinstance(criterion, tfkd.DistillationLoss):
+        return False
+    return all(weights.alpha >= 1.0 for weights in _weights(criterion, epochs))
 
 
 def _same_as(control: Arm, arms: Sequence[Arm]) -> Arm | None:
@@ -221,18 +252,34 @@ def _same_as(control: Arm, arms: Sequence[Arm]) -> Arm | None:
     for arm in arms:
         if arm.recipe.student != control.recipe.student or arm.baseline != control.baseline:
             continue
-        if arm.name == control.name:
-            return arm
-        if control.control == "smoothed":
-            if arm.method.name == "label_smoothing" and arm.method.dialect != "released":
-                ours, theirs = arm.method.numbers["alpha"], control.method.numbers["alpha"]
-                if _near(ours, theirs, SAME_EPSILON):
-                    return arm
-        elif arm.control == control.control and _near(
-            arm.method.numbers.get("scale"), control.method.numbers.get("scale")
-        ):
+        if arm.name == control.name or (_is_near(arm, control) and _is_set_alike(arm, control)):
             return arm
     return None
+
+
+def _is_near(arm: Arm, control: Arm) -> bool:
+    """Whether an arm has the loss of a control, or nearly."""
+    ours, theirs = arm.method.numbers, control.method.numbers
+    if control.control == "uninformed":
+        return arm.method == control.method
+    if control.control == "smoothed":
+        if arm.method.name != "label_smoothing" or arm.method.dialect == "released":
+            return False
+        alike = _near(ours["alpha"], theirs["alpha"], SAME_EPSILON)
+        return alike and ours.get("scale", 1.0) == theirs["scale"]
+    return arm.control == control.control and _near(ours.get("scale"), theirs.get("scale"))
+
+
+def _is_set_alike(arm: Arm, control: Arm) -> bool:
+    """Whether it has the same learning rate and weight decay, but for what belongs to its scale."""
+    ours, theirs = arm.recipe.optimizer, control.recipe.optimizer
+    if control.control == "undone":
+        return True
+    if control.control == "balanced":
+        return ours.learning_rate == theirs.learning_rate and _near(
+            ours.weight_decay, theirs.weight_decay
+        )
+    return ours == theirs
 
 
 def _near(first: float | None, second: float | None, tolerance: float = 0.0) -> bool:
@@ -245,21 +292,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _has_smoothing(method: MethodSettings) -> bool:
-    """Whether a label smoothing is like a method; that does not depend on the number of classes."""
-    return equivalent_epsilon(method, MANY) is not None
-
-
-def _unknown_share(method: MethodSettings) -> str | None:
-    """Which share of the teacher's depends on the sample, in words."""
-    teacher = getattr(_build(method, MANY, 1), "teacher", None)
-    if teacher is None:
-        return None
-    if teacher.usual_share is None:
-        return "the share of its teacher term"
-    return "the share of its label term" if teacher.usual_label_share is None else None
-
-
-def _build(method: MethodSettings, num_classes: int, epochs: int) -> Criterion:
+def build_loss(method: MethodSettings, num_classes: int, epochs: int) -> Criterion:
+    """Return the loss of a method, whoever teaches in it."""
     teacher = nn.Identity() if method.has_teacher else None
     return method.build(num_classes=num_classes, teacher=teacher, epochs=epochs)

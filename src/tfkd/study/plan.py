@@ -25,6 +25,7 @@ FOLDS_SHARE = (
 
 CONTROLS = {
     "scaled": "cross-entropy × s",
+    "uninformed": "the same loss, taught by one who knows nothing",
     "smoothed": "label smoothing at the equivalent ε",
     "balanced": "cross-entropy × s, weight decay × s",
     "undone": "cross-entropy × s, learning rate ÷ s, weight decay × s",
@@ -65,6 +66,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
         save_epochs: epochs after which its runs keep their weights, beside those that teach.
         generation: of the students that its method has taught one another, from 1; the teacher of
             a later one is the arm of the generation before.
+        title: what tables call it; None: by its method, dialect and generation.
 
     Raises:
         ValueError: for a name that leads out of the study's directory, an unknown control, or a
@@ -82,6 +84,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     published: Published | None = None
     save_epochs: tuple[int, ...] = ()
     generation: int = 1
+    title: str | None = None
 
     def __post_init__(self) -> None:
         check_inner_path("name", self.name)
@@ -109,6 +112,20 @@ class Contrast(Struct, frozen=True, forbid_unknown_fields=True):
 
     arm: str
     against: str
+
+
+class Interaction(Struct, frozen=True, forbid_unknown_fields=True):
+    """A difference between two contrasts that a study asks for: does one depend on the other?
+
+    Attributes:
+        question: that it answers, as `Does the teacher matter less at a small scale?`.
+        of: the one contrast.
+        minus: the other, which is taken from it seed by seed.
+    """
+
+    question: str
+    of: Contrast
+    minus: Contrast
 
 
 class PlannedRun(Struct, frozen=True):
@@ -147,6 +164,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
         contrasts: what is claimed, and tested as one family. Default: every arm that has a baseline
             and is no control, against that.
         worthwhile: the smallest difference in accuracy worth having, in points, above 0.
+        interactions: differences between contrasts that are asked for beside them.
 
     Raises:
         ValueError: for no seed, two arms of one name, a teacher or baseline that is no arm, a
@@ -162,6 +180,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     teacher_cache: str = "none"
     contrasts: tuple[Contrast, ...] = ()
     worthwhile: float = 0.2
+    interactions: tuple[Interaction, ...] = ()
 
     def __post_init__(self) -> None:
         check_cache_form(self.teacher_cache)
@@ -181,7 +200,8 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
                 if other is not None and other not in by_name:
                     raise ValueError(f"Expected {other} of {arm.name} among the arms.")
         teachers_first(self.arms)
-        for contrast in self.contrasts:
+        asked = [*self.contrasts, *(each for it in self.interactions for each in (it.of, it.minus))]
+        for contrast in asked:
             for other in (contrast.arm, contrast.against):
                 if other not in by_name:
                     raise ValueError(f"Expected {other} of a contrast among the arms.")

@@ -7,29 +7,14 @@ from dataclasses import dataclass, field
 
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import DIALECTS
+from tfkd.study.compared import CLAIMED as CLAIMED
+from tfkd.study.compared import PERCENT as PERCENT
+from tfkd.study.compared import Compared as Compared
+from tfkd.study.compared import claims_of, compare_family, difference_of, value_of
 from tfkd.study.guessing import Guessing
-from tfkd.study.plan import CONTROLS, Arm, Study
+from tfkd.study.plan import CONTROLS, Arm, Contrast, Study
 from tfkd.study.records import Record
-from tfkd.study.statistics.differences import (
-    PairedDifference,
-    Summary,
-    holm,
-    paired_difference,
-    summarise,
-)
-
-PERCENT = (
-    "accuracy",
-    "ece",
-    "aurc",
-    "augrc",
-    "calibrated_ece",
-    "calibrated_aurc",
-    "calibrated_augrc",
-    "train_accuracy",
-    "teacher_accuracy",
-)
-"""Metrics that rows hold in percent; NLL is in nats, Brier has no unit, time is in seconds."""
+from tfkd.study.statistics.differences import PairedDifference, Summary, summarise
 
 SUMMARISED = (
     *PERCENT,
@@ -55,9 +40,10 @@ class Row:
         differences: the same metrics minus the baseline's, paired by seed, except
             `teacher_accuracy`; empty for an arm that is compared with none, or without common
             seeds.
-        adjusted_p: p-value of the accuracy after Holm's correction over the arms that are
-            compared and are no controls; for a control, over the controls. None where there is
-            no difference.
+        adjusted_p: p-value of the accuracy's difference to the baseline, corrected over the study's
+            claims if it is one of them; for a control, over the controls. None for others.
+        claims: by the name of the other arm, what the study claims of this one against it: by
+            metric of `CLAIMED`, for those that the runs have.
         over_controls: by the control's arm name, the accuracy minus the control's, in points.
         guessing: what it gets that has learned nothing; None if that is not known.
         scale: of the loss, `tfkd.study.controls.loss_scale`; None if it is not known.
@@ -70,6 +56,7 @@ class Row:
     differences: dict[str, PairedDifference] = field(default_factory=dict)
     adjusted_p: float | None = None
     over_controls: dict[str, PairedDifference] = field(default_factory=dict)
+    claims: dict[str, dict[str, Compared]] = field(default_factory=dict)
     guessing: Guessing | None = None
     scale: float | None = None
 
@@ -135,15 +122,25 @@ def title_of(arm: Arm) -> str:
         >>> title_of(Arm("a/scaled-0.06", method, Recipe(), control="scaled"))
         'cross-entropy × 0.06'
     """
+    if arm.title is not None:
+        return arm.title
     method = arm.method
     if arm.control == "smoothed":
         return f"label smoothing ε = {method.numbers['alpha']:g}"
+    if arm.control == "uninformed":
+        return _uninformed(method.numbers)
     if arm.control is not None:
         scale = f"{method.numbers['scale']:g}"
         return CONTROLS[arm.control].replace("× s", f"× {scale}").replace("÷ s", f"÷ {scale}")
     dialect = "" if method.dialect == "tfkd" else f", {DIALECTS[method.dialect]}"
     generation = "" if arm.generation == 1 else f", generation {arm.generation}"
     return f"{method.row.title}{dialect}{generation}"
+
+
+def _uninformed(numbers: Mapping[str, float]) -> str:
+    scale = f", × {numbers['scale']:g}" if numbers["scale"] != 1.0 else ""
+    temperature = numbers.get("temperature", 1.0)  # at 1 it is label smoothing
+    return f"uninformed, α = {numbers['alpha']:g}, τ = {temperature:g}{scale}"
 
 
 def summarise_study(
@@ -166,44 +163,46 @@ def summarise_study(
     arms.sort(key=lambda arm: (students.index(student_of(arm)), is_control(arm)))
     differences = {
         arm.name: {
-            metric: _difference(groups[arm.name], groups.get(arm.baseline or "", {}), metric)
+            metric: difference_of(groups[arm.name], groups.get(arm.baseline or ""), metric)
             for metric in SUMMARISED
             if metric != "teacher_accuracy"
         }
         for arm in arms
     }
-    adjusted: dict[str, float] = {}
-    for are_controls in (False, True):
-        family = {
-            arm.name: difference.p_value
-            for arm in arms
-            if is_control(arm) is are_controls
-            for difference in [differences[arm.name]["accuracy"]]
-            if difference is not None
-        }
-        adjusted |= dict(zip(family, holm(list(family.values())), strict=True))
+    claims = claims_of(study, groups)
+    controls = [
+        Contrast(arm.name, arm.baseline)
+        for arm in arms
+        if is_control(arm) and arm.baseline is not None
+    ]
+    of_controls = compare_family(controls, groups, "accuracy")
     rows = []
     for arm in arms:
         runs = list(groups[arm.name].values())
         over = {
-            control.name: _difference(groups[arm.name], groups[control.name], "accuracy")
+            control.name: difference_of(groups[arm.name], groups[control.name], "accuracy")
             for control in arms
             if arm.name in control.control_of
         }
         guess = (guessing or {}).get(arm.recipe.data)
+        claimed = claims.get(arm.name, {})
+        to_baseline = claimed.get(arm.baseline or "", {}).get("accuracy")
+        if is_control(arm):
+            to_baseline = of_controls.get(Contrast(arm.name, arm.baseline or ""))
         rows.append(
             Row(
                 arm=arm,
                 title=title_of(arm),
                 teacher=runs[0].teacher,
                 metrics={
-                    metric: summarise([_value(run, metric) for run in runs])
+                    metric: summarise([value_of(run, metric) for run in runs])
                     for metric in SUMMARISED
                     if all(getattr(run, metric) is not None for run in runs)
                 },
                 differences=_known(differences[arm.name]),
-                adjusted_p=adjusted.get(arm.name),
+                adjusted_p=None if to_baseline is None else to_baseline.adjusted_p,
                 over_controls=_known(over),
+                claims=claimed,
                 guessing=guess,
                 scale=None if guess is None else _scale(arm, guess.classes),
             )
@@ -221,24 +220,5 @@ def _scale(arm: Arm, classes: int) -> float | None:
         return None
 
 
-def _difference(
-    runs: dict[int, Record], others: dict[int, Record], metric: str
-) -> PairedDifference | None:
-    """A metric of the runs minus the same seed's of others, over the seeds that both have."""
-    seeds = sorted(set(runs) & set(others))
-    compared = [*(runs[seed] for seed in seeds), *(others[seed] for seed in seeds)]
-    if not seeds or any(getattr(run, metric) is None for run in compared):
-        return None
-    return paired_difference(
-        [_value(runs[seed], metric) for seed in seeds],
-        [_value(others[seed], metric) for seed in seeds],
-    )
-
-
 def _known(found: dict[str, PairedDifference | None]) -> dict[str, PairedDifference]:
     return {name: difference for name, difference in found.items() if difference is not None}
-
-
-def _value(record: Record, metric: str) -> float:
-    value: float = getattr(record, metric)
-    return 100.0 * value if metric in PERCENT else value

@@ -8,7 +8,7 @@ from blank_record import BLANK
 from msgspec.structs import replace
 
 from tfkd.paper.catalogue import ALL_METHODS, PAPER, make_study
-from tfkd.report.figures import cost, differences, panels
+from tfkd.report.figures import cost, panels
 from tfkd.report.figures.beyond import BEYOND
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
 from tfkd.report.study_data import RunData, StudyData
@@ -42,18 +42,6 @@ def study_of(arms, *, accuracy=()):
     return StudyData(study, runs, summarise_study(study, records))
 
 
-def test_a_panel_has_the_first_arms_and_says_which_are_left_out():
-    data = study_of(MOST_ARMS + 2)
-    drawing = differences.draw(data)
-    (panel,) = drawing.panels
-    labels = [data.name_in_figure(row) for row in data.rows if row.difference is not None]
-    drawn = [label for label in labels if label in panel]
-    assert drawn == labels[:MOST_ARMS]
-    assert f"the first {MOST_ARMS} of {MOST_ARMS + 2} arms of net" in drawing.left_out
-    assert f"left out: {labels[MOST_ARMS]} to {labels[-1]}." in drawing.left_out
-    assert [row[1] for row in drawing.table.rows] == labels
-
-
 @pytest.mark.parametrize("limit", ["MOST_PANELS", "MOST_PANELS_OF_STUDENT"])
 def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, limit):
     monkeypatch.setattr(panels, limit, 2)
@@ -64,11 +52,10 @@ def test_a_figure_has_the_first_panels_and_says_which_are_left_out(monkeypatch, 
     assert len(drawing.table.rows) == 17
 
 
-@pytest.mark.parametrize("figure", [differences, cost])
-def test_what_is_far_out_stretches_no_axis_and_is_said_at_its_edge(figure):
+def test_what_is_far_out_stretches_no_axis_and_is_said_at_its_edge():
     near = [BLANK.accuracy + 0.01 * place for place in range(-3, 4)]
-    assert BEYOND not in figure.draw(study_of(7, accuracy=near)).left_out
-    with_one = figure.draw(study_of(7, accuracy=[*near[:6], BLANK.accuracy - 0.4]))
+    assert BEYOND not in cost.draw(study_of(7, accuracy=near)).left_out
+    with_one = cost.draw(study_of(7, accuracy=[*near[:6], BLANK.accuracy - 0.4]))
     assert BEYOND in with_one.left_out
     (panel,) = with_one.panels
     assert "−40" in panel
@@ -80,7 +67,7 @@ def test_what_fits_is_drawn_without_a_word():
     drawn, left_out = within_limit(range(MOST_ARMS), MOST_ARMS, "arms", str)
     assert list(drawn) == list(range(MOST_ARMS))
     assert left_out == ""
-    assert differences.draw(study_of(3)).left_out == ""
+    assert cost.draw(study_of(3)).left_out == ""
 
 
 @pytest.mark.parametrize("name", [*PAPER, ALL_METHODS])

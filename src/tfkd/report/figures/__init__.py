@@ -6,7 +6,6 @@ from tfkd.report.figures import (
     class_differences,
     cost,
     curves,
-    differences,
     flattening,
     reliability,
     risk_coverage,
@@ -17,7 +16,6 @@ from tfkd.report.figures.drawing import Drawing
 from tfkd.report.study_data import StudyData
 
 FIGURES = (
-    differences,
     curves,
     teachers,
     reliability,
@@ -32,7 +30,7 @@ FIGURES = (
 
 def draw_all(data: StudyData) -> list[Drawing]:
     """Return every figure that the finished runs have something for."""
-    if not data.rows:
+    if not data.all_runs:
         return []
     drawn = [figure.draw(data) for figure in FIGURES]
     return [drawing for drawing in drawn if drawing is not None]

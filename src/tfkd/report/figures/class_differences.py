@@ -75,6 +75,7 @@ def draw(data: StudyData) -> Drawing | None:
             tuple(values),
         ),
         panels.left_out,
+        wide=panels.wide,
     )
 
 

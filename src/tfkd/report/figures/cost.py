@@ -86,6 +86,7 @@ def draw(data: StudyData) -> Drawing | None:
             tuple(values),
         ),
         " ".join(filter(None, (panels.left_out, *beyond[:1]))),
+        wide=panels.wide,
     )
 
 

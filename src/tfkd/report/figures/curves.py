@@ -110,6 +110,7 @@ def draw(data: StudyData) -> Drawing | None:
             ),
         ),
         " ".join(filter(None, (panels.left_out, *beyond[:1]))),
+        wide=panels.wide,
     )
 
 

@@ -15,9 +15,10 @@ class Drawing:
         name: unique on the page; letters, digits and hyphens.
         title: what it shows.
         caption: what to see in it, and how it was made.
-        panels: `svg` elements.
+        panels: `svg` elements for a narrow page, or for any.
         table: the numbers.
         left_out: a sentence on what is not drawn; empty if all is.
+        wide: the same panels for a wide page; empty where `panels` are for any.
     """
 
     name: str
@@ -26,3 +27,4 @@ class Drawing:
     panels: tuple[str, ...]
     table: Table
     left_out: str = ""
+    wide: tuple[str, ...] = ()

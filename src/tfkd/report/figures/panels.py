@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfkd.method_table import DIALECTS
 from tfkd.report.figures.limits import MOST_PANELS, MOST_PANELS_OF_STUDENT, within_limit
-from tfkd.report.figures.style import PANEL, Style, drawing, styles_in, to_svg
+from tfkd.report.figures.style import PANEL, Style, styles_in
+from tfkd.report.figures.widths import in_widths
 from tfkd.report.study_data import Group, StudyData
 from tfkd.study.summary import Row
 
@@ -19,10 +20,11 @@ DrawRow = Callable[["list[Axes]", Row, Style], None]
 
 
 class Panels(NamedTuple):
-    """Panels as `svg` elements, and a sentence on those that are left out."""
+    """Panels as `svg` elements, a sentence on those that are left out, and the same wider."""
 
     svgs: tuple[str, ...]
     left_out: str
+    wide: tuple[str, ...]
 
 
 def panel_per_group(
@@ -48,29 +50,28 @@ def panel_per_group(
     """
     from matplotlib.figure import Figure
 
-    svgs = []
     found = [group for group in data.groups() if group.rows or not compared]
     groups, left_out = _drawn(found)
-    for place, group in enumerate(groups):
-        with drawing():
-            rows = styles_in(group)
-            lines = (len(rows) + 1) // 2 if _fit_in_two_columns(data, group) else len(rows)
-            figure = Figure(figsize=(PANEL[0], height + 0.16 * lines), layout="constrained")
-            all_axes = list(figure.subplots(axes, 1, sharex=True, squeeze=False)[:, 0])
-            for row, style in rows:
-                draw_row(all_axes, row, style)
-            finish(all_axes, group)
-            title = _title(group)
-            all_axes[0].set_title(title, loc="left")
-            handles, _ = all_axes[0].get_legend_handles_labels()
-            figure.legend(
-                handles,
-                [legend_label(data, row, group) for row, _ in rows],
-                loc="outside lower left",
-                ncols=2 if _fit_in_two_columns(data, group) else 1,
-            )
-            svgs.append(to_svg(figure, f"{name}-{place}", title))
-    return Panels(tuple(svgs), left_out)
+
+    def make(place: int) -> tuple[Figure, str]:
+        group = groups[place]
+        rows = styles_in(group)
+        labels = [legend_label(data, row, group) for row, _ in rows]
+        columns = 2 if max(map(len, labels)) <= 24 else 1
+        lines = -(-len(rows) // columns)
+        figure = Figure(figsize=(PANEL[0], height + 0.16 * lines), layout="constrained")
+        all_axes = list(figure.subplots(axes, 1, sharex=True, squeeze=False)[:, 0])
+        for row, style in rows:
+            draw_row(all_axes, row, style)
+        finish(all_axes, group)
+        title = _title(group)
+        all_axes[0].set_title(title, loc="left")
+        handles, _ = all_axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=columns)
+        return figure, title
+
+    svgs, wide = in_widths(name, len(groups), make)
+    return Panels(svgs, left_out, wide)
 
 
 def legend_label(data: StudyData, row: Row, group: Group) -> str:
@@ -98,8 +99,3 @@ def _drawn(found: list[Group]) -> tuple[Sequence[Group], str]:
 
 def _title(group: Group) -> str:
     return f"{group.student}: {group.title}"
-
-
-def _fit_in_two_columns(data: StudyData, group: Group) -> bool:
-    """Whether the labels of the legend are that short."""
-    return all(len(legend_label(data, row, group)) <= 24 for row in group.all_rows)

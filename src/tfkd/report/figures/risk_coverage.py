@@ -62,6 +62,7 @@ def draw(data: StudyData) -> Drawing | None:
             tuple(values),
         ),
         panels.left_out,
+        wide=panels.wide,
     )
 
 

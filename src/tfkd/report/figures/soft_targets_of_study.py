@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import tfkd
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_PANELS, within_limit
 from tfkd.report.figures.soft_targets_of_loss import draw_soft_targets
-from tfkd.report.figures.style import PANEL, drawing, plain_ticks, to_svg
+from tfkd.report.figures.style import PANEL, plain_ticks
+from tfkd.report.figures.widths import in_widths
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table
 from tfkd.runs import MethodSettings
 from tfkd.study.summary import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(data: StudyData) -> Drawing | None:
@@ -37,20 +42,20 @@ def draw(data: StudyData) -> Drawing | None:
     if not explained:
         return None
     drawn, left_out = within_limit(explained, MOST_PANELS, "losses", lambda pair: pair[0])
-    panels, values = [], []
-    for place, (title, each) in enumerate(drawn):
-        with drawing():
-            figure = draw_soft_targets(each, title=title)
-            figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
-            axes = figure.axes[0]
-            axes.set_title("")
-            axes.set_title(title, loc="left")
-            plain_ticks(axes)
-            axes.grid(axis="x", visible=False)
-            axes.set_xticklabels(
-                ["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])]
-            )
-            panels.append(to_svg(figure, f"soft-targets-{place}", title))
+
+    def make(place: int) -> tuple[Figure, str]:
+        title, each = drawn[place]
+        figure = draw_soft_targets(each, title=title)
+        figure.set_size_inches(PANEL[0], PANEL[1] + 0.4)
+        axes = figure.axes[0]
+        axes.set_title("")
+        axes.set_title(title, loc="left")
+        plain_ticks(axes)
+        axes.grid(axis="x", visible=False)
+        axes.set_xticklabels(["true", *(tick.get_text() for tick in axes.get_xticklabels()[1:])])
+        return figure, title
+
+    panels, values = in_widths("soft-targets", len(drawn), make), []
     for title, each in explained:
         assert each.teacher_target is not None and each.target is not None  # those alone are drawn
         values.append(
@@ -73,7 +78,7 @@ def draw(data: StudyData) -> Drawing | None:
         "optimum. Not here are losses taught by a network or by a teacher that remembers, for "
         "their soft targets differ from image to image or change with training; losses that "
         "nobody teaches; and those of the controls. After figure 3 of the paper.",
-        tuple(panels),
+        panels.narrow,
         Table(
             "Soft targets of a sample, by closed form",
             (
@@ -91,4 +96,5 @@ def draw(data: StudyData) -> Drawing | None:
             tuple(values),
         ),
         left_out,
+        wide=panels.wide,
     )

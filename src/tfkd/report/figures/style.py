@@ -87,6 +87,7 @@ _OF_METHOD = {
     BASELINE: BASELINE_STYLE,
     **{name: _in_turn(place) for place, name in enumerate(_COMPARED)},
     "scaled": Style("#d55e00", "<", _DASHES[0]),
+    "uninformed": Style("#56b4e9", "h", _DASHES[5]),
     "balanced": Style("#cc79a7", ">", _DASHES[3]),
     "smoothed": Style("#e69f00", "p", _DASHES[2]),
     "undone": Style("#7f7f7f", "d", _DASHES[4]),

@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tfkd.method_table import DIALECTS
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
-from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, drawing, style_of, to_svg
+from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, style_of
+from tfkd.report.figures.widths import in_widths
 from tfkd.report.study_data import StudyData
-from tfkd.report.tables import Table
+from tfkd.report.tables import Table, Value
 from tfkd.study.summary import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FEWEST_TEACHERS = 2
+"""Of one there is nothing to compare."""
+
+CONTROLS_DRAWN = (
+    " The broken lines are controls, which no network teaches: the same loss scale, the label "
+    "smoothing of the same strength and so on, with a mark at the right edge ± one standard "
+    "deviation. A student that is no higher than its control owes nothing to its teacher."
+)
 
 
 def draw(data: StudyData) -> Drawing | None:
-    """Draw one panel for each student; None if no network teaches."""
+    """Draw one panel for each student; None if fewer than two networks teach."""
     taught = [row for row in data.rows if "teacher_accuracy" in row.metrics]
-    if not taught:
+    if len({row.teacher for row in taught}) < FEWEST_TEACHERS:
         return None
     found_students = list(dict.fromkeys(row.student for row in taught))
     students, left_out = within_limit(found_students, MOST_PANELS, "students", str)
-    panels, sentences = [], [left_out]
+    sentences = [left_out]
+    drawn: list[Sequence[Row]] = []
     for student in students:
         of_student = [row for row in taught if row.student == student]
         rows, left_out = within_limit(
             of_student, MOST_ARMS, f"arms of {student}", data.name_in_figure
         )
-        panels.append(_panel(data, student, rows))
+        drawn.append(rows)
         sentences.append(left_out)
-    values = [
+    controls = [_controls(data, rows) for rows in drawn]
+
+    def make(place: int) -> tuple[Figure, str]:
+        title = f"student {students[place]}"
+        return _panel(data, title, drawn[place], controls[place]), title
+
+    panels = in_widths("teachers", len(students), make)
+    values: list[tuple[Value, ...]] = [
         (
             row.student,
             data.name_in_figure(row),
@@ -42,14 +64,24 @@ def draw(data: StudyData) -> Drawing | None:
         )
         for row in taught
     ]
+    others = {
+        row.arm.name: row
+        for rows, found in zip(drawn, controls, strict=True)
+        for row in (*_plain(data, rows), *found)
+    }
+    values += [
+        (row.student, row.title, None, row.n, None, None, row.accuracy.mean, row.accuracy.sd)
+        for row in others.values()
+    ]
     return Drawing(
         "teachers",
         "Does a better teacher make a better student?",
         "Test accuracy of the student over that of the network that taught it, each the mean over "
-        "seeds ± one standard deviation. The line with its band is plain cross-entropy, also ± one "
-        "standard deviation. Marks filled: the losses as this package has them; hollow: as printed "
-        "in the paper; half filled: as in its released code. After figure 2 of the paper.",
-        tuple(panels),
+        "seeds ± one standard deviation. The full line with its band is plain cross-entropy, also "
+        f"± one standard deviation.{CONTROLS_DRAWN if any(controls) else ''} Marks filled: the "
+        "losses as this package has them; hollow: as printed in the paper; half filled: as in its "
+        "released code. After figure 2 of the paper.",
+        panels.narrow,
         Table(
             "Student and teacher, test accuracy in percent",
             (
@@ -65,57 +97,89 @@ def draw(data: StudyData) -> Drawing | None:
             tuple(values),
         ),
         " ".join(filter(None, sentences)),
+        wide=panels.wide,
     )
 
 
-def _panel(data: StudyData, student: str, rows: Sequence[Row]) -> str:
+def _plain(data: StudyData, rows: Sequence[Row]) -> list[Row]:
+    """What the taught students are compared with."""
+    baselines = dict.fromkeys(row.arm.baseline for row in rows)
+    return [data.by_arm[name] for name in baselines if name in data.by_arm]
+
+
+def _controls(data: StudyData, rows: Sequence[Row]) -> list[Row]:
+    """The arms without a network as teacher that may explain what the taught students gain."""
+    taught = {row.arm.name for row in rows}
+    return [
+        row
+        for row in data.rows
+        if row.method != "undone" and row.teacher is None and taught & set(row.arm.control_of)
+    ]
+
+
+def _panel(data: StudyData, title: str, rows: Sequence[Row], controls: Sequence[Row]) -> Figure:
     from matplotlib.figure import Figure
 
-    with drawing():
-        figure = Figure(figsize=(PANEL[0], PANEL[1] + 0.5), layout="constrained")
-        axes = figure.add_subplot()
-        plain = next(
-            (r for r in data.rows if r.student == student and r.arm.baseline is None), None
+    figure = Figure(figsize=(PANEL[0], PANEL[1] + 0.5 + 0.14 * len(controls)), layout="constrained")
+    axes = figure.add_subplot()
+    for plain in _plain(data, rows)[:1]:
+        mean, sd = plain.accuracy.mean, _spread(plain.accuracy.sd)
+        axes.axhspan(mean - sd, mean + sd, color=FAINT, alpha=0.5, linewidth=0)
+        axes.axhline(mean, color=INK, label="cross-entropy, no teacher")
+    for place, row in enumerate(controls):
+        style = style_of(row)
+        label = data.name_in_figure(row)
+        axes.axhline(row.accuracy.mean, color=style.colour, linestyle=style.line, linewidth=1.1)
+        # Beside one another at the right edge, so that each bar can be seen.
+        axes.errorbar(
+            1.0 - 0.025 * place,
+            row.accuracy.mean,
+            yerr=_spread(row.accuracy.sd),
+            transform=axes.get_yaxis_transform(),
+            color=style.colour,
+            marker=style.marker,
+            markersize=5,
+            elinewidth=0.8,
+            linestyle=style.line,
+            label=label,
+            clip_on=False,
         )
-        if plain is not None:
-            mean, sd = plain.accuracy.mean, _spread(plain.accuracy.sd)
-            axes.axhspan(mean - sd, mean + sd, color=FAINT, alpha=0.5, linewidth=0)
-            axes.axhline(mean, color=INK, label="cross-entropy, no teacher")
-        named: set[str] = set()
-        lines = _lines(rows)
-        for place, line in enumerate(lines):
-            points = sorted(line, key=lambda row: row.metrics["teacher_accuracy"].mean)
-            in_turn = IN_TURN[place % len(IN_TURN)]
-            if len(points) > 1:
-                axes.plot(
-                    [row.metrics["teacher_accuracy"].mean for row in points],
-                    [row.accuracy.mean for row in points],
-                    color=in_turn.colour,
-                    linestyle=in_turn.line,
-                    linewidth=0.9,
-                )
-            for row in points:
-                style = in_turn if len(points) > 1 else style_of(row)
-                teacher, label = row.metrics["teacher_accuracy"], _label(row, len(points) > 1)
-                axes.errorbar(
-                    teacher.mean,
-                    row.accuracy.mean,
-                    xerr=_spread(teacher.sd),
-                    yerr=_spread(row.accuracy.sd),
-                    color=style.colour,
-                    marker=style.marker,
-                    fillstyle=FILLED[row.dialect],
-                    markersize=6,
-                    elinewidth=0.8,
-                    linestyle="none",
-                    label="_" if label in named else label,
-                )
-                named.add(label)
-        axes.set_xlabel("teacher's test accuracy, %")
-        axes.set_ylabel("student's test accuracy, %")
-        axes.set_title(f"student {student}", loc="left")
-        figure.legend(loc="outside lower left", ncols=1 if len(named) < 4 else 2, fontsize=7.4)
-        return to_svg(figure, f"teachers-{data.students.index(student)}", f"student {student}")
+    named: set[str] = set()
+    lines = _lines(rows)
+    for place, line in enumerate(lines):
+        points = sorted(line, key=lambda row: row.metrics["teacher_accuracy"].mean)
+        in_turn = IN_TURN[place % len(IN_TURN)]
+        if len(points) > 1:
+            axes.plot(
+                [row.metrics["teacher_accuracy"].mean for row in points],
+                [row.accuracy.mean for row in points],
+                color=in_turn.colour,
+                linestyle=in_turn.line,
+                linewidth=0.9,
+            )
+        for row in points:
+            style = in_turn if len(points) > 1 else style_of(row)
+            teacher, label = row.metrics["teacher_accuracy"], _label(row, len(points) > 1)
+            axes.errorbar(
+                teacher.mean,
+                row.accuracy.mean,
+                xerr=_spread(teacher.sd),
+                yerr=_spread(row.accuracy.sd),
+                color=style.colour,
+                marker=style.marker,
+                fillstyle=FILLED[row.dialect],
+                markersize=6,
+                elinewidth=0.8,
+                linestyle="none",
+                label="_" if label in named else label,
+            )
+            named.add(label)
+    axes.set_xlabel("teacher's test accuracy, %")
+    axes.set_ylabel("student's test accuracy, %")
+    axes.set_title(title, loc="left")
+    columns = 1 if controls or len(named) < 3 else 2
+    figure.legend(loc="outside lower left", ncols=columns, fontsize=7.4)
+    return figure
 
 
 def _lines(rows: Sequence[Row]) -> list[list[Row]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 
@@ -19,12 +20,11 @@ from tfkd.report.terminal.found import (
 )
 from tfkd.report.terminal.rows import laid_out
 from tfkd.runs import Recipe
-from tfkd.study.conclusions import LEVEL
 from tfkd.study.estimate import Estimate, estimate
 from tfkd.study.plan import FOLDS_SHARE, Study, repeats
 from tfkd.study.progress import StudyBeginning
-from tfkd.study.statistics.power import least_seeds, spreads_found
-from tfkd.study.summary import is_control
+from tfkd.study.spread import spread_so_far
+from tfkd.study.statistics.power import least_seeds, seeds_for_equivalence, spreads_found
 from tfkd.train.freezing import count_parameters, freeze
 
 
@@ -58,19 +58,28 @@ def _rows(beginning: StudyBeginning) -> tuple[list[Row], Estimate]:
     )
     data = beginning.data.get(first.data)
     if data is None:
-        return planned(study, cost), cost
+        return planned(study, beginning.root, cost), cost
     networks = {arm.recipe.student: arm.recipe for arm in study.arms}
     return [
         *data_rows(data),
         ("networks", ", ".join(network_words(recipe, data) for recipe in networks.values())),
         *start_rows(data, first),
-        ("training", training_words(first)),
-        *planned(study, cost),
+        ("training", _training(study)),
+        *planned(study, beginning.root, cost),
         *worth_knowing(data, first),
     ], cost
 
 
-def planned(study: Study, cost: Estimate) -> list[Row]:
+def _training(study: Study) -> str:
+    """How the networks are trained; where methods have learning rates of their own, all of them."""
+    first = study.arms[0].recipe
+    rates = {arm.recipe.optimizer.learning_rate for arm in study.arms}
+    one = f"learning rate {first.optimizer.learning_rate:g}"
+    several = f"learning rate by method, {min(rates):g} to {max(rates):g}"
+    return training_words(first).replace(one, one if len(rates) == 1 else several)
+
+
+def planned(study: Study, root: Path, cost: Estimate) -> list[Row]:
     """Return how much a study is, how long it takes here, and what its seeds can show."""
     arms, seeds = len(study.arms), study.seeds
     finished = f", {cost.finished} of them finished" if cost.finished else ""
@@ -83,18 +92,37 @@ def planned(study: Study, cost: Estimate) -> list[Row]:
             f"{finished}; {number_of(cost.epochs, 'epoch')} left",
         ),
         ("time", f"{time_words(cost.seconds)}{side}"),
-        ("folds" if folds else "seeds", what_seeds_show(seeds, _comparisons(study), folds=folds)),
+        (
+            "folds" if folds else "seeds",
+            what_seeds_show(
+                seeds,
+                max(len(study.claims), 1),
+                folds=folds,
+                sd=spread_so_far(study, root) if cost.finished else None,
+                worthwhile=study.worthwhile,
+            ),
+        ),
         *([("note", FOLDS_SHARE)] if folds else []),
     ]
 
 
-def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -> str:
-    r"""Say which differences so many seeds can show, by the test that the tables have.
+def what_seeds_show(
+    seeds: int,
+    claims: int,
+    *,
+    folds: int | None = None,
+    sd: float | None = None,
+    worthwhile: float = 0.2,
+) -> str:
+    r"""Say which differences so many seeds can show, by the tests that the verdicts have.
 
     Args:
         seeds: of each arm.
-        comparisons: over which p is corrected, at least 1.
+        claims: over which p is corrected, at least 1.
         folds: of a cross-validation, of which each seed tests one.
+        sd: of the differences in accuracy between seeds, in points, as far as it is known from runs
+            that are finished; None: differences are told in sds.
+        worthwhile: the smallest difference worth having, in points.
 
     Example:
         >>> print(what_seeds_show(3, 1).replace("; with", "\nwith"))
@@ -102,28 +130,38 @@ def what_seeds_show(seeds: int, comparisons: int, *, folds: int | None = None) -
         with 8, one of 1.2 times the spread of the differences, with 80 % power
         >>> what_seeds_show(10, 1)
         '10 seeds show a difference of 1.0 times their spread with 80 % power, at p ≤ .05'
+        >>> print(what_seeds_show(10, 6, sd=0.5).replace("; that", "\nthat"))
+        10 seeds show a difference of 0.70 points with 80 % power, at p ≤ .05 over 6 claims
+        that there is none of 0.2 points, about 69 would (spread 0.50 points, as in the runs so far)
     """
-    level, word = LEVEL / comparisons, "fold" if folds else "seed"
-    over = f" over {comparisons} comparisons" if comparisons > 1 else ""
-    target = f"at p ≤ {LEVEL:g}{over}".replace("0.", ".")
-    if math.isfinite(found := spreads_found(seeds, level)):
+    word = "fold" if folds else "seed"
+    over = f" over {number_of(claims, 'claim')}" if claims > 1 else ""
+    target = f"at p ≤ .05{over}"
+
+    def amount(found: float, spread: str) -> str:
+        return f"{found:.1f} times {spread}" if sd is None else f"{found * sd:.2f} points"
+
+    ending = ""
+    if sd is not None:
+        needed = seeds_for_equivalence(sd, worthwhile)
+        ending = (
+            f"; that there is none of {worthwhile:g} points, "
+            f"{'more than 1000' if needed is None else f'about {needed}'} would (spread {sd:.2f} "
+            "points, as in the runs so far)"
+        )
+    if math.isfinite(found := spreads_found(seeds, claims)):
         return (
-            f"{number_of(seeds, word)} show a difference of {found:.1f} times "
-            f"their spread with 80 % power, {target}"
+            f"{number_of(seeds, word)} show a difference of {amount(found, 'their spread')} with "
+            f"80 % power, {target}{ending}"
         )
     step = folds or 1
-    least = math.ceil(least_seeds(level) / step) * step
+    least = math.ceil(least_seeds() / step) * step
     more = math.ceil((least + 1 + (folds is None)) / step) * step
+    found = spreads_found(more, claims)
     return (
         f"{number_of(seeds, word)} cannot show any difference {target}; {least} is the least; with "
-        f"{more}, one of {spreads_found(more, level):.1f} times the spread of the "
-        "differences, with 80 % power"
+        f"{more}, one of {amount(found, 'the spread of the differences')}, with 80 % power{ending}"
     )
-
-
-def _comparisons(study: Study) -> int:
-    compared = [arm for arm in study.arms if arm.baseline is not None and not is_control(arm)]
-    return max(len(compared), 1)
 
 
 def network_words(recipe: Recipe, data: ImageData) -> str:

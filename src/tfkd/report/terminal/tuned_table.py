@@ -43,14 +43,15 @@ def print_tuned(tuned: Tuned, console: Console) -> None:
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for own in tuned.entries:
-        table.add_row(broken(_title(own), NAME_WIDTH), *_cells(tuned, own))
+        table.add_row(broken(title_of_entry(own), NAME_WIDTH), *_cells(tuned, own))
     console.print(table)
     console.print()
     for sentence in sentences(tuned):
         console.print(sentence, highlight=False)
 
 
-def _title(own: TunedEntry) -> str:
+def title_of_entry(own: TunedEntry) -> str:
+    """Return what an entry is called."""
     entry = own.entry
     if entry.name == TEACHER:
         return f"teacher {entry.student}"
@@ -59,7 +60,7 @@ def _title(own: TunedEntry) -> str:
 
 def _cells(tuned: Tuned, own: TunedEntry) -> list[str]:
     goal, best = tuned.tuning.goal, own.best
-    default = "" if own.default is None else _value(own.default, goal)
+    default = "" if own.default is None else value_of(own.default, goal)
     if best is None:
         return ["none", "", "", "", default, "", ""]
     searched = [axis.name for axis in axes(tuned.tuning, own.entry)]
@@ -69,14 +70,15 @@ def _cells(tuned: Tuned, own: TunedEntry) -> list[str]:
         chosen,
         f"{best.setting.learning_rate:.3g}",
         f"{best.setting.weight_decay:.2g}",
-        _value(best, goal),
+        value_of(best, goal),
         default,
         "" if best.accuracy is None else f"{100 * best.accuracy:.2f}",
         "" if own.near is None else f"{100 * own.near:.0f} %",
     ]
 
 
-def _value(tried: Tried, goal: Objective) -> str:
+def value_of(tried: Tried, goal: Objective) -> str:
+    """Return the value of a trial, an accuracy in percent."""
     if tried.value is None:
         return "diverged"
     return f"{100 * tried.value:.2f}" if goal.maximise else f"{tried.value:.4f}"
@@ -90,8 +92,8 @@ def sentences(tuned: Tuned) -> list[str]:
         f"{' in the errors that are left' if tuned.tuning.goal.maximise else ''}."
     ]
     found = [own for own in tuned.entries if own.near is not None]
-    flat = [_title(own) for own in found if (own.near or 0.0) >= FLAT]
-    steep = [_title(own) for own in found if _needs_tuning(own)]
+    flat = [title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT]
+    steep = [title_of_entry(own) for own in found if _needs_tuning(own)]
     if flat:
         said.append(f"Need hardly any tuning here: {', '.join(flat)}.")
     if steep:

@@ -1,0 +1,111 @@
+"""A run as the command, and as the file of settings, that trains it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tfkd.data.settings import FOLDER
+from tfkd.runs import Circumstances, MethodSettings, Recipe, files
+from tfkd.runs.circumstances import PLACES
+from tfkd.runs.options import option_at
+from tfkd.runs.plain_yaml import to_yaml
+from tfkd.runs.written import make_recipe
+
+
+def written_run(
+    recipe: Recipe, method: MethodSettings, circumstances: Circumstances, teacher: str | None
+) -> dict[str, Any]:
+    """Return a run as options files have it, with all that changes its numbers.
+
+    Args:
+        recipe: of the run.
+        method: with its numbers.
+        circumstances: that say where the data lie.
+        teacher: name of the network that teaches, which is trained first; None: none does.
+    """
+    places = {name: value for name in PLACES if (value := getattr(circumstances, name))}
+    return {
+        "recipe": msgspec.to_builtins(recipe),
+        "method": msgspec.to_builtins(method),
+        **({"teacher": {"run": teacher}} if teacher is not None else {}),
+        **({"circumstances": places} if places else {}),
+    }
+
+
+def write_settings(run: Mapping[str, Any], file: Path) -> None:
+    """Write a file that `tfkd train --config` takes."""
+    files.write_text(file, to_yaml(run))
+
+
+def command_of(run: Mapping[str, Any], out: str) -> str:
+    """Return the command that trains a run, with all that its data do not ask for by themselves.
+
+    Args:
+        run: of `written_run`.
+        out: directory of the run.
+
+    Example:
+        >>> recipe, places = make_recipe({"data": {"name": "digits"}}, Circumstances())
+        >>> method = MethodSettings("label_smoothing", numbers={"alpha": 0.2})
+        >>> command_of(written_run(recipe, method, places, None), "runs/best")
+        'tfkd train --data digits --method label_smoothing --alpha 0.2 --out runs/best'
+    """
+    recipe, places = run["recipe"], run.get("circumstances", {})
+    data = recipe["data"]["name"]
+    # What is typed for data in a folder is the folder.
+    where = {name: places[name] for name in PLACES if name in places}
+    typed = {"data": where.pop("data_root", data) if data == FOLDER else data, **where}
+    usual, _ = make_recipe({"data": {"name": data}}, Circumstances(**places))
+    known = dict(_leaves(msgspec.to_builtins(usual), ("recipe",)))
+    for path, value in _leaves(recipe, ("recipe",)):
+        option = option_at(path)
+        if option is not None and path != ("recipe", "data", "name") and known.get(path) != value:
+            typed[option.name] = value
+    method = run["method"]
+    typed["method"] = method["name"]
+    if method["dialect"] != "tfkd":
+        typed["dialect"] = method["dialect"]
+    defaults = MethodSettings(method["name"], method["dialect"], method["numbers"]).row.numbers(
+        method["dialect"]
+    )
+    typed |= {
+        name: value for name, value in method["numbers"].items() if defaults.get(name) != value
+    }
+    if "teacher" in run:
+        typed["teacher"] = run["teacher"]["run"]
+    typed["out"] = out
+    words = [word for name, value in typed.items() for word in _words(name, value)]
+    return shlex.join(["tfkd", "train", *words])
+
+
+def _words(name: str, value: object) -> list[str]:
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(value, Mapping):
+        return [word for own in value.items() for word in (option, f"{own[0]}={_text(own[1])}")]
+    return [option, _text(value)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(_text, value))
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _leaves(
+    values: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name, value in values.items():
+        here = (*path, name)
+        if isinstance(value, Mapping) and option_at(here) is None:
+            yield from _leaves(value, here)
+        else:
+            yield here, value

@@ -1,0 +1,84 @@
+"""What was planned for a budget of time, and how much of it is used: kept over interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tfkd.advice.budget import Fitting, Size
+from tfkd.runs import files
+
+SESSION_FILE = "recommend.json"
+
+
+class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was planned for a budget, and how much of it is used.
+
+    Attributes:
+        minutes: the budget.
+        methods: that are compared, cross-entropy first.
+        size: of tuning and comparison; None where nothing can be told.
+        left_out: sentences on what did not fit.
+        least: seconds in which something could be told.
+        spent: seconds that were used.
+    """
+
+    minutes: float
+    methods: tuple[str, ...]
+    size: Size | None
+    left_out: tuple[str, ...]
+    least: float
+    spent: float = 0.0
+
+
+class Budget:
+    """A budget of time that is being used.
+
+    Args:
+        minutes: of it.
+        root: directory in which is kept how much is used.
+        clock: seconds that pass.
+    """
+
+    def __init__(self, minutes: float, root: Path, clock: Callable[[], float]) -> None:
+        self._minutes, self._file, self._clock = minutes, root / SESSION_FILE, clock
+        self._began, self._session = clock(), None
+
+    _session: Session | None
+
+    def plan(self, found: Fitting) -> Session:
+        """Return the plan that the directory has for this budget, or for another one a new one.
+
+        Args:
+            found: what fits into the budget now.
+        """
+        session = Session(
+            minutes=self._minutes,
+            methods=found.methods,
+            size=found.size,
+            left_out=found.left_out,
+            least=found.least,
+        )
+        if self._file.is_file():
+            before = files.read_json(self._file, Session)
+            same = before.minutes == self._minutes
+            session = before if same else replace(session, spent=before.spent)
+        files.make_folder(self._file.parent)
+        files.write_json(self._file, session)
+        self._session = session
+        return session
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; below 0 where more was used."""
+        before = 0.0 if self._session is None else self._session.spent
+        return 60.0 * self._minutes - before - (self._clock() - self._began)
+
+    def keep(self) -> None:
+        """Write down how much is used."""
+        if self._session is not None:
+            spent = 60.0 * self._minutes - self.left
+            files.write_json(self._file, replace(self._session, spent=spent))

@@ -1,0 +1,75 @@
+"""The answer of a study in one sentence, as a person would say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tfkd.report.conclusion import conclude, named
+from tfkd.report.number_text import number_of, with_sign
+from tfkd.study.conclusions import Claim
+from tfkd.study.plan import of_folds
+
+MOST_NAMED = 4
+"""Claims of one kind that are named; of more the rest is counted."""
+
+
+def answer(claims: list[Claim]) -> str:
+    """Return what a study says of accuracy, in one sentence.
+
+    Args:
+        claims: of `tfkd.study.conclusions.conclude_claims`.
+    """
+    if not claims or all(claim.conclusion == "too few seeds to tell" for claim in claims):
+        return conclude(claims)[0]
+    titles = {claim.against.title for claim in claims}
+    against = titles.pop() if len(titles) == 1 else ""
+    seeds = number_of(max(claim.difference.n for claim in claims), "seed")
+    better = [claim for claim in claims if claim.conclusion.startswith("better")]
+    parts = []
+    if better and against:
+        is_ = "is" if len(better) == 1 else "are"
+        parts.append(
+            f"{_names(better, claims)} {is_} more accurate than {against}{_control(better)}"
+        )
+    elif better:
+        parts.append(f"more accurate{_control(better)}: {_names(better, claims)}")
+    else:
+        than = f" than {against}" if against else ""
+        parts.append(f"nothing is shown to be more accurate{than} with {seeds}")
+    for conclusion, what in (
+        ("no difference worth having", "no difference worth having: {}"),
+        ("worse", "less accurate: {}"),
+        ("no better than guessing", "no better than guessing: {}"),
+    ):
+        found = [claim for claim in claims if claim.conclusion == conclusion]
+        if found:
+            parts.append(what.format(_names(found, claims)))
+    open_ = [
+        claim for claim in claims if claim.conclusion in ("not told apart", "too few seeds to tell")
+    ]
+    if open_:
+        with_seeds = f" with {seeds}" if better else ""
+        parts.append(f"not told apart{with_seeds}: {_names(open_, claims)}")
+    text = "; ".join(parts)
+    return of_folds(f"{text[0].upper()}{text[1:]}.", claims[0].folds)
+
+
+def _names(found: Sequence[Claim], claims: list[Claim]) -> str:
+    """What claims are called, each with its difference, the largest first."""
+    size: Callable[[Claim], float] = lambda claim: -abs(claim.difference.mean)  # noqa: E731
+    ordered = sorted(found, key=size)
+    shown = ordered if len(ordered) <= MOST_NAMED + 1 else ordered[:MOST_NAMED]
+    names = [f"{named(each, claims)} ({with_sign(each.difference.mean)})" for each in shown]
+    rest = len(ordered) - len(shown)
+    names += [f"{rest} more"] if rest else []
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _control(better: Sequence[Claim]) -> str:
+    """What the controls say of all that is better."""
+    kinds = {claim.conclusion for claim in better}
+    if kinds == {"better, beyond its controls"}:
+        return " and than every control"
+    if kinds == {"better, explained by a control"}:
+        return ", which a control without a teacher explains"
+    return ", though not all of it beyond the controls" if kinds != {"better"} else ""

@@ -1,0 +1,1 @@
+"""A study at a glance: each method's differences and what it costs, beside its verdict."""
