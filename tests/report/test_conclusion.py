@@ -77,6 +77,16 @@ def test_calibration_is_told_after_one_temperature():
     assert "Without a temperature NLL is worse with label smoothing." in text
 
 
+def test_of_many_the_first_are_named():
+    names = "abcdefgh"
+    gains = {name: around(0.0, 10) for name in names}
+    nll = {name: around(-0.1 * place, 10, 0.001) for place, name in enumerate(names, 1)}
+    text = said(gains, metrics={"nll": nll})
+    (line,) = [line for line in text.splitlines() if line.startswith("NLL: better")]
+    assert line.startswith("NLL: better than cross-entropy's with label smoothing (−0.800), ")
+    assert line.endswith("label smoothing (−0.300), 2 more.")
+
+
 def test_without_a_temperature_that_is_said():
     text = said({"a": around(1.0, 8)}, metrics={"nll": {"a": around(-0.1, 8, 0.001)}})
     assert NO_TEMPERATURE in text

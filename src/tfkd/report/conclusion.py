@@ -34,6 +34,9 @@ In the middle what all of them are held against, if that is one.
 
 NAMES = {"nll": "NLL", "ece": "ECE", "aurc": "AURC"}
 
+MOST_NAMED = 6
+"""Of those that are better, or worse, in one metric; the page has all."""
+
 NO_TEMPERATURE = (
     "No temperature was fitted: the runs have no validation images, or are of an older version. "
     "What is better in NLL or ECE here, one temperature may give to any network."
@@ -145,11 +148,12 @@ def _told(claims: list[Claim], metric: str, prefix: str) -> str:
         found = [each for each in of_metric if each[1].verdict == verdict]
         found.sort(key=lambda each: each[1].difference.mean, reverse=verdict == "worse")
         if found:
-            entries = ", ".join(
+            entries = [
                 f"{named(claim, claims)} ({with_sign(measured.difference.mean, DIGITS[metric])})"
-                for claim, measured in found
-            )
-            said.append(f"{verdict} than {against} with {entries}")
+                for claim, measured in found[:MOST_NAMED]
+            ]
+            entries += [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+            said.append(f"{verdict} than {against} with {', '.join(entries)}")
             rest -= len(found)
     if said and rest:
         said.append(f"{'one other' if rest == 1 else f'{rest} others'} not told apart")
