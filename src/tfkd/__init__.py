@@ -210,6 +210,7 @@ __getattr__ = _lazy_names(
     },
     modules=(
         "calibration",
+        "advice",
         "data",
         "dialects",
         "explanation",
