@@ -209,8 +209,8 @@ __getattr__ = _lazy_names(
         ),
     },
     modules=(
-        "calibration",
         "advice",
+        "calibration",
         "data",
         "dialects",
         "explanation",
