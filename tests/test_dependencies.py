@@ -11,7 +11,18 @@ tomllib = pytest.importorskip("tomllib", reason="of Python 3.11 and later")
 requirements = pytest.importorskip("packaging.requirements")
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("_field_types.py", "cli", "models", "train", "runs", "study", "paper", "report", "data")
+EXTRAS = (
+    "_field_types.py",
+    "cli",
+    "data",
+    "models",
+    "paper",
+    "report",
+    "runs",
+    "study",
+    "train",
+    "tune",
+)
 BY_TORCH = {"filelock", "triton"}
 """Packages that torch itself depends on, and the library uses where it does."""
 

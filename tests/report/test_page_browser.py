@@ -122,7 +122,7 @@ def test_the_page_of_a_run_fits_wide_and_narrow_screens(run_report, tmp_path, wi
     assert found["outside"] == []
     assert found["texts"] == []
     assert found["smallest"] >= 9.0
-    assert found["figures"] == [4, 1]
+    assert found["figures"] == [4, 2]
     assert found["pictures"]["shown"] == found["pictures"]["all"] > 20
     assert brightness(found["page"]) > 200 > 100 > brightness(found["ink"])
 

@@ -1,16 +1,22 @@
 """Each conclusion follows from the numbers, and its sentence says them."""
 
+import math
+
+import numpy as np
 import pytest
 from blank_record import BLANK
 from msgspec.structs import replace
 
+from tfkd.report.conclusion import conclude
 from tfkd.report.remarks import remarks
 from tfkd.report.verdicts import control_sentences, machinery, verdicts
 from tfkd.runs import MethodSettings, Recipe
-from tfkd.study.conclusions import conclude, conclude_claims, count_conclusions
+from tfkd.study.conclusions import conclude_claims, count_conclusions
 from tfkd.study.directory import run_directory
 from tfkd.study.guessing import Guessing, guessing_of
+from tfkd.study.per_image import read_per_image
 from tfkd.study.plan import Arm, Published, Study
+from tfkd.study.statistics.images import seeds_and_images
 from tfkd.study.summary import summarise_study
 
 PLAIN, CLAIM = "small_cnn/cross_entropy", "small_cnn/de_kd"
@@ -74,28 +80,29 @@ def rows(gains, *, seeds=SEEDS, published=None, guessing=None):
 
 def only(gains, **options):
     found = rows(gains, **options)
-    (verdict,) = verdicts(conclude_claims(found), found)
+    (verdict,) = verdicts(concluded(found), found)
     return verdict
+
+
+def concluded(found, images=None):
+    """The claims of rows of that study."""
+    return conclude_claims(study(), found, images)
 
 
 @pytest.mark.parametrize(
     ("gains", "conclusion"),
     [
-        ({CLAIM: 1.0}, "gain, no control was run"),
-        ({CLAIM: 1.0, "small_cnn/scaled": 0.3}, "gain beyond controls"),
-        ({CLAIM: 1.0, "small_cnn/scaled": -0.8}, "gain beyond controls"),
-        ({CLAIM: 1.0, "small_cnn/scaled": 1.0}, "gain, explained by a control"),
-        ({CLAIM: 1.0, "small_cnn/scaled": 1.5}, "gain, explained by a control"),
-        (
-            {CLAIM: 1.0, "small_cnn/scaled": 0.2, "small_cnn/smoothed": 1.1},
-            "gain, explained by a control",
-        ),
-        ({CLAIM: 0.09, "small_cnn/scaled": 0.03}, "gain, not told from a control"),
-        ({CLAIM: 0.01, "small_cnn/scaled": 1.0}, "no gain can be told"),
+        ({CLAIM: 1.0}, "better"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 0.3}, "better, beyond its controls"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 1.5}, "better, explained by a control"),
+        ({CLAIM: 1.0, "small_cnn/scaled": 0.93}, "better, explained by a control"),
         ({CLAIM: -1.0, "small_cnn/scaled": 0.0}, "worse"),
         # What undoes the scale is cross-entropy again and explains nothing.
-        ({CLAIM: 1.0, "small_cnn/undone": 1.0}, "gain, no control was run"),
-        ({CLAIM: 1.0, "small_cnn/undone": 1.0, "small_cnn/scaled": 0.1}, "gain beyond controls"),
+        ({CLAIM: 1.0, "small_cnn/undone": 1.0}, "better"),
+        (
+            {CLAIM: 1.0, "small_cnn/undone": 1.0, "small_cnn/scaled": 0.1},
+            "better, beyond its controls",
+        ),
     ],
 )
 def test_conclusion(gains, conclusion):
@@ -105,11 +112,11 @@ def test_conclusion(gains, conclusion):
 def test_a_large_difference_of_few_seeds_is_no_gain():
     found = only({CLAIM: 5.0}, seeds=3)
     assert found.claim.conclusion == "too few seeds to tell"
-    assert "The smallest p possible with 3 seeds is 0.25" in found.details[-1]
+    assert "The smallest p possible with 3 seeds is 0.25: no difference" in found.details[-1]
     alone = only({CLAIM: 5.0}, seeds=1)
     assert alone.claim.conclusion == "too few seeds to tell"
     assert "interval" not in alone.headline
-    assert alone.details == ("One seed tells nothing about chance.",)
+    assert alone.details[-1] == "One seed tells nothing about chance."
 
 
 def test_the_sentence_has_the_numbers():
@@ -124,33 +131,78 @@ def test_the_sentence_has_the_numbers():
         f"(cross-entropy × 0.0595), method minus control +{over.mean:.2f} points, "
         f"95 % interval −{-over.low:.2f} to {over.high:.2f}."
     )
-    assert found.claim.because == (
-        "It is not above cross-entropy × 0.0595, which has no teacher and gains as well."
-    )
+    assert found.claim.because == ("It is less than 0.2 points above cross-entropy × 0.0595.")
     smoothed = row.difference.mean - row.over_controls["small_cnn/smoothed"].mean
     assert found.details[0].startswith(
         f"An equivalent label smoothing gives −{-smoothed:.2f} (label smoothing ε = 0.1)"
     )
-    assert f"a difference of {row.difference.detectable:.2f} points" in found.details[-1]
+    assert f"a difference of {found.claim.detectable:.2f} points" in found.details[-1]
 
 
-def test_calibration_and_likelihood_stand_beside_the_baselines():
-    (sentence,) = only({CLAIM: 0.5}).beside
-    assert "ECE 11.0 % against 8.0 % (+3.0, the same with every seed, worse)" in sentence
-    assert "NLL 0.400 against 0.500 (−0.100, the same with every seed, better)" in sentence
+def test_calibration_and_likelihood_stand_beside_the_others():
+    nll, ece, aurc = only({CLAIM: 0.5}).beside
+    assert ece == "ECE 11.00 % against 8.00 % (+3.00, the same with every seed, worse)."
+    assert nll == "NLL 0.400 against 0.500 (−0.100, the same with every seed, better)."
+    assert aurc == "AURC 1.00 % against 1.00 % (0.00, the same with every seed)."
+
+
+def test_each_metric_is_told_twice():
+    plan = study()
+    records = [
+        replace(
+            BLANK,
+            arm=arm.name,
+            seed=seed,
+            nll=0.5 - 0.1 * place,
+            calibrated_nll=0.4,
+            ece=0.02 + 0.1 * place,
+            calibrated_ece=0.01,
+        )
+        for place, arm in enumerate(plan.arms)
+        for seed in range(SEEDS)
+    ]
+    found = summarise_study(plan, records)
+    (verdict,) = verdicts(conclude_claims(plan, found), found)
+    assert verdict.beside[0] == (
+        "NLL 0.400 against 0.500 (−0.100, the same with every seed, better); after one temperature "
+        "0.400 against 0.400 (0.000, the same with every seed): undone by one temperature."
+    )
+    assert verdict.beside[1].endswith(
+        "worse); after one temperature 1.00 % against 1.00 % (0.00, the same with every seed): "
+        "mended by one temperature."
+    )
+
+
+def test_other_test_images_may_undo_a_verdict():
+    found = rows({CLAIM: 1.0})
+    (contrast,) = study().claims
+    for spread, undone in ((1.0, False), (40.0, True)):
+        noise = spread * np.random.default_rng(0).standard_normal((1, 50))
+        images = {contrast: {"accuracy": seeds_and_images(1.0 + noise + np.zeros((8, 1)))}}
+        (verdict,) = verdicts(concluded(found, images), found)
+        assert verdict.beside[-1].startswith(
+            "For other test images as well as other seeds the 95 % interval is "
+        )
+        assert ("may not hold for others" in verdict.beside[-1]) is undone
+
+
+def test_two_seeds_have_no_interval():
+    found = only({CLAIM: 1.64}, seeds=2)
+    assert ", no interval with two seeds, 2 seeds, corrected p 0.5." in found.headline
+    assert "no difference can be told, however large. It takes 6 seeds." in found.details[-1]
 
 
 def test_a_loss_that_the_scale_shares():
     found = only({CLAIM: -1.0, "small_cnn/scaled": -1.0})
     assert found.claim.conclusion == "worse"
     assert "against cross-entropy" in found.headline
-    assert found.claim.because == "So is cross-entropy × 0.0595, from which it cannot be told."
+    assert found.claim.because == "So is cross-entropy × 0.0595, from which it is not told."
     assert only({CLAIM: -2.0, "small_cnn/scaled": -1.0}).claim.because == ""
 
 
 def test_an_effect_that_is_printed_as_nothing_is_said_to_be_none():
-    (verdict,) = verdicts_of([0.0] * 3)
-    assert "as accurate as cross-entropy, to 0.01 points, the same with every seed, 3" in (
+    (verdict,) = verdicts_of([0.0] * 6)
+    assert "as accurate as cross-entropy, to 0.01 points, the same with every seed, 6" in (
         verdict.headline
     )
     assert verdict.details[-1].endswith("with every seed: any other would be found.")
@@ -159,9 +211,11 @@ def test_an_effect_that_is_printed_as_nothing_is_said_to_be_none():
 
 
 def test_no_difference_of_more_than_100_points_is_said_to_be_found():
-    (verdict,) = verdicts_of([10.0, -20.0])
-    assert verdict.claim.difference.detectable > 100
-    assert verdict.details[-1].endswith("they find no difference that an accuracy can have.")
+    (verdict,) = verdicts_of([50.0, -50.0] * 3)
+    assert verdict.claim.detectable > 90
+    (verdict,) = verdicts_of([49.0, -49.0, 30.0, -50.0, 50.0, -50.0])
+    (wild,) = verdicts_of([50.0, -50.0, 50.0, -50.0, 50.0, -50.0, 50.0])
+    assert verdict.claim.detectable > 0 < wild.claim.detectable
 
 
 def verdicts_of(differences):
@@ -173,7 +227,7 @@ def verdicts_of(differences):
         for arm, gain in ((PLAIN, 0.0), (CLAIM, difference))
     ]
     found = summarise_study(plan, records)
-    return verdicts(conclude_claims(found), found)
+    return verdicts(conclude_claims(plan, found), found)
 
 
 def test_what_the_paper_reports():
@@ -207,16 +261,16 @@ def test_controls_by_themselves_and_counts():
     assert sentence.startswith(
         "cross-entropy × 0.0595 on small_cnn: −0.79 points against cross-entropy"
     )
-    assert count_conclusions(conclude_claims(found)) == [("gain beyond controls", 1)]
+    assert count_conclusions(concluded(found)) == [("better, beyond its controls", 1)]
 
 
 @pytest.mark.parametrize("seeds", [2, SEEDS])
 def test_what_only_guesses_is_said_to_and_no_more_seeds_are_asked_for_it(seeds):
     digits = {Recipe().data: Guessing(10, 10.0, 10_000)}
     found = rows({CLAIM: -70.5}, seeds=seeds, guessing=digits)
-    (claim,) = claims = conclude_claims(found)
+    (claim,) = claims = concluded(found)
     assert claim.conclusion == "no better than guessing"
-    assert "would show it" not in conclude(claims)
+    assert "would show it" not in " ".join(conclude(claims))
     guesses, scales = remarks(found)
     assert guesses.startswith(
         "No better than guessing on small_cnn, which gets 10.00 % by always answering one class, "
@@ -226,7 +280,7 @@ def test_what_only_guesses_is_said_to_and_no_more_seeds_are_asked_for_it(seeds):
         f"Loss × {found[1].scale:.2g}: De-KD, as released. No learning rate was tuned for that."
     )
     learned = rows({CLAIM: -60.0}, seeds=seeds, guessing=digits)
-    assert conclude_claims(learned)[0].conclusion != "no better than guessing"
+    assert concluded(learned)[0].conclusion != "no better than guessing"
     assert remarks(learned) == [scales]
     assert remarks(rows({CLAIM: -70.5}, seeds=seeds)) == []  # what guessing gets is not known
 
@@ -238,3 +292,17 @@ def test_the_labels_of_a_run_tell_what_guessing_gets(small_study):
     _, labels = run_directory(root, records[0].run).test_logits()
     assert guessing.accuracy == 100 * max(map(labels.tolist().count, range(10))) / 596
     assert guessing_of(records, root / "nowhere") == {}
+
+
+def test_new_images_are_weighed_by_the_logits_of_the_runs(small_study):
+    study, root, records = small_study
+    found = read_per_image(records, root).compared(study)
+    assert set(found) == set(study.claims)
+    accuracy = {(record.arm, record.seed): 100 * record.accuracy for record in records}
+    nll = {(record.arm, record.seed): record.calibrated_nll for record in records}
+    for claim, metrics in found.items():
+        for metric, values in (("accuracy", accuracy), ("calibrated_nll", nll)):
+            mean = np.mean([values[claim.arm, s] - values[claim.against, s] for s in (0, 1)])
+            assert metrics[metric].mean == pytest.approx(mean, abs=1e-5)
+            assert math.isnan(metrics[metric].low)  # of two seeds
+    assert read_per_image(records, root / "nowhere").compared(study) == {}

@@ -8,9 +8,10 @@ from blank_record import BLANK
 from msgspec.structs import replace
 from rich.console import Console
 
+from tfkd.report.conclusion import conclude
 from tfkd.report.terminal.study_table import print_rows
 from tfkd.runs import MethodSettings, Recipe
-from tfkd.study.conclusions import conclude, conclude_claims
+from tfkd.study.conclusions import conclude_claims
 from tfkd.study.plan import Arm, Study
 from tfkd.study.summary import summarise_study, title_of
 
@@ -93,7 +94,7 @@ def test_a_method_is_compared_with_its_controls():
     assert taught.over_controls[SCALED].mean == pytest.approx(1.0)
     assert taught.over_controls[SCALED].sd == pytest.approx(1.0)
     assert scaled.over_controls == {}
-    # Each is alone in its family: Holm leaves both as they are. Of 2³ flips, 2 are as extreme.
+    # Each is alone in its family. Of 2³ flips, 2 are as extreme.
     assert taught.adjusted_p == pytest.approx(0.25)
     assert scaled.adjusted_p == pytest.approx(0.25)
 
@@ -112,22 +113,22 @@ def test_titles_name_dialect_and_scale():
 
 def test_what_may_be_concluded():
     def concluded(differences):
-        return conclude(conclude_claims(rows_of(differences)))
+        return " ".join(conclude(conclude_claims(STUDY, rows_of(differences))))
 
     assert "Nothing can be concluded yet" in concluded([0.01])
     few = concluded([0.01, 0.012, 0.011])
     assert "Nothing can be concluded yet" in few
     assert "seeds would show it" in few
     clear = concluded([0.01 + 0.0001 * i for i in range(11)])
-    assert "De-KD, as released on small_cnn: +1.05 points" in clear
+    assert "More accurate than cross-entropy: De-KD, as released +1.05 (1.03 to 1.07)." in clear
     none = concluded([0.01, -0.01, 0.012, -0.011, 0.009, -0.01, 0.01, -0.012])
-    assert "No method can be told from cross-entropy" in none
+    assert "Not told apart from cross-entropy: De-KD, as released" in none
 
 
 @pytest.mark.parametrize("differences", [[0.01], [0.01, -0.012, 0.04]])
 def test_the_table_fits_in_80_columns(differences):
     buffer = io.StringIO()
-    print_rows(rows_of(differences), Console(file=buffer, width=80))
+    print_rows(STUDY, rows_of(differences), Console(file=buffer, width=80))
     printed = buffer.getvalue()
     assert max(map(len, printed.splitlines())) <= 80
     assert "…" not in printed
@@ -139,13 +140,45 @@ def test_the_table_fits_in_80_columns(differences):
 def test_large_numbers_break_no_heading_and_no_name():
     """What networks that have learned nothing come to."""
     records = [
-        replace(record(name, seed, accuracy, teacher=teacher), nll=1234.5, ece=1.0, seconds=12345.0)
-        for name, teacher, accuracies in ((PLAIN, None, (1, 0.6)), (TAUGHT, "wide_cnn@1", (0, 0.1)))
+        replace(
+            record(name, seed, accuracy, teacher=teacher),
+            nll=1234.5,
+            ece=1.0,
+            calibrated_nll=1234.5,
+            calibrated_ece=1.0,
+            calibrated_aurc=1.0,
+            seconds=12345.0,
+        )
+        for name, teacher, accuracies in (
+            (PLAIN, None, (1, 0.6, 0.8)),
+            (TAUGHT, "wide_cnn@1", (0, 0.1, 0)),
+        )
         for seed, accuracy in enumerate(accuracies)
     ]
     buffer = io.StringIO()
-    print_rows(summarise_study(STUDY, records), Console(file=buffer, width=80))
+    print_rows(STUDY, summarise_study(STUDY, records), Console(file=buffer, width=80))
     table = buffer.getvalue().partition("\n\n")[0]
     assert max(map(len, table.splitlines())) <= 80
     words = set(table.split())
-    assert words >= {"teacher", "acc.", "sec-", "onds", "De-KD,", "released", "wide_", "1234"}
+    assert words >= {"teacher", "acc.", "NLL*", "ECE*", "De-KD,", "released", "wide_cnn", "1234"}
+    assert "sec-" not in words  # there is no room for them
+
+
+def test_after_a_temperature_it_is_said_what_the_star_means():
+    records = [
+        replace(
+            record(name, seed, 0.9),
+            calibrated_nll=0.25,
+            calibrated_ece=0.034,
+            calibrated_aurc=0.0123,
+        )
+        for name in (PLAIN, SCALED)
+        for seed in range(3)
+    ]
+    buffer = io.StringIO()
+    print_rows(STUDY, summarise_study(STUDY, records), Console(file=buffer, width=80))
+    printed = buffer.getvalue()
+    assert "teacher" not in printed.partition("\n\n")[0]  # there is none
+    line = next(line for line in printed.splitlines() if line.startswith("cross-entropy"))
+    assert line.split()[-5:] == ["0.250", "2.0", "3.4", "1.23", "12"]
+    assert "* after one temperature for each run, fitted on its validation images" in printed

@@ -19,6 +19,13 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=WIDTH)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add an argument; names of commands, which are indented once more, have room."""
+        super().add_argument(action)
+        for inner in self._iter_indented_subactions(action):
+            needed = len(self._format_action_invocation(inner)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, needed)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = text.replace("`", "").split("\n\n")
         return "\n\n".join(

@@ -83,12 +83,31 @@ def train(
 
     support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
+    calibrated = result.calibrated
+    temperature = None if calibrated is None else calibrated.temperature
     if result.test is not None:
         images = number_of(result.samples.test, "image")
-        print_metrics(result.test, title=f"test split, {images}", support=support)
+        print_metrics(
+            result.test,
+            title=f"test split, {images}",
+            support=support,
+            after=None if calibrated is None else calibrated.test,
+            temperature=temperature,
+        )
+        if temperature is not None:
+            print("T, fitted on the validation split, divides the logits.")
     elif result.validation is not None:
         images = number_of(result.samples.validation, "image")
-        print_metrics(result.validation, title=f"validation split, {images}")
+        print_metrics(
+            result.validation,
+            title=f"validation split, {images}",
+            after=None if calibrated is None else calibrated.validation,
+            temperature=temperature,
+        )
+        if temperature is not None:
+            print("T, fitted on these images, divides the logits.")
+    if result.test is None:
+        print(f"The test split was left alone; tfkd evaluate {out} measures it.")
     print(f"Weights, settings and metrics are in {out}.")
     print(f"{EXPLAINED} {out}")
 
@@ -104,8 +123,12 @@ def evaluate(
     json: bool = False,
     csv: Path | None = None,
     workers: int = 0,
+    logit_norm: str = "none",
 ) -> None:
     """Measure a trained model again, and class by class.
+
+    Its logits are measured as they come and after the run's temperature, which was fitted on its
+    validation split.
 
     Args:
         run: directory of a finished run.
@@ -120,7 +143,10 @@ def evaluate(
             balanced_accuracy are means over the classes that have images.
         csv: file to write the scores of all classes to, .csv; or - for standard output, alone.
         workers: processes that decode image files; 0: this one.
+        logit_norm: tell AURC and AUGRC, too, by the largest logit over the p-norm of the logits
+            that their mean is taken from: p, auto (the best on validation images) or none.
     """
+    norm = norm_of(logit_norm)
     check_csv(csv)
     if json and str(csv) == "-":
         raise ValueError("Expected `json` or `csv` on standard output, got both.")
@@ -138,6 +164,8 @@ def evaluate(
         other_data=other_data,
         on=on,
         workers=workers,
+        calibrated=True,
+        logit_norm=norm,
     )
     if not is_main_process():
         return
@@ -196,6 +224,7 @@ def predict(
     files: list[Path],
     *,
     top: int = 3,
+    calibrated: bool = False,
     epoch: int | None = None,
     json: bool = False,
     csv: Path | None = None,
@@ -208,6 +237,8 @@ def predict(
         files: image files; folders, of which all images are meant; or - for names on standard
             input, one a line.
         top: how many classes to give for each, at least 1.
+        calibrated: give the probabilities after the run's temperature, which was fitted on its
+            validation split.
         epoch: take the weights kept after this epoch, not the final ones.
         json: print one JSON object a line, with file and predictions, or file and error.
         csv: file to write a table to, .csv; or - for standard output.
@@ -225,7 +256,7 @@ def predict(
         print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
 
     named = files_meant(names(files), say_left_out)
-    found = predict_files(run, named, top=top, epoch=epoch, workers=workers)
+    found = predict_files(run, named, top=top, epoch=epoch, workers=workers, calibrated=calibrated)
     asked = errors = 0
 
     def answers() -> Iterator[Prediction]:
@@ -292,6 +323,20 @@ def names(files: list[Path]) -> Iterator[Path]:
         for line in sys.stdin.buffer:
             if name := line.rstrip(b"\r\n"):
                 yield Path(os.fsdecode(name))
+
+
+def norm_of(text: str) -> float | Literal["auto"] | None:
+    """Return what `--logit-norm` says."""
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"Expected `logit_norm` to be a number, auto or none, got {text!r}."
+        ) from None
 
 
 def check_csv(file: Path | None) -> None:

@@ -101,6 +101,8 @@ def tune(
             from tfkd.tune.plan import entries_beside
             from tfkd.tune.ranges import parse_range
 
+            if "measure_test" in written.get("circumstances", {}):
+                _check_leaves_test_alone(circumstances_of(written))
             circumstances = circumstances_of(written)
             recipe, circumstances = make_recipe(written.get("recipe", {}), circumstances)
             teacher = teacher or defaults(recipe.data.name).teacher
@@ -129,6 +131,14 @@ def tune(
         job = _Job(tuning, out, circumstances, jobs, executor, other_data, left_out)
         show_results = job.plan() if dry_run else job.run(progress)
     show_results()
+
+
+def _check_leaves_test_alone(circumstances: Circumstances) -> None:
+    if circumstances.measure_test:
+        raise ValueError(
+            "Expected `measure_test` no while settings are chosen, got yes: the test split is "
+            "looked at when they are compared."
+        )
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,34 @@ from tfkd.study.conclusions import Claim, Conclusion
 from tfkd.study.plan import of_folds
 from tfkd.study.statistics.power import least_seeds, seeds_for_equivalence, seeds_needed
 
-HEADING: dict[Conclusion, str] = {
-    "better, beyond its controls": "More accurate than {}, and than every control",
-    "better, explained by a control": "More accurate than {}, which a control explains",
-    "better, not told from a control": "More accurate than {}, but not told from a control",
-    "better": "More accurate than {}",
-    "worse": "Less accurate than {}",
-    "no difference worth having": "No difference to {} worth having, of {:g} points or more",
-    "not told apart": "Not told apart from {}",
-    "too few seeds to tell": "Too few seeds to tell from {}",
-    "no better than guessing": "No better than guessing, and not to be compared with {}",
+HEADING: dict[Conclusion, tuple[str, str, str]] = {
+    "better, beyond its controls": ("More accurate", " than {}", ", and than every control"),
+    "better, explained by a control": ("More accurate", " than {}", ", which a control explains"),
+    "better, not told from a control": (
+        "More accurate",
+        " than {}",
+        ", but not told from controls",
+    ),
+    "better": ("More accurate", " than {}", ""),
+    "worse": ("Less accurate", " than {}", ""),
+    "no difference worth having": (
+        "No difference",
+        " to {}",
+        " worth having, of {:g} points or more",
+    ),
+    "not told apart": ("Not told apart", " from {}", ""),
+    "too few seeds to tell": ("Too few seeds to tell", " from {}", ""),
+    "no better than guessing": ("No better than guessing", ", and not to be compared with {}", ""),
 }
-"""What stands before the arms of each conclusion, in their order."""
+"""What stands before the arms of each conclusion, in their order.
+
+In the middle what all of them are held against, if that is one.
+"""
 
 NAMES = {"nll": "NLL", "ece": "ECE", "aurc": "AURC"}
+
+MOST_NAMED = 6
+"""Of those that are better, or worse, in one metric; the page has all."""
 
 NO_TEMPERATURE = (
     "No temperature was fitted: the runs have no validation images, or are of an older version. "
@@ -70,15 +84,16 @@ def _on_accuracy(claims: list[Claim]) -> list[str]:
             f"Nothing can be concluded yet: with {seeds} no p of 0.05 can be reached, whatever the "
             f"differences; with {least_seeds()} it can."
         ]
-    against = _one_against(claims) or "the other"
+    against = _one_against(claims)
     over = f", p corrected over {claims[0].family} claims" if claims[0].family > 1 else ""
     sentences = [f"Test accuracy, in points with 95 % intervals, {seeds}{over}:"]
-    for conclusion, heading in HEADING.items():
+    for conclusion, (start, middle, end) in HEADING.items():
         found = [claim for claim in claims if claim.conclusion == conclusion]
         if found:
             found.sort(key=lambda claim: claim.difference.mean, reverse=conclusion != "worse")
             entries = ", ".join(f"{named(each, claims)} {_difference(each)}" for each in found)
-            sentences.append(f"{heading.format(against, found[0].worthwhile)}: {entries}.")
+            held = middle.format(against) if against else ""
+            sentences.append(f"{start}{held}{end.format(found[0].worthwhile)}: {entries}.")
     luck = [each for each in claims if each.told and each.holds_for_new_images is False]
     if luck:
         names = ", ".join(named(each, claims) for each in luck)
@@ -133,11 +148,12 @@ def _told(claims: list[Claim], metric: str, prefix: str) -> str:
         found = [each for each in of_metric if each[1].verdict == verdict]
         found.sort(key=lambda each: each[1].difference.mean, reverse=verdict == "worse")
         if found:
-            entries = ", ".join(
+            entries = [
                 f"{named(claim, claims)} ({with_sign(measured.difference.mean, DIGITS[metric])})"
-                for claim, measured in found
-            )
-            said.append(f"{verdict} than {against} with {entries}")
+                for claim, measured in found[:MOST_NAMED]
+            ]
+            entries += [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+            said.append(f"{verdict} than {against} with {', '.join(entries)}")
             rest -= len(found)
     if said and rest:
         said.append(f"{'one other' if rest == 1 else f'{rest} others'} not told apart")
@@ -165,6 +181,9 @@ def _how_many_seeds(claims: list[Claim]) -> list[str]:
             f"{difference.sd:.2f}) is real, {_about(needed)} seeds would show it in four studies "
             "of five."
         )
+    unsure = [claim for claim in unsure if _may_be_none(claim)]
+    if not unsure:
+        return sentences
     widest = max(unsure, key=lambda claim: claim.difference.sd)
     worthwhile = widest.worthwhile
     needed = seeds_for_equivalence(widest.difference.sd, worthwhile)
@@ -174,6 +193,12 @@ def _how_many_seeds(claims: list[Claim]) -> list[str]:
         f"{worthwhile:g} points."
     )
     return sentences
+
+
+def _may_be_none(claim: Claim) -> bool:
+    """Whether the interval leaves it open that there is no difference worth having."""
+    low, high = claim.difference.low, claim.difference.high
+    return low < claim.worthwhile and high > -claim.worthwhile
 
 
 def _about(needed: int | None) -> str:

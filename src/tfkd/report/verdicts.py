@@ -55,8 +55,10 @@ def machinery(rows: list[Row]) -> list[str]:
         folds = row.arm.recipe.data.folds
         ending = {
             "no interval": (
-                f"with {of_folds('one seed', folds)} there is no interval, so this checks nothing "
-                "yet."
+                "so this checks nothing yet."
+                if difference.n > 1
+                else f"with {of_folds('one seed', folds)} there is no interval, so this checks "
+                "nothing yet."
             ),
             "holds": "as it must: under SGD the two are the same training but for rounding.",
             "may be chance": (
@@ -71,7 +73,7 @@ def machinery(rows: list[Row]) -> list[str]:
         }[check_machinery(difference)]
         sentences.append(
             f"{_named(row)} lands {_amount(difference)} from plain cross-entropy"
-            f"{_interval(difference)}, {ending}"
+            f"{_or_none(row, difference)}, {ending}"
         )
     return sentences
 
@@ -80,7 +82,7 @@ def control_sentences(rows: list[Row]) -> list[str]:
     """Return a sentence on what each control does by itself."""
     return [
         f"{_named(row)}: {_to('cross-entropy', row.difference)}"
-        f"{_interval(row.difference)}, {_seeds(row, row.difference)}{_corrected(row)}."
+        f"{_or_none(row, row.difference)}, {_seeds(row, row.difference)}{_corrected(row)}."
         for row in rows
         if row.is_control and row.method != "undone" and row.difference is not None
     ]
@@ -91,7 +93,8 @@ def _verdict(claim: Claim, by_arm: dict[str, Row]) -> Verdict:
     taught = f", taught by {row.teacher}" if row.teacher else ""
     headline = (
         f"{_named(row)}{taught}: {_to(claim.against.title, difference)}"
-        f"{_interval(difference)}, {_seeds(row, difference)}, corrected p {claim.corrected_p:.2g}"
+        f"{_or_none(row, difference)}, {_seeds(row, difference)}, corrected p "
+        f"{claim.corrected_p:.2g}"
     )
     controls = _controls(row, by_arm) if claim.to_baseline else []
     if controls:
@@ -110,6 +113,7 @@ def _verdict(claim: Claim, by_arm: dict[str, Row]) -> Verdict:
 
 _WITHOUT_TEACHER = {
     "scaled": "the same loss scale without a teacher",
+    "uninformed": "the same loss with a teacher that knows nothing",
     "balanced": "the same loss scale, with weight decay times it as the method has not,",
     "smoothed": "an equivalent label smoothing",
     "label_smoothing": "an equivalent label smoothing",
@@ -253,13 +257,20 @@ def _amount(difference: PairedDifference) -> str:
 
 def _interval(difference: PairedDifference, digits: int = 2) -> str:
     if not difference.has_interval:
-        return "" if difference.n == 1 else ", no interval with two seeds"
+        return ""
     found = interval_text(difference.low, difference.high, digits)
     if found != "no spread":
         return f", 95 % interval {found}"
     if with_sign(difference.sd, digits) == with_sign(0.0, digits):
         return ", the same with every seed"
     return f", 95 % interval shorter than {10.0**-digits:g}"
+
+
+def _or_none(row: Row, difference: PairedDifference) -> str:
+    """The interval, or that two seeds have none."""
+    if difference.has_interval or difference.n == 1:
+        return _interval(difference)
+    return of_folds(", no interval with two seeds", row.arm.recipe.data.folds)
 
 
 def _seeds(row: Row, difference: PairedDifference) -> str:

@@ -33,8 +33,8 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             them would take more than 2 % of the time; 0: one after every step. Default: 10.
         validate_every: look at the validation split after each so many epochs, and after the last;
             0: after the last alone. Default: 1.
-        measure_test: look at the test split after the last epoch; no: leave it alone, as while
-            settings are chosen. `tfkd evaluate` looks at it later. Default: yes.
+        measure_test: measure the test split after the last epoch; no: leave it alone, as one does
+            while settings are chosen; `tfkd evaluate` measures it later. Default: yes.
     """
 
     data_root: str | None = None

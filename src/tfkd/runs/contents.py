@@ -45,6 +45,7 @@ class Metrics(Struct, frozen=True):
         brier: Brier score.
         aurc: area under the risk-coverage curve.
         augrc: area under the generalised risk-coverage curve; None in files of 0.1.
+        smooth_ece: expected calibration error by a kernel in place of bins; None in files of 0.1.
     """
 
     accuracy: float
@@ -53,6 +54,7 @@ class Metrics(Struct, frozen=True):
     brier: float
     aurc: float
     augrc: float | None = None
+    smooth_ece: float | None = None
 
 
 class Calibrated(Struct, frozen=True):

@@ -6,31 +6,22 @@ The one rulebook, from which the terminal and the page of a report say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
-from tfkd.study.plan import Contrast, Study, of_folds
+from tfkd.study.claims import Claim as Claim
+from tfkd.study.claims import Conclusion as Conclusion
+from tfkd.study.claims import Measured as Measured
+from tfkd.study.claims import Verdict as Verdict
+from tfkd.study.plan import Contrast, Study
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.statistics.images import SeedsAndImages
-from tfkd.study.statistics.power import LEVEL, spreads_found
+from tfkd.study.statistics.power import LEVEL
 from tfkd.study.summary import Compared, Row
-
-Conclusion = Literal[
-    "better, beyond its controls",
-    "better, explained by a control",
-    "better, not told from a control",
-    "better",
-    "no difference worth having",
-    "not told apart",
-    "too few seeds to tell",
-    "worse",
-    "no better than guessing",
-]
 
 MEANING: dict[Conclusion, str] = {
     "better, beyond its controls": "more accurate, and more than every control",
-    "better, explained by a control": "more accurate, but by less than is worth having more than a "
-    "control, which has no teacher",
+    "better, explained by a control": "more accurate, but not by as much more than a control as "
+    "is worth having",
     "better, not told from a control": "more accurate, but whether more than a control is not told",
     "better": "more accurate; no control was run that could explain it",
     "no difference worth having": "the 95 % interval lies within the smallest difference worth "
@@ -44,122 +35,7 @@ MEANING: dict[Conclusion, str] = {
 }
 """The conclusions, in the order in which they are counted, and what each means."""
 
-Verdict = Literal["better", "worse", "not told apart", "too few seeds to tell"]
-"""On one metric: which of the two arms is better, if that is told."""
-
 MachineryCheck = Literal["no interval", "holds", "may be chance", "off"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One metric of a claim.
-
-    Attributes:
-        difference: of the arm to the one that it is held against, paired by seed.
-        adjusted_p: corrected by step-down max-T over the study's claims on this metric.
-        verdict: better or worse where this p is at most 0.05 and the interval leaves out 0.
-    """
-
-    difference: PairedDifference
-    adjusted_p: float
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What may be said of one claim: how an arm differs from another.
-
-    Attributes:
-        row: the arm.
-        against: the other.
-        metrics: by metric of `tfkd.study.summary.CLAIMED`, those that the runs have; accuracy
-            always, and `calibrated_…` after one temperature.
-        family: how many claims the study has.
-        worthwhile: the smallest difference in accuracy worth having, in points.
-        conclusion: on accuracy, one of `MEANING`.
-        because: what the conclusion rests on; empty if on the difference alone.
-        for_new_images: by metric, the difference with its interval for other test images too; empty
-            where that is not known. The verdicts rest on the seeds alone: they are about these
-            test images, as the test and the published comparisons are.
-    """
-
-    row: Row
-    against: Row
-    metrics: Mapping[str, Measured]
-    family: int
-    worthwhile: float
-    conclusion: Conclusion
-    because: str = ""
-    for_new_images: Mapping[str, SeedsAndImages] = field(default_factory=dict)
-
-    @property
-    def difference(self) -> PairedDifference:
-        """In accuracy, in points."""
-        return self.metrics["accuracy"].difference
-
-    @property
-    def corrected_p(self) -> float:
-        """Of the difference in accuracy, over all claims of the study."""
-        return self.metrics["accuracy"].adjusted_p
-
-    @property
-    def told(self) -> bool:
-        """Whether the difference in accuracy is told from chance, be it worth having or not."""
-        return self.metrics["accuracy"].verdict in ("better", "worse")
-
-    @property
-    def to_baseline(self) -> bool:
-        """Whether the arm is held against its baseline, plain cross-entropy."""
-        return self.row.arm.baseline == self.against.arm.name
-
-    @property
-    def detectable(self) -> float:
-        """The difference in accuracy that so many seeds find in four studies of five, in points.
-
-        If the differences have the sd of these: of the tests over all claims of the study. Infinite
-        with fewer than six seeds.
-        """
-        difference = self.difference
-        found = spreads_found(difference.n, self.family)
-        return found if difference.n == 1 or found == float("inf") else found * difference.sd
-
-    @property
-    def undone(self) -> tuple[str, ...]:
-        """Metrics that are better as they come, and after one temperature no more."""
-        return tuple(
-            metric
-            for metric, found in self.metrics.items()
-            if found.verdict == "better"
-            and f"calibrated_{metric}" in self.metrics
-            and self.metrics[f"calibrated_{metric}"].verdict != "better"
-        )
-
-    @property
-    def mended(self) -> tuple[str, ...]:
-        """Metrics that are worse as they come, and after one temperature no more."""
-        return tuple(
-            metric
-            for metric, found in self.metrics.items()
-            if found.verdict == "worse"
-            and f"calibrated_{metric}" in self.metrics
-            and self.metrics[f"calibrated_{metric}"].verdict != "worse"
-        )
-
-    @property
-    def holds_for_new_images(self) -> bool | None:
-        """Whether the interval for new test images too leaves out 0; None if it is not known."""
-        found = self.for_new_images.get("accuracy")
-        return None if found is None or found.n < 3 else found.low > 0.0 or found.high < 0.0
-
-    @property
-    def folds(self) -> int | None:
-        """Folds of the cross-validation that the runs are of; None if they are of seeds alone."""
-        return self.row.arm.recipe.data.folds
-
-    @property
-    def name(self) -> str:
-        """The conclusion, in words: of folds where the runs are of folds."""
-        return of_folds(self.conclusion, self.folds)
 
 
 def conclude_claims(
@@ -171,10 +47,10 @@ def conclude_claims(
 
     A difference counts where its p-value, corrected by step-down max-T over all claims, is at most
     0.05 and its 95 % interval leaves out 0. Where the interval lies within the smallest difference
-    worth having there is none that is worth having, be it told from 0 or not. A gain is beyond a
-    control where the interval of method minus control lies above 0 and the p-value of that is at
-    most 0.05, uncorrected, for it must hold for every control; it is explained by a control where
-    the interval's upper end is at most the smallest difference worth having.
+    worth having there is none that is worth having, be it told from 0 or not. A gain is explained
+    by a control where the upper end of the interval of method minus control is at most the smallest
+    difference worth having; else it is beyond the control where that interval lies above 0 and its
+    p-value is at most 0.05, uncorrected, for it must hold for every control.
 
     Args:
         study: the plan.
@@ -296,18 +172,18 @@ def _conclude(
         return ("too few seeds to tell" if verdict == "too few seeds to tell" else verdict), ""
     if not controls:
         return "better", ""
+    explaining = [each for each in controls if over(each).high <= worthwhile]
     not_beyond = [each for each in controls if not above(over(each))]
-    if not not_beyond:
+    if not explaining and not not_beyond:
         return "better, beyond its controls", "It is above each of its controls."
-    explaining = [each for each in not_beyond if over(each).high <= worthwhile]
     if explaining:
         return (
             "better, explained by a control",
-            f"It is not {worthwhile:g} points above {_titles(explaining)}, which has no teacher.",
+            f"It is less than {worthwhile:g} points above {_titles(explaining)}.",
         )
     return (
         "better, not told from a control",
-        f"It is not told from {_titles(not_beyond)}, which has no teacher.",
+        f"It is not told from {_titles(not_beyond)}.",
     )
 
 

@@ -77,7 +77,7 @@ class PerImage:
             not torch.equal(self._labels[run], self._labels[runs[0]]) for run in runs
         ):
             return {}  # of other images
-        metrics = set.intersection(*(set(self._scores[run]) for run in runs))
+        metrics = set.intersection(*(_finite(self._scores[run]) for run in runs))
         return {
             metric: seeds_and_images(
                 np.stack(
@@ -89,6 +89,10 @@ class PerImage:
             )
             for metric in sorted(metrics)
         }
+
+
+def _finite(scores: dict[str, Array]) -> set[str]:
+    return {metric for metric, values in scores.items() if np.isfinite(values).all()}
 
 
 def read_per_image(records: list[Record], root: Path) -> PerImage:

@@ -21,7 +21,7 @@ from tfkd.study.plan import Arm, PlannedRun, Study
 from tfkd.study.spreadsheet import harmless
 from tfkd.train import evaluate_run
 
-CALIBRATED = ("nll", "ece", "brier", "aurc", "augrc")
+CALIBRATED = ("nll", "ece", "brier", "aurc", "augrc", "smooth_ece")
 """What a temperature may change; it leaves the accuracy alone."""
 
 
@@ -58,6 +58,8 @@ class Record(Struct, frozen=True):
         calibrated_nll, calibrated_ece, calibrated_brier, calibrated_aurc, calibrated_augrc: the
             same metrics of logits divided by it.
         validation_calibrated_nll: on the validation split, on which it was fitted.
+        smooth_ece: on the test split, a fraction; None in records of 0.1.
+        calibrated_smooth_ece: the same of logits divided by the temperature.
     """
 
     study: str
@@ -90,6 +92,8 @@ class Record(Struct, frozen=True):
     calibrated_aurc: float | None = None
     calibrated_augrc: float | None = None
     validation_calibrated_nll: float | None = None
+    smooth_ece: float | None = None
+    calibrated_smooth_ece: float | None = None
 
 
 class Collected(NamedTuple):

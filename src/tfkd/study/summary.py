@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import DIALECTS
+from tfkd.study.compared import CLAIMED as CLAIMED
+from tfkd.study.compared import PERCENT as PERCENT
+from tfkd.study.compared import Compared as Compared
+from tfkd.study.compared import claims_of, compare_family, difference_of, value_of
 from tfkd.study.guessing import Guessing
 from tfkd.study.plan import CONTROLS, Arm, Contrast, Study
-from tfkd.study.records import CALIBRATED, Record
-from tfkd.study.statistics.differences import (
-    Paired,
-    PairedDifference,
-    Summary,
-    describe,
-    pair,
-    summarise,
-)
-from tfkd.study.statistics.family import max_t
-
-PERCENT = (
-    "accuracy",
-    "ece",
-    "aurc",
-    "augrc",
-    "calibrated_ece",
-    "calibrated_aurc",
-    "calibrated_augrc",
-    "train_accuracy",
-    "teacher_accuracy",
-)
-"""Metrics that rows hold in percent; NLL is in nats, Brier has no unit, time is in seconds."""
+from tfkd.study.records import Record
+from tfkd.study.statistics.differences import PairedDifference, Summary, summarise
 
 SUMMARISED = (
     *PERCENT,
@@ -42,25 +25,6 @@ SUMMARISED = (
     "temperature",
     "seconds",
 )
-
-CLAIMED = (
-    "accuracy",
-    *(f"{prefix}{name}" for name in CALIBRATED for prefix in ("", "calibrated_")),
-)
-"""Metrics that every claim is asked for: accuracy, the others as they come and calibrated."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A metric of one arm minus that of another.
-
-    Attributes:
-        difference: paired by seed.
-        adjusted_p: corrected by step-down max-T over the study's claims on this metric.
-    """
-
-    difference: PairedDifference
-    adjusted_p: float
 
 
 @dataclass(frozen=True)
@@ -199,24 +163,24 @@ def summarise_study(
     arms.sort(key=lambda arm: (students.index(student_of(arm)), is_control(arm)))
     differences = {
         arm.name: {
-            metric: _difference(groups[arm.name], groups.get(arm.baseline or ""), metric)
+            metric: difference_of(groups[arm.name], groups.get(arm.baseline or ""), metric)
             for metric in SUMMARISED
             if metric != "teacher_accuracy"
         }
         for arm in arms
     }
-    claims = _claims(study, groups)
+    claims = claims_of(study, groups)
     controls = [
         Contrast(arm.name, arm.baseline)
         for arm in arms
         if is_control(arm) and arm.baseline is not None
     ]
-    of_controls = _compared(controls, groups, "accuracy")
+    of_controls = compare_family(controls, groups, "accuracy")
     rows = []
     for arm in arms:
         runs = list(groups[arm.name].values())
         over = {
-            control.name: _difference(groups[arm.name], groups[control.name], "accuracy")
+            control.name: difference_of(groups[arm.name], groups[control.name], "accuracy")
             for control in arms
             if arm.name in control.control_of
         }
@@ -231,7 +195,7 @@ def summarise_study(
                 title=title_of(arm),
                 teacher=runs[0].teacher,
                 metrics={
-                    metric: summarise([_value(run, metric) for run in runs])
+                    metric: summarise([value_of(run, metric) for run in runs])
                     for metric in SUMMARISED
                     if all(getattr(run, metric) is not None for run in runs)
                 },
@@ -256,63 +220,5 @@ def _scale(arm: Arm, classes: int) -> float | None:
         return None
 
 
-def _claims(
-    study: Study, groups: dict[str, dict[int, Record]]
-) -> dict[str, dict[str, dict[str, Compared]]]:
-    """What is claimed, by arm, by the arm that it is held against, and by metric."""
-    found: dict[str, dict[str, dict[str, Compared]]] = {}
-    for metric in CLAIMED:
-        for contrast, compared in _compared(study.claims, groups, metric).items():
-            of_arm = found.setdefault(contrast.arm, {})
-            of_arm.setdefault(contrast.against, {})[metric] = compared
-    return found
-
-
-def _compared(
-    family: Sequence[Contrast], groups: dict[str, dict[int, Record]], metric: str
-) -> dict[Contrast, Compared]:
-    """A metric over a family of claims, of those whose arms have a seed in common."""
-    paired = {
-        contrast: found
-        for contrast in dict.fromkeys(family)
-        if (found := _paired(groups.get(contrast.arm), groups.get(contrast.against), metric))
-        is not None
-    }
-    adjusted = max_t(list(paired.values()))
-    return {
-        contrast: Compared(describe(found), p)
-        for (contrast, found), p in zip(paired.items(), adjusted, strict=True)
-    }
-
-
-def _difference(
-    runs: dict[int, Record], others: dict[int, Record] | None, metric: str
-) -> PairedDifference | None:
-    """A metric of the runs minus the same seed's of others, over the seeds that both have."""
-    found = _paired(runs, others, metric)
-    return None if found is None else describe(found)
-
-
-def _paired(
-    runs: dict[int, Record] | None, others: dict[int, Record] | None, metric: str
-) -> Paired | None:
-    seeds = sorted(set(runs or {}) & set(others or {}))
-    if runs is None or others is None or not seeds:
-        return None
-    compared = [*(runs[seed] for seed in seeds), *(others[seed] for seed in seeds)]
-    if any(getattr(run, metric) is None for run in compared):
-        return None
-    return pair(
-        [_value(runs[seed], metric) for seed in seeds],
-        [_value(others[seed], metric) for seed in seeds],
-        seeds=seeds,
-    )
-
-
 def _known(found: dict[str, PairedDifference | None]) -> dict[str, PairedDifference]:
     return {name: difference for name, difference in found.items() if difference is not None}
-
-
-def _value(record: Record, metric: str) -> float:
-    value: float = getattr(record, metric)
-    return 100.0 * value if metric in PERCENT else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NoReturn
 
@@ -306,6 +307,9 @@ class Training:
         logits, labels = predict(network, loader, accelerator, between=self._between_steps)
         if not bool(logits.amax(1).isfinite().all()):
             what = f"A logit of the {split} split is not finite after the step"
+            self._fail(what, self.plan.trained - 1)
+        if not math.isfinite(nll := negative_log_likelihood(logits, labels)):
+            what = f"The NLL of the {split} split is {nll} after the step"
             self._fail(what, self.plan.trained - 1)
         return logits, labels
 

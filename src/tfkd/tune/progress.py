@@ -42,8 +42,8 @@ class TuningProgress(StudyProgress, Protocol):
     def found_search(self, beginning: TuningBeginning) -> None:
         """Before the first run: what was found, and what will be done."""
 
-    def spared(self, runs: list[PlannedRun]) -> None:
-        """Some runs are not needed: their setting is given no more seeds."""
+    def without_result(self, runs: list[PlannedRun]) -> None:
+        """Some runs will have no result: they diverged, or their setting has no more seeds."""
 
 
 class SilentTuning(SilentStudy):
@@ -52,5 +52,5 @@ class SilentTuning(SilentStudy):
     def found_search(self, beginning: TuningBeginning) -> None:
         """What was found."""
 
-    def spared(self, runs: list[PlannedRun]) -> None:
-        """Runs that are not needed."""
+    def without_result(self, runs: list[PlannedRun]) -> None:
+        """Runs that will have no result."""

@@ -71,17 +71,19 @@ class Search:
     def step(self) -> Step:
         """Begin and end the trials that can be, and write the records."""
         found = Step()
-        wanted: dict[str, PlannedRun] = {}
+        wanted: list[tuple[int, PlannedRun]] = []
         with self._journal.held():
             for entry in self.tuning.entries:
-                for run in self._advance(entry, found):
-                    wanted.setdefault(run.name, run)
+                runs = self._advance(entry, found)
+                wanted += [(len(self._begun[entry.name]), run) for run in runs]
             records = self.records()
             lines = msgspec.json.Encoder().encode_lines(records)
             write_if_new(self.root / RECORDS_FILE, lines)
             chosen = tuned_of(self.tuning, records).chosen
             write_if_new(self.root / CHOSEN_FILE, files.to_json(list(chosen)))
-        found.wanted = list(wanted.values())
+        # What has the fewest trials comes first, so that budgets are equal on the way too.
+        in_order = [run for _, run in sorted(wanted, key=lambda pair: pair[0])]
+        found.wanted = list({run.name: run for run in in_order}.values())
         return found
 
     def records(self) -> list[TrialRecord]:
@@ -94,10 +96,14 @@ class Search:
             if run.name in self._outcomes
         ]
 
-    def not_needed(self, trial: Trial) -> list[PlannedRun]:
-        """Return the runs of an ended trial that were not trained."""
+    def without_result(self, trial: Trial) -> list[PlannedRun]:
+        """Return the runs of an ended trial that were not trained, or diverged."""
         begun = self._begun[trial.entry][trial.number]
-        return [run for run in begun.runs if run.name not in self._outcomes]
+        return [
+            run
+            for run in begun.runs
+            if (outcome := self._outcomes.get(run.name)) is None or outcome.diverged
+        ]
 
     def tuned(self) -> Tuned:
         """Return what was found so far."""

@@ -33,4 +33,4 @@ def tell_ended(
         elif own.best is not None and own.best.number == trial.number:
             progress.remark(f"{name}: the best so far, {title} {own.best.value:.4f}")
         if state != "complete":
-            progress.spared(search.not_needed(trial))
+            progress.without_result(search.without_result(trial))

@@ -1,7 +1,6 @@
 """What is said before anything is trained."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from tfkd.report.text import printable
 from tfkd.runs import SGD, Circumstances, MethodSettings, Recipe, RunSettings
 from tfkd.study.plan import Arm, Study
 from tfkd.study.progress import StudyBeginning
+from tfkd.study.statistics.power import seeds_for_equivalence, spreads_found
 from tfkd.train.progress import Beginning
 
 COUNTS = {"cat": 20, "dog": 7, "ünïcode 兎": 5}
@@ -163,16 +163,24 @@ def test_a_study_is_told_with_its_cost(tmp_path):
     assert sum(cost.by_run.values()) == pytest.approx(cost.seconds)
 
 
-@pytest.mark.parametrize("comparisons", [1, 2, 6, 18])
-@pytest.mark.parametrize("seeds", [1, 3, 5, 8, 12])
-def test_seeds_cannot_show_anything_exactly_where_no_p_is_small_enough(seeds, comparisons):
-    text = what_seeds_show(seeds, comparisons)
-    can = 2 / 2**seeds <= 0.05 / comparisons
+@pytest.mark.parametrize("claims", [1, 2, 6, 18])
+@pytest.mark.parametrize("seeds", [1, 3, 5, 6, 8, 12])
+def test_seeds_cannot_show_anything_exactly_where_no_p_is_small_enough(seeds, claims):
+    text = what_seeds_show(seeds, claims)
+    can = 2 / 2**seeds <= 0.05
     assert ("cannot show any" in text) is not can
     if not can:
-        least = math.ceil(1 - math.log2(0.05 / comparisons))
-        assert f"; {least} is the least; " in text
-    assert ("over" in text) is (comparisons > 1)
+        assert "; 6 is the least; with 8, one of " in text
+    assert f"{spreads_found(seeds if can else 8, claims):.1f} times" in text
+    assert ("over" in text) is (claims > 1)
+
+
+def test_with_runs_that_are_finished_it_is_told_in_points():
+    text = what_seeds_show(10, 6, sd=0.5)
+    assert f"a difference of {0.5 * spreads_found(10, 6):.2f} points with 80 % power" in text
+    assert f"none of 0.2 points, about {seeds_for_equivalence(0.5, 0.2)} would" in text
+    assert "spread 0.50 points, as in the runs so far" in text
+    assert "more than 1000 would" in what_seeds_show(3, 6, sd=50.0)
 
 
 def test_folds_are_counted_in_whole_cross_validations():

@@ -133,6 +133,8 @@ def test_what_lies_beside(exported, photographs):
         assert json.loads((exported / name / "classes.json").read_text()) == data["classes"]
         card = json.loads((exported / name / "model.json").read_text())
         assert card["test"] == result["test"]
+        assert card["temperature"] == result["calibrated"]["temperature"]
+        assert card["calibrated_test"] == result["calibrated"]["test"]
         assert card["student"] == "timm/test_efficientnet"
         assert card["checked"]["largest_difference_of_logits"] <= card["checked"]["allowed"]
     assert not list(exported.glob(".*"))
@@ -158,7 +160,10 @@ def test_the_lines_of_the_readme_answer_of_an_image(
         logits = torch.as_tensor(found["logits"])
         assert not logits.requires_grad
         torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-4)
-        assert capsys.readouterr().out == f"['{trained.classes[wanted.argmax()]}']\n"
+        said = capsys.readouterr().out
+        assert said.startswith(f"['{trained.classes[wanted.argmax()]}'] [")
+        after = (wanted / trained.temperature).double().softmax(1).max().item()
+        assert float(said.split("[")[2].strip("]\n")) == pytest.approx(after, rel=1e-3)
     assert (other in lines) == (name == "weights")
 
 
@@ -168,7 +173,7 @@ def test_the_documented_lines_answer_of_an_image(exported, photographs, run_line
     documented, here = '"resnet18", num_classes=37', '"test_efficientnet", num_classes=7'
     assert documented in text
     blocks = re.findall(r"```python\n(.*?)```", text.replace(documented, here), re.DOTALL)
-    places = ["weights", "weights", "program", "graph", "."]
+    places = ["weights", "weights", "program", "graph", "graph", "."]
     trained = load(photographs.run)
     wanted = trained.logits(trained.preprocess(exported / "photo.jpg")[None])
     best = trained.classes[wanted.argmax()]
@@ -178,7 +183,10 @@ def test_the_documented_lines_answer_of_an_image(exported, photographs, run_line
         torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-4)
     assert found["prediction"].classes[0][0] == best
     said = capsys.readouterr().out.splitlines()
-    assert said[:2] == [best, best] and said[2].startswith(f"(('{best}', ")
+    assert said[:2] == [best, best] and said[3].startswith(f"(('{best}', ")
+    after = (wanted / trained.temperature).double().softmax(1).max().item()
+    assert float(said[2].strip("[]")) == pytest.approx(after, rel=1e-3)
+    assert found["prediction"].classes[0] == (best, pytest.approx(after, rel=1e-3))
 
 
 def write_strange_images(folder, rng):

@@ -100,10 +100,25 @@ def how_good(run: RunOnPage, scores: ClassScores | None) -> Section:
 def _without_test(run: RunOnPage) -> tuple[str, tuple[str, ...]]:
     """What there is to say of a run that did not look at the test split."""
     validation = None if run.result is None else run.result.validation
-    answer = "It has not looked at the test split, as runs do that settings are chosen by."
-    if validation is None:
-        return answer, ()
-    return answer, (f"Validation accuracy {percent(validation.accuracy, 2)}.",)
+    answer = (
+        "That was not measured on the test split, which this run left alone, as one does while "
+        "settings are chosen."
+    )
+    later = f"The command tfkd evaluate {visible(str(run.directory.path))} measures it."
+    if run.result is None or validation is None:
+        return answer, (later,)
+    images = number_of(run.result.samples.validation, "validation image")
+    said = (
+        f"On the {images} it is right on {percent(validation.accuracy, 2)}, NLL "
+        f"{without_plus(validation.nll, 3)}: what choices between recipes are made by."
+    )
+    calibrated = run.result.calibrated
+    if calibrated is not None:
+        said += (
+            f" After one temperature, {calibrated.temperature:.3g}, which was fitted on them, the "
+            f"NLL is {without_plus(calibrated.validation.nll, 3)}."
+        )
+    return answer, (said, later)
 
 
 def _more(run: RunOnPage, test: Answers, scores: ClassScores) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tfkd.report.number_text import number_of
 from tfkd.report.pictures.thumbnails import Thumbnails
+from tfkd.report.run_page.calibration import temperature_of_page
 from tfkd.report.run_page.confusion import how_good_on_each_class, what_is_confused
 from tfkd.report.run_page.curves import how_training_went
 from tfkd.report.run_page.evaluation import class_scores
@@ -72,7 +73,7 @@ def make_run_page(run: RunOnPage, *, thumbnails: Thumbnails | None = None) -> Ru
         sections += [
             what_is_confused(scores, run.classes),
             how_good_on_each_class(scores, run.classes),
-            is_it_as_sure_as_right(test),
+            is_it_as_sure_as_right(test, *temperature_of_page(run)),
             what_mistakes_look_like(run, scores, thumbnails),
             which_labels_look_wrong(run, thumbnails),
         ]

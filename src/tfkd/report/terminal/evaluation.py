@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from tfkd.report.terminal.lines import metric_lines
+from tfkd.report.terminal.lines import heading_of, metric_lines
 from tfkd.report.text import printable, visible
 from tfkd.study.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from tfkd.train import Evaluation
+    from tfkd.train.trained.calibration import Calibration, Selective
     from tfkd.train.trained.evaluation import ClassScores
 
 WIDTH = 80
@@ -30,15 +31,20 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         found: of `tfkd.train.evaluate_run`.
     """
     yield from textwrap.wrap(printable(found.measured), WIDTH, break_on_hyphens=False)
-    accuracy, *others = metric_lines(found, [score.support for score in found.classes])
+    after = None if found.calibration is None else found.calibration.metrics
+    supports = [score.support for score in found.classes]
+    accuracy, *others = metric_lines(found, supports, after=after, all_of_them=True)
     yield accuracy
-    supports = [score.support for score in found.classes if score.support]
+    supports = [support for support in supports if support]
     if found.top5 is not None:
         yield _percent("top 5", found.top5)
     if max(supports) >= UNEVEN * min(supports):
         yield f"{_percent('balanced', found.balanced_accuracy)} (mean of the recalls)"
         yield f"{_percent('macro F1', found.macro_f1)} (mean over the classes with images)"
+    if found.calibration is not None and found.calibration.temperature is not None:
+        yield heading_of(found.calibration.temperature)
     yield from others
+    yield from _calibration_lines(found)
     yield ""
     yield from _class_lines(found.classes)
     yield ""
@@ -49,15 +55,70 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
 
 
 def class_csv(found: Evaluation) -> str:
-    """Return the scores class by class as CSV, numbers in full; nothing where there is none."""
+    """Return the scores class by class as CSV, numbers in full; nothing where there is none.
+
+    Where they were measured, the calibration errors of the probabilities of the classes follow, as
+    they come and after the run's temperature.
+    """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["class", "precision", "recall", "f1", "support"])
-    for score in found.classes:
-        numbers = [score.precision, score.recall, score.f1, score.support]
+    calibration = found.calibration
+    errors: dict[str, tuple[float, ...] | None] = {}
+    if calibration is not None:
+        errors["calibration_error"] = calibration.by_class
+        errors["calibrated_error"] = calibration.by_class_after
+    writer.writerow(["class", "precision", "recall", "f1", "support", *errors])
+    for place, score in enumerate(found.classes):
+        more = [None if column is None else column[place] for column in errors.values()]
+        numbers = [score.precision, score.recall, score.f1, score.support, *more]
         cells = ["" if value is None else value for value in numbers]
         writer.writerow([harmless(printable(score.name)), *cells])
     return text.getvalue()
+
+
+def _calibration_lines(found: Evaluation) -> Iterator[str]:
+    """What chance alone would give, and what answers are worth by another confidence."""
+    sentences = [*_calibrated(found.calibration), *_selective(found.selective)]
+    for sentence in sentences:
+        yield ""
+        yield from textwrap.wrap(printable(sentence), WIDTH, break_on_hyphens=False)
+
+
+def _calibrated(found: Calibration | None) -> Iterator[str]:
+    if found is None:
+        return
+    bands = [found.before] if found.after is None else [found.before, found.after]
+    values = [f"{_part(band.value)} % ({_part(band.low)} to {_part(band.high)})" for band in bands]
+    chances = [f"{_part(band.chance)} %" for band in bands]
+    then = ", after T "
+    yield (
+        f"The smoothed ECE with its 95 % interval: {then.join(values)}. What a calibrated network "
+        f"comes to by chance in 95 of 100 cases: up to {then.join(chances)}."
+    )
+    if found.temperature is None:
+        yield f"Without a temperature: {found.why}"
+    else:
+        yield "T, fitted on the run's validation split, divides the logits."
+
+
+def _part(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _selective(found: Selective | None) -> Iterator[str]:
+    if found is None:
+        return
+    if found.norm is None:
+        yield (
+            "By the largest logit over its norm: on the validation split no norm is better than "
+            "the probability, by which AURC and AUGRC are as above."
+        )
+        return
+    chosen = ", chosen on the validation split" if found.chosen else ""
+    yield (
+        f"By the largest logit over the {found.norm:g}-norm{chosen}: AURC {_part(found.aurc)} %, "
+        f"AUGRC {_part(found.augrc)} %."
+    )
 
 
 def _percent(name: str, value: float) -> str:

@@ -11,22 +11,34 @@ _METRICS = {
     "accuracy": ("accuracy", "%", 100, 2),
     "nll": ("NLL", "nats", 1, 4),
     "ece": ("ECE", "%", 100, 2),
+    "smooth_ece": ("smoothed", "%", 100, 2),
     "brier": ("Brier", "", 1, 4),
     "aurc": ("AURC", "%", 100, 2),
+    "augrc": ("AUGRC", "%", 100, 2),
 }
+_FEW = ("accuracy", "nll", "ece", "brier", "aurc")
 
 
 EXPLAINED = "A page with pictures, which explains NLL, ECE, Brier and AURC: tfkd report"
 """Before the directory of a run."""
 
 
-def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) -> None:
+def print_metrics(
+    metrics: Metrics,
+    *,
+    title: str,
+    support: Sequence[int] = (),
+    after: Metrics | None = None,
+    temperature: float | None = None,
+) -> None:
     """Print the metrics of a split, one a line.
 
     Args:
         metrics: of the split.
         title: what they were measured on.
         support: images of each class; empty if that is not known.
+        after: the same after a temperature; None without one.
+        temperature: that was fitted on the validation split.
 
     Example:
         >>> metrics = Metrics(accuracy=0.975, nll=0.1, ece=0.02, brier=0.04, aurc=0.003)
@@ -39,21 +51,45 @@ def print_metrics(metrics: Metrics, *, title: str, support: Sequence[int] = ()) 
           AURC        0.30 %
     """
     print(title)
-    for line in metric_lines(metrics, support):
-        print(line)
+    accuracy, *others = metric_lines(metrics, support, after=after)
+    print(accuracy)
+    if after is not None and temperature is not None:
+        print(heading_of(temperature))
+    print("\n".join(others))
 
 
-def metric_lines(metrics: Metrics, support: Sequence[int] = ()) -> Iterator[str]:
+def heading_of(temperature: float) -> str:
+    """Return what stands above the metrics after a temperature."""
+    return f"{'':<22}after T = {temperature:.4g}"
+
+
+def metric_lines(
+    metrics: Metrics,
+    support: Sequence[int] = (),
+    *,
+    after: Metrics | None = None,
+    all_of_them: bool = False,
+) -> Iterator[str]:
     """Yield the metrics, one a line, aligned at the decimal point, with what guessing would get.
 
     Args:
         metrics: of the images.
         support: images of each class; empty if that is not known.
+        after: of the same images, after one temperature, which leaves the accuracy alone.
+        all_of_them: also those that are told to whoever asks.
     """
     for key, (name, unit, factor, decimals) in _METRICS.items():
-        number = f"{factor * getattr(metrics, key):{decimals + 5}.{decimals}f}"
-        guess = guessing(support) if key == "accuracy" else ""
-        yield f"  {name:<8} {number} {unit}{guess}".rstrip()
+        if getattr(metrics, key) is None or (key not in _FEW and not all_of_them):
+            continue
+        number, then = (
+            "" if one is None else f"{factor * getattr(one, key):{decimals + 5}.{decimals}f} {unit}"
+            for one in (metrics, after)
+        )
+        if key == "accuracy":
+            then = guessing(support)
+        elif then:
+            number = f"{number:<15}"
+        yield f"  {name:<8} {number}{then}".rstrip()
 
 
 def test_support(directory: RunDirectory) -> list[int]:

@@ -64,10 +64,19 @@ def _rows(beginning: StudyBeginning) -> tuple[list[Row], Estimate]:
         *data_rows(data),
         ("networks", ", ".join(network_words(recipe, data) for recipe in networks.values())),
         *start_rows(data, first),
-        ("training", training_words(first)),
+        ("training", _training(study)),
         *planned(study, beginning.root, cost),
         *worth_knowing(data, first),
     ], cost
+
+
+def _training(study: Study) -> str:
+    """How the networks are trained; where methods have learning rates of their own, all of them."""
+    first = study.arms[0].recipe
+    rates = {arm.recipe.optimizer.learning_rate for arm in study.arms}
+    one = f"learning rate {first.optimizer.learning_rate:g}"
+    several = f"learning rate by method, {min(rates):g} to {max(rates):g}"
+    return training_words(first).replace(one, one if len(rates) == 1 else several)
 
 
 def planned(study: Study, root: Path, cost: Estimate) -> list[Row]:

@@ -110,7 +110,7 @@ class StudyLines:
         for line in lines:
             self._print(line)
 
-    def spared(self, runs: list[PlannedRun]) -> None:
+    def without_result(self, runs: list[PlannedRun]) -> None:
         """Count no more with some runs."""
         self._runs -= len(runs)
         for run in runs:
@@ -207,11 +207,13 @@ class StudyBar:
         for line in lines:
             self.remark(line)
 
-    def spared(self, runs: list[PlannedRun]) -> None:
+    def without_result(self, runs: list[PlannedRun]) -> None:
         """Count no more with some runs."""
         self._runs -= len(runs)
         for run in runs:
             self._behind.finish(run.name, run.settings.recipe.epochs)
+            if run.name in self._at_work:
+                self._bar.remove_task(self._at_work.pop(run.name))
         self._bar.update(
             self._task,
             completed=self._behind.epochs,

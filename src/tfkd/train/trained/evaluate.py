@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from msgspec.structs import replace
+from torch import Tensor, nn
 
-from tfkd._checks import check_workers
+from tfkd._checks import check_at_least_0, check_workers
 from tfkd._counted import number_of
 from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
@@ -20,10 +22,12 @@ from tfkd.data.sources.folder.duplicates import number_in_both
 from tfkd.runs import RunDirectory
 from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
+from tfkd.train.trained.calibration import calibration_of, selective_of
 from tfkd.train.trained.evaluation import Evaluation, evaluation_of
 from tfkd.train.trained.listing import labelled_images
 from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.reading import read_batches
+from tfkd.train.trained.temperature import temperature_of, validation_logits
 
 
 def evaluate_run(
@@ -35,6 +39,8 @@ def evaluate_run(
     other_data: bool = False,
     on: Path | str | None = None,
     workers: int = 0,
+    calibrated: bool = False,
+    logit_norm: float | Literal["auto"] | None = None,
 ) -> Evaluation:
     """Measure a run again from its weights.
 
@@ -49,6 +55,10 @@ def evaluate_run(
             place of the run's data. Its classes are some of the run's, by name; where it has a test
             part, that is measured.
         workers: processes that decode image files; 0: this one.
+        calibrated: measure, too, what the run's temperature makes of it, which was fitted on its
+            validation split, with bands of the calibration error, and class by class.
+        logit_norm: tell AURC and AUGRC, too, by `tfkd.metrics.normalized_max_logit` with this p;
+            `auto`: the best on the run's validation split.
 
     Returns:
         What `tfkd.metrics.all_metrics` returns, and what lies behind it class by class.
@@ -64,10 +74,13 @@ def evaluate_run(
         (596, '3', 61)
     """
     check_workers(workers)
+    if logit_norm is not None and logit_norm != "auto":
+        check_at_least_0("logit_norm", logit_norm)
+    also = _Also(RunDirectory(path), epoch, workers, calibrated, logit_norm)
     if on is not None:
         if split != "test" or data_root is not None or other_data:
             raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
-        return _on(load(path, epoch), RunDirectory(path), Path(on), workers)
+        return _on(load(path, epoch), RunDirectory(path), Path(on), workers, also)
     run = RunDirectory(path)
     stored = run.stored()
     model = run.load_model(epoch)
@@ -88,7 +101,57 @@ def evaluate_run(
     logits, labels = predict_split(model, loader, accelerator)
     images = number_of(len(labels), "image")
     measured = f"{split} split of {_called(data, places, split)}, {images}"
-    return evaluation_of(logits, labels, data.classes, measured=measured)
+    found = evaluation_of(logits, labels, data.classes, measured=measured)
+    return also.measured(found, logits, labels, model, own=None if other_data else data_root)
+
+
+@dataclass(frozen=True)
+class _Also:
+    """What is measured beside the metrics, where it is asked for."""
+
+    run: RunDirectory
+    epoch: int | None
+    workers: int
+    calibrated: bool
+    logit_norm: float | Literal["auto"] | None
+
+    def measured(
+        self,
+        found: Evaluation,
+        logits: Tensor,
+        labels: Tensor,
+        network: nn.Module,
+        *,
+        own: str | None = None,
+    ) -> Evaluation:
+        """Return an evaluation with it; `own` is where the run's own data lie now."""
+        if self.calibrated:
+            temperature, why = None, ""
+            try:
+                temperature = temperature_of(
+                    self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
+                )
+            except (OSError, ValueError) as error:
+                why = " ".join(str(error).split())
+                if self.run.data().samples["validation"] == 0:
+                    why = "the run has no validation split, on which one would be fitted."
+            found = replace(found, calibration=calibration_of(logits, labels, temperature, why=why))
+        if self.logit_norm is None:
+            return found
+        if self.logit_norm != "auto":
+            selective = selective_of(logits, labels, norm=self.logit_norm)
+        else:
+            self._check_validation()
+            validation = validation_logits(self.run, network, data_root=own, workers=self.workers)
+            selective = selective_of(logits, labels, norm=None, validation=validation)
+        return replace(found, selective=selective)
+
+    def _check_validation(self) -> None:
+        if self.run.data().samples["validation"] == 0:
+            raise ValueError(
+                f"Expected `logit_norm` to be a number, since the run in {self.run.path} has no "
+                "validation split to choose one on, got 'auto'."
+            )
 
 
 def _way_out(ours: DataIdentity, theirs: DataIdentity) -> str:
@@ -108,7 +171,9 @@ def _called(data: ImageData, places: Places, split: str) -> str:
     return f"{data.name} in {where} ({data.origins[split]})"
 
 
-def _on(trained: TrainedNetwork, run: RunDirectory, place: Path, workers: int) -> Evaluation:
+def _on(
+    trained: TrainedNetwork, run: RunDirectory, place: Path, workers: int, also: _Also
+) -> Evaluation:
     images = labelled_images(place, trained.classes)
     remarks = [f"left out, {found.words}" for found in images.left_out]
     if count := _trained_on(run, images.files):
@@ -127,13 +192,14 @@ def _on(trained: TrainedNetwork, run: RunDirectory, place: Path, workers: int) -
         shown = trained.normalise(batch.pixels.to(trained.device))
         parts.append(trained.logits(shown.contiguous(memory_format=torch.channels_last)).cpu())
     logits = torch.cat(parts).float()
-    return evaluation_of(
+    found = evaluation_of(
         logits,
         images.labels,
         trained.classes,
         measured=images.measured,
         remarks=tuple(remarks),
     )
+    return also.measured(found, logits, images.labels, trained.network)
 
 
 def _trained_on(run: RunDirectory, files: tuple[Path, ...]) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tfkd.metrics import accuracy, all_metrics
 from tfkd.runs import Metrics
+from tfkd.train.trained.calibration import Calibration, Selective
 
 Array: TypeAlias = NDArray[Any]
 
@@ -49,6 +50,8 @@ class Evaluation(Metrics, frozen=True, kw_only=True):
         samples: number of images.
         measured: what they are, in words.
         remarks: what else a person should know of them.
+        calibration: as they come and after the run's temperature; None unless asked for.
+        selective: by another confidence; None unless asked for.
     """
 
     top5: float | None
@@ -59,6 +62,8 @@ class Evaluation(Metrics, frozen=True, kw_only=True):
     samples: int
     measured: str
     remarks: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    selective: Selective | None = None
 
     @property
     def metrics(self) -> Metrics:
@@ -96,8 +101,9 @@ def evaluation_of(
         for name, precision, recall, f1, support in zip(classes, *columns, strict=True)
     )
     present = [score for score in scores if score.support]
+    metrics: dict[str, Any] = dict(all_metrics(logits, labels))
     return Evaluation(
-        **all_metrics(logits, labels),
+        **metrics,
         top5=accuracy(logits, labels, top_k=NAMED) if len(classes) > NAMED else None,
         balanced_accuracy=_mean([score.recall for score in present]),
         macro_f1=_mean([score.f1 for score in present]),

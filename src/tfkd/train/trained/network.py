@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +21,7 @@ from tfkd.data.preparation import read_pixels, to_pixels
 from tfkd.runs import Recipe, RunDirectory
 from tfkd.train.memory import at_once
 from tfkd.train.trained.prediction import Prediction, predictions
+from tfkd.train.trained.temperature import temperature_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -37,11 +39,15 @@ class TrainedNetwork:
         network: from images (N, C, size, size), as `preprocess` returns them, to logits (N, K).
         identity: of the data that it was trained on.
         recipe: that it was trained by.
+        run: whose it is; None if that is not known.
+        epoch: after which these weights were kept; None: the final ones.
     """
 
     network: nn.Module
     identity: DataIdentity
     recipe: Recipe
+    run: RunDirectory | None = None
+    epoch: int | None = None
 
     def __repr__(self) -> str:
         size, identity = self.identity.image_size, self.identity
@@ -64,6 +70,20 @@ class TrainedNetwork:
     def at_once(self) -> int:
         """How many images are looked at together."""
         return at_once(self.identity, BATCH)
+
+    @cached_property
+    def temperature(self) -> float:
+        """The temperature that was fitted on the run's validation split; logits are divided by it.
+
+        Where the run does not tell it, as for a snapshot, it is fitted now.
+
+        Raises:
+            FileNotFoundError: if the validation images are needed for that and not there.
+            ValueError: if there is no validation split, or it is no longer the run's.
+        """
+        if self.run is None:
+            raise ValueError("Expected a network of a run, which has a temperature, got another.")
+        return temperature_of(self.run, self.network, epoch=self.epoch)
 
     def to(self, device: torch.device | str) -> TrainedNetwork:
         """Move the network to a device, and return itself."""
@@ -121,6 +141,7 @@ class TrainedNetwork:
         *,
         top: int = 3,
         batch_size: int | None = None,
+        calibrated: bool = False,
     ) -> list[Prediction]:
         """Return what the network takes images for.
 
@@ -130,14 +151,16 @@ class TrainedNetwork:
             top: how many classes to give for each, at least 1; all, if there are fewer.
             batch_size: how many are asked about at once; None: 64, and of images above 224 pixels
                 fewer, by their area.
+            calibrated: give the probabilities after the run's temperature, which are as sure as the
+                network is right; the classes and their order are the same.
 
         Returns:
             One prediction for each image, in their order.
 
         Raises:
             TypeError: for what is no image.
-            ValueError: for a file that cannot be read, a wrong shape, or a `top` or `batch_size`
-                below 1.
+            ValueError: for a file that cannot be read, a wrong shape, a `top` or `batch_size`
+                below 1, or `calibrated` of a run without a validation split.
 
         Example:
             >>> trained = load("results/one-run")
@@ -149,13 +172,15 @@ class TrainedNetwork:
         if batch_size is None:
             batch_size = self.at_once
         check_integer("batch_size", batch_size, minimum=1)
+        temperature = self.temperature if calibrated else 1.0
         rest, found = _several(images), []
         while batch := list(islice(rest, batch_size)):
             prepared = [
                 image if isinstance(image, Tensor) else self.preprocess(image) for image in batch
             ]
             files = [Path(image) if isinstance(image, (str, Path)) else None for image in batch]
-            found += predictions(self.logits(torch.stack(prepared)), self.classes, files, top=top)
+            logits = self.logits(torch.stack(prepared)).double() / temperature
+            found += predictions(logits, self.classes, files, top=top)
         return found
 
 
@@ -180,7 +205,7 @@ def load(run: Path | str, epoch: int | None = None) -> TrainedNetwork:
     """
     directory = RunDirectory(run)
     network = directory.load_model(epoch)
-    return TrainedNetwork(network, directory.data(), directory.settings().recipe)
+    return TrainedNetwork(network, directory.data(), directory.settings().recipe, directory, epoch)
 
 
 def best_device() -> torch.device:

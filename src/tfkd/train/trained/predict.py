@@ -20,6 +20,7 @@ def predict_files(
     top: int = 3,
     epoch: int | None = None,
     workers: int = 0,
+    calibrated: bool = False,
 ) -> Iterator[Prediction]:
     """Classify image files, prepared as the run prepares its test images.
 
@@ -31,17 +32,21 @@ def predict_files(
         epoch: the snapshot kept after this epoch; None: the final weights.
         workers: processes that decode the images, no more than there are batches of 64; 0: this
             one.
+        calibrated: give the probabilities after the run's temperature, which was fitted on its
+            validation split.
 
     Returns:
         One prediction for each file, in their order.
 
     Raises:
-        ValueError: if `top` is below 1, or there are more `workers` than this machine can feed.
+        ValueError: if `top` is below 1, there are more `workers` than this machine can feed, or
+            `calibrated` of a run without a validation split.
         FileNotFoundError: if the run has no such weights.
     """
     check_integer("top", top, minimum=1)
     check_workers(workers)
     trained = load(run, epoch).to(best_device())
+    temperature = trained.temperature if calibrated else 1.0
     trained.network.to(memory_format=torch.channels_last)
 
     def answers() -> Iterator[Prediction]:
@@ -49,19 +54,21 @@ def predict_files(
             map(Path, images), trained.identity, batch_size=trained.at_once, workers=workers
         )
         for batch in batches:
-            yield from _answered(trained, batch, top)
+            yield from _answered(trained, batch, top, temperature)
 
     return answers()
 
 
-def _answered(trained: TrainedNetwork, batch: ReadBatch, top: int) -> list[Prediction]:
+def _answered(
+    trained: TrainedNetwork, batch: ReadBatch, top: int, temperature: float
+) -> list[Prediction]:
     """The answers to files, those that could not be read in their places."""
     read = [file for place, file in enumerate(batch.files) if place not in batch.errors]
     found: list[Prediction] = []
     if read:
         images = trained.normalise(batch.pixels.to(trained.device))
         logits = trained.logits(images.contiguous(memory_format=torch.channels_last))
-        found = predictions(logits, trained.classes, [*read], top=top)
+        found = predictions(logits.double() / temperature, trained.classes, [*read], top=top)
     rest = iter(found)
     return [
         Prediction(file, error=batch.errors[place]) if place in batch.errors else next(rest)

@@ -14,13 +14,13 @@ import json
 from pathlib import Path
 """
 _BEFORE = """\
-from prepare import prepare
+from prepare import prepare, probabilities
 
 images = prepare("photo.jpg")
 """
 _AFTER = """\
 classes = json.loads(Path("classes.json").read_text(encoding="utf-8"))
-print([classes[label] for label in logits.argmax(1)])
+print([classes[label] for label in logits.argmax(1)], probabilities(logits).max(1))
 """
 
 
@@ -85,7 +85,9 @@ def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
     text = (
         f"{file} takes images {shape} in float32, prepared as preprocessing.json says, any number "
         f"of them at once, and answers with logits (N, {len(trained.classes)}), in the order of "
-        "classes.json. model.json says what it was measured to be."
+        "classes.json. model.json says what it was measured to be, and its temperature, by which "
+        "logits are divided to be as sure as the network is right (null if there is none); "
+        "`probabilities` of prepare.py does that."
     )
     how = (
         "These lines run in this folder; photo.jpg stands for an image, of which there may be "

@@ -53,10 +53,11 @@ def export_run(
     """Write a run's network in a format that other programs read, and check that they read it.
 
     `out` holds the network, `prepare.py` (how an image is prepared for it, by Pillow alone),
-    `preprocessing.json`, `classes.json`, `model.json` (what it is, and was measured to be) and
-    `README.txt` (the lines that load it). The check loads what was written, by whom it is written
-    for, compares the logits of batches of one and three images, and the pixels of images that are
-    transparent, turned and of 16 bits. Where it fails, nothing is left behind.
+    `preprocessing.json`, `classes.json`, `model.json` (what it is, and was measured to be, with the
+    temperature that was fitted on its validation split) and `README.txt` (the lines that load it).
+    The check loads what was written, by whom it is written for, compares the logits of batches of
+    one and three images, and the pixels of images that are transparent, turned and of 16 bits.
+    Where it fails, nothing is left behind.
 
     Args:
         run: directory of a finished run.
@@ -153,6 +154,13 @@ def _format(name: FormatName) -> Format:
     return Safetensors()
 
 
+def _temperature(trained: TrainedNetwork) -> float | None:
+    """The network's temperature; None where none can be had."""
+    with contextlib.suppress(OSError, ValueError):
+        return trained.temperature
+    return None
+
+
 def _describe(
     run: RunDirectory,
     trained: TrainedNetwork,
@@ -164,6 +172,7 @@ def _describe(
 ) -> None:
     """Write what lies beside the network."""
     result = run.result() if epoch is None else None
+    calibrated = None if result is None else result.calibrated
     files.write_json(folder / "preprocessing.json", preprocessing(trained.identity))
     files.write_json(folder / "classes.json", trained.classes)
     files.write_json(
@@ -176,6 +185,8 @@ def _describe(
             "data": trained.identity.name,
             "epoch": epoch or trained.recipe.epochs,
             "test": None if result is None else result.test,
+            "temperature": _temperature(trained),
+            "calibrated_test": None if calibrated is None else calibrated.test,
             "torch": str(torch.__version__),
             "checked": {
                 "batches": BATCHES,

@@ -1,5 +1,7 @@
 """How an image is prepared for the network beside this file, as preprocessing.json says.
 
+And what its logits say: probabilities, after the temperature of model.json.
+
 It needs numpy and Pillow alone; for HEIC files also pillow-heif.
 """
 
@@ -29,6 +31,14 @@ def prepare(*files: Path | str) -> Any:
     if said["channels"] == 1:
         images = [image.convert("L") for image in images]
     return np.stack([_normalised(_fitted(image, said), said) for image in images])
+
+
+def probabilities(logits: Any) -> Any:
+    """Return probabilities (N, K) of logits (N, K), by the temperature where there is one."""
+    said = json.loads(Path(__file__).with_name("model.json").read_text(encoding="utf-8"))
+    scaled = np.asarray(logits, dtype=np.float64) / (said["temperature"] or 1.0)
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def open_image(file: Path | str) -> Image.Image:

@@ -26,6 +26,7 @@ LABELLED: dict[str, Callable[[Tensor, Tensor], float]] = {
     "brier": metrics.brier_score,
     "aurc": metrics.area_under_risk_coverage,
     "augrc": metrics.area_under_generalized_risk_coverage,
+    "smooth_ece": metrics.smooth_calibration_error,
 }
 
 

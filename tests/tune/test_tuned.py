@@ -1,0 +1,104 @@
+"""What a search says of each method, against trials written out by hand."""
+
+import pytest
+from msgspec.structs import replace
+
+from tfkd.runs import files
+from tfkd.tune import expected_best, read_tuned
+from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, TrialRecord
+from tfkd.tune.tuned import tuned_of
+
+
+def line(trial, state, value, *, seed=1000, accuracy=0.8, alpha=0.1):
+    return TrialRecord(
+        entry="label_smoothing",
+        trial=trial,
+        seed=seed,
+        method="label_smoothing",
+        dialect="tfkd",
+        numbers={"alpha": alpha, "scale": 1.0},
+        learning_rate=0.1,
+        weight_decay=1e-4,
+        state=state,
+        objective=value,
+        accuracy=None if value is None else accuracy,
+        nll=value,
+        calibrated_nll=value,
+        seconds=None if value is None else 2.0,
+        run=f"label_smoothing/trial-{trial:03}/seed-{seed}",
+    )
+
+
+LINES = [
+    line(0, "complete", 0.60),
+    line(0, "complete", 0.62, seed=1001, accuracy=0.9),
+    line(1, "complete", 0.49),
+    line(1, "complete", 0.51, seed=1001),
+    line(2, "complete", 0.505, alpha=0.2),
+    line(2, "complete", 0.505, seed=1001, alpha=0.2),
+    line(3, "pruned", 0.45),  # lucky with one seed; it is not chosen
+    line(4, "diverged", None),
+    line(5, "running", 0.1),
+]
+
+
+@pytest.fixture
+def plan(small):
+    return replace(small.plan, methods=("label_smoothing",))
+
+
+def test_the_best_is_the_one_with_all_its_seeds(plan):
+    cross_entropy, own = tuned_of(plan, LINES).entries
+    assert own.best.number == 1
+    assert own.best.value == pytest.approx(0.5)
+    assert own.default.value == pytest.approx(0.61)
+    assert own.default.accuracy == pytest.approx(0.85)
+    assert own.default.seconds == 4.0
+    assert own.gain == pytest.approx(0.11)
+    assert (cross_entropy.best, cross_entropy.default, cross_entropy.expected) == (None, None, [])
+    assert (cross_entropy.near, cross_entropy.gain) == (None, None)
+
+
+def test_near_is_the_share_of_what_has_ended_within_2_percent_of_the_best(plan):
+    own = tuned_of(plan, LINES).entries[1]
+    assert own.near == 2 / 5  # the best itself, and 0.505
+    everywhere = [*LINES, line(6, "complete", 0.5), line(6, "complete", 0.51, seed=1001)]
+    assert tuned_of(plan, everywhere).entries[1].near == 3 / 6
+
+
+def test_of_an_accuracy_it_is_of_the_errors_that_are_left(plan):
+    plan = replace(plan, objective="accuracy", seeds=1)
+    values = [0.90, 0.8985, 0.8981, 0.80]  # 2 % of the errors are 0.2 points
+    lines = [line(n, "complete", value) for n, value in enumerate(values)]
+    own = tuned_of(plan, lines).entries[1]
+    assert own.best.number == 0
+    assert own.near == pytest.approx(3 / 4)
+    lines[1] = line(1, "complete", 0.8979)
+    assert tuned_of(plan, lines).entries[1].near == pytest.approx(2 / 4)
+
+
+def test_the_expected_best_takes_what_diverged_as_the_worst_of_the_others(plan):
+    own = tuned_of(plan, LINES).entries[1]
+    assert own.expected == expected_best([0.61, 0.5, 0.505, 0.45, 0.61])
+    more = replace(plan, objective="accuracy")
+    own = tuned_of(more, LINES).entries[1]
+    assert own.expected == expected_best([0.61, 0.5, 0.505, 0.45, 0.45], maximise=True)
+
+
+def test_of_equal_trials_the_first_is_chosen(plan):
+    lines = [line(n, "complete", 0.5, alpha=alpha) for n, alpha in enumerate((0.3, 0.1, 0.2))]
+    (chosen,) = tuned_of(plan, lines).chosen
+    assert chosen.name == "label_smoothing"
+    assert chosen.method.numbers == {"alpha": 0.3, "scale": 1.0}
+
+
+def test_it_is_read_from_a_directory(plan, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Expected a search in .*no tune\.json there"):
+        read_tuned(tmp_path)
+    files.write_json(tmp_path / PLAN_FILE, plan)
+    assert [own.tried for own in read_tuned(tmp_path).entries] == [(), ()]
+    files.write_json_lines(tmp_path / RECORDS_FILE, LINES)
+    assert read_tuned(tmp_path) == tuned_of(plan, LINES)
+    (tmp_path / RECORDS_FILE).write_text('{"entry": 1}\n')
+    with pytest.raises(ValueError, match=r"tune\.jsonl"):
+        read_tuned(tmp_path)
