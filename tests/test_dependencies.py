@@ -13,6 +13,7 @@ requirements = pytest.importorskip("packaging.requirements")
 ROOT = Path(__file__).parents[1]
 EXTRAS = (
     "_field_types.py",
+    "advice",
     "cli",
     "data",
     "models",

@@ -65,6 +65,13 @@ def test_a_folder_is_found_from_everywhere(tmp_path, monkeypatch):
     recipe, circumstances = make_recipe({"data": {"name": "./my pets"}}, Circumstances())
     run = written_run(recipe, MethodSettings(), circumstances, None)
     command = command_of(run, "out")
+    small, _ = make_recipe(
+        {"data": {"name": "./my pets", "image_size": 32}, "student": "small_cnn"}, Circumstances()
+    )
+    assert command_of(written_run(small, MethodSettings(), circumstances, None), "out") == (
+        f"tfkd train --data '{folder}' --image-size 32 --student small_cnn --method cross_entropy "
+        "--out out"
+    )
     assert command == f"tfkd train --data '{folder}' --method cross_entropy --out out"
     settings, places = read(shlex.split(command)[2:])
     assert settings.recipe == recipe

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tfkd.data.settings import FOLDER
-from tfkd.runs import Circumstances, MethodSettings, Recipe, files
+from tfkd.method_table import find_method
+from tfkd.runs import Circumstances, MethodSettings, Recipe, defaults, files
 from tfkd.runs.circumstances import PLACES
 from tfkd.runs.options import option_at
 from tfkd.runs.plain_yaml import to_yaml
 from tfkd.runs.written import make_recipe
+
+OF_A_NETWORK = ("student", "pretrained")
+"""What says how images are shown, where they are photographs."""
 
 
 def written_run(
@@ -60,27 +65,39 @@ def command_of(run: Mapping[str, Any], out: str) -> str:
     # What is typed for data in a folder is the folder.
     where = {name: places[name] for name in PLACES if name in places}
     typed = {"data": where.pop("data_root", data) if data == FOLDER else data, **where}
-    usual, _ = make_recipe({"data": {"name": data}}, Circumstances(**places))
-    known = dict(_leaves(msgspec.to_builtins(usual), ("recipe",)))
+    known = dict(_leaves(_usual(recipe, Circumstances(**places)), ("recipe",)))
     for path, value in _leaves(recipe, ("recipe",)):
         option = option_at(path)
-        if option is not None and path != ("recipe", "data", "name") and known.get(path) != value:
+        default = known.get(path)
+        if path[-1] in OF_A_NETWORK:
+            default = getattr(defaults(data).recipe, path[-1])
+        if option is not None and path != ("recipe", "data", "name") and default != value:
             typed[option.name] = value
     method = run["method"]
     typed["method"] = method["name"]
     if method["dialect"] != "tfkd":
         typed["dialect"] = method["dialect"]
-    defaults = MethodSettings(method["name"], method["dialect"], method["numbers"]).row.numbers(
-        method["dialect"]
-    )
-    typed |= {
-        name: value for name, value in method["numbers"].items() if defaults.get(name) != value
-    }
+    own = find_method(method["name"]).numbers(method["dialect"])
+    typed |= {name: value for name, value in method["numbers"].items() if own.get(name) != value}
     if "teacher" in run:
         typed["teacher"] = run["teacher"]["run"]
     typed["out"] = out
     words = [word for name, value in typed.items() for word in _words(name, value)]
     return shlex.join(["tfkd", "train", *words])
+
+
+def _usual(recipe: Mapping[str, Any], circumstances: Circumstances) -> dict[str, Any]:
+    """The recipe that is meant where data and network alone are said."""
+    said = {name: recipe[name] for name in OF_A_NETWORK}
+    data = {"name": recipe["data"]["name"]}
+    try:
+        usual, _ = make_recipe({**said, "data": data}, circumstances)
+    except ValueError:  # a network for small images says how small
+        data["image_size"] = recipe["data"]["image_size"]
+        usual, _ = make_recipe({**said, "data": data}, circumstances)
+        usual = replace(usual, data=replace(usual.data, image_size=None))
+    found: dict[str, Any] = msgspec.to_builtins(usual)
+    return found
 
 
 def _words(name: str, value: object) -> list[str]:

@@ -132,7 +132,9 @@ def what_was_not_told(choice: Choice, purpose: Purpose) -> list[str]:
         for claim in choice.not_told
     ]
     lines += [
-        f"No better than cross-entropy: {claim.row.title}, {told(claim, purpose)}."
+        f"No better than guessing: {claim.row.title}."
+        if claim.row.only_guesses
+        else f"No better than cross-entropy: {claim.row.title}, {told(claim, purpose)}."
         for claim in choice.no_better
     ]
     return lines

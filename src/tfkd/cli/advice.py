@@ -74,6 +74,7 @@ def recommend(
             jobs=jobs,
             other_data=other_data,
         ).recommend()
+    from shlex import quote
     from textwrap import fill
 
     for text in found.remarks:
@@ -83,4 +84,4 @@ def recommend(
     print()
     print(f"  {found.command}")
     print()
-    print(f"The same as a file: tfkd train --config {found.file} --out DIR")
+    print(f"The same as a file: tfkd train --config {quote(str(found.file))} --out DIR")
