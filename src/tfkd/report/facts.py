@@ -83,26 +83,47 @@ def _student(run: RunData) -> str:
 
 def _recipes(data: StudyData) -> list[str]:
     """The recipe of the arms that are no control; controls change their own part of it."""
-    recipes: Counter[str] = Counter()
-    for row in data.rows:
-        if row.is_control:
-            continue
-        recipes[recipe_in_words(row.arm.recipe)] += 1
+    found = [row.arm.recipe for row in data.rows if not row.is_control]
+    recipes = Counter(map(recipe_in_words, found))
+    controls = "; controls change what their names say" if len(found) < len(data.rows) else ""
     if len(recipes) == 1:
-        return [f"{next(iter(recipes))}; controls change what their names say"]
+        return [f"{next(iter(recipes))}{controls}"]
+    alike = Counter(recipe_in_words(recipe, with_rates=False) for recipe in found)
+    if len(alike) == 1:
+        rates = sorted({recipe.optimizer.learning_rate for recipe in found})
+        decays = sorted({recipe.optimizer.weight_decay for recipe in found})
+        return [
+            f"{next(iter(alike))}; of each method its own learning rate, {_range(rates)}, and "
+            f"weight decay, {_range(decays)}{controls}"
+        ]
     return [f"{text} ({count} arm{'s' if count > 1 else ''})" for text, count in recipes.items()]
 
 
-def recipe_in_words(recipe: Recipe) -> str:
-    """Return the numbers of a recipe that people ask for first."""
+def _range(values: list[float]) -> str:
+    ends = dict.fromkeys(f"{value:.3g}" for value in (values[0], values[-1]))
+    return " to ".join(ends)
+
+
+def recipe_in_words(recipe: Recipe, *, with_rates: bool = True) -> str:
+    """Return the numbers of a recipe that people ask for first.
+
+    Args:
+        recipe: of a run.
+        with_rates: whether learning rate and weight decay are said.
+    """
     optimizer, schedule = recipe.optimizer, recipe.schedule
+    rates = ""
+    if with_rates:
+        rates = (
+            f" with learning rate {optimizer.learning_rate:g}, "
+            f"weight decay {optimizer.weight_decay:g}"
+        )
     steps = ""
     if isinstance(schedule, Step):
         steps = f" (× {schedule.gamma:g} after epochs {', '.join(map(str, schedule.milestones))})"
     return (
         f"{number_of(recipe.epochs, 'epoch')} of batches of {recipe.batch_size}, "
-        f"{variant(optimizer)} with "
-        f"learning rate {optimizer.learning_rate:g}, weight decay {optimizer.weight_decay:g}, "
+        f"{variant(optimizer)}{rates}, "
         f"schedule {variant(schedule)}{steps}, augmentation {recipe.data.augmentation}, "
         f"precision {'float32' if recipe.mixed_precision == 'no' else recipe.mixed_precision}"
         + "".join(f", {words}" for words in beside_the_usual(recipe))

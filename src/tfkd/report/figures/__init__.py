@@ -16,13 +16,13 @@ from tfkd.report.figures.drawing import Drawing
 from tfkd.report.study_data import StudyData
 
 FIGURES = (
-    curves,
     teachers,
     reliability,
     risk_coverage,
+    class_differences,
+    curves,
     soft_targets_of_study,
     flattening,
-    class_differences,
     cost,
 )
 """In the order of the page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,8 +48,8 @@ def draw(data: StudyData) -> Drawing | None:
 
     def make(place: int) -> tuple[Figure, str]:
         row = drawn[place]
-        title = f"{names[row.arm.name]}{_temperature(row)}"
-        return _panel(found[row.arm.name], title, limits), title
+        title = shorten(names[row.arm.name], 48, placeholder=" …")
+        return _panel(found[row.arm.name], title, _temperature(row), limits), title
 
     panels = in_widths("reliability", len(drawn), make)
     values: list[tuple[Value, ...]] = [
@@ -112,7 +113,7 @@ def _bins(data: StudyData, row: Row) -> Found:
 
 def _temperature(row: Row) -> str:
     found = row.metrics.get("temperature")
-    return "" if found is None else f", T = {found.mean:.2f}"
+    return "" if found is None else f"T = {found.mean:.2f}"
 
 
 def _limits(found: Sequence[Found]) -> tuple[float, float]:
@@ -128,7 +129,7 @@ def _limits(found: Sequence[Found]) -> tuple[float, float]:
     return min(ends) - room, max(ends) + room
 
 
-def _panel(found: Found, title: str, limits: tuple[float, float]) -> Figure:
+def _panel(found: Found, title: str, note: str, limits: tuple[float, float]) -> Figure:
     from matplotlib.figure import Figure
 
     blue = next(colour for colour, called in COLOURS.items() if called == "blue")
@@ -145,6 +146,7 @@ def _panel(found: Found, title: str, limits: tuple[float, float]) -> Figure:
     axes.set_xlabel("confidence, %")
     axes.set_ylabel("right − confidence, points")
     axes.set_title(title, loc="left")
+    axes.annotate(note, (0.02, 0.03), xycoords="axes fraction", fontsize=8).set_in_layout(False)
     return figure
 
 

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tfkd.method_table import DIALECTS
+from tfkd.report.beside_contrasts import beside_contrasts
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
-from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, style_of
+from tfkd.report.figures.style import FAINT, FILLED, IN_TURN, INK, PANEL, Style, style_of
 from tfkd.report.figures.widths import in_widths
+from tfkd.report.number_text import interval_text, with_sign
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table, Value
+from tfkd.study.slope import Slope, slopes
+from tfkd.study.slope import lines as lines_of_stages
 from tfkd.study.summary import Row
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+OWN_COLOURS = 1
+"""From where on the styles in turn have a colour that no control has."""
 FEWEST_TEACHERS = 2
 """Of one there is nothing to compare."""
 
@@ -78,7 +88,8 @@ def draw(data: StudyData) -> Drawing | None:
         "Does a better teacher make a better student?",
         "Test accuracy of the student over that of the network that taught it, each the mean over "
         "seeds ± one standard deviation. The full line with its band is plain cross-entropy, also "
-        f"± one standard deviation.{CONTROLS_DRAWN if any(controls) else ''} Marks filled: the "
+        f"± one standard deviation.{CONTROLS_DRAWN if any(controls) else ''}"
+        f"{_slopes_in_words(data)} Marks filled: the "
         "losses as this package has them; hollow: as printed in the paper; half filled: as in its "
         "released code. After figure 2 of the paper.",
         panels.narrow,
@@ -98,6 +109,17 @@ def draw(data: StudyData) -> Drawing | None:
         ),
         " ".join(filter(None, sentences)),
         wide=panels.wide,
+    )
+
+
+def _slopes_in_words(data: StudyData) -> str:
+    """What is said of the slopes that are drawn; empty if there is none."""
+    if not slopes(data.study, data.records):
+        return ""
+    said = " ".join(beside_contrasts(replace(data.study, interactions=()), data.records))
+    return (
+        " The thick line is the mean over seeds of the least-squares slope through the stages of "
+        f"a teacher, the wedge its 95 % interval (Student's t): {said}"
     )
 
 
@@ -145,10 +167,10 @@ def _panel(data: StudyData, title: str, rows: Sequence[Row], controls: Sequence[
             clip_on=False,
         )
     named: set[str] = set()
-    lines = _lines(rows)
-    for place, line in enumerate(lines):
+    found = {slope.arms: slope for slope in slopes(data.study, data.records)}
+    for place, line in enumerate(_lines(data, rows)):
         points = sorted(line, key=lambda row: row.metrics["teacher_accuracy"].mean)
-        in_turn = IN_TURN[place % len(IN_TURN)]
+        in_turn = IN_TURN[(place + OWN_COLOURS) % len(IN_TURN)]
         if len(points) > 1:
             axes.plot(
                 [row.metrics["teacher_accuracy"].mean for row in points],
@@ -157,6 +179,9 @@ def _panel(data: StudyData, title: str, rows: Sequence[Row], controls: Sequence[
                 linestyle=in_turn.line,
                 linewidth=0.9,
             )
+        slope = found.get(tuple(row.arm.name for row in line))
+        if slope is not None:
+            _draw_slope(axes, data, slope, in_turn)
         for row in points:
             style = in_turn if len(points) > 1 else style_of(row)
             teacher, label = row.metrics["teacher_accuracy"], _label(row, len(points) > 1)
@@ -182,15 +207,53 @@ def _panel(data: StudyData, title: str, rows: Sequence[Row], controls: Sequence[
     return figure
 
 
-def _lines(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows that differ in the teacher's snapshot alone."""
-    lines: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        lines.setdefault((row.arm.method, row.arm.recipe, row.arm.teacher), []).append(row)
-    # A method and its defective teacher are two points and no line.
-    if max(map(len, lines.values())) < 3:
-        return [[row] for row in rows]
-    return list(lines.values())
+def _lines(data: StudyData, rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows that differ in the stage of their teacher alone, and each of the others."""
+    by_arm = {row.arm.name: row for row in rows}
+    joined = [
+        [by_arm[arm.name] for arm in line if arm.name in by_arm]
+        for line in lines_of_stages(data.study.arms)
+    ]
+    in_lines = {row.arm.name for line in joined for row in line}
+    return [line for line in joined if line] + [
+        [row] for row in rows if row.arm.name not in in_lines
+    ]
+
+
+def _draw_slope(axes: Axes, data: StudyData, slope: Slope, style: Style) -> None:
+    """Draw the mean slope through the middle of its points, and a wedge for its interval."""
+    points = [data.by_arm[name] for name in slope.arms if name in data.by_arm]
+    middle = fmean(row.metrics["teacher_accuracy"].mean for row in points)
+    height = fmean(row.accuracy.mean for row in points)
+    ends = (slope.worst, slope.best)
+
+    def at(rise: float) -> list[float]:
+        return [height + rise * (end - middle) for end in ends]
+
+    found = slope.difference
+    axes.plot(
+        ends,
+        at(found.mean),
+        color=style.colour,
+        linewidth=1.6,
+        label=f"slope {_slope_text(slope)}",
+    )
+    if found.has_interval:
+        axes.fill_between(
+            [slope.worst, middle, slope.best],
+            [at(found.low)[0], height, at(found.low)[1]],
+            [at(found.high)[0], height, at(found.high)[1]],
+            color=style.colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+
+
+def _slope_text(slope: Slope) -> str:
+    """The slope with its interval."""
+    found = slope.difference
+    ends = f" ({interval_text(found.low, found.high, 3)})" if found.has_interval else ""
+    return f"{with_sign(found.mean, 3)}{ends}"
 
 
 def _label(row: Row, snapshots: bool) -> str:
