@@ -99,6 +99,7 @@ def test_every_option_reaches_its_field():
         "workers": 2,
         "checkpoint_seconds": 3.0,
         "measure_test": False,
+        "validate_every": 5,
     }
     # Of other methods and teachers, below.
     assert set(options()) == {*given, *NUMBERS, "teacher_weights", "weights"}

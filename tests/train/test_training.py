@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from tfkd.data import DataSettings, load_data, make_loader
 from tfkd.metrics import all_metrics
 from tfkd.models import create_model
+from tfkd.report.run_page.page import make_run_page
+from tfkd.report.run_page.run_data import read_run
 from tfkd.runs import (
     SGD,
     AdamW,
@@ -126,6 +128,34 @@ def test_evaluating_gives_the_result_again(plain):
     for name in Metrics.__struct_fields__:
         assert getattr(measured, name) == pytest.approx(getattr(result.test, name), rel=1e-5)
     assert evaluate_run(path, epoch=1).nll != pytest.approx(result.test.nll, rel=1e-3)
+
+
+def test_what_is_looked_at_changes_no_number(plain, tmp_path):
+    _, result = plain
+    circumstances = Circumstances(validate_every=0, measure_test=False)
+    blind = train_run(tmp_path / "blind", PLAIN, circumstances)
+    assert blind.test is None
+    assert not (tmp_path / "blind" / "test.safetensors").exists()
+    assert blind.validation == result.validation
+    assert blind.calibrated.temperature == result.calibrated.temperature
+    assert blind.calibrated.test is None
+    history = RunDirectory(tmp_path / "blind").history()
+    assert [record.validation_nll is None for record in history] == [True, False]
+    assert evaluate_run(tmp_path / "blind").metrics == result.test
+    assert make_run_page(read_run(RunDirectory(tmp_path / "blind"))).sections
+
+
+def test_a_run_is_calibrated_by_its_validation_split(plain):
+    path, result = plain
+    temperature = result.calibrated.temperature
+    nll = [
+        evaluate_run(path, split="validation").nll,
+        result.calibrated.validation.nll,
+    ]
+    assert nll[1] < nll[0]
+    kept = load_file(path / "test.safetensors")
+    after = all_metrics(kept["logits"].double() / temperature, kept["labels"])
+    assert Metrics(**after) == result.calibrated.test
 
 
 def test_a_finished_run_is_never_done_again(plain):

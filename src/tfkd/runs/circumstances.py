@@ -31,6 +31,8 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             itself.
         checkpoint_seconds: at least this long between two checkpoints, and longer where writing
             them would take more than 2 % of the time; 0: one after every step. Default: 10.
+        validate_every: look at the validation split after each so many epochs, and after the last;
+            0: after the last alone. Default: 1.
         measure_test: look at the test split after the last epoch; no: leave it alone, as while
             settings are chosen. `tfkd evaluate` looks at it later. Default: yes.
     """
@@ -44,6 +46,7 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tensorboard: bool = False
     workers: int = 0
     checkpoint_seconds: float = 10.0
+    validate_every: int = 1
     measure_test: bool = True
 
     def __post_init__(self) -> None:
@@ -51,7 +54,8 @@ class Circumstances(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         for name in PLACES:
             if getattr(self, name) is not None:
                 check_encodable(name, getattr(self, name))
-        check_integer("workers", self.workers, minimum=0)
+        for name in ("workers", "validate_every"):
+            check_integer(name, getattr(self, name), minimum=0)
         if not 0.0 <= check_number("checkpoint_seconds", self.checkpoint_seconds) < math.inf:
             raise ValueError(
                 f"Expected `checkpoint_seconds` of at least 0, got {self.checkpoint_seconds}."

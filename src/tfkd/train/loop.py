@@ -184,7 +184,7 @@ class Training:
         state.epoch_seconds += time.perf_counter() - started
         seconds = state.epoch_seconds
         validation_accuracy = validation_nll = None
-        if self.lesson.validation is not None:
+        if self.lesson.validation is not None and self._validates(state.epochs_done + 1):
             self.progress.doing("measuring the validation split")
             logits, labels = self._predict(self.lesson.validation, "validation")
             validation_accuracy = accuracy(logits, labels)
@@ -234,6 +234,11 @@ class Training:
             step=step,
             steps_per_epoch=self.plan.steps,
         )
+
+    def _validates(self, epoch: int) -> bool:
+        """Return whether the validation split is looked at after an epoch, counted from 1."""
+        every = self.circumstances.validate_every
+        return epoch == self.settings.recipe.epochs or (every > 0 and epoch % every == 0)
 
     def _between_steps(self) -> None:
         """Write a checkpoint when it is time or the end is asked for; stop if the loss is bad.
