@@ -92,7 +92,9 @@ def sentences(tuned: Tuned) -> list[str]:
         f"{' in the errors that are left' if tuned.tuning.goal.maximise else ''}."
     ]
     found = [own for own in tuned.entries if own.near is not None]
-    flat = [title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT]
+    flat = [
+        title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT and not _needs_tuning(own)
+    ]
     steep = [title_of_entry(own) for own in found if _needs_tuning(own)]
     if flat:
         said.append(f"Need hardly any tuning here: {', '.join(flat)}.")
@@ -105,11 +107,13 @@ def sentences(tuned: Tuned) -> list[str]:
     ]
     if ends:
         said.append(f"At an end of where it was searched, so look further: {', '.join(ends)}.")
-    for state, what in (("pruned", "given one seed alone"), ("diverged", "not finite in its loss")):
+    for state, what in (("pruned", "given one seed alone"), ("diverged", "not finite in the loss")):
         count = sum(tried.state == state for own in tuned.entries for tried in own.tried)
         if count:
             were = "was" if count == 1 else "were"
             said.append(f"{number_of(count, 'setting')} {were} {what}.")
+    if not tuned.chosen:
+        return [*said, "Nothing was chosen."]
     return [
         *said,
         "The best of many is too good by luck: what a setting is worth, runs with other seeds say.",
