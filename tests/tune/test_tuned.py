@@ -3,8 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from tfkd.report.terminal.tuned_table import sentences
 from tfkd.runs import files
 from tfkd.tune import expected_best, read_tuned
+from tfkd.tune.before import remarks_on
 from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, TrialRecord
 from tfkd.tune.space import axes
 from tfkd.tune.tuned import tuned_of
@@ -114,3 +116,20 @@ def test_a_best_value_within_5_percent_of_an_end_is_named(plan, rate, at_an_end)
     found = own.at_the_end_of(axes(plan, own.entry))
     assert ("learning_rate" in found) is at_an_end
     assert "weight_decay" not in found
+
+
+def test_a_method_that_gains_by_tuning_is_not_said_to_need_none(plan):
+    tried = [line(0, "complete", 0.60), line(1, "complete", 0.50), line(2, "complete", 0.501)]
+    found = tuned_of(plan, tried)
+    assert found.entries[1].near == pytest.approx(2 / 3)
+    said = " ".join(sentences(found))
+    assert "Gain more than 2 % by it: label smoothing." in said
+    assert "Need hardly any tuning here" not in said
+
+
+def test_it_is_said_for_which_method_nothing_was_found(plan):
+    found = tuned_of(plan, [replace(line(0, "complete", 0.6), entry="cross_entropy")])
+    _, text = remarks_on(plan, found.chosen)
+    assert text.endswith(
+        "Nothing was found for label_smoothing: of no setting was the loss finite."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tfkd._checks import check_positive
+from tfkd._checks import check_number, check_positive
 from tfkd.method_table import BASELINE
 from tfkd.paper.arms import with_controls
 from tfkd.paper.at_chosen import TEACHER
@@ -15,6 +15,9 @@ from tfkd.study.comparison import DEFECTIVE_EPOCH
 from tfkd.study.plan import Arm, Contrast, Interaction, Study
 
 NAME = "scale"
+ENTRY = "scale-"
+"""What names of the chosen settings of a scale begin with."""
+
 SCALES = (1.0, 0.406, 0.0595)
 """That of a loss as it is usually written, and the two of the released code with 100 classes: of
 Re-KD and larger students, and of KD to small ones."""
@@ -53,7 +56,8 @@ def teacher_or_scale(
             scale S, `teacher` for the larger network. What has no entry has the recipe's.
 
     Raises:
-        ValueError: for a scale of 0 or less.
+        ValueError: for a scale of 0 or less, two that differ in no digit that is printed, an α of
+            0, or an entry of another scale.
 
     Example:
         >>> study = teacher_or_scale(
@@ -64,7 +68,17 @@ def teacher_or_scale(
 'small_cnn/full-x0.1']
     """
     chosen = chosen or {}
+    if check_number("alpha", alpha) == 0.0:
+        raise ValueError("Expected `alpha` above 0: at 0 no teacher is heard, got 0.")
     every = tuple(dict.fromkeys((1.0, *(check_positive("scales", scale) for scale in scales))))
+    names = [entry_name(scale) for scale in every]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Expected `scales` that differ in six digits, got {every}.")
+    if other := [name for name in chosen if name.startswith(ENTRY) and name not in names]:
+        raise ValueError(
+            f"Expected entries of `chosen` for scales of the study, {', '.join(names)}, got "
+            f"{', '.join(other)}."
+        )
     student, recipes = base.student, {}
     for scale in every:
         own = chosen.get(entry_name(scale))
@@ -112,7 +126,7 @@ def entry_name(scale: float) -> str:
         >>> entry_name(0.406)
         'scale-0.406'
     """
-    return f"scale-{scale:g}"
+    return f"{ENTRY}{scale:g}"
 
 
 def _arms(
