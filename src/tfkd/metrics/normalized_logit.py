@@ -52,9 +52,7 @@ def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
     It", ICLR 2025, arXiv 2403.14715.
     """
     check_logits("logits", logits)
-    p = check_at_least_0("norm", norm)
-    if 0.0 < p < SMALLEST_NORM:
-        raise ValueError(f"Expected `norm` 0 or at least {SMALLEST_NORM:g}, got {norm}.")
+    p = check_norm("norm", norm)
     check_usable("logits", logits, float(count_unusable(logits)))
     if logits.device.type == "mps":  # has no float64
         logits = logits.cpu()
@@ -69,6 +67,14 @@ def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
     over = over / largest[:, None]  # no power overflows
     length = over.abs().pow(p).sum(1).pow(1.0 / p)
     return torch.where(length > 0.0, over[:, 0] / length, 0.0)
+
+
+def check_norm(name: str, value: float) -> float:
+    """Return a p of `normalized_max_logit`; `ValueError` where it is out of its range."""
+    p = check_at_least_0(name, value)
+    if 0.0 < p < SMALLEST_NORM:
+        raise ValueError(f"Expected `{name}` 0 or at least {SMALLEST_NORM:g}, got {value}.")
+    return p
 
 
 def choose_norm(logits: Tensor, labels: Tensor) -> int | None:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from msgspec.structs import replace
 from torch import Tensor, nn
 
-from tfkd._checks import check_at_least_0, check_workers
+from tfkd._checks import check_workers
 from tfkd._counted import number_of
 from tfkd.data import DataIdentity, ImageData, identify, load_data
 from tfkd.data.identity import how_a_network_sees_them_differs, how_they_differ
@@ -19,6 +19,7 @@ from tfkd.data.images import ImageFiles
 from tfkd.data.places import Places
 from tfkd.data.settings import FOLDER
 from tfkd.data.sources.folder.duplicates import number_in_both
+from tfkd.metrics.normalized_logit import check_norm
 from tfkd.runs import RunDirectory
 from tfkd.train.accelerator import needs_cpu
 from tfkd.train.logits import measuring_loader, predict_split
@@ -75,7 +76,7 @@ def evaluate_run(
     """
     check_workers(workers)
     if logit_norm is not None and logit_norm != "auto":
-        check_at_least_0("logit_norm", logit_norm)
+        check_norm("logit_norm", logit_norm)
     also = _Also(RunDirectory(path), epoch, workers, calibrated, logit_norm)
     if on is not None:
         if split != "test" or data_root is not None or other_data:
