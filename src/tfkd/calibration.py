@@ -109,9 +109,9 @@ class TemperatureScaling(nn.Module):
         >>> logits, labels = torch.tensor([[8.0, 1.0]] * 4).log(), torch.tensor([0, 0, 0, 1])
         >>> scaling = TemperatureScaling().fit(logits, labels)
         >>> scaling
-        TemperatureScaling(temperature=2.454)
+        TemperatureScaling(temperature=1.95)
         >>> scaling(logits[:1]).softmax(1).round(decimals=3)
-        tensor([[0.7000, 0.3000]])
+        tensor([[0.7440, 0.2560]])
 
     Source: as of `fit_temperature`.
     """

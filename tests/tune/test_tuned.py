@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tfkd.runs import files
 from tfkd.tune import expected_best, read_tuned
 from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, TrialRecord
+from tfkd.tune.space import axes
 from tfkd.tune.tuned import tuned_of
 
 
@@ -102,3 +103,14 @@ def test_it_is_read_from_a_directory(plan, tmp_path):
     (tmp_path / RECORDS_FILE).write_text('{"entry": 1}\n')
     with pytest.raises(ValueError, match=r"tune\.jsonl"):
         read_tuned(tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "at_an_end"), [(0.0117, True), (0.012, False), (0.26, True)])
+def test_a_best_value_within_5_percent_of_an_end_is_named(plan, rate, at_an_end):
+    # From 0.01 to 0.3 in its logarithm: 5 % of log 30 is 0.17, so below 0.01185 and above 0.253.
+    plan = replace(plan, learning_rates=(0.01, 0.3), weight_decays=(1e-5, 1e-2))
+    lines = [replace(own, learning_rate=rate) for own in LINES]
+    own = tuned_of(plan, lines).entries[1]
+    found = own.at_the_end_of(axes(plan, own.entry))
+    assert ("learning_rate" in found) is at_an_end
+    assert "weight_decay" not in found

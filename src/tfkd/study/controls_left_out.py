@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 import tfkd
+from tfkd.method_table import BASELINE
 from tfkd.runs import Circumstances, MethodSettings
 from tfkd.study.controls import (
     MANY,
@@ -40,6 +41,8 @@ def say_what_is_left_out(study: Study, names: Sequence[str]) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for arm in study.arms:
             if arm.baseline is None or arm.control is not None or arm.name in served:
+                continue
+            if arm.method.name == BASELINE:  # at settings of its own
                 continue
             reasons.setdefault(_why_none(name, arm), []).append(arm.name.replace("/", " "))
         sentences += [

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DIGITS = 4
 """Significant digits of a setting that is tried: it will be typed, and no more of them matter."""
 
+NEAR_AN_END = 0.05
+"""Share of a range, within which a value is at its end."""
+
 OF_EVERY_METHOD = ("learning_rate", "weight_decay")
 """Searched in the recipe for every method, for a loss changes the size of the gradient."""
 
@@ -54,6 +57,20 @@ class Axis:
         """
         short = round(value) if self.whole else float(f"{value:.{DIGITS}g}")
         return float(min(max(short, self.low), self.high))
+
+    def is_at_an_end(self, value: float) -> bool:
+        """Return whether a value lies within 5 % of an end of the range.
+
+        Example:
+            >>> Axis("learning_rate", 0.01, 1.0, log=True).is_at_an_end(0.85), Axis(
+            ...     "alpha", 0.0, 1.0
+            ... ).is_at_an_end(0.85)
+            (True, False)
+        """
+        low, high, place = self.low, self.high, value
+        if self.log:
+            low, high, place = math.log(low), math.log(high), math.log(value)
+        return min(place - low, high - place) <= NEAR_AN_END * (high - low)
 
     def distribution(self) -> FloatDistribution | IntDistribution:
         """Return it as Optuna calls it."""

@@ -14,7 +14,7 @@ from tfkd.tune.objective import Objective
 from tfkd.tune.outcome import State, mean
 from tfkd.tune.plan import Entry, Tuning
 from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, TrialRecord
-from tfkd.tune.space import Setting
+from tfkd.tune.space import Axis, Setting
 
 NEAR = 0.02
 """Share of the best value, or of the errors that its accuracy leaves, within which others are near
@@ -104,6 +104,20 @@ class TunedEntry:
             if tried.value is not None and abs(tried.value - best) <= distance
         ]
         return len(close) / len(ended)
+
+    def at_the_end_of(self, searched: tuple[Axis, ...]) -> tuple[str, ...]:
+        """Return the numbers whose best value lies within 5 % of an end of where it was searched.
+
+        Beyond that end a better one may lie.
+
+        Args:
+            searched: of `tfkd.tune.space.axes`; shares are of the logarithm where it was searched
+                in that.
+        """
+        if self.best is None:
+            return ()
+        setting = self.best.setting
+        return tuple(axis.name for axis in searched if axis.is_at_an_end(setting.value(axis)))
 
     @property
     def gain(self) -> float | None:

@@ -98,6 +98,13 @@ def sentences(tuned: Tuned) -> list[str]:
         said.append(f"Need hardly any tuning here: {', '.join(flat)}.")
     if steep:
         said.append(f"Gain more than {100 * NEAR:.0f} % by it: {', '.join(steep)}.")
+    ends = [
+        f"{' and '.join(name.replace('_', ' ') for name in names)} of {title_of_entry(own)}"
+        for own in tuned.entries
+        if (names := own.at_the_end_of(axes(tuned.tuning, own.entry)))
+    ]
+    if ends:
+        said.append(f"At an end of where it was searched, so look further: {', '.join(ends)}.")
     for state, what in (("pruned", "given one seed alone"), ("diverged", "not finite in its loss")):
         count = sum(tried.state == state for own in tuned.entries for tried in own.tried)
         if count:
