@@ -142,7 +142,7 @@ def compare(
             study, without = planned(() if chosen is None else read_chosen(chosen))
             tuning = None
             if tune is not None:
-                from tfkd.tune.before import remarks_on, tune_before, tuning_of
+                from tfkd.tune.before import in_words, remarks_on, tune_before, tuning_of
 
                 tuning = tuning_of(
                     study,
@@ -153,6 +153,7 @@ def compare(
                 )
         out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
         if tuning is not None and not dry_run:
+            progress.remark("First the settings of each method are chosen, on validation data.")
             found = tune_before(
                 tuning,
                 out,
@@ -163,6 +164,9 @@ def compare(
             )
             study, without = planned(found)
             study = replace(study, remarks=(*remarks_on(tuning, found), *study.remarks))
+            progress.remark("The settings are chosen; now the methods are compared at them:")
+            for own in found:
+                progress.remark(f"{in_words(own)}.")
         elif tuning is not None:
             left_out = (*left_out, _search_first(tuning, out, circumstances, jobs))
         left_out = (*left_out, *without)

@@ -131,6 +131,13 @@ def _on_calibration(claims: list[Claim]) -> list[str]:
         names = [named(claim, claims) for claim in claims if metric in claim.mended]
         if names:
             sentences.append(f"Without a temperature {name} is worse with {_and(names)}.")
+    for metric, name in NAMES.items():
+        names = [named(claim, claims) for claim in claims if metric in claim.left_open]
+        if names:
+            sentences.append(
+                f"One temperature leaves it open whether {_and(names)} "
+                f"{'differs' if len(names) == 1 else 'differ'} in {name}."
+            )
     return sentences
 
 

@@ -60,7 +60,7 @@ HOW_TO_READ_AS_TABLE = (
     "against cross-entropy's."
 )
 CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
-SHADED = " Shaded lines are controls: they have no teacher."
+SHADED = " Shaded lines are controls: none of them has a teacher that knows anything."
 
 
 @dataclass(frozen=True)
