@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
+from tfkd.runs import files
 from tfkd.runs.lock import wait_for_lock
+from tfkd.tune.outcome import State
 from tfkd.tune.plan import Tuning
 from tfkd.tune.sampler import direction_of, quiet_optuna
 
@@ -39,16 +41,43 @@ class Journal:
         self._storage: JournalStorage | None = None
         self._studies: dict[str, Study] = {}
 
+    @property
+    def file(self) -> Path:
+        """Where it lies."""
+        return self._root / JOURNAL_FILE
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the directory, waiting for whoever holds it; all else is called within this."""
         with wait_for_lock(self._root / LOCK_FILE), quiet_optuna():
-            _remove_torn_line(self._root / JOURNAL_FILE)
+            _remove_torn_line(self.file)
             yield
 
     def finished(self, entry: str) -> Sequence[FrozenTrial]:
-        """Return the finished trials of an entry, in their order."""
-        return self._study(entry).get_trials(deepcopy=False)
+        """Return the finished trials of an entry, in their order.
+
+        Raises:
+            ValueError: if the journal is damaged, or holds what this program did not write.
+        """
+        try:
+            trials = self._study(entry).get_trials(deepcopy=False)
+        except OSError:
+            raise
+        except Exception as error:
+            raise self._damaged(f"{type(error).__name__}: {error}") from error
+        for trial in trials:
+            if (
+                trial.user_attrs.get("state") not in get_args(State)
+                or not trial.state.is_finished()
+            ):
+                raise self._damaged(f"trial {trial.number} of {entry} is not of this program")
+        return trials
+
+    def _damaged(self, why: str) -> ValueError:
+        return ValueError(
+            f"Expected {self.file} as this program writes it: {why}. Delete it: it is written anew "
+            "from the trials, which lie beside it."
+        )
 
     def add(self, entry: str, trial: FrozenTrial) -> None:
         """Add a finished trial, which is then the entry's last."""
@@ -62,7 +91,7 @@ class Journal:
             if self._storage is None:
                 # Whoever is here holds the directory; Optuna's own lock outlives its holder.
                 lock = cast(Any, _NoLock())
-                backend = JournalFileBackend(str(self._root / JOURNAL_FILE), lock)
+                backend = JournalFileBackend(str(self.file), lock)
                 self._storage = optuna.storages.JournalStorage(backend)
             storage = self._storage
             self._studies[entry] = (
@@ -88,7 +117,7 @@ class _NoLock:
 
 def _remove_torn_line(file: Path) -> None:
     """Remove a last line without an end, of a writer that was killed within it."""
-    if not file.exists() or file.stat().st_size == 0:
+    if not file.exists() or files.check_regular(file) == 0:
         return
     with file.open("rb+") as stream:
         stream.seek(-1, os.SEEK_END)

@@ -11,7 +11,9 @@ from typing import Literal
 
 from tfkd.runs import Result
 from tfkd.study.directory import run_directory
+from tfkd.study.plan import PlannedRun
 from tfkd.tune.objective import Objective
+from tfkd.tune.runs_of_trial import TRIAL_FILE
 
 State = Literal["running", "complete", "pruned", "diverged"]
 """Of a trial: all its runs are finished; it was given no more seeds; or a loss was not finite."""
@@ -38,19 +40,27 @@ class Outcome:
         return self.result is None
 
 
-def read_outcome(root: Path, run: str, goal: Objective) -> Outcome | None:
+def read_outcome(root: Path, run: PlannedRun, goal: Objective) -> Outcome | None:
     """Return what came of a run; None while it is not finished.
 
     Raises:
-        ValueError: if its files are damaged, or it has no validation split.
+        ValueError: if its files are damaged, it is of other settings than its trial, or it has no
+            validation split.
     """
-    directory = run_directory(root, run)
+    directory = run_directory(root, run.name)
     result = directory.result()
+    if result is None and not directory.failure_file.is_file():
+        return None
+    if not run.is_of(directory.settings()):
+        raise ValueError(
+            f"Expected a run of the settings of its trial in {directory.path}, got one of others: "
+            f"{TRIAL_FILE} or the run was changed. Restore it, or take another directory."
+        )
     if result is None:
-        return Outcome(goal.worst, None) if directory.failure_file.is_file() else None
+        return Outcome(goal.worst, None)
     value = goal.of(result)
     if value is None:
-        raise ValueError(f"Expected a validation split of {root / run}, by which to choose.")
+        raise ValueError(f"Expected a validation split of {directory.path}, by which to choose.")
     return Outcome(value, result)
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tfkd.runs import files
+from tfkd.tune.journal import JOURNAL_FILE
 from tfkd.tune.outcome import Outcome, State
 from tfkd.tune.plan import Tuning
 from tfkd.tune.runs_of_trial import Trial, run_name
@@ -107,6 +108,11 @@ def gone_on_with(tuning: Tuning, root: Path) -> Tuning:
     """
     file = root / PLAN_FILE
     if not file.is_file():
+        if (root / JOURNAL_FILE).exists():
+            raise ValueError(
+                f"Expected the plan {file} of the search whose trials lie there, found none. Put "
+                "it back, or take another directory."
+            )
         return tuning
     before = files.read_json(file, Tuning)
     known = {own.name: own for own in before.chosen}

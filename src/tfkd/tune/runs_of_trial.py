@@ -57,10 +57,18 @@ def read_trial(root: Path, entry: str, number: int) -> Trial | None:
     """Return a trial that was begun; None: it was not.
 
     Raises:
-        ValueError: if it is not readable.
+        ValueError: if it is not readable, or is another trial's.
     """
     file = root / trial_folder(entry, number) / TRIAL_FILE
-    return files.read_json(file, Trial) if file.is_file() else None
+    if not file.is_file():
+        return None
+    trial = files.read_json(file, Trial)
+    if (trial.entry, trial.number) != (entry, number):
+        raise ValueError(
+            f"Expected trial {number} of {entry} in {file}, got trial {trial.number} of "
+            f"{trial.entry}."
+        )
+    return trial
 
 
 def write_trial(root: Path, trial: Trial) -> None:

@@ -113,10 +113,10 @@ class Search:
         """End trials of an entry whose runs are finished; return what the open one wants."""
         while True:
             finished = self._journal.finished(entry.name)
-            self._follow(entry, finished, found)
+            lost = self._follow(entry, finished, found)
             number = len(finished)
             if number >= self.tuning.trials:
-                return []
+                return self._with_teachers(entry, lost, found)
             begun = self._open(entry, number, finished)
             outcomes = self._outcomes_of(begun, found)
             verdict = judge(
@@ -127,17 +127,28 @@ class Search:
                 prune=self.tuning.prune,
             )
             if verdict.state == "running":
-                return self._with_teachers(entry, [begun.runs[n] for n in verdict.wanted], found)
+                wanted = [*lost, *(begun.runs[n] for n in verdict.wanted)]
+                return self._with_teachers(entry, wanted, found)
             self._journal.add(entry.name, self._frozen(entry, begun.trial, verdict, outcomes))
 
-    def _follow(self, entry: Entry, finished: Sequence[FrozenTrial], found: Step) -> None:
-        """Know what became of the finished trials, by whomever."""
+    def _follow(
+        self, entry: Entry, finished: Sequence[FrozenTrial], found: Step
+    ) -> list[PlannedRun]:
+        """Know what became of the finished trials, by whomever; return runs that are lost again.
+
+        A run may have been deleted since: it is trained anew, and its trial ended when it is.
+        """
+        lost: list[PlannedRun] = []
         for number, frozen in enumerate(finished):
             begun = self._open(entry, number, None)
             if begun.state == "running":
-                begun.state = frozen.user_attrs["state"]
-                self._outcomes_of(begun, found)
-                found.ended.append((begun.trial, begun.state))
+                outcomes = self._outcomes_of(begun, found)
+                missing = [n for n in frozen.intermediate_values if n not in outcomes]
+                lost += [begun.runs[n] for n in missing]
+                if not missing:
+                    begun.state = frozen.user_attrs["state"]
+                    found.ended.append((begun.trial, begun.state))
+        return lost
 
     def _open(self, entry: Entry, number: int, finished: Sequence[FrozenTrial] | None) -> _Begun:
         """The trial of a number, begun if it is new; that of an ended one is there."""
@@ -162,7 +173,7 @@ class Search:
 
     def _outcome(self, run: PlannedRun, found: Step) -> Outcome | None:
         if run.name not in self._outcomes:
-            outcome = read_outcome(self.root, run.name, self.tuning.goal)
+            outcome = read_outcome(self.root, run, self.tuning.goal)
             if outcome is None:
                 return None
             self._outcomes[run.name] = outcome

@@ -105,11 +105,13 @@ def sentences(tuned: Tuned) -> list[str]:
     ]
     if ends:
         said.append(f"At an end of where it was searched, so look further: {', '.join(ends)}.")
-    for state, what in (("pruned", "given one seed alone"), ("diverged", "not finite in its loss")):
+    for state, what in (("pruned", "given one seed alone"), ("diverged", "not finite in the loss")):
         count = sum(tried.state == state for own in tuned.entries for tried in own.tried)
         if count:
             were = "was" if count == 1 else "were"
             said.append(f"{number_of(count, 'setting')} {were} {what}.")
+    if not tuned.chosen:
+        return [*said, "Nothing was chosen."]
     return [
         *said,
         "The best of many is too good by luck: what a setting is worth, runs with other seeds say.",
