@@ -92,7 +92,11 @@ def sentences(tuned: Tuned) -> list[str]:
         f"{' in the errors that are left' if tuned.tuning.goal.maximise else ''}."
     ]
     found = [own for own in tuned.entries if own.near is not None]
-    flat = [title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT]
+    flat = [
+        title_of_entry(own)
+        for own in found
+        if (own.near or 0.0) >= FLAT and not _needs_tuning(own)
+    ]
     steep = [title_of_entry(own) for own in found if _needs_tuning(own)]
     if flat:
         said.append(f"Need hardly any tuning here: {', '.join(flat)}.")
