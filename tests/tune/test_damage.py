@@ -1,4 +1,4 @@
-"""Searches whose files were damaged, changed or deleted: said with the file's name, or made good."""
+"""Searches whose files were damaged, changed or deleted: told with the file, or made good."""
 
 import os
 import shutil
