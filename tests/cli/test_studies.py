@@ -113,7 +113,7 @@ def test_a_comparison_has_the_controls_that_are_asked_for(chosen, tmp_path, caps
     assert control["recipe"]["optimizer"]["learning_rate"] == 0.2
     said = capsys.readouterr()
     assert "No control scaled of small_cnn strong: it would be cross-entropy itself." in said.err
-    assert "uninformed, α" in " ".join(said.out.split())
+    assert "uninformed α" in " ".join(said.out.split())
     assert main(["compare", "--controls", "uniformed", "--out", str(out)]) == 2
     assert "among scaled, uninformed, " in (error := capsys.readouterr().err)
     assert "Did you mean uninformed?" in error
