@@ -57,8 +57,18 @@ def test_too_few_seeds_conclude_nothing(seeds):
     assert said({"reg": 9.0}, seeds=seeds).startswith("Nothing can be concluded yet")
 
 
-def test_contrasts_are_named_by_both_arms():
+def test_the_baseline_comes_first_and_other_contrasts_are_named_by_both_arms():
     contrasts = (Contrast("net/reg", "net/smooth"), Contrast("net/reg", PLAIN))
-    text = said({"smooth": 0.5, "reg": 0.9}, contrasts=contrasts)
-    assert text.startswith("More accurate: ")
-    assert "Tf-KD_reg against label smoothing (+0.40)" in text
+    assert said({"smooth": 0.5, "reg": 0.9}, contrasts=contrasts) == (
+        "Tf-KD_reg (+0.90) is more accurate than cross-entropy; of the other contrasts, more "
+        "accurate: Tf-KD_reg against label smoothing (+0.40)."
+    )
+
+
+def test_contrasts_alone_are_named_by_both_arms():
+    contrasts = (Contrast("net/reg", "net/smooth"), Contrast("net/max", "net/reg"))
+    text = said({"smooth": 0.5, "reg": 0.9, "max": 0.9}, contrasts=contrasts)
+    assert text == (
+        "More accurate: Tf-KD_reg against label smoothing (+0.40); no difference worth having: "
+        "MaxSup against Tf-KD_reg (0.00)."
+    )
