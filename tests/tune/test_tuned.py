@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from tfkd.report.terminal.tuned_table import sentences
 from tfkd.runs import files
 from tfkd.tune import expected_best, read_tuned
 from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, TrialRecord
@@ -65,6 +66,27 @@ def test_near_is_the_share_of_what_has_ended_within_2_percent_of_the_best(plan):
     assert own.near == 2 / 5  # the best itself, and 0.505
     everywhere = [*LINES, line(6, "complete", 0.5), line(6, "complete", 0.51, seed=1001)]
     assert tuned_of(plan, everywhere).entries[1].near == 3 / 6
+
+
+def flat(default):
+    """Lines of a search with one trial that is worse or not, and four that are alike."""
+    return [line(0, "complete", default), *(line(n, "complete", 0.5) for n in range(1, 5))]
+
+
+def test_what_gains_by_tuning_needs_it_though_most_settings_are_near_the_best(plan):
+    told = " ".join(sentences(tuned_of(plan, flat(0.5))))
+    assert "Need hardly any tuning here: label smoothing." in told
+    assert "Gain more than" not in told
+    told = " ".join(sentences(tuned_of(plan, flat(0.6))))
+    assert "Gain more than 2 % by it: label smoothing." in told
+    assert "Need hardly" not in told
+
+
+def test_where_every_setting_will_do_none_is_sent_further(plan):
+    at_an_end = [replace(each, weight_decay=plan.ranges["weight_decay"][1]) for each in flat(0.5)]
+    assert "At an end" not in " ".join(sentences(tuned_of(plan, at_an_end)))
+    worse = [replace(at_an_end[0], objective=0.6), *at_an_end[1:]]
+    assert "weight decay of label smoothing" in " ".join(sentences(tuned_of(plan, worse)))
 
 
 def test_of_an_accuracy_it_is_of_the_errors_that_are_left(plan):
