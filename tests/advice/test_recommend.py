@@ -116,3 +116,34 @@ def test_data_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="`minutes` to be positive"):
         recommend(root, 0.0)
     assert not root.exists()
+
+
+def test_more_time_goes_on_with_the_seeds_of_the_search_that_is_there(tmp_path):
+    root = tmp_path / "advice"
+    recommend(root, LEAST)
+    found, clocked = recommend(root, 20 * LEAST)
+    plan = msgspec.json.decode((root / "recommend.json").read_bytes())
+    assert plan["size"]["tune_seeds"] == 2  # as it would have been from the start
+    assert {record.seed for record in read_records(root / "tune")} == {1000}
+    assert len(clocked.done) == 3 * (plan["size"]["seeds"] - 6)
+    assert found.choice.claim is None
+    recommend(root, LEAST + 1.0)  # and less again
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spent": -1e9},
+        {"minutes": 0},
+        {"methods": []},
+        {"methods": ["tf_kd_reg"]},
+        {"methods": ["cross_entropy", "nope"]},
+        {"size": {"seeds": 0, "trials": 1, "tune_seeds": 1}},
+    ],
+)
+def test_a_plan_that_was_changed_is_named(tmp_path, change):
+    recommend(tmp_path, 0.01)
+    file = tmp_path / "recommend.json"
+    file.write_bytes(msgspec.json.encode({**msgspec.json.decode(file.read_bytes()), **change}))
+    with pytest.raises(ValueError, match=r"recommend\.json as this program writes it"):
+        recommend(tmp_path, 0.01)

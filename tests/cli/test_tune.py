@@ -113,3 +113,73 @@ def test_what_cannot_be_is_refused_before_anything_is_written(run, tmp_path, opt
     assert message in " ".join(err.split())
     assert out == ""
     assert not (tmp_path / "search").exists()
+
+
+@pytest.mark.parametrize("line", [TUNE, TUNE.replace("tune", "compare --tune 2", 1)])
+def test_a_plan_without_validation_images_is_refused_as_the_search_is(run, tmp_path, line):
+    for more in ("", " --dry-run"):
+        code, _, err = run(f"{line} --methods tf_kd_reg --validation-fraction 0{more}")
+        assert code == 2
+        assert "Expected a validation split to choose settings by" in err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_where_every_loss_is_infinite_nothing_is_chosen_and_nothing_compared(run, tmp_path):
+    code, out, _ = run(
+        f"{TUNE} --methods label_smoothing --trials 1 --seeds 1 --learning-rates 1e25:1e26"
+    )
+    assert code == 0
+    assert "Nothing was chosen." in out
+    assert "compare" not in out
+    line = f"compare {DIGITS} --teacher own_parts:mlp --jobs 1 --seeds 1 --out compared"
+    code, _, err = run(f"{line} --chosen search/chosen.json")
+    assert (code, "nothing was chosen there" in err) == (2, True)
+    code, _, err = run(f"{line} --methods label_smoothing --tune 1 --tune-seeds 1 --lr 1e25")
+    assert code == 2
+    assert "Expected a setting of cross_entropy with a finite loss" in err
+    assert not (tmp_path / "compared/compare.study.json").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"compare {DIGITS} --seeds 1 --methods tf_kd_reg --out D --measure-test no",
+        f"compare {DIGITS} --seeds 1 --methods tf_kd_reg --out D --measure-test no --tune 2",
+        f"compare {DIGITS} --seeds 1 --methods tf_kd_reg --out D --measure-test no --dry-run",
+        "study run table-2 --data digits --seeds 1 --out D --measure-test no --dry-run",
+        "study run table-2 --data digits --seeds 1 --out D --measure-test no",
+        f"recommend digits {DIGITS.partition('digits')[2]} --out D --measure-test no",
+    ],
+)
+def test_what_compares_by_the_test_split_does_not_leave_it_alone(run, tmp_path, line):
+    code, _, err = run(line)
+    assert code == 2
+    assert "Expected --measure-test yes in a study, which compares by the test split" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tuning_without_weight_decay_says_what_to_write(run):
+    code, _, err = run(f"compare {DIGITS} --methods tf_kd_reg --tune 2 --weight-decay 0 --out D")
+    assert code == 2
+    assert "--weight-decay above 0, around which it is searched" in err
+
+
+def test_a_comparison_that_was_begun_is_tuned_no_further(run, tmp_path):
+    line = f"compare {DIGITS} --methods label_smoothing --seeds 1 --jobs 1 --out D --tune-seeds 1"
+    assert run(f"{line} --tune 2")[0] == 0
+    before = (tmp_path / "D/tune/tune.json").read_bytes()
+    for more in ("", " --dry-run"):
+        code, _, err = run(f"{line} --tune 3{more}")
+        assert code == 2
+        assert "Expected --tune of at most 2, the trials by which the comparison in D" in err
+    assert (tmp_path / "D/tune/tune.json").read_bytes() == before
+    assert run(f"{line} --tune 2")[0] == 0
+    assert run(f"{line} --tune 1")[0] == 0  # those that are there
+
+
+@pytest.mark.parametrize("worthwhile", ["0", "-1", "nan", "inf", "100.1", "1e308"])
+def test_a_difference_that_no_accuracy_has_is_not_worth_having(run, worthwhile):
+    for line in (f"compare {DIGITS}", "study run table-2 --data digits"):
+        code, _, err = run(f"{line} --out D --dry-run --worthwhile={worthwhile}")
+        assert code == 2
+        assert "Expected --worthwhile" in err

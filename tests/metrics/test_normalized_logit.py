@@ -106,3 +106,16 @@ def test_what_is_no_norm_is_refused():
             normalized_max_logit(torch.zeros(2, 3), norm)
     with pytest.raises(ValueError, match="`logits` without NaN"):
         normalized_max_logit(torch.full((2, 3), math.nan), 2)
+
+
+@pytest.mark.parametrize("norm", [1e-300, 1e-8, 0.04])
+def test_a_norm_beside_which_every_row_is_0_is_refused(norm):
+    with pytest.raises(ValueError, match=r"Expected `norm` 0 or at least 0\.05"):
+        normalized_max_logit(torch.randn(4, 10), norm)
+
+
+def test_the_smallest_norm_tells_thousand_classes_apart():
+    logits = torch.randn(50, 1000, generator=torch.Generator().manual_seed(0))
+    found = normalized_max_logit(logits, 0.05)
+    assert len(found.unique()) == 50
+    assert (found > 0.0).all()

@@ -175,6 +175,9 @@ NUMBERS = {
         ("train.loss", float("inf")),
         ("train.accuracy", float("nan")),
         ("samples.train", -3),
+        ("calibrated.temperature", 0.0),
+        ("calibrated.temperature", 1e50),
+        ("calibrated.test.nll", 1e308),
     ],
     "metrics.jsonl": [
         ("seconds", 1e308),

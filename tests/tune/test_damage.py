@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 """Searches whose files were damaged, changed or deleted: told with the file, or made good."""
+=======
+"""Searches whose files were damaged, changed or deleted: it is said, or made good."""
+>>>>>>> breaker14
 
+import json
 import os
 import shutil
 
@@ -94,3 +99,31 @@ def test_a_deleted_run_is_trained_anew_and_counts_again(undisturbed, small, root
     tune(small.plan, root, jobs=1)
     assert small.lines(root) == small.lines(undisturbed)
     assert (root / CHOSEN_FILE).read_bytes() == (undisturbed / CHOSEN_FILE).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("objective", 1e308),
+        ("nll", -1.0),
+        ("accuracy", 1.5),
+        ("learning_rate", -0.1),
+        ("weight_decay", 0.0),
+        ("seconds", 1e300),
+    ],
+)
+def test_a_number_that_no_trial_comes_to_is_refused(root, field, value):
+    file = root / RECORDS_FILE
+    first, *rest = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [{**first, field: value}, *rest]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(ValueError, match=rf"{RECORDS_FILE} as this program writes it.*{field}"):
+        read_tuned(root)
+
+
+def test_a_finished_trial_without_a_value_has_none(root):
+    file = root / RECORDS_FILE
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("\n".join(json.dumps({**line, "objective": None}) for line in lines))
+    assert all(tried.value is None for own in read_tuned(root).entries for tried in own.tried)
+    assert read_tuned(root).chosen == ()

@@ -45,7 +45,7 @@ def test_folds_are_refused_for_each_is_tested_on_what_another_chose_by(small):
 
 def test_no_weight_decay_has_no_range_around_it(small):
     recipe = replace(small.recipe, optimizer=SGD(weight_decay=0.0))
-    with pytest.raises(ValueError, match="`weight_decays`, as in 1e-5:1e-2"):
+    with pytest.raises(ValueError, match="`weight_decays` as tfkd tune takes it, as in 1e-5:1e-2"):
         replace(small.plan, recipe=recipe, weight_decays=None)
 
 

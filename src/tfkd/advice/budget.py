@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from tfkd._checks import check_integer
+
 USED = 0.85
 """Share of a budget that is planned; the rest is for being wrong about how long things take."""
 
@@ -30,6 +32,10 @@ class Size(Struct, frozen=True, forbid_unknown_fields=True):
     seeds: int
     trials: int
     tune_seeds: int
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            check_integer(name, getattr(self, name), minimum=1)
 
 
 SIZES = (

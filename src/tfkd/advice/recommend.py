@@ -27,11 +27,12 @@ from tfkd.study.execute import default_jobs
 from tfkd.study.guessing import guessing_of
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import Record
-from tfkd.study.run import run_study
+from tfkd.study.run import check_looks_at_test, run_study
 from tfkd.study.summary import summarise_study
 from tfkd.tune.before import FOLDER as TUNE_FOLDER
 from tfkd.tune.before import remarks_on, tune_before, tuning_of
 from tfkd.tune.progress import TuningProgress
+from tfkd.tune.records import PLAN_FILE
 from tfkd.tune.run import check_search
 from tfkd.tune.tuned import read_tuned
 
@@ -106,6 +107,7 @@ class Task:
             ValueError: for settings or data that do not fit; before any long work.
         """
         check_positive("minutes", self.minutes)
+        check_looks_at_test(self.circumstances)
         self._budget = Budget(self.minutes, self.root, self.clock)
         methods = self._candidates()
         everything = self._study(methods, (), seeds=1)
@@ -124,9 +126,15 @@ class Task:
                 f"{_minutes(self._session.least)} would do for one method."
             )
             return self._recommendation(Choice(None), None)
+<<<<<<< HEAD
         self.remarks += self._session.left_out
         for text in self._session.left_out:
             self.progress.remark(text)
+=======
+        if (self.root / TUNE_FOLDER / PLAN_FILE).is_file():
+            # A search that was begun in another time keeps its seeds, else it would be another.
+            size = replace(size, tune_seeds=read_tuned(self.root / TUNE_FOLDER).tuning.seeds)
+>>>>>>> breaker14
         chosen = self._tune(size)
         return self._compare(size, chosen)
 

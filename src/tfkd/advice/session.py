@@ -8,7 +8,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tfkd.advice.budget import Fitting, Size
+from tfkd._checks import check_at_least_0, check_positive
+from tfkd.advice.budget import BASELINE, METHODS, Fitting, Size
 from tfkd.runs import files
 
 SESSION_FILE = "recommend.json"
@@ -32,6 +33,15 @@ class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     left_out: tuple[str, ...]
     least: float
     spent: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive("minutes", self.minutes)
+        check_at_least_0("spent", self.spent)
+        if self.methods[:1] != (BASELINE,) or not {BASELINE, *METHODS}.issuperset(self.methods):
+            raise ValueError(
+                f"Expected `methods` of {BASELINE}, {', '.join(METHODS)}, that first, got "
+                f"{', '.join(self.methods) or 'none'}."
+            )
 
 
 class Budget:

@@ -117,7 +117,9 @@ def compare(
             from tfkd.study.comparison import comparison
             from tfkd.study.contrasts import with_contrasts
             from tfkd.study.controls_left_out import with_controls
+            from tfkd.study.run import check_looks_at_test
 
+            check_looks_at_test(circumstances)
             teacher = teacher or defaults(recipe.data.name).teacher
             check_models(student=recipe.student, teacher=teacher)
             left_out: tuple[str, ...] = ()
@@ -142,7 +144,11 @@ def compare(
             study, without = planned(() if chosen is None else read_chosen(chosen))
             tuning = None
             if tune is not None:
+<<<<<<< HEAD
                 from tfkd.tune.before import in_words, remarks_on, tune_before, tuning_of
+=======
+                from tfkd.tune.before import check_may_tune, remarks_on, tune_before, tuning_of
+>>>>>>> breaker14
 
                 tuning = tuning_of(
                     study,
@@ -152,6 +158,8 @@ def compare(
                     seeds=2 if tune_seeds is None else tune_seeds,
                 )
         out = out or Path("runs") / f"compare-{data_name(recipe.data.name, circumstances)}"
+        if tuning is not None:
+            check_may_tune(tuning, study, out)
         if tuning is not None and not dry_run:
             progress.remark("First the settings of each method are chosen, on validation data.")
             found = tune_before(

@@ -107,7 +107,9 @@ class Job:
         from tfkd.study.execute import default_jobs
         from tfkd.study.joined import joined
         from tfkd.study.progress import StudyBeginning
+        from tfkd.study.run import check_looks_at_test
 
+        check_looks_at_test(self.circumstances)
         study, remarks = joined(self.study, self.out)
         settings, data = study.arms[0].recipe.data, {}
         check_apart_from_images(self.out, settings, self.circumstances)

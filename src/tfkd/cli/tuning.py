@@ -177,6 +177,9 @@ class _Job:
         from tfkd.report.terminal.tuned_table import print_tuned
 
         print_tuned(tuned, Console(markup=False, emoji=False))
+        if not tuned.chosen:
+            print(f"All trials: {self.out}/tune.jsonl")
+            return
         print(f"All trials: {self.out}/tune.jsonl. What was chosen: {self.out}/chosen.json")
         tuning, chosen = self.tuning, f"{self.out}/chosen.json"
         print("To compare at these settings, with other seeds and on the test split:")
@@ -193,6 +196,7 @@ class _Job:
         from tfkd.tune.plan import FIRST_SEED
         from tfkd.tune.progress import TuningBeginning
         from tfkd.tune.records import gone_on_with
+        from tfkd.tune.run import check_validation
         from tfkd.tune.tuned import read_records
 
         tuning = gone_on_with(self.tuning, self.out)
@@ -201,6 +205,7 @@ class _Job:
         with suppress(FileNotFoundError):  # a search may be planned before its data are there
             places = self.circumstances.places
             data[settings] = load_data(settings, seed=FIRST_SEED, root=places)
+        check_validation(tuning, data)
         jobs = default_jobs() if self.jobs is None else self.jobs
         left = runs_left(tuning, self.out, read_records(self.out))
         beginning = TuningBeginning(tuning, self.out, data, self.circumstances, jobs, left)

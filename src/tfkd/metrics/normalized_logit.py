@@ -13,6 +13,10 @@ NORMS = tuple(range(10))
 """That are tried; 0 is no norm, the largest logit over the mean."""
 
 
+SMALLEST_NORM = 0.05
+"""Below it norms of many numbers pass the end of float64, and every row would have 0."""
+
+
 def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
     """Return the largest logit over the mean of all, divided by the p-norm of what is over it.
 
@@ -24,7 +28,7 @@ def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
 
     Args:
         logits: `(N, K)`, floating point. A logit of -inf is a masked class, which is left out.
-        norm: p, at least 0; 0 divides by nothing.
+        norm: p, at least 0.05; or 0, which divides by nothing.
 
     Returns:
         `(N,)` float64; 0 where all logits of a row are equal. The same logits in another order have
@@ -32,8 +36,8 @@ def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
 
     Raises:
         TypeError: for a wrong type or dtype.
-        ValueError: for a wrong shape, `norm` below 0, or logits with NaN, +inf or a row of nothing
-            but -inf.
+        ValueError: for a wrong shape, a `norm` out of its range, or logits with NaN, +inf or a row
+            of nothing but -inf.
 
     Example:
         Both rows have the same largest probability, 0.8; the second is the less torn.
@@ -49,6 +53,8 @@ def normalized_max_logit(logits: Tensor, norm: float) -> Tensor:
     """
     check_logits("logits", logits)
     p = check_at_least_0("norm", norm)
+    if 0.0 < p < SMALLEST_NORM:
+        raise ValueError(f"Expected `norm` 0 or at least {SMALLEST_NORM:g}, got {norm}.")
     check_usable("logits", logits, float(count_unusable(logits)))
     if logits.device.type == "mps":  # has no float64
         logits = logits.cpu()

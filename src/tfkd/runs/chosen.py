@@ -48,11 +48,13 @@ def read_chosen(file: Path) -> tuple[Chosen, ...]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not readable, or holds one name twice.
+        ValueError: if it is not readable, is empty, or holds one name twice.
     """
     if not file.exists():
         raise NotThereError(f"Expected a file of chosen settings at {file}.{no_such(file)}")
     chosen = files.read_json(file, tuple[Chosen, ...])
+    if not chosen:
+        raise ValueError(f"Expected settings in {file}, got none: nothing was chosen there.")
     names = [one.name for one in chosen]
     for name in names:
         if names.count(name) > 1:

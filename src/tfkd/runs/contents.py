@@ -16,6 +16,8 @@ from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, TeacherSetti
 LARGEST = 1e100
 """Of a loss or a rate; float32 ends at 3.4e38, and the square of this is a float64."""
 MOST_SECONDS = 1e12
+TEMPERATURES = (1e-7, 1e7)
+"""From where to where one is fitted, in powers of ten."""
 MOST_COUNTED = 10**15
 
 
@@ -149,18 +151,18 @@ class Result(Struct, frozen=True, omit_defaults=True):
         if self.calibrated is not None:
             splits["calibrated.test"] = self.calibrated.test
             splits["calibrated.validation"] = self.calibrated.validation
-            _check_between("calibrated.temperature", self.calibrated.temperature, 0.0, LARGEST)
+            check_between("calibrated.temperature", self.calibrated.temperature, *TEMPERATURES)
         for split, metrics in splits.items():
             if metrics is not None:
                 for name, value, most in _bounds(metrics):
-                    _check_between(f"{split}.{name}", value, 0.0, most)
-        _check_between("train.loss", self.train.loss, -LARGEST, LARGEST)
-        _check_between("train.accuracy", self.train.accuracy, 0.0, 1.0)
-        _check_between("epochs", self.epochs, 1, MOST_COUNTED)
-        _check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
-        _check_between("parameters", self.parameters, 0, MOST_COUNTED)
+                    check_between(f"{split}.{name}", value, 0.0, most)
+        check_between("train.loss", self.train.loss, -LARGEST, LARGEST)
+        check_between("train.accuracy", self.train.accuracy, 0.0, 1.0)
+        check_between("epochs", self.epochs, 1, MOST_COUNTED)
+        check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
+        check_between("parameters", self.parameters, 0, MOST_COUNTED)
         for name in Samples.__struct_fields__:
-            _check_between(f"samples.{name}", getattr(self.samples, name), 0, MOST_COUNTED)
+            check_between(f"samples.{name}", getattr(self.samples, name), 0, MOST_COUNTED)
 
 
 class EpochRecord(Struct, frozen=True):
@@ -186,13 +188,13 @@ class EpochRecord(Struct, frozen=True):
     seconds: float
 
     def __post_init__(self) -> None:
-        _check_between("epoch", self.epoch, 1, MOST_COUNTED)
-        _check_between("learning_rate", self.learning_rate, -LARGEST, LARGEST)
-        _check_between("train_loss", self.train_loss, -LARGEST, LARGEST)
-        _check_between("train_accuracy", self.train_accuracy, 0.0, 1.0)
-        _check_between("validation_accuracy", self.validation_accuracy, 0.0, 1.0)
-        _check_between("validation_nll", self.validation_nll, 0.0, LARGEST)
-        _check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
+        check_between("epoch", self.epoch, 1, MOST_COUNTED)
+        check_between("learning_rate", self.learning_rate, -LARGEST, LARGEST)
+        check_between("train_loss", self.train_loss, -LARGEST, LARGEST)
+        check_between("train_accuracy", self.train_accuracy, 0.0, 1.0)
+        check_between("validation_accuracy", self.validation_accuracy, 0.0, 1.0)
+        check_between("validation_nll", self.validation_nll, 0.0, LARGEST)
+        check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
 
 
 def _bounds(metrics: Metrics) -> Iterator[tuple[str, float | None, float]]:
@@ -202,7 +204,7 @@ def _bounds(metrics: Metrics) -> Iterator[tuple[str, float | None, float]]:
         yield name, getattr(metrics, name), most.get(name, 1.0)
 
 
-def _check_between(name: str, value: float | None, low: float, high: float) -> None:
+def check_between(name: str, value: float | None, low: float, high: float) -> None:
     """Raise `ValueError` for a number out of its range; NaN is in none."""
     # Rounded sums may pass the ends.
     slack = 1e-9 if isinstance(high, float) else 0

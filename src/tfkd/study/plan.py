@@ -163,7 +163,8 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
             step.
         contrasts: what is claimed, and tested as one family. Default: every arm that has a baseline
             and is no control, against that.
-        worthwhile: the smallest difference in accuracy worth having, in points, above 0.
+        worthwhile: the smallest difference in accuracy worth having, in points, above 0 and at most
+            100.
         interactions: differences between contrasts that are asked for beside them.
 
     Raises:
@@ -184,7 +185,10 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_cache_form(self.teacher_cache)
-        check_positive("worthwhile", self.worthwhile)
+        if check_positive("worthwhile", self.worthwhile) > 100.0:
+            raise ValueError(
+                f"Expected `worthwhile` of at most 100 points, got {self.worthwhile:g}."
+            )
         check_inner_path("name", self.name)
         if "/" in self.name:
             raise ValueError(f"Expected a study's `name` without `/`, got {self.name!r}.")

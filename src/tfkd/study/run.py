@@ -57,6 +57,7 @@ def run_study(
         RunsFailedError: if runs failed; the others are finished.
     """
     circumstances = circumstances or Circumstances()
+    check_looks_at_test(circumstances)
     if circumstances.tensorboard:
         check_event_writer()
     runs = study.runs(root)
@@ -79,6 +80,15 @@ def run_study(
         records, _ = collect(study, root)
         write_records(study, records, root)
     return records
+
+
+def check_looks_at_test(circumstances: Circumstances) -> None:
+    """Raise `ValueError` where runs would leave alone what a study compares them by."""
+    if not circumstances.measure_test:
+        raise ValueError(
+            "Expected `measure_test` yes in a study, which compares by the test split, got no. To "
+            "choose settings without it, there is tfkd tune."
+        )
 
 
 def check_runs(

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tfkd._counted import number_of
 from tfkd.data import load_data
-from tfkd.method_table import find_method
-from tfkd.runs import Circumstances, Recipe
+from tfkd.method_table import BASELINE, find_method
+from tfkd.runs import Circumstances, Recipe, files
 from tfkd.runs.chosen import Chosen
 from tfkd.study.asked import TEACHER
+from tfkd.study.directory import SUFFIX
 from tfkd.study.estimate import Estimate
 from tfkd.study.execute import default_jobs
 from tfkd.study.plan import Study
 from tfkd.tune.left import estimate_search, runs_left
 from tfkd.tune.plan import FIRST_SEED, Tuning
 from tfkd.tune.progress import TuningBeginning, TuningProgress
-from tfkd.tune.records import gone_on_with
-from tfkd.tune.run import tune
+from tfkd.tune.records import PLAN_FILE, RECORDS_FILE, gone_on_with
+from tfkd.tune.run import check_validation, tune
 from tfkd.tune.tuned import read_records
 
 FOLDER = "tune"
@@ -64,9 +66,31 @@ def cost_of(tuning: Tuning, root: Path, circumstances: Circumstances, jobs: int 
     settings, data = tuning.recipe.data, {}
     with suppress(FileNotFoundError):  # a search may be planned before its data are there
         data[settings] = load_data(settings, seed=FIRST_SEED, root=circumstances.places)
+    check_validation(tuning, data)
     jobs = default_jobs() if jobs is None else jobs
     left = runs_left(tuning, folder, read_records(folder))
     return estimate_search(TuningBeginning(tuning, folder, data, circumstances, jobs, left))
+
+
+def check_may_tune(tuning: Tuning, study: Study, root: Path) -> None:
+    """Raise `ValueError` for trials more than those by which a comparison was begun.
+
+    Its settings would change, and what it has trained be of no use.
+
+    Args:
+        tuning: the search.
+        study: the comparison.
+        root: directory of the comparison.
+    """
+    plan = root / FOLDER / PLAN_FILE
+    if not (plan.is_file() and (root / f"{study.name}{SUFFIX}").is_file()):
+        return
+    before = files.read_json(plan, Tuning).trials
+    if tuning.trials > before:
+        raise ValueError(
+            f"Expected `tune` of at most {before}, the trials by which the comparison in {root} "
+            f"was begun, got {tuning.trials}: others might be chosen. Take another directory."
+        )
 
 
 def tune_before(
@@ -87,6 +111,9 @@ def tune_before(
         jobs: runs side by side; None: as many as there is room for.
         circumstances: in which every run is made; the test split is left alone.
         other_data: go on though data are not those that runs were begun with.
+
+    Raises:
+        ValueError: where nothing was found for cross-entropy.
     """
     found = tune(
         tuning,
@@ -97,7 +124,14 @@ def tune_before(
         other_data=other_data,
     )
     asked = {entry.name for entry in tuning.entries}
-    return tuple(own for own in found.chosen if own.name in asked)
+    chosen = tuple(own for own in found.chosen if own.name in asked)
+    if not any(own.name == BASELINE for own in chosen):
+        raise ValueError(
+            f"Expected a setting of {BASELINE} with a finite loss, with which the others are "
+            f"compared, found none in {number_of(tuning.trials, 'trial')}: see "
+            f"{root / FOLDER / RECORDS_FILE}. Take a smaller `learning_rate`."
+        )
+    return chosen
 
 
 def remarks_on(tuning: Tuning, chosen: Sequence[Chosen]) -> tuple[str, ...]:
@@ -112,7 +146,10 @@ def remarks_on(tuning: Tuning, chosen: Sequence[Chosen]) -> tuple[str, ...]:
         "The test split was not looked at."
     )
     found = "; ".join(in_words(own) for own in chosen)
-    return budget, f"Found: {found}."
+    known = {own.name for own in chosen}
+    lost = ", ".join(entry.name for entry in tuning.entries if entry.name not in known)
+    nothing = f" Nothing was found for {lost}: of no setting was the loss finite." if lost else ""
+    return budget, f"Found: {found}.{nothing}"
 
 
 def in_words(own: Chosen) -> str:

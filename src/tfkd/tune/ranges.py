@@ -34,7 +34,8 @@ def range_around(name: str, said: Range | None, own: float, factors: Range) -> R
     if said is None:
         if own == 0.0:
             raise ValueError(
-                f"Expected `{name}`, as in 1e-5:1e-2, for the recipe's own is 0, got none."
+                f"Expected a range of `{name}` as tfkd tune takes it, as in 1e-5:1e-2, or a "
+                f"`{name.removesuffix('s')}` above 0, around which it is searched; got 0."
             )
         said = (float(f"{own * factors[0]:.6g}"), float(f"{own * factors[1]:.6g}"))
     low, high = (check_positive(name, value) for value in said)

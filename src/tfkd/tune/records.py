@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tfkd._checks import check_positive
 from tfkd.runs import files
+from tfkd.runs.contents import LARGEST, MOST_COUNTED, MOST_SECONDS, check_between
 from tfkd.tune.journal import JOURNAL_FILE
 from tfkd.tune.outcome import Outcome, State
 from tfkd.tune.plan import Tuning
@@ -56,6 +58,15 @@ class TrialRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     calibrated_nll: float | None
     seconds: float | None
     run: str
+
+    def __post_init__(self) -> None:
+        check_between("trial", self.trial, 0, MOST_COUNTED)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("weight_decay", self.weight_decay)
+        for name in ("objective", "nll", "calibrated_nll"):
+            check_between(name, getattr(self, name), 0.0, LARGEST)
+        check_between("accuracy", self.accuracy, 0.0, 1.0)
+        check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
 
 
 def record_of(trial: Trial, state: State, seed: int, outcome: Outcome) -> TrialRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
 
@@ -139,12 +140,17 @@ def check_search(
             arms[run.arm] = Arm(run.arm, run.settings.method, run.settings.recipe)
     study = Study("tune", "Which settings suit each method?", tuple(arms.values()))
     data = check_runs(study, list(runs.values()), root, circumstances, other_data=other_data)
+    check_validation(tuning, data)
+    return data
+
+
+def check_validation(tuning: Tuning, data: Mapping[DataSettings, ImageData]) -> None:
+    """Raise `ValueError` for data without a validation split."""
     if not all(len(found.validation) for found in data.values()):
         raise ValueError(
             "Expected a validation split to choose settings by, got `validation_fraction` "
             f"{tuning.recipe.data.validation_fraction:g}."
         )
-    return data
 
 
 def _train(

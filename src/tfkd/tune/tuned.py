@@ -177,7 +177,7 @@ def _tried(lines: list[TrialRecord]) -> Tried:
     # A pruned trial is judged by its first seed, though another was finished before.
     values = values[:1] if first.state == "pruned" else values
     accuracies = [line.accuracy for line in lines if line.accuracy is not None]
-    has_value = first.state in ("complete", "pruned")
+    has_value = first.state in ("complete", "pruned") and bool(values) and bool(accuracies)
     return Tried(
         first.trial,
         Setting(method, first.learning_rate, first.weight_decay),
