@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Searches whose files were damaged, changed or deleted: told with the file, or made good."""
-=======
-"""Searches whose files were damaged, changed or deleted: it is said, or made good."""
->>>>>>> breaker14
 
 import json
 import os

@@ -126,15 +126,12 @@ class Task:
                 f"{_minutes(self._session.least)} would do for one method."
             )
             return self._recommendation(Choice(None), None)
-<<<<<<< HEAD
         self.remarks += self._session.left_out
         for text in self._session.left_out:
             self.progress.remark(text)
-=======
         if (self.root / TUNE_FOLDER / PLAN_FILE).is_file():
             # A search that was begun in another time keeps its seeds, else it would be another.
             size = replace(size, tune_seeds=read_tuned(self.root / TUNE_FOLDER).tuning.seeds)
->>>>>>> breaker14
         chosen = self._tune(size)
         return self._compare(size, chosen)
 

@@ -144,11 +144,13 @@ def compare(
             study, without = planned(() if chosen is None else read_chosen(chosen))
             tuning = None
             if tune is not None:
-<<<<<<< HEAD
-                from tfkd.tune.before import in_words, remarks_on, tune_before, tuning_of
-=======
-                from tfkd.tune.before import check_may_tune, remarks_on, tune_before, tuning_of
->>>>>>> breaker14
+                from tfkd.tune.before import (
+                    check_may_tune,
+                    in_words,
+                    remarks_on,
+                    tune_before,
+                    tuning_of,
+                )
 
                 tuning = tuning_of(
                     study,
