@@ -93,9 +93,7 @@ def sentences(tuned: Tuned) -> list[str]:
     ]
     found = [own for own in tuned.entries if own.near is not None]
     flat = [
-        title_of_entry(own)
-        for own in found
-        if (own.near or 0.0) >= FLAT and not _needs_tuning(own)
+        title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT and not _needs_tuning(own)
     ]
     steep = [title_of_entry(own) for own in found if _needs_tuning(own)]
     if flat:
