@@ -100,6 +100,18 @@ def test_of_an_accuracy_it_is_of_the_errors_that_are_left(plan):
     assert tuned_of(plan, lines).entries[1].near == pytest.approx(2 / 4)
 
 
+def test_a_method_that_tuning_helps_is_not_said_to_need_hardly_any(plan):
+    lines = [line(0, "complete", 0.60), line(1, "complete", 0.5), line(2, "complete", 0.505)]
+    assert tuned_of(plan, lines).entries[1].near == pytest.approx(2 / 3)
+    said = sentences(tuned_of(plan, lines))
+    assert "Gain more than 2 % by it: label smoothing." in said
+    assert not any("hardly any" in each for each in said)
+    lines[0] = line(0, "complete", 0.505)
+    said = sentences(tuned_of(plan, lines))
+    assert "Need hardly any tuning here: label smoothing." in said
+    assert not any("Gain" in each for each in said)
+
+
 def test_the_expected_best_takes_what_diverged_as_the_worst_of_the_others(plan):
     own = tuned_of(plan, LINES).entries[1]
     assert own.expected == expected_best([0.61, 0.5, 0.505, 0.45, 0.61])
