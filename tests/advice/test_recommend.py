@@ -107,6 +107,7 @@ def test_where_nothing_can_be_told_nothing_is_trained(tmp_path):
     found, clocked = recommend(tmp_path, 0.5)
     assert clocked.done == []
     assert "In 0.5 minutes nothing can be told here" in found.remarks[-1]
+    assert found.sentence.startswith("Nothing was compared on digits")
     assert found.file.is_file()
 
 

@@ -96,6 +96,7 @@ VALUES = {
     "workers": ("2", 2, {}),
     "checkpoint_seconds": ("0", 0.0, {}),
     "measure_test": ("no", False, {}),
+    "validate_every": ("0", 0, {}),
 }
 
 

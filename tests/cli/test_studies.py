@@ -113,7 +113,7 @@ def test_a_comparison_has_the_controls_that_are_asked_for(chosen, tmp_path, caps
     assert control["recipe"]["optimizer"]["learning_rate"] == 0.2
     said = capsys.readouterr()
     assert "No control scaled of small_cnn strong: it would be cross-entropy itself." in said.err
-    assert "uninformed, α" in " ".join(said.out.split())
+    assert "uninformed α" in " ".join(said.out.split())
     assert main(["compare", "--controls", "uniformed", "--out", str(out)]) == 2
     assert "among scaled, uninformed, " in (error := capsys.readouterr().err)
     assert "Did you mean uninformed?" in error
@@ -207,8 +207,8 @@ def test_a_recommendation_without_time_trains_nothing_and_its_command_trains(
     words = ["digits", "--minutes", "0.1", "--for", "calibration", "--learning-rate", "0.05"]
     assert main(["recommend", *words, *TINY]) == 0
     said = capsys.readouterr().out
-    assert "On digits train with plain cross-entropy and divide its logits by" in said
-    assert "For want of time not looked at: tf_kd_reg, label_smoothing, normal_kd." in said
+    assert "Nothing was compared on digits" in said
+    assert "train with plain cross-entropy and divide its" in said
     command = next(line for line in said.splitlines() if line.startswith("  tfkd train "))
     assert main(shlex.split(command)[1:]) == 0
     file = "runs/recommend-digits/recommended.yaml"

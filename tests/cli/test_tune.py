@@ -37,13 +37,14 @@ def test_it_searches_says_what_it_found_and_a_comparison_takes_it(run, tmp_path)
     assert "cross_entropy trial-000 seed 1000: validation " in err
     for name in ("cross-entropy", "Tf-KD_reg", "Re-KD", "teacher", "confidence 0.", "near"):
         assert name in out
-    assert "tfkd compare --chosen search/chosen.json" in out
-    assert max(map(len, [*out.splitlines(), *err.splitlines()])) <= 80 + len(str(tmp_path))
+    *lines, command = out.splitlines()
+    assert max(map(len, [*lines, *err.splitlines()])) <= 80 + len(str(tmp_path))
     found = {own.name: own for own in read_chosen(tmp_path / "search/chosen.json")}
     assert list(found) == ["cross_entropy", "tf_kd_reg", "re_kd", "teacher"]
 
-    line = f"compare {DIGITS} --teacher own_parts:mlp --jobs 1 --seeds 1 --out compared"
-    assert run(f"{line} --chosen search/chosen.json")[0] == 0
+    name, _, options = command.strip().partition(" ")
+    assert name == "tfkd"
+    assert run(f"{options} --jobs 1 --seeds 1 --out compared")[0] == 0
     for folder, name in (
         ("own_parts:linear/cross_entropy", "cross_entropy"),
         ("own_parts:linear/tf_kd_reg", "tf_kd_reg"),
@@ -54,6 +55,13 @@ def test_it_searches_says_what_it_found_and_a_comparison_takes_it(run, tmp_path)
         assert settings.method == found[name].method
         assert settings.recipe.optimizer.learning_rate == found[name].learning_rate
         assert settings.recipe.optimizer.weight_decay == found[name].weight_decay
+
+
+def test_its_table_is_there_again(run):
+    _, out, _ = run(f"{TUNE} --methods tf_kd_reg --trials 1 --seeds 1")
+    code, again, _ = run("report search")
+    assert code == 0
+    assert again.rstrip() == out.partition("All trials")[0].rstrip()
 
 
 def test_a_dry_run_says_what_there_would_be_and_writes_nothing(run, tmp_path):

@@ -55,6 +55,16 @@ def test_it_is_the_sum_over_reflections(chance, count, power):
     assert found == pytest.approx(by_reflections(confidence, right), rel=2e-5, abs=1e-7)
 
 
+def test_who_is_sure_counts_as_much_as_others():
+    """relplot 1.0 counts a confidence of 1 by half: 0.157 here."""
+    confidence = np.array([1.0] * 30 + [0.9] * 20)
+    right = [True] * 27 + [False] * 3 + [True] * 14 + [False] * 6
+    found = smooth_calibration_error(*two_classes(confidence, right))
+    assert found == pytest.approx(by_reflections(confidence, right), rel=2e-5)
+    # So near one another that all lie on one side: as much as they are off in the mean.
+    assert found == pytest.approx((0.1 * 30 + 0.2 * 20) / 50)
+
+
 def test_below_the_finest_bandwidth_it_is_what_that_leaves():
     # Ties of right and wrong that cancel but for one part in 1,000.
     confidence, right = np.full(1000, 0.749), [True] * 750 + [False] * 250

@@ -77,6 +77,22 @@ def test_calibration_is_told_after_one_temperature():
     assert "Without a temperature NLL is worse with label smoothing." in text
 
 
+@pytest.mark.parametrize(
+    ("left", "spread", "text"),
+    [
+        (0.02, 0.05, "One temperature undoes the better NLL of label smoothing."),
+        (-0.02, 0.05, "One temperature undoes the better NLL of label smoothing."),
+        # It scatters so much that it is not told, and is nearly as large as before.
+        (-0.08, 0.2, "One temperature leaves it open whether label smoothing differs in NLL."),
+    ],
+)
+def test_a_difference_that_is_only_less_sure_is_not_undone(left, spread, text):
+    metrics = {"nll": {"a": around(-0.1, 8, 0.001)}}
+    metrics["calibrated_nll"] = {"a": around(left, 8, spread)}
+    lines = said({"a": around(1.0, 8)}, metrics=metrics).splitlines()
+    assert [line for line in lines if line.startswith("One temperature")] == [text]
+
+
 def test_of_many_the_first_are_named():
     names = "abcdefgh"
     gains = {name: around(0.0, 10) for name in names}

@@ -47,7 +47,8 @@ parent.postMessage(JSON.stringify({
   texts: [...document.querySelectorAll('svg')].flatMap(s => [...s.querySelectorAll('text')]
     .filter(t => box(t).left < box(s).left - 12 || box(t).right > box(s).right + 12)
     .map(t => t.textContent)),
-  smallest: Math.min(...[...document.querySelectorAll('.panels svg text')].map(t =>
+  smallest: Math.min(...[...document.querySelectorAll('.panels svg text')]
+    .filter(t => t.checkVisibility()).map(t =>
     parseFloat(getComputedStyle(t).fontSize) * box(t.closest('svg')).width
       / t.closest('svg').viewBox.baseVal.width)),
   pictures: {

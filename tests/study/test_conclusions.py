@@ -162,6 +162,38 @@ def test_what_a_temperature_undoes_and_what_it_mends():
     assert [c.metrics["nll"].adjusted_p for c in (sharp, soft, good)] == pytest.approx(expected)
 
 
+def test_what_is_no_longer_told_was_not_undone_for_that():
+    """Where some is left for sure, or as much may be as before; where it turned, it was."""
+    some = [-0.2] * 5 + [0.01] * 3  # p 1/16, and an interval below 0
+    raw = {
+        "some": around(-0.5, 8, 0.01),
+        "unsure": around(-0.1, 8, 0.02),
+        "turned": around(-0.1, 8, 0.03),
+        "none": around(-0.1, 8, 0.04),
+    }
+    left = {
+        "some": some,
+        "unsure": around(-0.09, 8, 0.4),
+        "turned": around(0.05, 8, 0.01),
+        "none": around(0.0, 8, 0.02),
+    }
+    for sign, verdict in ((1.0, "better"), (-1.0, "worse")):
+        found = claims_of(
+            {name: around(1.0, 8, 0.01 * place) for place, name in enumerate(raw, start=1)},
+            metrics={
+                "aurc": {name: [sign * each for each in raw[name]] for name in raw},
+                "calibrated_aurc": {name: [sign * each for each in left[name]] for name in raw},
+            },
+        )
+        assert {c.metrics["aurc"].verdict for c in found} == {verdict}
+        after = [c.metrics["calibrated_aurc"] for c in found]
+        assert [each.verdict == "not told apart" for each in after] == [True, True, False, True]
+        assert after[0].difference.low * after[0].difference.high > 0.0
+        undone, mended = [c.undone for c in found], [c.mended for c in found]
+        assert (undone if verdict == "better" else mended) == [(), (), ("aurc",), ("aurc",)]
+        assert (mended if verdict == "better" else undone) == [()] * 4
+
+
 def test_runs_without_a_temperature_have_none():
     (claim,) = claims_of({"a": around(1.0, 8)})
     assert "nll" in claim.metrics

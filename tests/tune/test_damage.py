@@ -1,4 +1,4 @@
-"""Searches whose files were damaged, changed or deleted: it is said, or made good."""
+"""Searches whose files were damaged, changed or deleted: told with the file, or made good."""
 
 import json
 import os

@@ -69,6 +69,27 @@ def test_near_is_the_share_of_what_has_ended_within_2_percent_of_the_best(plan):
     assert tuned_of(plan, everywhere).entries[1].near == 3 / 6
 
 
+def flat(default):
+    """Lines of a search with one trial that is worse or not, and four that are alike."""
+    return [line(0, "complete", default), *(line(n, "complete", 0.5) for n in range(1, 5))]
+
+
+def test_what_gains_by_tuning_needs_it_though_most_settings_are_near_the_best(plan):
+    told = " ".join(sentences(tuned_of(plan, flat(0.5))))
+    assert "Need hardly any tuning here: label smoothing." in told
+    assert "Gain more than" not in told
+    told = " ".join(sentences(tuned_of(plan, flat(0.6))))
+    assert "Gain more than 2 % by it: label smoothing." in told
+    assert "Need hardly" not in told
+
+
+def test_where_every_setting_will_do_none_is_sent_further(plan):
+    at_an_end = [replace(each, weight_decay=plan.ranges["weight_decay"][1]) for each in flat(0.5)]
+    assert "At an end" not in " ".join(sentences(tuned_of(plan, at_an_end)))
+    worse = [replace(at_an_end[0], objective=0.6), *at_an_end[1:]]
+    assert "weight decay of label smoothing" in " ".join(sentences(tuned_of(plan, worse)))
+
+
 def test_of_an_accuracy_it_is_of_the_errors_that_are_left(plan):
     plan = replace(plan, objective="accuracy", seeds=1)
     values = [0.90, 0.8985, 0.8981, 0.80]  # 2 % of the errors are 0.2 points
@@ -78,6 +99,18 @@ def test_of_an_accuracy_it_is_of_the_errors_that_are_left(plan):
     assert own.near == pytest.approx(3 / 4)
     lines[1] = line(1, "complete", 0.8979)
     assert tuned_of(plan, lines).entries[1].near == pytest.approx(2 / 4)
+
+
+def test_a_method_that_tuning_helps_is_not_said_to_need_hardly_any(plan):
+    lines = [line(0, "complete", 0.60), line(1, "complete", 0.5), line(2, "complete", 0.505)]
+    assert tuned_of(plan, lines).entries[1].near == pytest.approx(2 / 3)
+    said = sentences(tuned_of(plan, lines))
+    assert "Gain more than 2 % by it: label smoothing." in said
+    assert not any("hardly any" in each for each in said)
+    lines[0] = line(0, "complete", 0.505)
+    said = sentences(tuned_of(plan, lines))
+    assert "Need hardly any tuning here: label smoothing." in said
+    assert not any("Gain" in each for each in said)
 
 
 def test_the_expected_best_takes_what_diverged_as_the_worst_of_the_others(plan):

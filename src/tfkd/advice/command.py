@@ -60,7 +60,44 @@ def command_of(run: Mapping[str, Any], out: str) -> str:
         >>> command_of(written_run(recipe, method, places, None), "runs/best")
         'tfkd train --data digits --method label_smoothing --alpha 0.2 --out runs/best'
     """
-    recipe, places = run["recipe"], run.get("circumstances", {})
+    typed = _typed(run["recipe"], run.get("circumstances", {}))
+    method = run["method"]
+    typed["method"] = method["name"]
+    if method["dialect"] != "tfkd":
+        typed["dialect"] = method["dialect"]
+    own = find_method(method["name"]).numbers(method["dialect"])
+    typed |= {name: value for name, value in method["numbers"].items() if own.get(name) != value}
+    if "teacher" in run:
+        typed["teacher"] = run["teacher"]["run"]
+    typed["out"] = out
+    return _command("train", typed)
+
+
+def comparing_command(
+    recipe: Recipe, circumstances: Circumstances, teacher: str, chosen: str
+) -> str:
+    """Return the command that compares methods at settings that were chosen for a recipe.
+
+    Args:
+        recipe: at which they were chosen.
+        circumstances: that say where the data lie.
+        teacher: name of the larger network.
+        chosen: file of the settings.
+
+    Example:
+        >>> recipe, places = make_recipe({"data": {"name": "digits"}, "epochs": 5}, Circumstances())
+        >>> comparing_command(recipe, places, "wide_cnn", "chosen.json")
+        'tfkd compare --data digits --epochs 5 --chosen chosen.json'
+    """
+    run = written_run(recipe, MethodSettings(), circumstances, None)
+    typed = _typed(run["recipe"], run.get("circumstances", {}))
+    if teacher != defaults(recipe.data.name).teacher:
+        typed["teacher"] = teacher
+    return _command("compare", {**typed, "chosen": chosen})
+
+
+def _typed(recipe: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a recipe that its data do not ask for by themselves, the data first."""
     data = recipe["data"]["name"]
     # What is typed for data in a folder is the folder.
     where = {name: places[name] for name in PLACES if name in places}
@@ -73,17 +110,12 @@ def command_of(run: Mapping[str, Any], out: str) -> str:
             default = getattr(defaults(data).recipe, path[-1])
         if option is not None and path != ("recipe", "data", "name") and default != value:
             typed[option.name] = value
-    method = run["method"]
-    typed["method"] = method["name"]
-    if method["dialect"] != "tfkd":
-        typed["dialect"] = method["dialect"]
-    own = find_method(method["name"]).numbers(method["dialect"])
-    typed |= {name: value for name, value in method["numbers"].items() if own.get(name) != value}
-    if "teacher" in run:
-        typed["teacher"] = run["teacher"]["run"]
-    typed["out"] = out
-    words = [word for name, value in typed.items() for word in _words(name, value)]
-    return shlex.join(["tfkd", "train", *words])
+    return typed
+
+
+def _command(name: str, typed: Mapping[str, Any]) -> str:
+    words = [word for option, value in typed.items() for word in _words(option, value)]
+    return shlex.join(["tfkd", name, *words])
 
 
 def _usual(recipe: Mapping[str, Any], circumstances: Circumstances) -> dict[str, Any]:

@@ -118,16 +118,17 @@ class Task:
         )
         self._costs = self._measured(everything)
         self._session = self._budget.plan(fitting(self._costs, 60.0 * self.minutes))
-        self.remarks += self._session.left_out
-        for text in self._session.left_out:
-            self.progress.remark(text)
         size = self._session.size
         if size is None:
+            minutes = f"{self.minutes:g} minute{'' if self.minutes == 1 else 's'}"
             self.remarks.append(
-                f"In {self.minutes:g} minutes nothing can be told here, and nothing was trained; "
+                f"In {minutes} nothing can be told here, and nothing was trained; "
                 f"{_minutes(self._session.least)} would do for one method."
             )
             return self._recommendation(Choice(None), None)
+        self.remarks += self._session.left_out
+        for text in self._session.left_out:
+            self.progress.remark(text)
         if (self.root / TUNE_FOLDER / PLAN_FILE).is_file():
             # A search that was begun in another time keeps its seeds, else it would be another.
             size = replace(size, tune_seeds=read_tuned(self.root / TUNE_FOLDER).tuning.seeds)

@@ -58,6 +58,11 @@ class Choice:
     not_told: tuple[Claim, ...] = ()
     no_better: tuple[Claim, ...] = ()
 
+    @property
+    def compared(self) -> bool:
+        """Whether any method was compared with cross-entropy."""
+        return bool(self.claim or self.others or self.not_told or self.no_better)
+
 
 def choose(claims: Sequence[Claim], purpose: Purpose) -> Choice:
     """Return the method that a comparison tells to be better than cross-entropy, if it tells one.
@@ -97,6 +102,12 @@ def sentence(choice: Choice, purpose: Purpose, data: str) -> str:
         purpose: likewise.
         data: what people call the data.
     """
+    if choice.claim is None and not choice.compared:
+        return (
+            f"Nothing was compared on {data}, so that this is where one starts and no finding: "
+            "train with plain cross-entropy and divide its logits by the temperature that is "
+            "fitted on validation data."
+        )
     if choice.claim is None:
         return (
             f"On {data} train with plain cross-entropy and divide its logits by the temperature "

@@ -85,3 +85,4 @@ def recommend(
     print(f"  {found.command}")
     print()
     print(f"The same as a file: tfkd train --config {quote(str(found.file))} --out DIR")
+    print("Its probabilities after the temperature: tfkd predict DIR IMAGES --calibrated")

@@ -144,7 +144,13 @@ def compare(
             study, without = planned(() if chosen is None else read_chosen(chosen))
             tuning = None
             if tune is not None:
-                from tfkd.tune.before import check_may_tune, remarks_on, tune_before, tuning_of
+                from tfkd.tune.before import (
+                    check_may_tune,
+                    in_words,
+                    remarks_on,
+                    tune_before,
+                    tuning_of,
+                )
 
                 tuning = tuning_of(
                     study,
@@ -157,6 +163,7 @@ def compare(
         if tuning is not None:
             check_may_tune(tuning, study, out)
         if tuning is not None and not dry_run:
+            progress.remark("First the settings of each method are chosen, on validation data.")
             found = tune_before(
                 tuning,
                 out,
@@ -167,6 +174,9 @@ def compare(
             )
             study, without = planned(found)
             study = replace(study, remarks=(*remarks_on(tuning, found), *study.remarks))
+            progress.remark("The settings are chosen; now the methods are compared at them:")
+            for own in found:
+                progress.remark(f"{in_words(own)}.")
         elif tuning is not None:
             left_out = (*left_out, _search_first(tuning, out, circumstances, jobs))
         left_out = (*left_out, *without)

@@ -12,20 +12,24 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
     The page of a run, report.html, has how good it is, on which classes, and pictures of its
     mistakes and of labels that look wrong; report.md has its words and tables.
     The page of a study, NAME.html, holds all its pictures and numbers; NAME.md and NAME.table.csv
-    have the tables, NAME.jsonl and NAME.csv every run.
+    have the tables, NAME.jsonl and NAME.csv every run. Of a search, as tfkd tune makes it, the
+    table of what was found is printed.
 
     Args:
         directory: of a run, as `tfkd train` makes it, or of studies, as `tfkd study run` and
-            `tfkd compare` make it.
+            `tfkd compare` make it, or of a search.
         out: where to. Default: the directory itself.
         data: where the images lie, if not where the run found them; of a run by --labels, those
             that its table names.
     """
     from tfkd.runs import RunDirectory
     from tfkd.study.directory import SUFFIX
+    from tfkd.tune.records import PLAN_FILE
 
     if any(directory.glob(f"*{SUFFIX}")):
         return _report_studies(directory, out, data)
+    if (directory / PLAN_FILE).is_file():
+        return _report_search(directory)
     if not RunDirectory(directory).settings_file.is_file():
         raise FileNotFoundError(
             f"Expected a run or a study in {directory}, found neither settings.json nor "
@@ -34,6 +38,16 @@ def report(directory: Path, *, out: Path | None = None, data: str | None = None)
     from tfkd.report.run_page.write import write_run_report
 
     print("\n".join(map(str, write_run_report(directory, out, data_root=data))))
+    return 0
+
+
+def _report_search(directory: Path) -> int:
+    from rich.console import Console
+
+    from tfkd.report.terminal.tuned_table import print_tuned
+    from tfkd.tune.tuned import read_tuned
+
+    print_tuned(read_tuned(directory), Console(markup=False, emoji=False))
     return 0
 
 

@@ -79,7 +79,7 @@ def train(
     if progress is None:
         return
     from tfkd._counted import number_of
-    from tfkd.report.terminal.lines import EXPLAINED, print_metrics, test_support
+    from tfkd.report.terminal.lines import EXPLAINED, on_temperature, print_metrics, test_support
 
     support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
@@ -95,7 +95,9 @@ def train(
             temperature=temperature,
         )
         if temperature is not None:
-            print("T, fitted on the validation split, divides the logits.")
+            fitted_on = result.samples.validation
+            after = None if calibrated is None else calibrated.test
+            print("\n".join(on_temperature(fitted_on, temperature, result.test, after)))
     elif result.validation is not None:
         images = number_of(result.samples.validation, "image")
         print_metrics(

@@ -173,6 +173,7 @@ class _Job:
     def _show(self, tuned: Tuned) -> None:
         from rich.console import Console
 
+        from tfkd.advice.command import comparing_command
         from tfkd.report.terminal.tuned_table import print_tuned
 
         print_tuned(tuned, Console(markup=False, emoji=False))
@@ -180,8 +181,9 @@ class _Job:
             print(f"All trials: {self.out}/tune.jsonl")
             return
         print(f"All trials: {self.out}/tune.jsonl. What was chosen: {self.out}/chosen.json")
-        print("To compare at these settings, with other seeds and the same options of data and")
-        print(f"training: tfkd compare --chosen {self.out}/chosen.json")
+        tuning, chosen = self.tuning, f"{self.out}/chosen.json"
+        print("To compare at these settings, with other seeds and on the test split:")
+        print(f"  {comparing_command(tuning.recipe, self.circumstances, tuning.teacher, chosen)}")
 
     def plan(self) -> Callable[[], None]:
         """Measure what it would cost; what is returned prints that."""

@@ -91,7 +91,7 @@ def _on_accuracy(claims: list[Claim]) -> list[str]:
         found = [claim for claim in claims if claim.conclusion == conclusion]
         if found:
             found.sort(key=lambda claim: claim.difference.mean, reverse=conclusion != "worse")
-            entries = ", ".join(f"{named(each, claims)} {_difference(each)}" for each in found)
+            entries = _list([f"{named(each, claims)} {_difference(each)}" for each in found])
             held = middle.format(against) if against else ""
             sentences.append(f"{start}{held}{end.format(found[0].worthwhile)}: {entries}.")
     luck = [each for each in claims if each.told and each.holds_for_new_images is False]
@@ -131,6 +131,13 @@ def _on_calibration(claims: list[Claim]) -> list[str]:
         names = [named(claim, claims) for claim in claims if metric in claim.mended]
         if names:
             sentences.append(f"Without a temperature {name} is worse with {_and(names)}.")
+    for metric, name in NAMES.items():
+        names = [named(claim, claims) for claim in claims if metric in claim.left_open]
+        if names:
+            sentences.append(
+                f"One temperature leaves it open whether {_and(names)} "
+                f"{'differs' if len(names) == 1 else 'differ'} in {name}."
+            )
     return sentences
 
 
@@ -153,7 +160,7 @@ def _told(claims: list[Claim], metric: str, prefix: str) -> str:
                 for claim, measured in found[:MOST_NAMED]
             ]
             entries += [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
-            said.append(f"{verdict} than {against} with {', '.join(entries)}")
+            said.append(f"{verdict} than {against} with {_list(entries)}")
             rest -= len(found)
     if said and rest:
         said.append(f"{'one other' if rest == 1 else f'{rest} others'} not told apart")
@@ -203,6 +210,11 @@ def _may_be_none(claim: Claim) -> bool:
 
 def _about(needed: int | None) -> str:
     return "more than 1000" if needed is None else f"about {needed}"
+
+
+def _list(entries: list[str]) -> str:
+    """Entries behind one another; those with commas in them, behind semicolons."""
+    return ("; " if any(", " in entry for entry in entries) else ", ").join(entries)
 
 
 def _and(names: list[str]) -> str:

@@ -60,7 +60,7 @@ HOW_TO_READ_AS_TABLE = (
     "against cross-entropy's."
 )
 CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
-SHADED = " Shaded lines are controls: they have no teacher."
+SHADED = " Shaded lines are controls: none of them has a teacher that knows anything."
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ def make_page(
     folds = data.study.arms[0].recipe.data.folds
     claims = conclude_claims(data.study, data.rows, data.images)
     found = verdicts(claims, data.rows)
+    said = answer(claims)
     seen = glances(data, claims)
     how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
     if any(each.has_contrasts for each in seen):
@@ -203,8 +204,8 @@ def make_page(
             *data.study.remarks,
             *([FOLDS_SHARE] if folds else []),
         ),
-        answer=answer(claims),
-        more=conclude(claims),
+        answer=said,
+        more=[sentence for sentence in conclude(claims) if sentence != said],
         to_know=[*remarks(data.rows), *teacher_remarks(data.study, data.records)],
         verdicts=[
             (student, of_student)

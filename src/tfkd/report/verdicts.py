@@ -169,8 +169,10 @@ def _calibration(claim: Claim, metrics: tuple[str, ...]) -> tuple[str, ...]:
             text += f"; after one temperature {_beside(claim, calibrated, unit)}"
             if metric in claim.undone:
                 text += ": undone by one temperature"
-            if metric in claim.mended:
+            elif metric in claim.mended:
                 text += ": mended by one temperature"
+            elif metric in claim.left_open:
+                text += ": left open by one temperature"
         sentences.append(f"{text}.")
     return tuple(sentences)
 

@@ -104,24 +104,40 @@ class Claim:
 
     @property
     def undone(self) -> tuple[str, ...]:
-        """Metrics that are better as they come, and after one temperature no more."""
-        return tuple(
-            metric
-            for metric, found in self.metrics.items()
-            if found.verdict == "better"
-            and f"calibrated_{metric}" in self.metrics
-            and self.metrics[f"calibrated_{metric}"].verdict != "better"
-        )
+        """Metrics that are better as they come, and of which one temperature leaves too little.
+
+        Too little is at most half of the difference, with an interval that holds 0; or one to the
+        other side. That a difference is not told after a temperature is not enough: it may be as
+        large as before, and only scatter more.
+        """
+        return self._gone("better")
 
     @property
     def mended(self) -> tuple[str, ...]:
-        """Metrics that are worse as they come, and after one temperature no more."""
+        """Metrics that are worse as they come, and of which one temperature leaves too little."""
+        return self._gone("worse")
+
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """Metrics whose difference is told, and after one temperature neither told nor gone."""
+        told = ("better", "worse")
         return tuple(
             metric
             for metric, found in self.metrics.items()
-            if found.verdict == "worse"
-            and f"calibrated_{metric}" in self.metrics
-            and self.metrics[f"calibrated_{metric}"].verdict != "worse"
+            if found.verdict in told
+            and (after := self.metrics.get(f"calibrated_{metric}")) is not None
+            and after.verdict not in told
+            and metric not in (*self.undone, *self.mended)
+        )
+
+    def _gone(self, verdict: Verdict) -> tuple[str, ...]:
+        return tuple(
+            metric
+            for metric, found in self.metrics.items()
+            if found.verdict == verdict
+            and (after := self.metrics.get(f"calibrated_{metric}")) is not None
+            and after.verdict != verdict
+            and _is_little(found.difference, after.difference)
         )
 
     @property
@@ -139,3 +155,9 @@ class Claim:
     def name(self) -> str:
         """The conclusion, in words: of folds where the runs are of folds."""
         return of_folds(self.conclusion, self.folds)
+
+
+def _is_little(before: PairedDifference, after: PairedDifference) -> bool:
+    """Whether little is left of a difference: at most half, and perhaps nothing."""
+    share = after.mean / before.mean
+    return share < 0.0 or (share <= 0.5 and after.low <= 0.0 <= after.high)

@@ -129,10 +129,15 @@ def comparison(
 
 
 def _title(own: Asked, asked: Sequence[Asked]) -> str | None:
-    """The entry's name beside the method's, where several entries are of one method."""
-    if sum(other.method.name == own.method.name for other in asked) == 1:
+    """What of the entry's name is its own, where several entries are of one method.
+
+    Of `tf_kd_reg` and `tf_kd_reg-strong` the first is Tf-KD_reg, the other Tf-KD_reg, strong.
+    """
+    alone = sum(other.method.name == own.method.name for other in asked) == 1
+    if alone or own.name == folder_of(own.method.name):
         return None
-    return f"{find_method(own.method.name).title}, {own.name}"
+    name = own.name.removeprefix(f"{folder_of(own.method.name)}-")
+    return f"{find_method(own.method.name).title}, {name}"
 
 
 def _later_generations(first: Arm, generations: int) -> list[Arm]:

@@ -140,7 +140,7 @@ def title_of(arm: Arm) -> str:
 def _uninformed(numbers: Mapping[str, float]) -> str:
     scale = f", × {numbers['scale']:g}" if numbers["scale"] != 1.0 else ""
     temperature = numbers.get("temperature", 1.0)  # at 1 it is label smoothing
-    return f"uninformed, α = {numbers['alpha']:g}, τ = {temperature:g}{scale}"
+    return f"uninformed α = {numbers['alpha']:g}, τ = {temperature:g}{scale}"
 
 
 def summarise_study(

@@ -60,7 +60,11 @@ def test_losses_of_one_name_and_other_numbers_are_all_there():
     study = PAPER["table-9"](seeds=1)
     figure = drawn(study, 100)
     scales = {row[0]: row[3] for row in figure.table.rows}
-    assert len(scales) == len(figure.table.rows) == len(figure.panels) == 5
+    # Beside Tf-KD_reg of four networks and label smoothing, label smoothing at the strength of each
+    # Tf-KD_reg of another scale, of which two are alike.
+    assert len(scales) == len(figure.table.rows) == len(figure.panels) == 7
+    at_strength = [scale for title, scale in scales.items() if ", loss ×" in title]
+    assert sorted(at_strength) == [pytest.approx(0.0595), pytest.approx(0.95)]
     for arm, scale in SCALES.items():
         assert scales[f"Tf-KD_reg, as released ({arm})"] == pytest.approx(scale)
     # The same for every network, and so without one's name.

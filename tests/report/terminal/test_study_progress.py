@@ -66,6 +66,19 @@ def test_lines_say_what_is_done(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_long_remark_is_told_in_lines_of_80_columns(terminal):
+    out = console(terminal=terminal)
+    text = f"Left out: {', '.join(f'small_cnn method-{place}' for place in range(9))}."
+    with show_study_progress(out) as progress:
+        progress.remark(text)
+    lines = [line.removeprefix("\x1b[2K") for line in out.file.getvalue().splitlines()]
+    told = [line for line in lines if "method-" in line]
+    assert len(told) == 3
+    assert max(map(len, told)) <= 80
+    assert " ".join(told) == text
+
+
 def test_lines_say_now_and_then_how_long_it_takes(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])

@@ -148,8 +148,8 @@ def draw_trials(tuned: Tuned) -> Drawing | None:
                     tried.state,
                     None if tried.value is None else factor * tried.value,
                     None if tried.accuracy is None else 100.0 * tried.accuracy,
-                    tried.setting.learning_rate,
-                    tried.setting.weight_decay,
+                    f"{tried.setting.learning_rate:.4g}",
+                    f"{tried.setting.weight_decay:.4g}",
                     ", ".join(f"{k} {v:.4g}" for k, v in tried.setting.method.numbers.items()),
                 )
                 for own in tuned.entries

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 SHOWN = 10
 """Classes up to which each is shown, and the confusion as a matrix; of more, so many."""
+UNBROKEN = "\N{NO-BREAK SPACE}"
 UNEVEN = 1.5
 """Images of the largest class for each of the smallest, from which accuracy may mislead."""
 
@@ -78,13 +79,15 @@ def class_csv(found: Evaluation) -> str:
 
 def _calibration_lines(found: Evaluation) -> Iterator[str]:
     """What chance alone would give, and what answers are worth by another confidence."""
-    sentences = [*_calibrated(found.calibration), *_selective(found.selective)]
+    sentences = [*_calibrated(found.calibration, found.nll), *_selective(found.selective)]
     for sentence in sentences:
         yield ""
-        yield from textwrap.wrap(printable(sentence), WIDTH, break_on_hyphens=False)
+        text = printable(sentence).replace(" %", f"{UNBROKEN}%")
+        for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False):
+            yield line.replace(UNBROKEN, " ")
 
 
-def _calibrated(found: Calibration | None) -> Iterator[str]:
+def _calibrated(found: Calibration | None, nll: float) -> Iterator[str]:
     if found is None:
         return
     bands = [found.before] if found.after is None else [found.before, found.after]
@@ -98,7 +101,9 @@ def _calibrated(found: Calibration | None) -> Iterator[str]:
     if found.temperature is None:
         yield f"Without a temperature: {found.why}"
     else:
-        yield "T, fitted on the run's validation split, divides the logits."
+        worse = found.metrics is not None and found.metrics.nll > nll
+        more = " Here it makes the NLL worse." if worse else ""
+        yield f"T, fitted on the run's validation split, divides the logits.{more}"
 
 
 def _part(share: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -27,8 +28,8 @@ from tfkd.train.progress import Beginning
 UNEVEN = 3
 """So many times the smallest class, the largest makes a data set uneven."""
 
-FEW_TEST_IMAGES = 200
-"""With fewer, an image of the test split is more than half a point."""
+FEW_IMAGES = 200
+"""With fewer, an image of a split is more than half a point."""
 
 FEW_PHOTOGRAPHS = 50_000
 """With fewer, pretrained weights usually do much better than a start from scratch."""
@@ -38,6 +39,7 @@ MUCH_REMEMBERED = 1_000_000
 
 LEFT = WIDTH - NAMES
 Row = tuple[str, str]
+Measured = Literal["test", "validation"]
 
 
 def found_for_run(beginning: Beginning) -> list[str]:
@@ -173,8 +175,14 @@ def time_words(seconds: float) -> str:
     return f"about {duration(seconds)} here on {device}" if seconds < math.inf else "not known"
 
 
-def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
-    """Yield what makes numbers of these data hard to read."""
+def worth_knowing(data: ImageData, recipe: Recipe, *, split: Measured = "test") -> Iterator[Row]:
+    """Yield what makes numbers of these data hard to read.
+
+    Args:
+        data: that are looked at.
+        recipe: of the runs.
+        split: that decides.
+    """
     counts = _counts(data)
     balanced = recipe.class_weights != "none" or data.sampler == "balanced"
     if max(counts) >= UNEVEN * min(counts) and not balanced:
@@ -183,9 +191,10 @@ def worth_knowing(data: ImageData, recipe: Recipe) -> Iterator[Row]:
             f"{max(counts):,} : {min(counts):,}: see --class-weights balanced and --sampler "
             "balanced",
         )
-    images = len(data.test)
-    if 0 < images < FEW_TEST_IMAGES:
-        yield "note", f"{number_of(images, 'test image')}: one image is {100 / images:.1f} points"
+    images = len(getattr(data, split))
+    if 0 < images < FEW_IMAGES:
+        images_of = number_of(images, f"{split} image")
+        yield "note", f"{images_of}: one image is {100 / images:.1f} points"
 
 
 def size_words(parameters: int, trained: int | None = None) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
+from tfkd._counted import number_of
+from tfkd.report.terminal.rows import WIDTH
 from tfkd.runs import Metrics, RunDirectory
 
 # Name, as printed, factor and decimals.
@@ -58,9 +61,45 @@ def print_metrics(
     print("\n".join(others))
 
 
+FEW = 200
+"""Images by which one temperature is fitted badly."""
+
+MUCH = 1000.0
+"""From such a temperature on all classes are about equally probable."""
+
+
+def on_temperature(
+    images: int, temperature: float, before: Metrics | None = None, after: Metrics | None = None
+) -> list[str]:
+    r"""Return lines on what a temperature was fitted on, and what that is worth.
+
+    Args:
+        images: of the validation split.
+        temperature: that was fitted on it.
+        before: metrics of other images, as they come.
+        after: the same after the temperature.
+
+    Example:
+        >>> print("\n".join(on_temperature(1, 1.2)))
+        T, fitted on 1 validation image, divides the logits. So few fit it badly.
+    """
+    text = f"T, fitted on {number_of(images, 'validation image')}, divides the logits."
+    if temperature >= MUCH:
+        text += (
+            " So large a one makes all classes equally probable: what the network says of these "
+            "images is worth nothing."
+        )
+    elif images < FEW:
+        text += " So few fit it badly."
+    if before is not None and after is not None and after.nll > before.nll:
+        text += " Here it makes the NLL worse."
+    return textwrap.wrap(text, WIDTH)
+
+
 def heading_of(temperature: float) -> str:
     """Return what stands above the metrics after a temperature."""
-    return f"{'':<22}after T = {temperature:.4g}"
+    size = f"> {MUCH:.0f}" if temperature >= MUCH else f"= {temperature:.4g}"
+    return f"{'':<22}after T {size}"
 
 
 def metric_lines(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from tfkd.data.reading import told_of_reading
 from tfkd.report.number_text import number_of
 from tfkd.report.terminal.clock import Clock
+from tfkd.report.terminal.rows import WIDTH
 from tfkd.report.terminal.run_progress import SECONDS_BETWEEN_LINES, place
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from tfkd.study.estimate import Estimate
     from tfkd.study.plan import PlannedRun
     from tfkd.study.progress import Moment, StudyBeginning
+    from tfkd.tune.plan import Tuning
     from tfkd.tune.progress import TuningBeginning, TuningProgress
 
 NETWORK = re.compile(r"timm/[^/]+")
@@ -80,6 +85,7 @@ class StudyLines:
         self._console = console
         self._cost: Estimate | None = None
         self._last = time.monotonic()
+        self._searched: Tuning | None = None
         self._of: dict[str, int] = {}
         self._folds: int | None = None
 
@@ -103,7 +109,9 @@ class StudyLines:
         from tfkd.report.terminal.tuning import found_for_search
 
         self._of = epochs_of_search(beginning)
-        self._tell(*found_for_search(beginning))
+        again = _goes_on(self._searched, beginning.tuning)
+        self._searched = beginning.tuning
+        self._tell(*found_for_search(beginning, again=again))
 
     def _tell(self, lines: list[str], cost: Estimate) -> None:
         self._cost = cost
@@ -117,8 +125,9 @@ class StudyLines:
             self._behind.finish(run.name, run.settings.recipe.epochs)
 
     def remark(self, text: str) -> None:
-        """Print it."""
-        self._print(text)
+        """Print it, a line of more than 80 columns as several."""
+        for line in _lines(text):
+            self._print(line)
 
     def start(self, runs: int, epochs: int) -> None:
         """Say how much is left."""
@@ -171,6 +180,7 @@ class StudyBar:
         self._bar = bar
         self._task = bar.add_task("starting", total=None, clock=Clock())
         self._cost: Estimate | None = None
+        self._searched: Tuning | None = None
         self._of: dict[str, int] = {}
         self._folds: int | None = None
         self._started = False
@@ -200,7 +210,9 @@ class StudyBar:
         from tfkd.report.terminal.tuning import found_for_search
 
         self._of = epochs_of_search(beginning)
-        self._tell(*found_for_search(beginning))
+        again = _goes_on(self._searched, beginning.tuning)
+        self._searched = beginning.tuning
+        self._tell(*found_for_search(beginning, again=again))
 
     def _tell(self, lines: list[str], cost: Estimate) -> None:
         self._cost = cost
@@ -221,8 +233,11 @@ class StudyBar:
         )
 
     def remark(self, text: str) -> None:
-        """Print it above the bars."""
-        self._bar.console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        """Print it above the bars, a line of more than 80 columns as several."""
+        for line in _lines(text):
+            self._bar.console.print(
+                line, highlight=False, markup=False, emoji=False, soft_wrap=True
+            )
 
     def start(self, runs: int, epochs: int) -> None:
         """Begin."""
@@ -264,6 +279,18 @@ class StudyBar:
             self._bar.update(self._at_work[name], description=line)
         else:
             self._at_work[name] = self._bar.add_task(line, total=None, clock=None)
+
+
+def _goes_on(before: Tuning | None, tuning: Tuning) -> bool:
+    """Whether a search is the one that was told before, with more trials."""
+    return before is not None and replace(before, trials=tuning.trials) == tuning
+
+
+def _lines(text: str) -> list[str]:
+    """A remark in lines of at most 80 columns; names and paths are not broken."""
+    if len(text) <= WIDTH:
+        return [text]
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager

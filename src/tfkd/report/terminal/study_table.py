@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 CALIBRATED = "* after one temperature for each run, fitted on its validation images"
-METHOD_WIDTHS = (9, 13)
+METHOD_WIDTHS = (10, 13)
 TEACHER_WIDTHS = (9, 10)
 NARROW = 100
 """Columns of a terminal below which names are folded, and those of timm's networks are short."""

@@ -92,10 +92,8 @@ def sentences(tuned: Tuned) -> list[str]:
         f"{' in the errors that are left' if tuned.tuning.goal.maximise else ''}."
     ]
     found = [own for own in tuned.entries if own.near is not None]
-    flat = [
-        title_of_entry(own) for own in found if (own.near or 0.0) >= FLAT and not _needs_tuning(own)
-    ]
     steep = [title_of_entry(own) for own in found if _needs_tuning(own)]
+    flat = [title_of_entry(own) for own in found if _is_flat(own)]
     if flat:
         said.append(f"Need hardly any tuning here: {', '.join(flat)}.")
     if steep:
@@ -103,7 +101,7 @@ def sentences(tuned: Tuned) -> list[str]:
     ends = [
         f"{' and '.join(name.replace('_', ' ') for name in names)} of {title_of_entry(own)}"
         for own in tuned.entries
-        if (names := own.at_the_end_of(axes(tuned.tuning, own.entry)))
+        if not _is_flat(own) and (names := own.at_the_end_of(axes(tuned.tuning, own.entry)))
     ]
     if ends:
         said.append(f"At an end of where it was searched, so look further: {', '.join(ends)}.")
@@ -118,6 +116,11 @@ def sentences(tuned: Tuned) -> list[str]:
         *said,
         "The best of many is too good by luck: what a setting is worth, runs with other seeds say.",
     ]
+
+
+def _is_flat(own: TunedEntry) -> bool:
+    """Whether hardly any setting spoils it, that with the defaults neither."""
+    return own.near is not None and own.near >= FLAT and not _needs_tuning(own)
 
 
 def _needs_tuning(own: TunedEntry) -> bool:

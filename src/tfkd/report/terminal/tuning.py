@@ -20,9 +20,18 @@ from tfkd.tune.progress import TuningBeginning
 from tfkd.tune.space import Axis, axes
 
 
-def found_for_search(beginning: TuningBeginning) -> tuple[list[str], Estimate]:
-    """Return what is said before a search, and what it will cost at most."""
+def found_for_search(
+    beginning: TuningBeginning, *, again: bool = False
+) -> tuple[list[str], Estimate]:
+    """Return what is said before a search, and what it will cost at most.
+
+    Args:
+        beginning: of it.
+        again: whether all but the number of trials was said before.
+    """
     tuning, cost = beginning.tuning, estimate_search(beginning)
+    if again:
+        return laid_out(_budget(tuning, cost)[:3]), cost
     data = beginning.data.get(tuning.recipe.data)
     rows: list[Row] = []
     if data is not None:
@@ -37,7 +46,7 @@ def found_for_search(beginning: TuningBeginning) -> tuple[list[str], Estimate]:
         ]
     rows += [*_searched(tuning), *_budget(tuning, cost)]
     if data is not None:
-        rows += worth_knowing(data, tuning.recipe)
+        rows += worth_knowing(data, tuning.recipe, split="validation")
     return laid_out(rows), cost
 
 
