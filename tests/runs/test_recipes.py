@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 
-from tfkd.cli import studies
+from tfkd.cli import comparing
 from tfkd.data.settings import FOLDER, NAMES
 from tfkd.models import create_model
 from tfkd.runs import SGD, Step, defaults
@@ -36,7 +36,7 @@ def test_every_recipe_is_of_its_data_and_its_networks_exist(name):
 
 
 def test_the_help_tells_the_recipes():
-    text = inspect.getdoc(studies.compare)
+    text = inspect.getdoc(comparing.compare)
     assert text is not None
     found = {name: defaults(name) for name in EVERY}
     for name, own in found.items():
