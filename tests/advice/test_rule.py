@@ -1,13 +1,14 @@
 """A method is recommended only where the comparison tells it to be better."""
 
 import pytest
+from blank_record import BLANK
+from msgspec.structs import replace
 
 from tfkd.advice.rule import choose, sentence, what_was_not_told
 from tfkd.data import DataSettings
 from tfkd.runs import MethodSettings, Recipe, RunSettings
 from tfkd.study.conclusions import conclude_claims
 from tfkd.study.plan import Arm, Study
-from tfkd.study.records import Record
 from tfkd.study.summary import summarise_study
 
 BASE = Recipe(data=DataSettings("digits"))
@@ -32,23 +33,12 @@ def record(arm, seed, metric, gain):
     values = {"accuracy": 0.8} | dict.fromkeys(METRICS, 0.5)
     values |= dict.fromkeys((f"calibrated_{name}" for name in METRICS), 0.5)
     values[metric] += gain / 100
-    return Record(
-        study="compare",
+    return replace(
+        BLANK,
         run=f"{arm.name}/seed-{seed}",
         arm=arm.name,
         method=arm.method.name,
-        dialect="tfkd",
-        student="net",
-        teacher=None,
-        teacher_accuracy=None,
         seed=seed,
-        train_accuracy=1.0,
-        train_loss=0.1,
-        validation_accuracy=0.8,
-        validation_nll=0.5,
-        seconds=1.0,
-        epochs=1,
-        parameters=1,
         settings=RunSettings(BASE, MethodSettings(), None, seed),
         temperature=1.0,
         validation_calibrated_nll=0.5,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tfkd.report.figures.beyond import BEYOND, mark_beyond, shown_range
 from tfkd.report.figures.drawing import Drawing
 from tfkd.report.figures.panels import panel_per_group
 from tfkd.report.figures.style import INK, Style, styles_in
+from tfkd.report.seconds import seconds_of, seconds_with_teacher
 from tfkd.report.study_data import Group, StudyData
 from tfkd.report.tables import Table
 from tfkd.study.summary import Row
@@ -22,7 +21,9 @@ def draw(data: StudyData) -> Drawing | None:
     """Draw the difference to cross-entropy over the seconds of training; None without runs."""
     if not any(row.difference is not None for row in data.rows):
         return None
-    costs = {row.arm.name: (_own(data, row), _with_teacher(data, row)) for row in data.rows}
+    costs = {
+        row.arm.name: (seconds_of(data, row), seconds_with_teacher(data, row)) for row in data.rows
+    }
 
     beyond: list[str] = []
 
@@ -88,23 +89,3 @@ def draw(data: StudyData) -> Drawing | None:
         " ".join(filter(None, (panels.left_out, *beyond[:1]))),
         wide=panels.wide,
     )
-
-
-def _own(data: StudyData, row: Row) -> float:
-    return float(np.median([run.seconds for run in data.runs[row.arm.name]]))
-
-
-def _with_teacher(data: StudyData, row: Row) -> float:
-    """Seconds of a run and of as much of its teacher's as was needed, median over seeds."""
-    teachers = {run.seed: run for run in data.runs.get(row.arm.teacher or "", [])}
-    totals = []
-    for run in data.runs[row.arm.name]:
-        total = run.seconds
-        teacher = teachers.get(run.seed)
-        if teacher is not None and row.arm.teacher_epoch is None:
-            total += teacher.seconds
-        elif teacher is not None:
-            epochs = teacher.history[: row.arm.teacher_epoch]
-            total += sum(epoch.seconds for epoch in epochs)
-        totals.append(total)
-    return float(np.median(totals))

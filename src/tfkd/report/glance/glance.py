@@ -9,9 +9,10 @@ from tfkd.report.columns import DIGITS
 from tfkd.report.figures.beyond import BEYOND
 from tfkd.report.figures.limits import MOST_ARMS, MOST_PANELS, within_limit
 from tfkd.report.glance.axis import Axis, axis_over
-from tfkd.report.glance.cost import Cost, cost_of, seconds_of
+from tfkd.report.glance.cost import Cost, cost_of
 from tfkd.report.glance.strip import Mark, Strip, ends_of, in_words, mark
 from tfkd.report.number_text import without_plus
+from tfkd.report.seconds import seconds_of
 from tfkd.report.study_data import StudyData
 from tfkd.report.tables import Table, Value
 from tfkd.study.conclusions import Claim
