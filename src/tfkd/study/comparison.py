@@ -11,8 +11,7 @@ from tfkd.method_table import BASELINE, METHODS, find_method
 from tfkd.method_table.rows_of_tf_kd import ROWS
 from tfkd.runs import Recipe
 from tfkd.runs.chosen import Chosen
-from tfkd.study.asked import Asked, Plain, asked_for
-from tfkd.study.asked import folder_of as folder_of
+from tfkd.study.asked import Asked, Plain, asked_for, folder_of
 from tfkd.study.plan import Arm, Study
 
 DEFECTIVE_EPOCH = 1

@@ -12,11 +12,12 @@ from tfkd.study.claims import Claim as Claim
 from tfkd.study.claims import Conclusion as Conclusion
 from tfkd.study.claims import Measured as Measured
 from tfkd.study.claims import Verdict as Verdict
+from tfkd.study.compared import Compared
 from tfkd.study.plan import Contrast, Study
 from tfkd.study.statistics.differences import PairedDifference
 from tfkd.study.statistics.images import SeedsAndImages
 from tfkd.study.statistics.power import LEVEL
-from tfkd.study.summary import Compared, Row
+from tfkd.study.summary import Row
 
 MEANING: dict[Conclusion, str] = {
     "better, beyond its controls": "more accurate, and more than every control",

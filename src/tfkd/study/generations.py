@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tfkd.metrics import all_metrics
+from tfkd.study.compared import PERCENT
 from tfkd.study.directory import run_directory
 from tfkd.study.plan import Arm, Study
 from tfkd.study.records import Record
@@ -19,7 +20,6 @@ from tfkd.study.statistics.differences import (
     paired_difference,
     summarise,
 )
-from tfkd.study.summary import PERCENT
 
 
 @dataclass(frozen=True)

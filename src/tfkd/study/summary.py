@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import DIALECTS
-from tfkd.study.compared import CLAIMED as CLAIMED
-from tfkd.study.compared import PERCENT as PERCENT
-from tfkd.study.compared import Compared as Compared
-from tfkd.study.compared import claims_of, compare_family, difference_of, value_of
+from tfkd.study.compared import (
+    PERCENT,
+    Compared,
+    claims_of,
+    compare_family,
+    difference_of,
+    value_of,
+)
 from tfkd.study.guessing import Guessing
 from tfkd.study.plan import CONTROLS, Arm, Contrast, Study
 from tfkd.study.records import Record
