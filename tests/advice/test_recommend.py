@@ -111,6 +111,17 @@ def test_where_nothing_can_be_told_nothing_is_trained(tmp_path):
     assert found.file.is_file()
 
 
+def test_less_time_loses_nothing_of_what_was_found(tmp_path):
+    root = tmp_path / "advice"
+    before, _ = recommend(root, LEAST)
+    settings = before.file.read_bytes()
+    found, clocked = recommend(root, 0.01)
+    assert clocked.done == []
+    assert (found.sentence, found.command) == (before.sentence, before.command)
+    assert set(found.remarks) == set(before.remarks)
+    assert found.file.read_bytes() == settings
+
+
 def test_data_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):
     root = tmp_path / "out"
     with pytest.raises(ValueError, match="`minutes` to be positive"):

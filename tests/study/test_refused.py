@@ -163,3 +163,15 @@ def test_a_damaged_run_is_named_and_costs_no_other(name, compared, sealed, tmp_p
     output = capsys.readouterr()
     assert output.err == (left_out if damaged else "")
     assert f"{2 - damaged} of 2 runs finished" in output.out
+
+
+@pytest.mark.parametrize("command", ["compare", "tune"])
+def test_a_directory_of_one_run_takes_no_others(command, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    small = ["--train-size", "40", "--epochs", "1", "--student", "own_parts:linear"]
+    assert main(["train", "--out", run, *small]) == 0
+    before = every_byte(tmp_path)
+    capsys.readouterr()
+    assert main([command, "--out", run, "--methods", "label_smoothing", *small]) != 0
+    assert "directory for many runs" in capsys.readouterr().err
+    assert every_byte(tmp_path) == before

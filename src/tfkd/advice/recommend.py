@@ -117,7 +117,9 @@ class Task:
             tuning, self.root / TUNE_FOLDER, self.circumstances, other_data=self.other_data
         )
         self._costs = self._measured(everything)
-        self._session = self._budget.plan(fitting(self._costs, 60.0 * self.minutes))
+        compared = (self.root / f"{everything.name}{SUFFIX}").is_file()
+        found = fitting(self._costs, 60.0 * self.minutes)
+        self._session = self._budget.plan(found, compared=compared)
         size = self._session.size
         if size is None:
             minutes = f"{self.minutes:g} minute{'' if self.minutes == 1 else 's'}"

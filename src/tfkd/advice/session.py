@@ -59,11 +59,15 @@ class Budget:
 
     _session: Session | None
 
-    def plan(self, found: Fitting) -> Session:
+    def plan(self, found: Fitting, *, compared: bool) -> Session:
         """Return the plan that the directory has for this budget, or for another one a new one.
+
+        Once the comparison has begun, a smaller budget changes no plan: what was found with more
+        time is not lost to less.
 
         Args:
             found: what fits into the budget now.
+            compared: whether the comparison has begun.
         """
         session = Session(
             minutes=self._minutes,
@@ -74,8 +78,9 @@ class Budget:
         )
         if self._file.is_file():
             before = files.read_json(self._file, Session)
-            same = before.minutes == self._minutes
-            session = before if same else replace(session, spent=before.spent)
+            less = compared and before.size is not None and self._minutes < before.minutes
+            stands = less or self._minutes == before.minutes
+            session = before if stands else replace(session, spent=before.spent)
         files.make_folder(self._file.parent)
         files.write_json(self._file, session)
         self._session = session

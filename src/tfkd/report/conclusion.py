@@ -194,10 +194,10 @@ def _how_many_seeds(claims: list[Claim]) -> list[str]:
     widest = max(unsure, key=lambda claim: claim.difference.sd)
     worthwhile = widest.worthwhile
     needed = seeds_for_equivalence(widest.difference.sd, worthwhile)
-    which = "one that makes" if len(unsure) > 1 else f"{named(widest, claims)}, if it makes"
+    which = "one of them" if len(unsure) > 1 else named(widest, claims)
     sentences.append(
-        f"For {which} no difference, {_about(needed)} seeds would show that it makes none of "
-        f"{worthwhile:g} points."
+        f"To show that {which} makes no difference of {worthwhile:g} points or more, if that is "
+        f"so, would take {_about(needed)} seeds."
     )
     return sentences
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tfkd.report.answer import answer
 from tfkd.report.beside_contrasts import beside_contrasts
+from tfkd.report.columns import is_calibrated
 from tfkd.report.conclusion import conclude
 from tfkd.report.facts import facts
 from tfkd.report.figures import draw_all
@@ -25,6 +26,14 @@ from tfkd.report.verdicts import Verdict, control_sentences, machinery, verdicts
 from tfkd.study.conclusions import MEANING, conclude_claims, count_conclusions
 from tfkd.study.plan import FOLDS_SHARE, of_folds
 
+AS_THEY_COME = (
+    " Metrics other than accuracy are told as they come, for no temperature was fitted in these "
+    "runs; each is a family of its own."
+)
+TOLD_TWICE = (
+    " Metrics other than accuracy are told twice, as they come and after one temperature fitted "
+    "on validation images; each is a family of its own."
+)
 HOW_TO_READ_VERDICTS = (
     "A difference is taken seed by seed: both arms have the same split, initial weights and order "
     "of images. Its 95 % interval is Student's t over the seeds; with two seeds there is none. p "
@@ -33,31 +42,38 @@ HOW_TO_READ_VERDICTS = (
     "0; no difference worth having where the interval lies within the smallest difference that "
     "the study calls worth having. A gain is beyond a control where this holds of method minus "
     "control, p uncorrected; it is explained by a control where the interval of method minus "
-    "control ends below what is worth having. Metrics other than accuracy are told twice, as they "
-    "come and after one temperature fitted on validation images; each is a family of its own."
+    "control ends below what is worth having."
 )
 MOST_VERDICTS = 20
 """That stand open before the tables; more are folded."""
 HOW_TO_READ_TABLES = (
     "Mean ± standard deviation over n seeds. Accuracy, ECE, AURC and AUGRC in percent, NLL in "
     "nats; for all but accuracy lower is better. The difference is to cross-entropy, paired by "
-    "seed, in points. Calibrated is after division of the logits by one temperature T, fitted on "
-    "validation data: above 1 the network was too sure. It leaves the accuracy alone."
+    "seed, in points."
+)
+CALIBRATED_COLUMNS = (
+    " Calibrated is after division of the logits by one temperature T, fitted on validation data: "
+    "above 1 the network was too sure. It leaves the accuracy alone."
 )
 CONTROLS_ARE = " Controls have the side effects of a method without its teacher."
 HOW_TO_READ_GLANCE = (
     "Each line is a method minus plain cross-entropy, paired by seed: the dot is the mean, the bar "
     "its 95 % interval (Student's t over the seeds), the upright line cross-entropy itself. Grey, "
     "around that line: accuracies that differ by less than {worthwhile:g} points, the smallest "
-    "difference worth having here. Calibrated (filled) is after one temperature fitted on "
-    "validation data, raw (hollow) is as it comes; the accuracy is the same. The time is that of "
-    "training, against cross-entropy's; pale, where a network taught: with its training."
+    "difference worth having here.{calibrated} The time is that of training, against "
+    "cross-entropy's; pale, where a network taught: with its training."
+)
+FILLED_AND_HOLLOW = (
+    " Calibrated (filled) is after one temperature fitted on validation data, raw (hollow) is as "
+    "it comes; the accuracy is the same."
 )
 HOW_TO_READ_AS_TABLE = (
     "Each line is a method minus plain cross-entropy, or what stands behind “over”, paired by "
-    "seed, with its 95 % interval (Student's t over the seeds). NLL and AURC are after one "
-    "temperature fitted on validation data, and raw as they come. The time is that of training, "
-    "against cross-entropy's."
+    "seed, with its 95 % interval (Student's t over the seeds).{calibrated} The time is that of "
+    "training, against cross-entropy's."
+)
+BOTH_COLUMNS = (
+    " NLL and AURC are after one temperature fitted on validation data, and raw as they come."
 )
 CONTRASTED = " Lines with “over” are held against the arm that stands behind that word."
 SHADED = " Shaded lines are controls: none of them has a teacher that knows anything."
@@ -113,14 +129,14 @@ class Page:
     tables: list[Table]
     all_numbers: Table
     drawings: list[Drawing]
+    how_to_read_verdicts: str
+    how_to_read_tables: str
+    how_to_read_glance: str
+    how_to_read_as_table: str
     labels: Section | None = None
     tuning: Section | None = None
     together: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
-    how_to_read_verdicts: str = HOW_TO_READ_VERDICTS
-    how_to_read_tables: str = HOW_TO_READ_TABLES
-    how_to_read_glance: str = HOW_TO_READ_GLANCE
-    how_to_read_as_table: str = HOW_TO_READ_AS_TABLE
 
     @property
     def contents(self) -> list[tuple[str, str]]:
@@ -187,7 +203,10 @@ def make_page(
     found = verdicts(claims, data.rows)
     said = answer(claims)
     seen = glances(data, claims)
-    how_to_read = HOW_TO_READ_GLANCE.format(worthwhile=data.study.worthwhile)
+    calibrated = is_calibrated(data.rows)
+    how_to_read = HOW_TO_READ_GLANCE.format(
+        worthwhile=data.study.worthwhile, calibrated=FILLED_AND_HOLLOW if calibrated else ""
+    )
     if any(each.has_contrasts for each in seen):
         how_to_read += CONTRASTED
     if any(each.has_controls for each in seen):
@@ -223,13 +242,19 @@ def make_page(
         tuning=tuning,
         together=tuple(sentences(data.together)),
         beside=tuple(beside_contrasts(data.study, data.records)),
-        how_to_read_verdicts=of_folds(HOW_TO_READ_VERDICTS, folds),
+        how_to_read_verdicts=of_folds(
+            HOW_TO_READ_VERDICTS + (TOLD_TWICE if calibrated else AS_THEY_COME), folds
+        ),
         how_to_read_tables=of_folds(
-            HOW_TO_READ_TABLES + (CONTROLS_ARE if any(r.is_control for r in data.rows) else ""),
+            HOW_TO_READ_TABLES
+            + (CALIBRATED_COLUMNS if calibrated else "")
+            + (CONTROLS_ARE if any(r.is_control for r in data.rows) else ""),
             folds,
         ),
         how_to_read_glance=of_folds(how_to_read, folds),
-        how_to_read_as_table=of_folds(HOW_TO_READ_AS_TABLE, folds),
+        how_to_read_as_table=of_folds(
+            HOW_TO_READ_AS_TABLE.format(calibrated=BOTH_COLUMNS if calibrated else ""), folds
+        ),
     )
 
 

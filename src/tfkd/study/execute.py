@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from tfkd._counted import number_of
 from tfkd.data.kept import sources_kept
 from tfkd.runs import Circumstances, Result
 from tfkd.runs.lock import RunBusyError
@@ -25,7 +27,18 @@ BUSY_SECONDS = 1.0
 
 
 class RunsFailedError(RuntimeError):
-    """Some runs failed; the others are finished and kept."""
+    """Some runs failed; the others are finished and kept.
+
+    Args:
+        failures: what each ended with, by its name.
+        tried: how many there were; None: not said.
+    """
+
+    def __init__(self, failures: Mapping[str, str], tried: int | None = None) -> None:
+        count = number_of(len(failures), "run")
+        count = count if tried is None else f"{len(failures)} of {number_of(tried, 'run')}"
+        lines = [f"  {name}: {message}" for name, message in failures.items()]
+        super().__init__("\n".join([f"{count} failed:", *lines]))
 
 
 class Executor(Protocol):
@@ -101,8 +114,7 @@ def execute(
             progress.doing("stopping")
             raise
     if failures:
-        lines = [f"  {name}: {message}" for name, message in failures.items()]
-        raise RunsFailedError("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines]))
+        raise RunsFailedError(failures, len(left))
 
 
 def executor_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from tfkd.study.conclusions import above, below, equivalent
 from tfkd.study.statistics.differences import PairedDifference, paired_difference
 from tfkd.study.statistics.power import LEVEL
 
@@ -35,10 +36,10 @@ def told(difference: PairedDifference, *, worthwhile: float) -> Told:
         >>> told(against_zero([0.01, -0.02, 0.01, 0.0, 0.01, -0.01]), worthwhile=0.2)
         'no difference worth having'
     """
-    if difference.p_value <= LEVEL and difference.low > 0.0:
-        return "above"
-    if difference.p_value <= LEVEL and difference.high < 0.0:
-        return "below"
-    if -worthwhile < difference.low and difference.high < worthwhile:
+    if equivalent(difference, worthwhile):
         return "no difference worth having"
+    if above(difference):
+        return "above"
+    if below(difference):
+        return "below"
     return "too few seeds" if difference.smallest_p > LEVEL else "not told apart"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfkd.data import DataIdentity, ImageData, Source, identify, load_source, split_source
 from tfkd.data.settings import DataSettings
-from tfkd.runs import Circumstances
+from tfkd.runs import Circumstances, RunDirectory
 from tfkd.runs.overwriting import check_apart_from_images
 from tfkd.study.directory import run_directory, write_study
 from tfkd.study.execute import default_jobs, execute
@@ -113,8 +113,14 @@ def check_runs(
 
     Raises:
         FileNotFoundError: if a data set is not there.
-        ValueError: if a run does not fit its data, its network, or what its directory holds.
+        ValueError: if a run does not fit its data, its network, or what its directory holds; or if
+            the directory is that of one run.
     """
+    if RunDirectory(root).settings_file.is_file():
+        raise ValueError(
+            f"Expected a directory for many runs, got {root}, which is that of one run: take "
+            "another."
+        )
     sources: dict[DataSettings, Source] = {}
     splits: dict[tuple[DataSettings, int], tuple[ImageData, DataIdentity]] = {}
     for run in runs:

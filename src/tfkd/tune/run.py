@@ -106,9 +106,7 @@ def tune(
             progress.doing("stopping")
             raise
     if failures:
-        lines = [f"  {name}: {message}" for name, message in failures.items()]
-        count = f"{len(failures)} run{'s' * (len(failures) > 1)}"
-        raise RunsFailedError("\n".join([f"{count} failed:", *lines]))
+        raise RunsFailedError(failures)
     return search.tuned()
 
 

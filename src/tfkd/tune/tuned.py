@@ -33,6 +33,7 @@ class Tried:
             None where it diverged, or is running.
         accuracy: of the validation split, a share, in the mean over those seeds.
         seconds: of all its training.
+        first: the objective with its first seed; None as `value`.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Tried:
     value: float | None
     accuracy: float | None
     seconds: float
+    first: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,28 @@ class TunedEntry:
         """The first trial; None while it is running."""
         return next((tried for tried in self.tried if tried.state != "running"), None)
 
+    def comparable(self, tried: Tried) -> float | None:
+        """Return the value of a trial as that of one with all seeds.
+
+        One seed may have the easier images: a pruned trial, which has the first alone, is moved by
+        what the other seeds add in the mean of the trials that have them.
+        """
+        if tried.state != "pruned" or tried.value is None:
+            return tried.value
+        added = [
+            own.value - own.first
+            for own in self.tried
+            if own.state == "complete" and own.value is not None and own.first is not None
+        ]
+        return tried.value + (mean(added) if added else 0.0)
+
     @property
     def values(self) -> list[float]:
-        """Values of the finished trials; of those that diverged the worst of the others."""
-        found = [tried.value for tried in self.tried if tried.state != "running"]
+        """Values of the finished trials; of those that diverged the worst of the others.
+
+        Pruned ones are made comparable.
+        """
+        found = [self.comparable(tried) for tried in self.tried if tried.state != "running"]
         known = [value for value in found if value is not None]
         if not known:
             return []
@@ -91,18 +111,16 @@ class TunedEntry:
         """Share of the finished trials whose value is within 2 % of the best.
 
         Of an accuracy it is within 2 % of the errors that the best makes. Near 1, the method is
-        flat: it does not matter much how it is set. Near 0, it has to be tuned.
+        flat: it does not matter much how it is set. Near 0, it has to be tuned. Pruned trials are
+        made comparable.
         """
         if self.best is None or self.best.value is None:
             return None
         best = self.best.value
         distance = NEAR * (1.0 - best if self.goal.maximise else best)
         ended = [tried for tried in self.tried if tried.state != "running"]
-        close = [
-            tried
-            for tried in ended
-            if tried.value is not None and abs(tried.value - best) <= distance
-        ]
+        values = map(self.comparable, ended)
+        close = [value for value in values if value is not None and abs(value - best) <= distance]
         return len(close) / len(ended)
 
     def at_the_end_of(self, searched: tuple[Axis, ...]) -> tuple[str, ...]:
@@ -185,6 +203,7 @@ def _tried(lines: list[TrialRecord]) -> Tried:
         mean(values) if has_value else None,
         mean(accuracies[: len(values)]) if has_value else None,
         sum(line.seconds for line in lines if line.seconds is not None),
+        values[0] if has_value else None,
     )
 
 

@@ -1,5 +1,6 @@
 """The first figure: what is drawn are the numbers of the records, in their order."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from statistics import mean
@@ -240,3 +241,15 @@ def test_the_teachers_training_counts_in_full_and_up_to_its_snapshot(small_study
     assert taught.cost.own == pytest.approx(mean(run.seconds for run in own) / unit)
     assert taught.cost.total == pytest.approx(with_teacher / unit)
     assert taught.taught_by == "small_cnn@1"
+
+
+def test_where_an_interval_leaves_out_0_and_it_is_not_told_the_corrected_p_says_why():
+    data = study_of({"large": 1.2}, seeds=8)
+    (claim,) = conclude_claims(data.study, data.rows)
+    measured = dataclasses.replace(
+        claim.metrics["accuracy"], adjusted_p=0.0812, verdict="not told apart"
+    )
+    metrics = {**claim.metrics, "accuracy": measured}
+    claim = dataclasses.replace(claim, metrics=metrics, conclusion="not told apart")
+    (found,) = glance.glances(data, [claim])
+    assert found.lines[1].verdict == "not told apart, corrected p 0.081"

@@ -248,7 +248,7 @@ def _glance(
             data.name_in_figure(row),
             row.teacher or "",
             over,
-            "" if claim is None else claim.name,
+            "" if claim is None else _verdict(claim),
             "" if claim is None else tone_of(claim),
             row.is_control and not over,
             tuple(
@@ -315,6 +315,15 @@ def _strip(measure: Measure, found: Differences, axis: Axis, claim: Claim | None
         *in_words(raw, digits),
         told=told,
     )
+
+
+def _verdict(claim: Claim) -> str:
+    """The verdict; where an interval leaves out 0 and it is not told apart, the p that says why."""
+    found = claim.metrics["accuracy"]
+    leaves_out_0 = found.difference.low > 0.0 or found.difference.high < 0.0
+    if claim.conclusion == "not told apart" and found.difference.has_interval and leaves_out_0:
+        return f"{claim.name}, corrected p {found.adjusted_p:.2g}"
+    return claim.name
 
 
 def _told(claim: Claim, measure: Measure) -> str:

@@ -194,7 +194,8 @@ def worth_knowing(data: ImageData, recipe: Recipe, *, split: Measured = "test") 
     images = len(getattr(data, split))
     if 0 < images < FEW_IMAGES:
         images_of = number_of(images, f"{split} image")
-        yield "note", f"{images_of}: one image is {100 / images:.1f} points"
+        few = ", few to choose by" if split == "validation" else ""
+        yield "note", f"{images_of}{few}: one image is {100 / images:.1f} points"
 
 
 def size_words(parameters: int, trained: int | None = None) -> str:

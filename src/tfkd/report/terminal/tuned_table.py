@@ -19,6 +19,9 @@ NAME_WIDTH = 14
 FLAT = 0.5
 """Share of settings near the best from which a method is called flat."""
 
+LEAST_TO_BE_FLAT = 10
+"""Settings tried before that is said: fewer may all lie in one corner."""
+
 
 def print_tuned(tuned: Tuned, console: Console) -> None:
     """Print a row for each entry, and what follows from it.
@@ -120,7 +123,9 @@ def sentences(tuned: Tuned) -> list[str]:
 
 def _is_flat(own: TunedEntry) -> bool:
     """Whether hardly any setting spoils it, that with the defaults neither."""
-    return own.near is not None and own.near >= FLAT and not _needs_tuning(own)
+    ended = sum(tried.state != "running" for tried in own.tried)
+    is_near = own.near is not None and own.near >= FLAT
+    return is_near and ended >= LEAST_TO_BE_FLAT and not _needs_tuning(own)
 
 
 def _needs_tuning(own: TunedEntry) -> bool:
