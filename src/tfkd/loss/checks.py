@@ -89,6 +89,11 @@ def check_tensors(
         )
     if weight is not None:
         check_weight(weight, num_classes, student_logits.device)
+        if weight.requires_grad and torch.is_grad_enabled() and not labels.is_floating_point():
+            raise ValueError(
+                "Expected `weight` without gradient for `labels` that are class indices, as torch "
+                "has it, got one that requires a gradient. Write `weight.detach()`."
+            )
 
 
 def dim_of_classes(student_logits: Tensor, class_dim: int) -> int:

@@ -59,6 +59,8 @@ class Criterion(nn.Module):
             check_ignore_index(value)
         elif name == "class_dim":
             check_class_dim(value)
+        elif name == "weight" and value is not None:
+            check_weight(value, None, None)
         super().__setattr__(name, value)
 
     def forward(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
@@ -10,10 +10,13 @@ from tfkd.methods.options import LossOptions, as_teacher
 from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 
-def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
+def cross_entropy(
+    weight: Tensor | None = None, /, **options: Unpack[LossOptions]
+) -> DistillationLoss:
     """Plain cross-entropy with the labels: α = 0.
 
     Args:
+        weight: of each class, `(K,)`, which may stand first as in `torch.nn.CrossEntropyLoss`.
         **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
             `DistillationLoss`.
 
@@ -22,6 +25,10 @@ def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
         >>> round(tfkd.cross_entropy()(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item(), 4)
         0.3133
     """
+    if weight is not None:
+        if "weight" in options:
+            raise TypeError("Expected `weight` once, got it first and by name.")
+        options["weight"] = weight
     return DistillationLoss(UniformTeacher(), alpha=0.0, **options)
 
 

@@ -143,9 +143,12 @@ class FocalLoss(Penalty):
         **options: Unpack[ModuleOptions],
     ) -> None:
         super().__init__({"focusing": focusing}, **options)
-        if unsure_focusing is not None:
-            check_at_least_0("unsure_focusing", unsure_focusing)
         self.unsure_focusing = unsure_focusing
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "unsure_focusing" and value is not None:
+            check_at_least_0(name, value)
+        super().__setattr__(name, value)
 
     def _not_scheduled(self) -> dict[str, Any]:
         return {} if self.unsure_focusing is None else {"unsure_focusing": self.unsure_focusing}

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim
+from tfkd.loss.terms import class_dim, largest
 from tfkd.loss.told import Setting
 from tfkd.penalties.penalty import (
     ModuleOptions,
@@ -65,7 +65,7 @@ def above_mean(z: Tensor) -> Tensor:
     """Return max_k z_k − mean_k z_k of each sample, over the classes that are not masked."""
     dim = class_dim(z)
     there = z != -math.inf
-    return z.amax(dim) - torch.where(there, z, 0.0).sum(dim) / there.sum(dim)
+    return largest(z, dim) - torch.where(there, z, 0.0).sum(dim) / there.sum(dim)
 
 
 class MaxSup(Penalty):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from tfkd._checks import check_fraction
 from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher
+from tfkd.teachers.copies import copy_of
 from tfkd.teachers.processes import take_from_first
 
 
@@ -47,7 +47,7 @@ class AverageTeacher(Teacher):
                 f"Expected `student` to be a torch.nn.Module, got {type(student).__name__}."
             )
         # In a tuple, torch does not register the network as a sub-module.
-        self._network = (copy.deepcopy(_whole(student)).requires_grad_(False),)
+        self._network = (copy_of(_whole(student)).requires_grad_(False),)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=_device(student)))
 
     @property

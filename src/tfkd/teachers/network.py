@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any, final
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher, is_transformed
+from tfkd.teachers.copies import frozen
 
 
 @final
@@ -20,7 +20,12 @@ class NetworkTeacher(Teacher):
     The teacher keeps a copy of `model` as it is now: training the original afterwards does not
     change the teacher, and the original is left as it was. The copy has no gradients, stays in
     eval mode whatever `.train()` does around it, and follows `.to()`; it shows up neither in
-    `parameters()` nor in `state_dict()`, since it is no part of what is trained or saved.
+    `parameters()` nor in `state_dict()`, since it is no part of what is trained or saved. A network
+    that cannot be copied (`copy.deepcopy` raises) is put into eval mode and frozen itself.
+
+    Of several processes each asks its own copy, and none is held against the others: a teacher that
+    was made by chance and not loaded from a file differs from process to process, unless each
+    seeds it alike or `torch.distributed.broadcast` makes it so beforehand.
 
     Normal KD, reversed KD, defective KD and Tf-KD_self differ only in which network this is.
 
@@ -45,11 +50,11 @@ class NetworkTeacher(Teacher):
         super().__init__()
         if not isinstance(model, nn.Module):
             raise TypeError(
-                f"Expected `model` to be a torch.nn.Module, got {type(model).__name__}."
+                f"Expected `model` to be a torch.nn.Module, got {type(model).__name__}. Call a "
+                "function in the `forward` of one."
             )
-        frozen = copy.deepcopy(model).eval().requires_grad_(False)
         # In a tuple, torch does not register the network as a sub-module.
-        self._frozen = (frozen,)
+        self._frozen = (frozen(model),)
 
     @property
     def model(self) -> nn.Module:
