@@ -86,7 +86,7 @@ def distillation_loss(
         A scalar, or for `"none"` one value per position, the shape of class-index labels.
         Logits of half precision are computed and answered in float32, unless `alpha` is 0. On an
         accelerator and compiled, logits that lie far from 0 together lose digits by a high τ: at
-        10⁴ and τ = 20 the value is off in the third, its gradient is not.
+        10⁴ and τ = 20 a value may be off by a thousandth, its gradient is not.
 
     Raises:
         TypeError: for a wrong type or dtype.
