@@ -43,6 +43,7 @@ def loss_by_equation(
         label_term = _label_term(F.log_softmax(z, dim), labels, w, ignore_index)
         return terms.reduced(times(s, label_term), divisor, reduction)
 
+    z = terms.near_0(z)
     seen = terms.standardized(z, dim) if standardize else z
     log_p_tau = F.log_softmax(softened(seen, tau), dim)
     log_t_tau = _log_teacher(z, labels, answer.logits, tau, standardize)
@@ -82,7 +83,7 @@ def _log_teacher(
     """Log t_τ, of the shape of the logits."""
     dim = terms.class_dim(z)
     if isinstance(teacher, Tensor) and teacher.shape == z.shape:
-        t = teacher.detach().to(z.dtype)
+        t = terms.near_0(teacher.detach().to(z.dtype))
         t = terms.standardized(t, dim) if standardize else t
         return F.log_softmax(softened(t, tau), dim)
     gap = constant(teacher, z)

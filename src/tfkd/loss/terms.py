@@ -9,11 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tfkd.teachers.base import Answer
+from tfkd.teachers.base import Answer, is_transformed
 from tfkd.teachers.logits import at_least_float32 as at_least_float32
 from tfkd.teachers.logits import class_dim as class_dim
 from tfkd.teachers.logits import one_hot as one_hot
 from tfkd.teachers.logits import softened_gap as softened_gap
+
+FAR = 128.0
+"""Logits beyond it are first measured from their largest: of what is far from 0 a quotient and a
+sum have fewer digits left than the loss."""
 
 
 class LossSettings(NamedTuple):
@@ -57,6 +61,18 @@ def is_number(value: Tensor | float, number: float) -> bool:
     return not isinstance(value, Tensor) and value == number
 
 
+def near_0(logits: Tensor) -> Tensor:
+    """Return logits measured from the largest of their sample if they are far from 0 together.
+
+    Not on an accelerator, which would have to be waited for, nor where it is compiled.
+    """
+    if logits.device.type != "cpu" or logits.numel() == 0 or is_transformed():
+        return logits
+    dim = class_dim(logits)
+    far = bool(logits.detach().select(dim, 0).abs().amax() > FAR)
+    return logits - logits.detach().amax(dim, keepdim=True) if far else logits
+
+
 def softened(logits: Tensor, temperature: Tensor | float) -> Tensor:
     """Return logits / τ."""
     return logits if is_number(temperature, 1.0) else logits / temperature
@@ -94,6 +110,15 @@ def standardized_gap(gap: Tensor | float, num_classes: int) -> Tensor | float:
     if isinstance(gap, Tensor):
         return torch.where(gap.isinf(), gap.sign() * root, gap / (gap.abs() / root + 1e-7))
     return root if math.isinf(gap) else gap / (gap / root + 1e-7)
+
+
+def largest(z: Tensor, dim: int, *, keepdim: bool = False) -> Tensor:
+    """Return the largest logit of each sample; equal ones share its slope, as those of amax.
+
+    The backward pass of amax looks at the logits again, which the caller may have changed in place.
+    """
+    at = z == z.detach().amax(dim, keepdim=True)
+    return torch.where(at, z, 0.0).sum(dim, keepdim=keepdim) / at.sum(dim, keepdim=keepdim)
 
 
 def by_sample(value: Tensor | float, dim: int) -> Tensor | float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim
+from tfkd.loss.terms import class_dim, largest
 from tfkd.loss.told import Setting
 from tfkd.penalties.max_sup import smoothed_gap
 from tfkd.penalties.penalty import (
@@ -45,7 +45,8 @@ def margin_label_smoothing_loss(
             the penalty does not look at them.
         added: λ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
         margin: m, at least 0.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             the penalty of a sample is weighed by its label, Σ_k q_k·w_k, over torch's divisor.
 
     Returns:
@@ -65,7 +66,7 @@ def margin_label_smoothing_loss(
     def beyond_margin(z: Tensor) -> Tensor:
         dim = class_dim(z)
         there = z != -math.inf
-        beyond = (z.amax(dim, keepdim=True) - z - margin).relu()
+        beyond = (largest(z, dim, keepdim=True) - z - margin).relu()
         return torch.where(there, beyond, 0.0).sum(dim) / there.sum(dim)
 
     return added_to_cross_entropy(student_logits, labels, beyond_margin, added, **options)
@@ -77,7 +78,7 @@ class MarginLabelSmoothing(Penalty):
     Args:
         added: λ, at least 0; or, as `margin`, a function of `tfkd.loss.schedules.Progress`.
         margin: m, at least 0.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {

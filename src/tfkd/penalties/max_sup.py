@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_at_least_0, check_positive
-from tfkd.loss.terms import class_dim
+from tfkd.loss.terms import class_dim, largest
 from tfkd.loss.told import Setting
 from tfkd.penalties.penalty import (
     ModuleOptions,
@@ -42,7 +42,8 @@ def max_sup_loss(
         labels: class indices, or probabilities of the shape of the logits, as torch takes them;
             the penalty does not look at them.
         added: λ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             the penalty of a sample is weighed by its label, Σ_k q_k·w_k, over torch's divisor.
 
     Returns:
@@ -64,7 +65,7 @@ def above_mean(z: Tensor) -> Tensor:
     """Return max_k z_k − mean_k z_k of each sample, over the classes that are not masked."""
     dim = class_dim(z)
     there = z != -math.inf
-    return z.amax(dim) - torch.where(there, z, 0.0).sum(dim) / there.sum(dim)
+    return largest(z, dim) - torch.where(there, z, 0.0).sum(dim) / there.sum(dim)
 
 
 class MaxSup(Penalty):
@@ -72,7 +73,7 @@ class MaxSup(Penalty):
 
     Args:
         added: λ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"added": check_at_least_0, "scale": check_positive}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from tfkd._checks import check_fraction
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher
+from tfkd.teachers.copies import copy_of
 from tfkd.teachers.processes import take_from_first
 
 
@@ -46,7 +47,7 @@ class AverageTeacher(Teacher):
                 f"Expected `student` to be a torch.nn.Module, got {type(student).__name__}."
             )
         # In a tuple, torch does not register the network as a sub-module.
-        self._network = (copy.deepcopy(_whole(student)).requires_grad_(False),)
+        self._network = (copy_of(_whole(student)).requires_grad_(False),)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=_device(student)))
 
     @property
@@ -83,12 +84,9 @@ class AverageTeacher(Teacher):
                 "None. Call the loss as `criterion(student_logits, labels, inputs)`."
             )
         with torch.no_grad():
-            logits = self.network(batch.inputs)
-        if not isinstance(logits, Tensor):
-            raise TypeError(
-                f"Expected the `student` to return a tensor, got {type(logits).__name__}."
+            return logits_of_network(
+                self.network, batch.inputs, whose="the `student`", class_dim=batch.class_dim
             )
-        return logits
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> AverageTeacher:
         self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher, is_transformed
+from tfkd.teachers.copies import frozen
 
 
 @final
@@ -19,14 +20,21 @@ class NetworkTeacher(Teacher):
     The teacher keeps a copy of `model` as it is now: training the original afterwards does not
     change the teacher, and the original is left as it was. The copy has no gradients, stays in
     eval mode whatever `.train()` does around it, and follows `.to()`; it shows up neither in
-    `parameters()` nor in `state_dict()`, since it is no part of what is trained or saved.
+    `parameters()` nor in `state_dict()`, since it is no part of what is trained or saved. A network
+    that cannot be copied (`copy.deepcopy` raises) is put into eval mode and frozen itself.
+
+    Of several processes each asks its own copy, and none is held against the others: a teacher that
+    was made by chance and not loaded from a file differs from process to process, unless each
+    seeds it alike or `torch.distributed.broadcast` makes it so beforehand.
 
     Normal KD, reversed KD, defective KD and Tf-KD_self differ only in which network this is.
 
     Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723.
 
     Args:
-        model: maps inputs to logits of the shape of the student's.
+        model: maps inputs to logits of the shape of the student's, or to an answer that has them
+            as `.logits` or under `"logits"`, as models of Hugging Face do. Inputs that are a
+            mapping it is given by name.
 
     Raises:
         TypeError: if `model` is not an `nn.Module`, or when a batch comes without `inputs`.
@@ -42,11 +50,11 @@ class NetworkTeacher(Teacher):
         super().__init__()
         if not isinstance(model, nn.Module):
             raise TypeError(
-                f"Expected `model` to be a torch.nn.Module, got {type(model).__name__}."
+                f"Expected `model` to be a torch.nn.Module, got {type(model).__name__}. Call a "
+                "function in the `forward` of one."
             )
-        frozen = copy.deepcopy(model).eval().requires_grad_(False)
         # In a tuple, torch does not register the network as a sub-module.
-        self._frozen = (frozen,)
+        self._frozen = (frozen(model),)
 
     @property
     def model(self) -> nn.Module:
@@ -62,10 +70,11 @@ class NetworkTeacher(Teacher):
             )
         inference = not is_transformed()
         with torch.inference_mode() if inference else torch.no_grad():
-            logits = self.model(batch.inputs)
-        if not isinstance(logits, Tensor):
-            raise TypeError(
-                f"Expected the teacher's `model` to return a tensor, got {type(logits).__name__}."
+            logits = logits_of_network(
+                self.model,
+                batch.inputs,
+                whose="the teacher's `model`",
+                class_dim=batch.class_dim,
             )
         # What autograd saves must be no inference tensor; a copy made outside is none.
         return logits.clone() if inference and logits.is_inference() else logits

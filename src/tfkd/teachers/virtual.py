@@ -55,7 +55,7 @@ class VirtualTeacher(Teacher):
         """
         a = self.confidence
         # A confidence of exactly chance may round to just below 1/K: allow for that.
-        if a * num_classes < 1.0 - 1e-9:
+        if not 1.0 - 1e-9 <= a * num_classes <= num_classes:
             raise ValueError(
                 f"Expected `confidence` in [1/K, 1] = [{1 / num_classes:.6g}, 1] for "
                 f"K = {num_classes} classes, got {a}."

@@ -169,6 +169,7 @@ def _of_probabilities(
     """
     gap, kept, taught, _, tau = parts
     dim = terms.class_dim(z)
+    z = terms.near_0(z)
     log_p_tau = F.log_softmax(softened(z, tau), dim)
     true, other = softened_gap(gap / tau, z.shape[dim])
     mass = q.sum(dim)

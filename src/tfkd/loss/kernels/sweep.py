@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from tfkd.loss.kernels.closed_form import closed_form_loss, gap_target
-from tfkd.loss.terms import LossSettings, at_least_float32, index_weights
-from tfkd.teachers.base import Answer
+from tfkd.loss.terms import FAR, LossSettings, at_least_float32, index_weights
+from tfkd.teachers.base import Answer, is_transformed
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
@@ -57,26 +57,31 @@ class _SweptLoss(Function):
         settings: LossSettings,
     ) -> Tensor:
         loss, ctx.gradient = _loss_and_gradient(logits, labels, gap, class_weight, settings)
-        ctx.gap, ctx.settings = gap, settings
+        ctx.gap, ctx.settings, ctx.dtype = gap, settings, logits.dtype
         ctx.save_for_backward(logits, labels, class_weight)
         return loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        logits, labels, class_weight = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated again
+            logits, labels, class_weight = ctx.saved_tensors
             loss = closed_form_loss(logits, labels, Answer(ctx.gap), class_weight, ctx.settings)
             return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
         # Given away, so that nobody else holds what the caller may change; made anew if the graph
-        # is kept and asked again.
+        # is kept and asked again. Only then are the logits looked at: as after torch's own loss,
+        # they may have been changed in place since.
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
+            logits, labels, class_weight = ctx.saved_tensors
             gradient = _loss_and_gradient(logits, labels, ctx.gap, class_weight, ctx.settings)[1]
-        if upstream.dim() > 0:
+        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
+            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
+        elif upstream.dim() > 0:
             gradient.mul_(upstream.unsqueeze(1))
         elif upstream.device.type != "cpu" or upstream.item() != 1.0:
             gradient.mul_(upstream)
-        return gradient.to(logits.dtype), *NO_GRADIENTS
+        return gradient.to(ctx.dtype), *NO_GRADIENTS
 
 
 def _loss_and_gradient(
@@ -163,7 +168,11 @@ def _sweep(
     except RuntimeError:
         F.nll_loss(z, labels, ignore_index=settings.ignore_index)  # names the label, as torch does
         raise
-    total = z.sum(1) if floor != 0.0 else None
+    on_cpu = z.device.type == "cpu"
+    if on_cpu and z_y.numel() > 0 and z_y.abs().amax() > FAR:
+        logits = z = z - z.amax(1, keepdim=True)
+        z_y = z.gather(1, index).squeeze(1)
+    total = z.sum(1) if floor != 0.0 and on_cpu else None
 
     # Probabilities, with their weights in the loss and in the gradient.
     softmaxes = []
@@ -174,16 +183,20 @@ def _sweep(
         weight = 1.0 if tau == 1.0 else 1.0 - alpha
         softmaxes.append((torch.softmax(z, 1, out=result), weight, weight))
     z_r, of_r = z_y, [p.gather(1, index).squeeze(1) for p, _, _ in softmaxes]
-    if z.device.type == "cpu" and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
+    if on_cpu and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
         loss = torch.zeros_like(z_r)
     else:
         z_r, of_r = logits.amax(1).to(z.dtype), [p.amax(1) for p, _, _ in softmaxes]
         loss = torch.zeros_like(z_r) if extra == 0.0 else (z_r - z_y).mul_(extra)
     for p_r, (_, weight, _) in zip(of_r, softmaxes, strict=True):
         loss.sub_(p_r.log_(), alpha=weight)
-    if total is not None:
-        loss.sub_(total.sub_(z_r, alpha=num_classes), alpha=floor)
-        loss.add_(constant)
+    if floor != 0.0:
+        # On an accelerator it is cheaper to measure all than to wait for how far they are.
+        if total is None:
+            total = (logits - z_r.unsqueeze(1)).sum(1)
+        else:
+            total.sub_(z_r, alpha=num_classes)
+        loss.sub_(total, alpha=floor).add_(constant)
 
     number = 1.0 if isinstance(factor, Tensor) else factor
     p, _, weight = softmaxes[0]
