@@ -359,8 +359,8 @@ def test_the_page_of_this_host_runs(tmp_path, monkeypatch):
             "train_dataset": samples("causal", 4),
         }
         exec(block, names)
-        same = network("causal").state_dict()
-        assert any(not torch.equal(w, same[name]) for name, w in names["model"].state_dict().items())
+        ours, before = names["model"].state_dict(), network("causal").state_dict()
+        assert any(not torch.equal(ours[name], before[name]) for name in before)
 
 
 def test_what_would_be_read_wrongly_is_refused():

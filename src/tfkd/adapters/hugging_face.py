@@ -67,12 +67,15 @@ def compute_loss_func(criterion: Criterion, *, shift: bool = False) -> Callable[
         logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[0]
         _check_class_dim(criterion, logits.dim())
         if logits.device not in seen:
-            seen[:] = [criterion.to(logits.device) and logits.device]
+            criterion.to(logits.device)
+            seen[:] = [logits.device]
         if shift:  # of labels, so that a teacher's answer has the shape of the student's
             labels = nn.functional.pad(labels, (0, 1), value=-100)[..., 1:]
         if labels.is_floating_point() and num_items_in_batch is not None:
             num_items_in_batch = num_items_in_batch / labels.shape[criterion.class_dim]
-        return criterion(logits, labels, num_items_in_batch=num_items_in_batch, **samples)
+        samples["num_items_in_batch"] = num_items_in_batch
+        of_batch: Tensor = criterion(logits, labels, **samples)
+        return of_batch
 
     return loss
 

@@ -33,19 +33,22 @@ def criterion_task(model: nn.Module, criterion: Criterion, **options: Any) -> An
 def _task_class() -> Any:
     try:
         from timm.task import ClassificationTask
-        from timm.utils import unwrap_model
+        from timm.utils.model import unwrap_model
     except ImportError as error:
         line = f"tfkd.adapters.timm needs a timm that has timm.task: {pip_line('hosts')}"
         raise ImportError(line, name="timm") from error
 
     class CriterionTask(ClassificationTask):
+        criterion: Criterion
+
         def forward(self, input: Tensor, target: Tensor, **samples: Any) -> dict[str, Tensor]:
             output = self.trainable_module(input)
             return {"loss": self.criterion(output, target, input, **samples), "output": output}
 
         def update_ema(self, step: int | None = None) -> None:
             super().update_ema(step)
-            self.criterion.step_ended(unwrap_model(self.trainable_module))
+            student = unwrap_model(self.trainable_module)  # type: ignore[no-untyped-call]
+            self.criterion.step_ended(student)
 
         def get_task_state(self, module: nn.Module | None = None, ema: bool = False) -> Any:
             return {} if ema else self.criterion.state_dict()
