@@ -42,7 +42,7 @@ def released_kd(
         num_classes: K, at least 2.
         multiplier: their factor on the teacher term: absent (1) from normal KD, 1 to 100 in
             Tf-KD_self.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
 
@@ -78,7 +78,7 @@ def released_tf_kd_reg(
         num_classes: K, at least 2.
         multiplier: their factor on the teacher term, 1 to 100.
         confidence: their a, in [1/K, 1].
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
 
@@ -110,7 +110,7 @@ def released_label_smoothing(
     Args:
         num_classes: K, at least 2.
         alpha: their α, in [0, (K−1)/K].
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: github.com/yuanli2333/Teacher-free-Knowledge-Distillation at d000ab3.
 
@@ -142,7 +142,7 @@ def released_online_label_smoothing(
         num_classes: K, at least 2.
         samples_per_epoch: as of `online_label_smoothing`.
         alpha: the teacher's part of both weights, in [0, 1]; 0.5 with them, which they cannot set.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: github.com/zhangchbin/OnlineLabelSmoothing at 7eaf70c, fine-grained.
 
@@ -177,7 +177,7 @@ def paper_kd(
             `CachedTeacher`.
         alpha: the paper's α, in [0, 1].
         temperature: τ, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: Yuan et al., 2020, arXiv 1909.11723, eqs. 4 and 7.
 
@@ -203,7 +203,7 @@ def paper_tf_kd_reg(
         alpha: the paper's α, in [0, 1].
         temperature: τ, positive; the paper's 20.
         confidence: the paper's a, in [1/K, 1].
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: Yuan et al., 2020, arXiv 1909.11723, eq. 9.
 

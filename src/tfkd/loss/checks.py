@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,12 +32,17 @@ def check_settings(alpha: float, temperature: float, scale: float, reduction: st
 
 
 def check_tensors(
-    student_logits: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int
+    student_logits: Tensor,
+    labels: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    class_dim: int = 1,
 ) -> None:
     """Check types, dtypes, shapes and devices of what a loss is given."""
     for name, tensor in (("student_logits", student_logits), ("labels", labels)):
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.")
+            hint = " Take its `.logits`." if hasattr(tensor, "logits") else ""
+            raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.{hint}")
     check_ignore_index(ignore_index)
     if not student_logits.is_floating_point():
         raise TypeError(
@@ -43,10 +50,13 @@ def check_tensors(
         )
     if student_logits.dim() == 0:
         raise ValueError("Expected `student_logits` of shape (N, K, ...) or (K,), got a scalar.")
-    num_classes = student_logits.shape[0 if student_logits.dim() == 1 else 1]
-    shape = tuple(student_logits.shape)
+    dim, shape = dim_of_classes(student_logits, class_dim), tuple(student_logits.shape)
+    num_classes = shape[dim]
     if num_classes < 2:
-        raise ValueError(f"Expected `student_logits` of at least 2 classes, got shape {shape}.")
+        raise ValueError(
+            f"Expected `student_logits` of at least 2 classes, got shape {shape} with `class_dim` "
+            f"{class_dim}."
+        )
 
     if labels.shape == student_logits.shape:
         if not labels.is_floating_point():
@@ -60,15 +70,17 @@ def check_tensors(
                 f"got {ignore_index}."
             )
     else:
-        expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+        expected = shape[:dim] + shape[dim + 1 :]
         if tuple(labels.shape) != expected:
             raise ValueError(
                 f"Expected `labels` of shape {expected} (class indices) or {shape} "
-                f"(probabilities), got {tuple(labels.shape)}."
+                f"(probabilities), got {tuple(labels.shape)}, for `student_logits` of shape "
+                f"{shape} with `class_dim` {class_dim}.{_other_class_dim(shape, labels)}"
             )
         if labels.dtype not in (torch.int64, torch.uint8):
             raise TypeError(
-                f"Expected `labels` that are class indices to be torch.int64, got {labels.dtype}."
+                "Expected `labels` that are class indices to be torch.int64, got "
+                f"{labels.dtype}. Write `labels.long()`."
             )
     if labels.device != student_logits.device:
         raise ValueError(
@@ -79,12 +91,62 @@ def check_tensors(
         check_weight(weight, num_classes, student_logits.device)
 
 
+def dim_of_classes(student_logits: Tensor, class_dim: int) -> int:
+    """Return the dimension of the classes, counted from the front; of `(K,)` there is one."""
+    dims = student_logits.dim()
+    if dims == 1 and class_dim == 1:
+        return 0
+    if not -dims <= class_dim < dims:
+        raise ValueError(
+            f"Expected `class_dim` in [{-dims}, {dims - 1}] for `student_logits` of shape "
+            f"{tuple(student_logits.shape)}, got {class_dim}."
+        )
+    return class_dim % dims
+
+
+def _other_class_dim(shape: tuple[int, ...], labels: Tensor) -> str:
+    """With which class dimension labels would fit, in words; nothing if with none."""
+    if tuple(labels.shape) == shape[:-1]:
+        return " Write `class_dim=-1` where the classes are the last dimension."
+    if tuple(labels.shape) == shape[:1] + shape[2:]:
+        return " Write `class_dim=1` where the classes are the second dimension."
+    return ""
+
+
+def check_class_dim(class_dim: int) -> None:
+    """Check which dimension the classes are, as far as it is known without logits."""
+    if isinstance(class_dim, bool) or not isinstance(class_dim, int):
+        raise TypeError(
+            "Expected `class_dim` to be an int, the dimension of the classes in the logits, got "
+            f"{class_dim!r}."
+        )
+
+
+def check_num_items(num_items_in_batch: Tensor | float, reduction: str) -> None:
+    """Check by how many items a sum is to be divided; one in a tensor is not looked at."""
+    if reduction != "mean":
+        raise ValueError(
+            'Expected `reduction` "mean" with `num_items_in_batch`, by which the sum is divided, '
+            f"got {reduction!r}."
+        )
+    if isinstance(num_items_in_batch, Tensor):
+        if num_items_in_batch.dim() > 0 or num_items_in_batch.dtype == torch.bool:
+            raise TypeError(
+                "Expected `num_items_in_batch` to be one number, got a tensor of shape "
+                f"{tuple(num_items_in_batch.shape)} and {num_items_in_batch.dtype}."
+            )
+    elif not 0.0 < check_number("num_items_in_batch", num_items_in_batch) < math.inf:
+        raise ValueError(
+            f"Expected `num_items_in_batch` to be above 0 and finite, got {num_items_in_batch}."
+        )
+
+
 def check_ignore_index(ignore_index: int) -> None:
     """Check the class index of positions that do not count."""
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
         raise TypeError(
             "Expected `ignore_index` to be an int, the class index of positions that do not count, "
-            f"got {ignore_index!r}."
+            f"got {ignore_index!r}. For none, leave it out."
         )
 
 
@@ -148,7 +210,9 @@ def check_answer(
         )
 
 
-def check_teacher_logits(student_logits: Tensor, teacher_logits: Tensor | float) -> None:
+def check_teacher_logits(
+    student_logits: Tensor, teacher_logits: Tensor | float, class_dim: int = 1
+) -> None:
     """Check the logits or the gap of a teacher."""
     if not isinstance(teacher_logits, Tensor):
         if not check_number("teacher_logits", teacher_logits) >= 0.0:
@@ -162,7 +226,7 @@ def check_teacher_logits(student_logits: Tensor, teacher_logits: Tensor | float)
             f"Expected `teacher_logits` of a floating point dtype, got {teacher_logits.dtype}."
         )
     one_fewer = teacher_logits.dim() == student_logits.dim() - 1
-    if one_fewer and teacher_logits.shape == _of_indices(student_logits):
+    if one_fewer and teacher_logits.shape == _of_indices(student_logits, class_dim):
         _check_device("teacher_logits", teacher_logits, student_logits)
         return
     if teacher_logits.shape != student_logits.shape:
@@ -174,9 +238,9 @@ def check_teacher_logits(student_logits: Tensor, teacher_logits: Tensor | float)
     _check_device("teacher_logits", teacher_logits, student_logits)
 
 
-def _of_indices(student_logits: Tensor) -> tuple[int, ...]:
-    shape = tuple(student_logits.shape)
-    return shape[:1] + shape[2:] if len(shape) > 1 else ()
+def _of_indices(student_logits: Tensor, class_dim: int = 1) -> tuple[int, ...]:
+    shape, dim = tuple(student_logits.shape), dim_of_classes(student_logits, class_dim)
+    return shape[:dim] + shape[dim + 1 :]
 
 
 def _check_of_each_sample(name: str, numbers: Tensor, student_logits: Tensor) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tfkd._checks import check_choice
-from tfkd.loss.checks import REDUCTIONS, check_ignore_index, check_weight
+from tfkd.loss.checks import (
+    REDUCTIONS,
+    check_class_dim,
+    check_ignore_index,
+    check_num_items,
+    check_tensors,
+    check_weight,
+)
+from tfkd.teachers.base import Batch
+from tfkd.teachers.logits import classes_second
 
 
 class Criterion(nn.Module):
@@ -18,18 +29,26 @@ class Criterion(nn.Module):
     Args:
         weight: of each class, `(K,)`; a buffer, as in `torch.nn.CrossEntropyLoss`.
         ignore_index: class index whose positions do not count.
+        class_dim: which dimension of the logits is the classes; -1 for `(N, L, K)`, as language
+            models have it. The default reads them as torch does.
         reduction: `"mean"`, `"sum"` or `"none"`.
     """
 
     weight: Tensor | None
 
     def __init__(
-        self, *, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+        self,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        class_dim: int = 1,
+        reduction: str = "mean",
     ) -> None:
         super().__init__()
         if weight is not None:
             check_weight(weight, None, None)
         self.ignore_index = ignore_index
+        self.class_dim = class_dim
         self.reduction = reduction
         self.register_buffer("weight", weight)
 
@@ -38,7 +57,75 @@ class Criterion(nn.Module):
             check_choice(name, value, REDUCTIONS)
         elif name == "ignore_index":
             check_ignore_index(value)
+        elif name == "class_dim":
+            check_class_dim(value)
         super().__setattr__(name, value)
+
+    def forward(
+        self,
+        student_logits: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs: Tensor | Mapping[str, Any] | None = None,
+        *,
+        indices: Tensor | None = None,
+        view: int | None = None,
+        num_items_in_batch: Tensor | float | None = None,
+        input: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss.
+
+        Args:
+            student_logits: as of `tfkd.distillation_loss`.
+            labels: as of `tfkd.distillation_loss`.
+            inputs: the samples, for teachers that look at them: a tensor, or what a network takes
+                by name.
+            indices: `(N,)` int64, which of the data set they are, for teachers that ask.
+            view: which augmented view, for teachers that ask.
+            num_items_in_batch: the positions that count in all the batches whose gradients are
+                accumulated, as Hugging Face's `Trainer` counts them: a number, or one in a tensor
+                on any device. The loss is the sum over this batch's, divided by it. For the
+                reduction `"mean"`; None: the mean of this batch. Logits of float16 are answered in
+                float32, in which a sum has room.
+            input: torch's name of `student_logits`.
+            target: torch's name of `labels`.
+        """
+        student_logits = _either("student_logits", student_logits, "input", input)
+        labels = _either("labels", labels, "target", target)
+        check_tensors(student_logits, labels, self.weight, self.ignore_index, self.class_dim)
+        if indices is not None and not isinstance(indices, Tensor):
+            raise TypeError(
+                f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
+            )
+        soft = labels.dim() == student_logits.dim()
+        batch = Batch(
+            classes_second(student_logits, self.class_dim),
+            classes_second(labels, self.class_dim) if soft else labels,
+            inputs,
+            indices,
+            view,
+            ignore_index=self.ignore_index,
+            class_dim=self.class_dim,
+        )
+        if num_items_in_batch is None:
+            return self._loss_of(batch, self.reduction)
+        check_num_items(num_items_in_batch, self.reduction)
+        if student_logits.dtype == torch.float16:
+            batch = batch._replace(student_logits=batch.student_logits.float())
+        total = self._loss_of(batch, "sum")
+        if isinstance(num_items_in_batch, Tensor):
+            num_items_in_batch = num_items_in_batch.to(total)
+        return total / num_items_in_batch
+
+    def _loss_of(self, batch: Batch, reduction: str) -> Tensor:
+        """The loss of checked logits and labels, whose classes are the second dimension."""
+        raise NotImplementedError
+
+    def _said_of_reduction(self) -> list[str]:
+        """What `repr` says of what every loss has."""
+        said = [f"ignore_index={self.ignore_index}"]
+        said += [f"class_dim={self.class_dim}"] if self.class_dim != 1 else []
+        return [*said, f"reduction={self.reduction!r}"]
 
     def step_ended(self, student: nn.Module) -> None:
         """Tell of a step of the optimiser, after it.
@@ -49,3 +136,13 @@ class Criterion(nn.Module):
 
     def epoch_ended(self) -> None:
         """Tell that all samples of an epoch were seen."""
+
+
+def _either(name: str, value: Any, torchs_name: str, torchs: Any) -> Any:
+    """An argument under our name or under torch's."""
+    if value is not None and torchs is not None:
+        raise TypeError(
+            f"Expected `{name}` or `{torchs_name}`, torch's name of the same, got both. The "
+            "samples, for teachers that look at them, are `inputs`."
+        )
+    return torchs if value is None else value

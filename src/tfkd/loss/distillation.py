@@ -10,9 +10,11 @@ from torch import Tensor
 from tfkd.loss.checks import (
     CHECKED,
     check_answer,
+    check_class_dim,
     check_decoupled,
     check_settings,
     check_standardize,
+    check_teacher_logits,
     check_tensors,
 )
 from tfkd.loss.equation import loss_by_equation
@@ -20,6 +22,7 @@ from tfkd.loss.kernels import kernel_for
 from tfkd.loss.terms import LossSettings, is_number, without_ignored
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher
+from tfkd.teachers.logits import classes_second
 
 
 def distillation_loss(
@@ -36,6 +39,7 @@ def distillation_loss(
     standardize: bool = False,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
     r"""Cross-entropy with the labels and divergence from a teacher, weighed by `alpha`.
@@ -46,7 +50,7 @@ def distillation_loss(
 
     Args:
         student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched; K classes, at least 2.
-            Logits of minus infinity mask a class.
+            Other places of K by `class_dim`. Logits of minus infinity mask a class.
         labels: class indices `(N)`, `(N, d1, ...)` or `()`, int64; or probabilities of the shape
             of `student_logits`, floating point, taken as they are, as torch takes them: for
             those that do not sum to 1, as several labels at once, this is no loss of theirs.
@@ -71,6 +75,10 @@ def distillation_loss(
             `label_smoothing` weighs the smoothed target class by class, so with weights a uniform
             teacher is not equal to it.
         ignore_index: class index whose positions count in neither term.
+        class_dim: which dimension of both logits, and of labels that are probabilities, is the
+            classes: -1 for logits `(N, L, K)`, as language models have it, with labels `(N, L)`.
+            The default 1 is torch's reading; where L = K it reads `(N, L, K)` as that without an
+            error, as torch does, and positions are taken for classes.
         reduction: `"mean"` over the positions that count (torch's divisor: their total weight for
             class indices, their number for probabilities), `"sum"` or `"none"`.
 
@@ -98,7 +106,14 @@ def distillation_loss(
     """
     check_settings(alpha, temperature, scale, reduction)
     check_standardize(standardize)
-    check_tensors(student_logits, labels, weight, ignore_index)
+    check_class_dim(class_dim)
+    check_tensors(student_logits, labels, weight, ignore_index, class_dim)
+    check_teacher_logits(student_logits, teacher_logits, class_dim)
+    dims = student_logits.dim()
+    if isinstance(teacher_logits, Tensor) and teacher_logits.dim() == dims:
+        teacher_logits = classes_second(teacher_logits, class_dim)
+    labels = classes_second(labels, class_dim) if labels.dim() == dims else labels
+    student_logits = classes_second(student_logits, class_dim)
     settings = LossSettings(
         alpha, temperature, scale, ignore_index, reduction, check_decoupled(decoupled), standardize
     )
@@ -151,12 +166,18 @@ class DistillationLoss(ToldCriterion):
             teacher term of a sample is weighed by its label, Σ_k q_k·w_k, and not class by class,
             as torch weighs a smoothed target.
         ignore_index: class index whose positions do not count.
+        class_dim: which dimension of the logits is the classes, as in `distillation_loss`; -1 for
+            `(N, L, K)`. Of networks that teach, of their answers too. A `Teacher` is shown logits,
+            and answers with logits, whose classes are the second dimension whatever it is.
         reduction: `"mean"`, `"sum"` or `"none"`.
 
     Shape:
-        Called as `criterion(student_logits, labels, inputs=None, indices=None, view=None)`, with
-        shapes as in `distillation_loss`; `inputs` are the samples, `indices` `(N,)` say which of
-        the data set they are and `view` which augmented view, for teachers that ask.
+        Called as `criterion(student_logits, labels, inputs=None, indices=None, view=None,
+        num_items_in_batch=None)`, with shapes as in `distillation_loss`; by name also as torch's,
+        `criterion(input=student_logits, target=labels)`. `inputs` are the samples, or a mapping of
+        what a network takes by name; `indices` `(N,)` say which of the data set they are and `view`
+        which augmented view, for teachers that ask. With `num_items_in_batch` the loss is the sum
+        over this batch divided by that number, as gradient accumulation wants it: see `forward`.
 
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
@@ -187,6 +208,7 @@ class DistillationLoss(ToldCriterion):
         samples_per_epoch: SamplesPerEpoch = None,
         weight: Tensor | None = None,
         ignore_index: int = -100,
+        class_dim: int = 1,
         reduction: str = "mean",
     ) -> None:
         check_is_teacher(teacher)
@@ -196,6 +218,7 @@ class DistillationLoss(ToldCriterion):
             samples_per_epoch,
             weight=weight,
             ignore_index=ignore_index,
+            class_dim=class_dim,
             reduction=reduction,
         )
         self.decoupled = decoupled
@@ -206,26 +229,12 @@ class DistillationLoss(ToldCriterion):
             check_standardize(value)
         super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
-    def forward(
-        self,
-        student_logits: Tensor,
-        labels: Tensor,
-        inputs: Tensor | None = None,
-        *,
-        indices: Tensor | None = None,
-        view: int | None = None,
-    ) -> Tensor:
-        """Return the loss."""
-        check_tensors(student_logits, labels, self.weight, self.ignore_index)
-        if indices is not None and not isinstance(indices, Tensor):
-            raise TypeError(
-                f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
-            )
-        trained = self._is_trained_by(student_logits)
+    def _loss_of(self, batch: Batch, reduction: str) -> Tensor:
+        trained = self._is_trained_by(batch.student_logits)
         if trained:
-            self.batch_begins(student_logits)
+            self.batch_begins(batch.student_logits)
         alpha, temperature, scale = self._now()
-        batch = Batch(student_logits, labels, inputs, indices, view, temperature, self.ignore_index)
+        batch = batch._replace(temperature=temperature)
         answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
         if self.teacher.is_silent and not is_number(alpha, 0.0):
             alpha, falls_to_0 = 0.0, True
@@ -236,12 +245,12 @@ class DistillationLoss(ToldCriterion):
             temperature,
             scale,
             self.ignore_index,
-            self.reduction,
+            reduction,
             self.decoupled,
             self.standardize,
             falls_to_0,
         )
-        loss = _loss(student_logits, labels, answer, self.weight, settings)
+        loss = _loss(batch.student_logits, batch.labels, answer, self.weight, settings)
         if trained:
             self.batch_ended(batch)
         return loss
@@ -251,5 +260,4 @@ class DistillationLoss(ToldCriterion):
         said = [f"{name}={self._said(name)}" for name in CHECKED]
         said += [f"decoupled={self.decoupled}"] if self.decoupled is not None else []
         said += ["standardize=True"] if self.standardize else []
-        said += [f"ignore_index={self.ignore_index}", f"reduction={self.reduction!r}"]
-        return ", ".join(said)
+        return ", ".join(said + self._said_of_reduction())

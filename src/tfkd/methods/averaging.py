@@ -45,7 +45,7 @@ def mean_teacher(
             chosen with the length of the training.
         samples_per_epoch: as of `DistillationLoss`; `"told"` where `epoch_ended()` is called.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: Tarvainen and Valpola, 2017, arXiv 1703.01780; CuriousAI/mean-teacher 546348f.
 
@@ -94,7 +94,8 @@ def beta_smoothing(
         alpha: weight of the teacher term, in [0, 1].
         concentration: β of Beta(β, 1), positive.
         decay: of the average, in [0, 1).
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Zhang and Sabuncu, 2020, arXiv 2006.05065; the defaults are those of
     ZhiluZhang123/neurips_2020_distillation f913a07.
@@ -131,7 +132,8 @@ def instance_specific_label_smoothing(
             kept; or a `Teacher`, such as `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1].
         temperature: T of the teacher alone, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Zhang and Sabuncu, 2020, arXiv 2006.05065; the defaults are those of
     ZhiluZhang123/neurips_2020_distillation f913a07.
@@ -166,7 +168,8 @@ def born_again(
             `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1].
         temperature: τ, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Furlanello et al., 2018, arXiv 1805.04770.
 

@@ -43,7 +43,7 @@ def cs_kd(
             function of `tfkd.loss.schedules.Progress`; the source's 1 for CIFAR-100
             and Tiny-ImageNet, and 3 for fine-grained data.
         scale: factor on all of it, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs.
 
     Source: Yun et al., 2020, arXiv 2003.13964; alinlab/cs-kd at b447f25.
@@ -81,7 +81,7 @@ def dlb(
             function of `tfkd.loss.schedules.Progress`. The source's script asks for it, as `alpha`,
             and has no default; 1 is recalled from the paper, and not verified.
         scale: factor on all of it, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs, of which each row is one sample.
 
     Source: Shen et al., 2022, arXiv 2203.16172; Meta-knowledge-Lab/DLB at 8949a46.

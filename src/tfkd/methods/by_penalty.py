@@ -36,7 +36,7 @@ def max_sup(
             runs, from 0.1 in the first epoch to 0.2 in the last; None: it stays as it is. (Three of
             its folders divide by E − 1; ffcv by its own number of epochs, 90 by default.)
         samples_per_epoch: with `epochs`, as of `DistillationLoss`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`.
 
     Source: Zhou et al., 2025, arXiv 2502.15798;
     github.com/ZhouYuxuanYX/Maximum-Suppression-Regularization at 5b7c0db.
@@ -63,7 +63,7 @@ def confidence_penalty(
     Args:
         added: β, at least 0; 0.1 is usual for images. Of the codes that have it none has a default
             for all: 0.1/K, 1, or none. Or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
 
     Source: Pereyra et al., 2017, arXiv 1701.06548.
 
@@ -85,7 +85,7 @@ def margin_label_smoothing(
         added: weight of the penalty, at least 0; λ/K for each class. The source's. Or a function of
             `tfkd.loss.schedules.Progress`.
         margin: that logits may lie below the largest, at least 0. The source's.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
 
     Source: Liu et al., 2022, arXiv 2111.15430; github.com/by-liu/MbLS at dc86503.
 
@@ -105,7 +105,7 @@ def focal(*, focusing: float = 3.0, **options: Unpack[LossOptions]) -> FocalLoss
         focusing: γ, at least 0; 3 is the fixed one of the source that calibrates best (FL-3). Its
             code has 1 unless told otherwise.
             `tfkd.penalties.FocalLoss(focusing=3.0, unsure_focusing=5.0)` is its FLSD-53.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`.
 
     Source: Lin et al., 2017, arXiv 1708.02002; for calibration Mukhoti et al., 2020,
     arXiv 2002.09437.
@@ -125,7 +125,7 @@ def dual_focal(*, focusing: float = 5.0, **options: Unpack[LossOptions]) -> Dual
     Args:
         focusing: γ, at least 0. The source chooses it on validation data; its code has no other
             default than 0, which is cross-entropy, and this package takes 5.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`.
 
     Source: Tao et al., 2023, arXiv 2305.13665.
 
@@ -144,7 +144,7 @@ def logit_norm(*, temperature: float = 0.04, **options: Unpack[LossOptions]) -> 
     Args:
         temperature: τ, positive. 0.04 is recalled from the paper, for CIFAR-10, and not verified;
             the class of its code has 1, the command in its README 0.01.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`.
 
     Source: Wei et al., 2022, arXiv 2205.09310.
 

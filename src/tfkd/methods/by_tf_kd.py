@@ -14,7 +14,8 @@ def cross_entropy(**options: Unpack[LossOptions]) -> DistillationLoss:
     """Plain cross-entropy with the labels: α = 0.
 
     Args:
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Example:
         >>> import torch, tfkd
@@ -38,7 +39,8 @@ def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> Disti
 
     Args:
         alpha: the smoothing ε, in [0, 1]. The default 0.1 is that of the source.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Szegedy et al., 2016, arXiv 1512.00567.
 
@@ -68,7 +70,8 @@ def uniform_kd(
         alpha: weight of the teacher term, in [0, 1]; at 1 the labels do not count, and nothing is
             learned.
         temperature: τ, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Example:
         >>> import torch, tfkd
@@ -98,7 +101,8 @@ def tf_kd_reg(
             docs/defaults.md has the grid.
         temperature: τ, positive; the paper asks for at least 20.
         confidence: probability that the teacher gives the true class; the paper's a = 0.99.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Yuan et al., 2020, arXiv 1909.11723, eq. 9.
 
@@ -127,7 +131,8 @@ def tf_kd_self(
             `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
         temperature: τ, positive. Chosen on validation data, docs/defaults.md.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Yuan et al., 2020, arXiv 1909.11723, eq. 7; the same as the first generation of
     born-again networks, Furlanello et al., 2018, arXiv 1805.04770.
@@ -160,7 +165,8 @@ def knowledge_distillation(
             `CachedTeacher`.
         alpha: weight of the teacher term, in [0, 1]. Chosen on validation data, docs/defaults.md.
         temperature: τ, positive. Chosen on validation data, docs/defaults.md.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723, eq. 4.
 

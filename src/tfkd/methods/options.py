@@ -20,6 +20,7 @@ class ReductionOptions(TypedDict, total=False):
 
     weight: Tensor | None
     ignore_index: int
+    class_dim: int
     reduction: str
 
 

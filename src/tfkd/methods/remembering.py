@@ -35,7 +35,8 @@ def online_label_smoothing(
         samples_per_epoch: how many samples an epoch shows, over all processes together; or
             `"told"`, and `criterion.epoch_ended()` is called after each epoch.
         alpha: weight of the teacher term, in [0, 1]. The default 0.5 is that of the source.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Zhang et al., 2021, arXiv 2011.12562; github.com/zhangchbin/OnlineLabelSmoothing at
     7eaf70c, whose fine-grained part differs: `released_online_label_smoothing`.
@@ -83,7 +84,8 @@ def ps_kd(
         samples_per_epoch: how many samples an epoch shows, over all processes together; or
             `"told"`, and `criterion.epoch_ended()` is called after each epoch. None: `num_samples`,
             which is too many where the last, smaller batch is left out.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Kim et al., 2021, arXiv 2006.12000; github.com/lgcnsai/PS-KD-Pytorch at 9aa0828.
 
@@ -119,7 +121,8 @@ def class_label_smoothing(
             there.
         alpha: weight of the teacher term, in [0, 1].
         temperature: τ, positive, which softens the logarithms of the probabilities.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: with means of a network's own answers, Zhang et al., 2021, arXiv 2011.12562.
 

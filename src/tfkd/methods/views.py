@@ -44,7 +44,7 @@ def logit_standardization_kd(
         temperature: τ, positive.
         scale: factor on the whole loss, positive. Officially 9.1, where KD has 1, and tuned by pair
             of networks.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: Sun et al., 2024, arXiv 2403.01427; sunshangquan/logit-standardization-KD f6e5aa5.
 
@@ -90,7 +90,7 @@ def transformed_teacher_matching(
             `tfkd.loss.schedules.Progress`; 45 in the official example, so that the whole loss is
             46 times as large as cross-entropy.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs.
 
     Source: Zheng and Yang, 2024, arXiv 2402.11148; zkxufo/TTM fe457b3.
@@ -131,7 +131,7 @@ def weighted_transformed_teacher_matching(
             `tfkd.loss.schedules.Progress`. The defaults are those of the official example, in which
             a term on features is added besides.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs.
 
     Source: Zheng and Yang, 2024, arXiv 2402.11148; zkxufo/TTM fe457b3.
@@ -170,7 +170,8 @@ def function_matching(
         model: the trained network, of which a frozen copy is kept; or a `Teacher`. A
             `CachedTeacher` knows no mixed images.
         temperature: τ, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Beyer et al., 2022, arXiv 2106.05237; google-research/big_vision 0127fb6.
 
@@ -201,7 +202,8 @@ def top_two_kd(
         model: the trained network, of which a frozen copy is kept; or a `Teacher` that answers
             with logits.
         alpha: weight of the teacher term, in [0, 1]; at 1 labels do not count.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Jeong and Chung, 2025, arXiv 2402.10482, after its abstract.
 
@@ -233,7 +235,8 @@ def ensemble_kd(
         average: of what: see `EnsembleTeacher`.
         alpha: weight of the teacher term, in [0, 1]; the default is that of KD.
         temperature: τ, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: Hinton et al., 2015, arXiv 1503.02531, section 3.
 

@@ -34,7 +34,8 @@ def weak_to_strong_kd(
             differs from Re-KD; the source's own numbers are not known to us.
         temperature: τ, positive.
         samples_per_epoch: by which epochs are counted, as of `DistillationLoss`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
+            `DistillationLoss`.
 
     Source: after Li et al., 2026, arXiv 2604.15451, as its abstract says it; the loss is that of
     Yuan et al., 2020, arXiv 1909.11723, section 3.

@@ -51,7 +51,7 @@ def decoupled_kd(
         samples_per_epoch: by which epochs are counted, as of `DistillationLoss`; needed unless
             `warm_up` is 1.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`.
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`.
 
     Source: Zhao et al., 2022, arXiv 2203.08679; megvii-research/mdistiller a08d46f.
 
@@ -100,7 +100,7 @@ def normalized_kd(
             `tfkd.loss.schedules.Progress`.
         temperature: τ, positive.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs.
 
     Source: Yang et al., 2023, arXiv 2303.13005; yzd-v/cls_KD 1e5d48f.
@@ -146,7 +146,7 @@ def zipf_label_smoothing(
             CIFAR-100 and ImageNet, 1 on Tiny-ImageNet and iNaturalist.
         power: of the ranks, positive.
         scale: factor on the whole loss, positive.
-        **options: `weight`, `ignore_index`, `reduction` of `DistillationLoss`; its
+        **options: `weight`, `ignore_index`, `class_dim`, `reduction` of `DistillationLoss`; its
             `samples_per_epoch`, where `added` follows epochs.
 
     Source: Liang et al., 2022, arXiv 2207.12980; megvii-research/zipfls 108e27a.

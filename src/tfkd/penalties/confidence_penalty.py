@@ -47,7 +47,8 @@ def confidence_penalty_loss(
         labels: class indices, or probabilities of the shape of the logits, as torch takes them;
             the penalty does not look at them.
         added: β, at least 0. 0 is `torch.nn.functional.cross_entropy`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             the penalty of a sample is weighed by its label, Σ_k q_k·w_k, over torch's divisor.
 
     Returns:
@@ -79,7 +80,7 @@ class ConfidencePenalty(Penalty):
 
     Args:
         added: β, at least 0; or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"added": check_at_least_0, "scale": check_positive}

@@ -21,7 +21,7 @@ from tfkd.penalties.penalty import (
     Penalty,
     PenaltyOptions,
     check_setting,
-    checked_labels,
+    checked,
     plain_cross_entropy,
     scaled,
 )
@@ -47,7 +47,8 @@ def dual_focal_loss(
             mask a class.
         labels: class indices. Not probabilities: of a mixture no class comes next below the label.
         focusing: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             a sample is weighed by the weight of its label, over torch's divisor.
 
     Returns:
@@ -78,9 +79,10 @@ def _dual_focal(
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
-    labels = checked_labels(z, labels, weight, ignore_index, reduction)
+    z, labels = checked(z, labels, weight, ignore_index, class_dim, reduction)
     if labels.is_floating_point():
         raise ValueError(
             "Expected `labels` that are class indices for the dual focal loss, got probabilities: "
@@ -103,7 +105,7 @@ class DualFocalLoss(Penalty):
 
     Args:
         focusing: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"focusing": check_at_least_0, "scale": check_positive}

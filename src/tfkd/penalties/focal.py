@@ -20,7 +20,7 @@ from tfkd.penalties.penalty import (
     Penalty,
     PenaltyOptions,
     check_setting,
-    checked_labels,
+    checked,
     plain_cross_entropy,
     scaled,
 )
@@ -52,7 +52,8 @@ def focal_loss(
         focusing: γ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
         unsure_focusing: γ where p_y is below 0.2, constant there as well; None: `focusing`. With
             `focusing` 3 and 5 here it is FLSD-53 of the source.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             a class's terms are weighed by its weight, over torch's divisor.
 
     Returns:
@@ -84,9 +85,10 @@ def _focal(
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
-    labels = checked_labels(z, labels, weight, ignore_index, reduction)
+    z, labels = checked(z, labels, weight, ignore_index, class_dim, reduction)
     z, labels, weight = terms.in_one_precision(z, labels, weight)
     dim = terms.class_dim(z)
     log_p = F.log_softmax(z, dim)
@@ -126,7 +128,7 @@ class FocalLoss(Penalty):
     Args:
         focusing: γ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
         unsure_focusing: γ where the probability of the label is below 0.2; None: `focusing`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"focusing": check_at_least_0, "scale": check_positive}

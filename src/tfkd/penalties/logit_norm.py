@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_positive
-from tfkd.loss.terms import class_dim, in_one_precision
+from tfkd.loss import terms
 from tfkd.loss.told import Setting
 from tfkd.penalties.penalty import (
     ModuleOptions,
@@ -18,7 +18,7 @@ from tfkd.penalties.penalty import (
     Penalty,
     PenaltyOptions,
     check_setting,
-    checked_labels,
+    checked,
     label_term,
     scaled,
 )
@@ -43,7 +43,8 @@ def logit_norm_loss(
             mask a class, which the length leaves out.
         labels: class indices, or probabilities of the shape of the logits, as torch takes them.
         temperature: τ, positive.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`.
 
     Returns:
         A scalar, or for `"none"` one value per position.
@@ -68,13 +69,14 @@ def _of_direction(
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
-    labels = checked_labels(z, labels, weight, ignore_index, reduction)
-    z, labels, weight = in_one_precision(z, labels, weight)
+    z, labels = checked(z, labels, weight, ignore_index, class_dim, reduction)
+    z, labels, weight = terms.in_one_precision(z, labels, weight)
     there = z != -math.inf
     kept = torch.where(there, z, 0.0)
-    length = torch.linalg.vector_norm(kept, dim=class_dim(z), keepdim=True)
+    length = torch.linalg.vector_norm(kept, dim=terms.class_dim(z), keepdim=True)
     normalized = torch.where(there, kept / ((length + 1e-7) * temperature), -math.inf)
     return scaled(label_term(normalized, labels, weight, ignore_index, reduction), scale)
 
@@ -84,7 +86,7 @@ class LogitNorm(Penalty):
 
     Args:
         temperature: τ, positive; or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"temperature": check_positive, "scale": check_positive}

@@ -45,7 +45,8 @@ def margin_label_smoothing_loss(
             the penalty does not look at them.
         added: λ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
         margin: m, at least 0.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             the penalty of a sample is weighed by its label, Σ_k q_k·w_k, over torch's divisor.
 
     Returns:
@@ -77,7 +78,7 @@ class MarginLabelSmoothing(Penalty):
     Args:
         added: λ, at least 0; or, as `margin`, a function of `tfkd.loss.schedules.Progress`.
         margin: m, at least 0.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {

@@ -42,7 +42,8 @@ def max_sup_loss(
         labels: class indices, or probabilities of the shape of the logits, as torch takes them;
             the penalty does not look at them.
         added: λ, at least 0. 0 is `torch.nn.functional.cross_entropy`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, as of `tfkd.distillation_loss`:
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, as of
+            `tfkd.distillation_loss`:
             the penalty of a sample is weighed by its label, Σ_k q_k·w_k, over torch's divisor.
 
     Returns:
@@ -72,7 +73,7 @@ class MaxSup(Penalty):
 
     Args:
         added: λ, at least 0; or a function of `tfkd.loss.schedules.Progress`.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`, `samples_per_epoch`.
     """
 
     checked: ClassVar = {"added": check_at_least_0, "scale": check_positive}

@@ -17,9 +17,9 @@ from torch import Tensor
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd._checks import check_choice
-from tfkd.loss.checks import REDUCTIONS, check_tensors
+from tfkd.loss.checks import REDUCTIONS, check_class_dim, check_tensors
+from tfkd.loss.terms import class_dim as dim_of
 from tfkd.loss.terms import (
-    class_dim,
     dot,
     in_one_precision,
     is_number,
@@ -30,6 +30,7 @@ from tfkd.loss.terms import (
 )
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
 from tfkd.teachers.base import Batch
+from tfkd.teachers.logits import classes_second
 
 
 class Reduction(TypedDict, total=False):
@@ -39,12 +40,14 @@ class Reduction(TypedDict, total=False):
         weight: weight of each class, `(K,)`. The label term is torch's; the penalty of a sample is
             weighed by its label, Σ_k q_k·w_k, over the same divisor.
         ignore_index: class index whose positions do not count.
+        class_dim: which dimension of the logits is the classes; -1 for `(N, L, K)`.
         reduction: `"mean"` over the positions that count (torch's divisor: their total weight for
             class indices, their number for probabilities), `"sum"` or `"none"`.
     """
 
     weight: Tensor | None
     ignore_index: int
+    class_dim: int
     reduction: str
 
 
@@ -89,11 +92,13 @@ class Penalty(ToldCriterion):
 
     Args:
         settings: by name, all numbers of `checked` but the scale.
-        **options: `scale`, `weight`, `ignore_index`, `reduction`, `samples_per_epoch`.
+        **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction`,
+            `samples_per_epoch`.
 
     Shape:
         Called as every loss of this package, `criterion(student_logits, labels, inputs=None,
-        indices=None, view=None)`; what is behind the labels is not looked at.
+        indices=None, view=None, num_items_in_batch=None)`; `inputs`, `indices` and `view` are not
+        looked at.
     """
 
     formula: Callable[..., Tensor]
@@ -103,30 +108,21 @@ class Penalty(ToldCriterion):
         settings = {**settings, "scale": own.pop("scale", 1.0)}
         super().__init__(None, settings, own.pop("samples_per_epoch", None), **own)
 
-    def forward(
-        self,
-        student_logits: Tensor,
-        labels: Tensor,
-        inputs: Tensor | None = None,
-        *,
-        indices: Tensor | None = None,
-        view: int | None = None,
-    ) -> Tensor:
-        """Return the loss."""
-        trained = isinstance(student_logits, Tensor) and self._is_trained_by(student_logits)
+    def _loss_of(self, batch: Batch, reduction: str) -> Tensor:
+        trained = self._is_trained_by(batch.student_logits)
         if trained:
-            self.batch_begins(student_logits)
+            self.batch_begins(batch.student_logits)
         loss: Tensor = type(self).formula(
-            student_logits,
-            labels,
+            batch.student_logits,
+            batch.labels,
             **dict(zip(self.checked, self._now(), strict=True)),
             **self._not_scheduled(),
             weight=self.weight,
             ignore_index=self.ignore_index,
-            reduction=self.reduction,
+            reduction=reduction,
         )
         if trained:
-            self.batch_ended(Batch(student_logits, labels))
+            self.batch_ended(batch)
         return loss
 
     def _not_scheduled(self) -> dict[str, Any]:
@@ -150,8 +146,7 @@ class Penalty(ToldCriterion):
         """Return the settings for `repr`."""
         said = [f"{name}={self._said(name)}" for name in self.checked]
         said += [f"{name}={value!r}" for name, value in self._not_scheduled().items()]
-        said += [f"ignore_index={self.ignore_index}", f"reduction={self.reduction!r}"]
-        return ", ".join(said)
+        return ", ".join(said + self._said_of_reduction())
 
 
 def check_setting(
@@ -168,13 +163,12 @@ def plain_cross_entropy(
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
     """Return s · H(q, p), which at s = 1 is torch's to the last bit, its dtype too."""
-    labels = checked_labels(student_logits, labels, weight, ignore_index, reduction)
-    loss = F.cross_entropy(
-        student_logits, labels, weight, ignore_index=ignore_index, reduction=reduction
-    )
+    z, labels = checked(student_logits, labels, weight, ignore_index, class_dim, reduction)
+    loss = F.cross_entropy(z, labels, weight, ignore_index=ignore_index, reduction=reduction)
     return scaled(loss, scale)
 
 
@@ -187,6 +181,7 @@ def added_to_cross_entropy(
     scale: Tensor | float = 1.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
+    class_dim: int = 1,
     reduction: str = "mean",
 ) -> Tensor:
     """Return s · [H(q, p) + λ · R(z)]; with a λ of 0, `plain_cross_entropy`.
@@ -200,6 +195,7 @@ def added_to_cross_entropy(
         scale: s.
         weight: as of `Reduction`.
         ignore_index: as of `Reduction`.
+        class_dim: as of `Reduction`.
         reduction: as of `Reduction`.
     """
     if is_number(added, 0.0):
@@ -209,10 +205,11 @@ def added_to_cross_entropy(
             scale=scale,
             weight=weight,
             ignore_index=ignore_index,
+            class_dim=class_dim,
             reduction=reduction,
         )
-    labels = checked_labels(student_logits, labels, weight, ignore_index, reduction)
-    z, labels, weight = in_one_precision(student_logits, labels, weight)
+    z, labels = checked(student_logits, labels, weight, ignore_index, class_dim, reduction)
+    z, labels, weight = in_one_precision(z, labels, weight)
     loss = label_term(z, labels, weight, ignore_index, reduction)
     by_label, divisor = sample_weights(labels, z, weight, ignore_index)
     loss = loss + added * reduced(weighed(penalty(z), by_label), divisor, reduction)
@@ -225,19 +222,28 @@ def label_term(
     """Return torch's cross-entropy, but of masked classes that no label gives anything nothing."""
     if not labels.is_floating_point():
         return F.cross_entropy(z, labels, weight, ignore_index=ignore_index, reduction=reduction)
-    dim = class_dim(z)
+    dim = dim_of(z)
     loss = -dot(times_class_weight(labels, weight, dim), F.log_softmax(z, dim), dim)
     return reduced(loss, z.numel() // z.shape[dim], reduction)
 
 
-def checked_labels(
-    student_logits: Tensor, labels: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
-) -> Tensor:
-    """Return the labels of a checked batch; class indices are int64."""
+def checked(
+    student_logits: Tensor,
+    labels: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    class_dim: int,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
+    """Return logits and labels, checked, with the classes second; class indices are int64."""
     check_choice("reduction", reduction, REDUCTIONS)
-    check_tensors(student_logits, labels, weight, ignore_index)
+    check_class_dim(class_dim)
+    check_tensors(student_logits, labels, weight, ignore_index, class_dim)
+    if labels.dim() == student_logits.dim():
+        labels = classes_second(labels, class_dim)
     # An ignore_index below 0 does not compare with uint8.
-    return labels.long() if labels.dtype == torch.uint8 else labels
+    labels = labels.long() if labels.dtype == torch.uint8 else labels
+    return classes_second(student_logits, class_dim), labels
 
 
 def scaled(loss: Tensor, scale: Tensor | float) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from tfkd._checks import check_fraction
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher
 from tfkd.teachers.processes import take_from_first
 
@@ -83,12 +84,9 @@ class AverageTeacher(Teacher):
                 "None. Call the loss as `criterion(student_logits, labels, inputs)`."
             )
         with torch.no_grad():
-            logits = self.network(batch.inputs)
-        if not isinstance(logits, Tensor):
-            raise TypeError(
-                f"Expected the `student` to return a tensor, got {type(logits).__name__}."
+            return logits_of_network(
+                self.network, batch.inputs, whose="the `student`", class_dim=batch.class_dim
             )
-        return logits
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> AverageTeacher:
         self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]

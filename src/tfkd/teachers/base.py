@@ -14,27 +14,32 @@ class Batch(NamedTuple):
     """What a teacher may look at when it answers.
 
     Attributes:
-        student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched.
+        student_logits: `(N, K)` or `(N, K, d1, ...)`, or `(K,)` unbatched; the classes second,
+            whatever the `class_dim` of the loss.
         labels: class indices or probabilities, as the loss takes them.
-        inputs: the samples as the student saw them; None if the caller gave none.
+        inputs: the samples as the student saw them, a tensor or a mapping of what a network takes
+            by name; None if the caller gave none.
         indices: `(n,)` or `()` unbatched, int64, identity of each sample in its data set; None if
             the caller gave none.
         view: which augmented view of the samples the student saw, from 0; None if the caller said
             nothing.
         temperature: τ of the loss, at which the answer will be softened.
         ignore_index: class index of positions that do not count: nothing is to be learned of them.
+        class_dim: which dimension of what a network answers is the classes, as the loss is told;
+            of `student_logits`, and of what a teacher answers, it is the second.
         sizes: of a batch that was gathered from several processes, how many of its rows each of
             them had, in their order; else None.
     """
 
     student_logits: Tensor
     labels: Tensor
-    inputs: Tensor | None = None
+    inputs: Any = None
     indices: Tensor | None = None
     view: int | None = None
     temperature: Tensor | float = 1.0
     ignore_index: int = -100
     sizes: tuple[int, ...] | None = None
+    class_dim: int = 1
 
 
 class Answer(NamedTuple):

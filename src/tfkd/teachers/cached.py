@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher, is_transformed
 from tfkd.teachers.cache.description import Error, read_description, what_to_delete
 from tfkd.teachers.cache.files import CacheWriter, map_columns
@@ -104,22 +105,25 @@ class CachedTeacher(Teacher):
         cls,
         path: Path | str,
         model: nn.Module,
-        batches: Iterable[tuple[Tensor, Tensor, int]],
+        batches: Iterable[tuple[Tensor | Mapping[str, Any], Tensor, int]],
         *,
         form: str = "float32",
         identity: dict[str, str] | None = None,
+        class_dim: int = 1,
     ) -> CachedTeacher:
         """Ask a network about every sample and view once, and store what it says.
 
         Args:
             path: directory of the cache, made where it is missing.
-            model: maps inputs to logits `(n, K)` or `(n, K, d1, ...)`. A frozen copy in eval mode
-                is asked, under `torch.inference_mode`; for lower precision put `torch.autocast`
-                around the call.
+            model: maps inputs to logits `(n, K)` or `(n, K, d1, ...)`, as of
+                `NetworkTeacher`. A frozen copy in eval mode is asked, under `torch.inference_mode`;
+                for lower precision put `torch.autocast` around the call.
             batches: inputs, indices `(n,)` int64 that number the samples from 0, and the view,
                 from 0. Every view has the same samples, each once; any order.
             form: `float32` (exact), `float16` or `top-K` with a number of classes, as `top-10`.
             identity: what the cache belongs to, in your words: weights, data, augmentation.
+            class_dim: which dimension of what `model` says is the classes, as of the loss; they are
+                stored as the second.
 
         Returns:
             The teacher, from the files.
@@ -134,7 +138,10 @@ class CachedTeacher(Teacher):
         with CacheWriter(Path(path), StoredForm(form)) as writer:
             for inputs, indices, view in batches:
                 with torch.inference_mode():
-                    writer.add(network(inputs), indices, view)
+                    logits = logits_of_network(
+                        network, inputs, whose="the teacher's `model`", class_dim=class_dim
+                    )
+                    writer.add(logits, indices, view)
             writer.finish(identity or {})
         # Summed while it was written; read now it would come from memory, not from the disk.
         return cls(path, identity=identity, verify=False)

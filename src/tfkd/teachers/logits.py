@@ -14,6 +14,17 @@ def class_dim(logits: Tensor) -> int:
     return 0 if logits.dim() == 1 else 1
 
 
+def classes_second(logits: Tensor, class_dim: int) -> Tensor:
+    """Return logits with the dimension of the classes second, as everything here has it.
+
+    Args:
+        logits: with the classes in `class_dim`; `(K,)` as they are.
+        class_dim: a dimension that they have, or of `(K,)` any.
+    """
+    dims = logits.dim()
+    return logits if dims < 2 or class_dim % dims == 1 else logits.movedim(class_dim, 1)
+
+
 def at_least_float32(logits: Tensor) -> Tensor:
     """Return logits of half precision in float32, others as they are."""
     return logits.float() if logits.dtype.itemsize < 4 else logits

@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher, is_transformed
 
 
@@ -26,7 +27,9 @@ class NetworkTeacher(Teacher):
     Source: Hinton et al., 2015, arXiv 1503.02531; Yuan et al., 2020, arXiv 1909.11723.
 
     Args:
-        model: maps inputs to logits of the shape of the student's.
+        model: maps inputs to logits of the shape of the student's, or to an answer that has them
+            as `.logits` or under `"logits"`, as models of Hugging Face do. Inputs that are a
+            mapping it is given by name.
 
     Raises:
         TypeError: if `model` is not an `nn.Module`, or when a batch comes without `inputs`.
@@ -62,10 +65,11 @@ class NetworkTeacher(Teacher):
             )
         inference = not is_transformed()
         with torch.inference_mode() if inference else torch.no_grad():
-            logits = self.model(batch.inputs)
-        if not isinstance(logits, Tensor):
-            raise TypeError(
-                f"Expected the teacher's `model` to return a tensor, got {type(logits).__name__}."
+            logits = logits_of_network(
+                self.model,
+                batch.inputs,
+                whose="the teacher's `model`",
+                class_dim=batch.class_dim,
             )
         # What autograd saves must be no inference tensor; a copy made outside is none.
         return logits.clone() if inference and logits.is_inference() else logits

@@ -6,9 +6,9 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
+from tfkd.teachers.asking import logits_of_network
 from tfkd.teachers.base import Batch, Teacher
 
 
@@ -88,14 +88,15 @@ class StudentTeacher(Teacher):
                 "another image of the same class. Train without mixup and cutmix."
             )
         with torch.no_grad():
-            if self.moving_norms:
-                logits = self.student(batch.inputs)
-            else:
+            buffers = None
+            if not self.moving_norms:
                 buffers = {name: own.clone() for name, own in self.student.named_buffers()}
-                logits = functional_call(self.student, buffers, (batch.inputs,))
-        if not isinstance(logits, Tensor):
-            raise TypeError(
-                f"Expected the `student` to return a tensor, got {type(logits).__name__}."
+            logits = logits_of_network(
+                self.student,
+                batch.inputs,
+                whose="the `student`",
+                class_dim=batch.class_dim,
+                buffers=buffers,
             )
         if logits.shape != batch.student_logits.shape:
             raise ValueError(
