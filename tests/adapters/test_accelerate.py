@@ -1,0 +1,25 @@
+"""Accelerate: the page's loop is a plain one, also where it is interrupted."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("accelerate")
+
+pytestmark = pytest.mark.long
+
+
+def test_the_page_trains_as_a_plain_loop_and_goes_on(host_pages, monkeypatch, tmp_path):
+    model = host_pages.network()
+    criterion = host_pages.CRITERIA["by inputs, steps and epochs"](model)
+    host_pages.plain_loop(model, criterion, epochs=3, accumulate=2)
+
+    for folder, lengths in {"whole": [3], "resumed": [1, 3]}.items():
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        for epochs in lengths:
+            page = host_pages.run_page("accelerate.md", monkeypatch, epochs=epochs)
+        trained = page["accelerator"].unwrap_model(page["model"])
+        assert host_pages.difference(trained, model) == 0.0, folder
+        assert host_pages.difference(page["criterion"], criterion) == 0.0, folder
+        assert page["criterion"].progress == criterion.progress == (3, 6)
