@@ -24,13 +24,13 @@ labels[(ink > 0.3) & (ink <= 0.6)] = UNKNOWN
 train, test = slice(0, 1200), slice(1200, None)
 
 model = nn.Sequential(
-    nn.Conv2d(1, 32, 5, padding=2),
+    nn.Conv2d(1, 16, 5, padding=2),
     nn.ReLU(),
-    nn.Conv2d(32, 32, 5, padding=2),
+    nn.Conv2d(16, 16, 5, padding=2),
     nn.ReLU(),
-    nn.Conv2d(32, 11, 5, padding=2),
+    nn.Conv2d(16, 11, 5, padding=2),
 )  # logits (N, 11, 8, 8)
-optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 # was: torch.nn.CrossEntropyLoss(ignore_index=UNKNOWN)
 criterion = tfkd.tf_kd_reg(ignore_index=UNKNOWN)
 

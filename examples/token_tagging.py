@@ -53,9 +53,9 @@ def tagger(width: int) -> nn.Module:
 
 
 def train(model: nn.Module, criterion: nn.Module) -> None:
-    """Ten passes over the first 400 sentences."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _epoch in range(5):
+    """Several passes over the first 400 sentences."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
+    for _epoch in range(6):
         for batch in torch.randperm(400).split(50):
             optimizer.zero_grad()
             loss = criterion(model(words[batch]), tags[batch], words[batch])
@@ -68,7 +68,7 @@ words = padded([[VOCABULARY.index(word) for word, _ in row] for row in sentences
 tags = padded([[tag for _, tag in row] for row in sentences], value=-100)
 
 # Classes last, as language models have them; -100 is left out, as by torch.nn.CrossEntropyLoss.
-teacher, student = tagger(32), tagger(4)
+teacher, student = tagger(32), tagger(8)
 train(teacher, tfkd.cross_entropy(class_dim=-1))
 train(student, tfkd.knowledge_distillation(teacher, alpha=0.5, class_dim=-1))
 

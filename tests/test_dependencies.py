@@ -13,6 +13,7 @@ requirements = pytest.importorskip("packaging.requirements")
 ROOT = Path(__file__).parents[1]
 EXTRAS = (
     "_field_types.py",
+    "adapters",
     "advice",
     "cli",
     "data",
@@ -85,7 +86,7 @@ def test_the_library_imports_what_its_dependencies_are():
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ["cli", "export", "heif", "ray"]),
+        ("src", ["cli", "export", "heif", "hosts", "ray"]),
         ("tests", ["dev"]),
         ("benchmarks", ["dev", "bench"]),
     ],

@@ -1,7 +1,9 @@
 """The line that installs what is missing, by where this package came from."""
 
+import importlib
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,26 @@ def test_what_is_not_installed_at_all_comes_from_an_index(tmp_path, monkeypatch)
 
     monkeypatch.setattr(module, "distribution", missing)
     assert module.pip_line("cli") == 'pip install "tfkd[cli]"'
+
+
+def test_what_stands_in_for_a_program_says_how_to_install_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    class Derived(extras.stand_in("Lightning", "hosts")):
+        pass
+
+    with pytest.raises(ImportError) as caught:
+        Derived("criterion", student="model")
+    assert str(caught.value) == 'Lightning is not installed: pip install -e ".[hosts]"'
+
+
+@pytest.mark.parametrize(("host", "program"), [("lightning", "Lightning"), ("fastai", "fastai")])
+def test_an_adapter_without_its_host_says_so_when_it_is_used(host, program, monkeypatch):
+    for name in [host, f"{host}.pytorch", f"{host}.callback.core"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    name = f"tfkd.adapters.{host}"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    adapter = importlib.import_module(name)
+    monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ImportError, match=f"{program} is not installed: pip install"):
+        adapter.CriterionCallback()

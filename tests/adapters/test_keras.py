@@ -13,11 +13,13 @@ import tfkd
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "torch"
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
+from keras import backend  # noqa: E402
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras on another backend"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.skipif(backend.backend() != "torch", reason="Keras on another backend"),
 ]
 
 

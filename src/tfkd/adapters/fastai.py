@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tfkd._extras import pip_line
+from tfkd._extras import stand_in
 from tfkd.loss.criterion import Criterion
 
 try:
     from fastai.callback.core import Callback
-except ImportError as error:
-    raise ImportError(f"fastai is not installed: {pip_line('hosts')}") from error
+except ImportError:
+    Callback = stand_in("fastai", "hosts")
 
 
 class LossFunc(nn.Module):
@@ -51,11 +51,14 @@ class LossFunc(nn.Module):
         self.criterion.reduction = value
 
 
-class CriterionCallback(Callback):
+class CriterionCallback(Callback):  # type: ignore[misc]
     """Shows a `LossFunc` the inputs of each batch, and tells its criterion of steps and epochs.
 
     A batch is inputs, labels and, where the criterion asks for them, indices. `lr_find` teaches the
     criterion nothing, as it changes no weights in the end.
+
+    Raises:
+        ImportError: without fastai.
     """
 
     def before_fit(self) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfkd._extras import pip_line
+from tfkd._extras import stand_in
 
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 try:
-    from lightning.pytorch import Callback, LightningModule, Trainer
-except ImportError as error:
-    raise ImportError(f"Lightning is not installed: {pip_line('hosts')}") from error
+    from lightning.pytorch import Callback
+except ImportError:
+    Callback = stand_in("Lightning", "hosts")
 
 
-class CriterionCallback(Callback):
+class CriterionCallback(Callback):  # type: ignore[misc]
     """Tells the criterion of a `LightningModule` of steps and epochs, also where one is resumed.
 
     The criterion is an attribute of the module, and so is saved with every checkpoint. A step is
@@ -23,9 +25,13 @@ class CriterionCallback(Callback):
     Args:
         criterion: name of the attribute that is the criterion.
         student: name of the one that is the network it trains.
+
+    Raises:
+        ImportError: without Lightning.
     """
 
     def __init__(self, criterion: str = "criterion", student: str = "model") -> None:
+        super().__init__()
         self.criterion, self.student = criterion, student
         # Epochs that the criterion has seen beyond the trainer's own, in an earlier `fit`.
         self._before: int | None = None
