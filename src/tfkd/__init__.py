@@ -209,6 +209,7 @@ __getattr__ = _lazy_names(
         ),
     },
     modules=(
+        "adapters",
         "advice",
         "calibration",
         "data",

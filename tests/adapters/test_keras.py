@@ -14,7 +14,7 @@ import tfkd
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "torch"
 pytest.importorskip("keras")
-from keras import backend  # noqa: E402
+from keras import backend
 
 pytestmark = [
     pytest.mark.long,

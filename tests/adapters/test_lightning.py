@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 lightning = pytest.importorskip("lightning")
@@ -80,7 +79,9 @@ def test_a_second_fit_goes_on_counting(host_pages, page, tmp_path):
     model = host_pages.network()
     criterion = host_pages.CRITERIA["by indices and epochs"](model)
     host_pages.plain_loop(model, criterion, epochs=2)
-    module = page["Classifier"](host_pages.network(), host_pages.CRITERIA["by indices and epochs"](model))
+    module = page["Classifier"](
+        host_pages.network(), host_pages.CRITERIA["by indices and epochs"](model)
+    )
     loader = DataLoader(
         TensorDataset(host_pages.IMAGES, host_pages.LABELS, host_pages.INDICES), host_pages.BATCH
     )
