@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,26 @@ def test_what_is_not_installed_at_all_comes_from_an_index(tmp_path, monkeypatch)
 
     monkeypatch.setattr(module, "distribution", missing)
     assert module.pip_line("cli") == 'pip install "tfkd[cli]"'
+
+
+def test_what_stands_in_for_a_program_says_how_to_install_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    class Derived(extras.stand_in("Lightning", "hosts")):
+        pass
+
+    with pytest.raises(ImportError) as caught:
+        Derived("criterion", student="model")
+    assert str(caught.value) == 'Lightning is not installed: pip install -e ".[hosts]"'
+
+
+@pytest.mark.parametrize(("host", "program"), [("lightning", "Lightning"), ("fastai", "fastai")])
+def test_an_adapter_without_its_host_says_so_when_it_is_used(host, program, monkeypatch):
+    for name in [host, f"{host}.pytorch", f"{host}.callback.core"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    file = ROOT / "src" / "tfkd" / "adapters" / f"{host}.py"
+    spec = importlib.util.spec_from_file_location("adapter_without_its_host", file)
+    adapter = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(adapter)
+    with pytest.raises(ImportError, match=f"{program} is not installed: pip install"):
+        adapter.CriterionCallback()

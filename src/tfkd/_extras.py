@@ -1,4 +1,4 @@
-"""The line that installs what is missing, from where this package was installed."""
+"""What is said where something is not installed: the line that installs it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ def pip_line(extra: str) -> str:
         return f"pip install {_quoted(_from_here(folder), extra)}"
     where = f" @ {url}" if url else ""
     return f'pip install "tfkd[{extra}]{where}"'
+
+
+def stand_in(program: str, extra: str) -> type:
+    """Return a class to be derived from in place of one of a program that is not installed.
+
+    Args:
+        program: as people call it.
+        extra: that installs it.
+
+    Raises:
+        ImportError: when an object is made of the class that it returns.
+    """
+
+    class Missing:
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            raise ImportError(f"{program} is not installed: {pip_line(extra)}")
+
+    return Missing
 
 
 def _quoted(place: str, extra: str) -> str:

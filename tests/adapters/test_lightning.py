@@ -1,0 +1,100 @@
+"""Lightning: as a plain loop, however it accumulates and wherever it was interrupted."""
+
+from __future__ import annotations
+
+import pytest
+from torch.utils.data import DataLoader, TensorDataset
+
+lightning = pytest.importorskip("lightning")
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*smaller than the logging interval"),
+    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+]
+
+EPOCHS = 3
+SAVED = {
+    "after the validation": {"monitor": "validation_loss", "save_on_train_epoch_end": False},
+    "at the end of an epoch": {"save_on_train_epoch_end": True},
+    "after the last batch": {"every_n_train_steps": 2},
+}
+
+
+@pytest.fixture
+def page(host_pages, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return host_pages.run_page("lightning.md", monkeypatch)
+
+
+def trained(host_pages, page, method, folder, *, resume=None, epochs=EPOCHS, **saved):
+    """A module that was trained by the page's classes, two batches to a step."""
+    model = host_pages.network()
+    module = page["Classifier"](model, host_pages.CRITERIA[method](model))
+    keep = lightning.pytorch.callbacks.ModelCheckpoint(folder, "{epoch}", save_top_k=-1, **saved)
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        accumulate_grad_batches=2,
+        callbacks=[page["CriterionCallback"](), keep],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    columns = host_pages.IMAGES, host_pages.LABELS, host_pages.INDICES
+    loader = DataLoader(TensorDataset(*columns), batch_size=host_pages.BATCH)
+    trainer.fit(module, loader, loader, ckpt_path=resume)
+    return module
+
+
+def test_the_page_trains_as_a_plain_loop(host_pages, page):
+    model = host_pages.network()
+    criterion = page["tfkd"].mean_teacher(model, samples_per_epoch="told")
+    host_pages.plain_loop(model, criterion, epochs=2)
+    assert host_pages.difference(page["model"], model) < 1e-6
+    assert page["criterion"].progress == criterion.progress == (2, 8)
+    saved = page["classifier"].state_dict()
+    assert {name for name in saved if name.startswith("criterion.")} == {
+        f"criterion.{name}" for name in criterion.state_dict()
+    }
+
+
+@pytest.mark.parametrize("method", ["by inputs, steps and epochs", "by indices and epochs"])
+@pytest.mark.parametrize("when", SAVED)
+def test_accumulated_and_resumed_it_is_the_plain_loop(host_pages, page, tmp_path, method, when):
+    model = host_pages.network()
+    criterion = host_pages.CRITERIA[method](model)
+    host_pages.plain_loop(model, criterion, EPOCHS, accumulate=2)
+    whole = trained(host_pages, page, method, tmp_path / "whole", **SAVED[when])
+    assert host_pages.difference(whole.model, model) < 1e-6
+    first = tmp_path / "whole" / "epoch=0.ckpt"
+    resumed = trained(host_pages, page, method, tmp_path / "whole", resume=first, **SAVED[when])
+    assert host_pages.difference(resumed, whole) == 0.0
+    assert resumed.criterion.progress == criterion.progress == (EPOCHS, 2 * EPOCHS)
+
+
+def test_a_second_fit_goes_on_counting(host_pages, page, tmp_path):
+    model = host_pages.network()
+    criterion = host_pages.CRITERIA["by indices and epochs"](model)
+    host_pages.plain_loop(model, criterion, epochs=2)
+    module = page["Classifier"](
+        host_pages.network(), host_pages.CRITERIA["by indices and epochs"](model)
+    )
+    loader = DataLoader(
+        TensorDataset(host_pages.IMAGES, host_pages.LABELS, host_pages.INDICES), host_pages.BATCH
+    )
+    for _ in range(2):
+        trainer = lightning.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            callbacks=[page["CriterionCallback"]()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, loader, loader)
+    assert host_pages.difference(module.model, model) < 1e-6
+    assert module.criterion.progress == criterion.progress
