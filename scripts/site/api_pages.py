@@ -18,11 +18,19 @@ shapes and ranges of what it takes, what it raises, and an example.
 # Page: its title, its question, and the modules whose public names it has; `tfkd` before those that
 # are names of the package itself.
 PAGES = {
-    "loss": ("The loss", "How is the loss called?", ["tfkd.loss", "tfkd.explanation", "tfkd.calibration"]),
+    "loss": (
+        "The loss",
+        "How is the loss called?",
+        ["tfkd.loss", "tfkd.explanation", "tfkd.calibration"],
+    ),
     "methods": ("Methods", "Which function makes the loss of a named method?", ["tfkd.methods"]),
     "dialects": ("Dialects", "How is a loss written as somebody else wrote it?", ["tfkd.dialects"]),
     "teachers": ("Teachers", "Who can teach?", ["tfkd.teachers"]),
-    "schedules": ("Schedules", "How does a number of a loss change over a training?", ["tfkd.loss.schedules"]),
+    "schedules": (
+        "Schedules",
+        "How does a number of a loss change over a training?",
+        ["tfkd.loss.schedules"],
+    ),
     "penalties": ("Penalties", "Which losses have no teacher?", ["tfkd.penalties"]),
     "metrics": ("Metrics", "How good are a classifier's logits?", ["tfkd.metrics"]),
     "testing": ("Testing", "Is a teacher of one's own right?", ["tfkd.testing"]),

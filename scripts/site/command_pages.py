@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from tfkd.cli.command import Command, Group, hyphened
@@ -49,7 +50,7 @@ def _flat(prefix: str, commands: object) -> Iterator[tuple[str, Command]]:
 
 
 def _command(name: str, command: Command) -> Iterator[str]:
-    yield from (f"## {name}", "", command.text.strip(), "")
+    yield from (f"## {name}", "", _text(command.text.strip()), "")
     yield from ("```text", f"{name} {usage(command)}", "```", "")
     own, needed = command.own(), command.needed()
     rows = [
@@ -67,6 +68,14 @@ def _command(name: str, command: Command) -> Iterator[str]:
     if titles:
         links = (f"[{_heading(title)}](#{_anchor(title)})" for title in titles)
         yield from ("", f"And options of a run: {', '.join(links)}.")
+
+
+def _text(text: str) -> str:
+    """Return a docstring's text, its tables as they stand there."""
+    return "\n\n".join(
+        f"```text\n{textwrap.dedent(part)}\n```" if part.startswith("  ") else part
+        for part in text.split("\n\n")
+    )
 
 
 def _heading(title: str) -> str:

@@ -48,11 +48,12 @@ def write(site: Path, name: str, about: str, sections: list[tuple[str, list[Page
 
 
 def beginning(markdown: str) -> str:
-    """Return the first sentence or two of a page, without marks."""
-    text = markdown.partition("\n\n")[2].lstrip().partition("\n\n")[0]
+    """Return the question with which a page begins and a sentence of its answer, without marks."""
+    blocks = markdown.split("\n\n")[1:]
+    text = next((block for block in blocks if not re.match(r" {4}|```|\||<", block)), "")
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|\*\*", r"\1", " ".join(text.split()))
-    first = re.match(r".*?[.?:](?=\s|$)", plain)
-    return first[0] if first else plain
+    found = re.match(r"(?:[^?]*\?\s*)?(?:.*?[.:?](?=\s|$))?", plain)
+    return found[0].strip() if found and found[0] else plain
 
 
 class _Fetched(HTMLParser):
