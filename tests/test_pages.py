@@ -1,4 +1,4 @@
-"""Every page of the documentation: its code runs, its links lead somewhere, it answers a question."""
+"""Every page of the documentation: its code runs, its links lead somewhere, it has a question."""
 
 from __future__ import annotations
 
@@ -139,10 +139,15 @@ def test_the_reference_has_every_option_of_every_command(site_modules: Any) -> N
 
 
 def test_the_reference_has_every_public_name(site_modules: Any) -> None:
-    pages = site_modules("api_pages").texts()
+    reference = site_modules("api_pages")
+    pages = reference.texts()
     for name in tfkd.__all__:
         shown = [page for page, text in pages.items() if f"\n::: tfkd.{name}\n" in text]
         assert len(shown) == 1, name
     for module in (tfkd.metrics, tfkd.testing, tfkd.penalties):
         for name in module.__all__:
             assert f"\n::: {module.__name__}.{name}\n" in "".join(pages.values()), name
+    plain = reference.plainly(pages["api/loss.md"])
+    assert ":::" not in plain
+    assert "labels: torch.Tensor" in plain or "labels: Tensor" in plain
+    assert (tfkd.explain.__doc__ or "").splitlines()[0] in plain

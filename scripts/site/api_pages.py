@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
+import re
 
 import tfkd
 
 BEGINNING = """# API reference
 
-Which names does the package have, and what does each take? Each name below leads to its signature, the
-shapes and ranges of what it takes, what it raises, and an example.
+Which names does the package have, and what does each take? Each name below leads to its signature,
+the shapes and ranges of what it takes, what it raises, and an example.
 
-`import tfkd` needs torch alone. What is in `tfkd.train`, `tfkd.data` and `tfkd.models` needs `tfkd[cli]`.
+`import tfkd` needs torch alone. What is in `tfkd.train`, `tfkd.data` and `tfkd.models` needs
+`tfkd[cli]`.
 """
 
-# Page: its title, its question, and the modules whose public names it has; `tfkd` before those that
-# are names of the package itself.
+# Page: its title, its question, and the modules whose public names it has.
 PAGES = {
     "loss": (
         "The loss",
-        "How is the loss called?",
+        "How is the loss called, and what does it amount to?",
         ["tfkd.loss", "tfkd.explanation", "tfkd.calibration"],
     ),
-    "methods": ("Methods", "Which function makes the loss of a named method?", ["tfkd.methods"]),
-    "dialects": ("Dialects", "How is a loss written as somebody else wrote it?", ["tfkd.dialects"]),
+    "methods": ("Methods", "Which function makes the loss of a method?", ["tfkd.methods"]),
+    "dialects": ("Dialects", "How did others write the same loss?", ["tfkd.dialects"]),
     "teachers": ("Teachers", "Who can teach?", ["tfkd.teachers"]),
     "schedules": (
         "Schedules",
@@ -77,6 +79,47 @@ def _public(module: str) -> list[str]:
 
 
 def _summary(name: str) -> str:
+    return " ".join((_found(name).__doc__ or "").partition("\n\n")[0].split())
+
+
+def _found(name: str) -> object:
     module, _, attribute = name.rpartition(".")
-    doc = getattr(importlib.import_module(module), attribute).__doc__ or ""
-    return " ".join(doc.partition("\n\n")[0].split())
+    return getattr(importlib.import_module(module), attribute)
+
+
+def plainly(markdown: str) -> str:
+    """Return a page with signature and docstring where the site's page says `::: NAME`."""
+    return re.sub(r"^::: (\S+)$", lambda name: _documented(name[1]), markdown, flags=re.MULTILINE)
+
+
+def _documented(name: str) -> str:
+    found = _found(name)
+    parts = [f"## {name}", f"{_signature(name, found)}{inspect.getdoc(found)}"]
+    for method, value in vars(found).items() if inspect.isclass(found) else ():
+        if not method.startswith("_") and inspect.isfunction(value) and value.__doc__:
+            parts += [f"### {name}.{method}", f"{_signature(method, value)}{inspect.getdoc(value)}"]
+    return "\n\n".join(parts)
+
+
+class _Written(str):
+    """An annotation that is shown without quotation marks."""
+
+    __repr__ = str.__str__
+
+
+def _signature(name: str, found: object) -> str:
+    try:
+        signature = inspect.signature(found)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+    parameters = [
+        parameter.replace(annotation=_shown(parameter.annotation))
+        for parameter in signature.parameters.values()
+    ]
+    returns = _shown(signature.return_annotation)
+    written = signature.replace(parameters=parameters, return_annotation=returns)
+    return f"```python\n{name.rpartition('.')[2]}{written}\n```\n\n"
+
+
+def _shown(annotation: object) -> object:
+    return _Written(annotation) if isinstance(annotation, str) else annotation

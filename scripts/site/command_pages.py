@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -12,12 +13,12 @@ from tfkd.runs.options import Option
 
 BEGINNING = """# Command reference
 
-Which commands are there, and what do they take? This page has every command and every option, made from
-the same signatures as `tfkd COMMAND --help`.
+Which commands are there, and what do they take? This page has every command and every option, made
+from the same signatures as `tfkd COMMAND --help`.
 
-Every command also takes `--config FILE`, options from a YAML or JSON file, and `--print-config`, which
-prints its options as such a file and does nothing else. Of several files the later has the last word, and
-what is typed before any of them.
+Every command also takes `--config FILE`, options from a YAML or JSON file, and `--print-config`,
+which prints its options as such a file and does nothing else. Of several files the later has the
+last word, and what is typed before any of them.
 """
 
 
@@ -72,10 +73,13 @@ def _command(name: str, command: Command) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Return a docstring's text, its tables as they stand there."""
-    return "\n\n".join(
-        f"```text\n{textwrap.dedent(part)}\n```" if part.startswith("  ") else part
-        for part in text.split("\n\n")
-    )
+    return "\n\n".join(map(_paragraph, text.split("\n\n")))
+
+
+def _paragraph(part: str) -> str:
+    lines = textwrap.dedent(part)
+    has_columns = re.search(r"\S {2,}\S", lines) is not None
+    return f"```text\n{lines}\n```" if part.startswith("  ") and has_columns else lines
 
 
 def _heading(title: str) -> str:

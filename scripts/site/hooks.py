@@ -34,7 +34,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     made = {"commands.md": command_pages.text(), **api_pages.texts()}
     made |= {page: (ROOT / file).read_text("utf-8") for page, file in repository.PAGES.items()}
     _texts.update(made)
-    there = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    written = sorted((ROOT / "docs").rglob("*.md"))
+    there = [path.relative_to(ROOT / "docs").as_posix() for path in written]
     config.nav = _opened(config.nav, [*there, *made])
     return config
 
@@ -49,8 +50,8 @@ def _opened(nav: list, pages: list[str]) -> list:
             inner = _opened(inner, pages) if isinstance(inner, list) else inner
             opened.append({title: inner})
         elif entry.endswith("/*"):
-            folder = sorted(page for page in pages if page.startswith(entry[:-1]))
-            opened += sorted(folder, key=lambda page: not page.endswith(("README.md", "index.md")))
+            folder = [page for page in pages if page.startswith(entry[:-1])]
+            opened += sorted(folder, key=lambda page: not page.endswith("README.md"))
         else:
             opened.append(entry)
     return opened
@@ -78,7 +79,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead links that leave docs/ to where the site has what they mean."""
     markdown = host_tabs.filled(markdown, ROOT / "docs" / "hosts")
     markdown = repository.redirected(markdown, page.file.src_uri)
-    plain.remember(page, markdown)
+    plain.remember(page, api_pages.plainly(markdown))
     return markdown
 
 
