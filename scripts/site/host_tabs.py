@@ -21,7 +21,7 @@ def _tab(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     heading = re.search(r"^# (.*)$", text, re.MULTILINE)
     block = re.search(r"^```python\n.*?^```\n", text, re.MULTILINE | re.DOTALL)
-    title = heading[1] if heading else page.stem
+    title = (heading[1] if heading else page.stem).partition("'s ")[0]  # of what is whose
     shown = f"{block[0]}\n" if block else ""
     inner = f"{shown}[{title}, in full](hosts/{page.name})\n"
     return f'=== "{title}"\n\n{textwrap.indent(inner, "    ")}\n'
