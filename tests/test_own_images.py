@@ -1,4 +1,4 @@
-"""README's section on one's own images, run as it stands but for the network and its length."""
+"""The page on a classifier of one's own images, run as it stands but for network and length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tfkd.cli import main
 from tfkd.models import create_model
 from tfkd.runs.tensors import save_tensors
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "own-images.md"
 PHOTOGRAPHS = 12
 
 
@@ -32,7 +32,7 @@ def photographs(folder: Path, numbers: np.random.Generator) -> None:
 
 
 @pytest.mark.long
-def test_the_section_on_ones_own_images_runs(
+def test_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: random.Random
 ) -> None:
     numbers = np.random.default_rng(chance.getrandbits(32))
@@ -45,9 +45,8 @@ def test_the_section_on_ones_own_images_runs(
     start = create_model("timm/test_resnet", num_classes=5)
     save_tensors(tmp_path / "start.safetensors", start.state_dict())
 
-    text = README.read_text(encoding="utf-8").partition("## Your own images\n")[2]
-    section = text.partition("\n## ")[0]
-    lines = re.findall(r"^ {4}tfkd (.*)$", section.replace("\\\n", ""), re.MULTILINE)
+    text = PAGE.read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}tfkd (.*)$", text.replace("\\\n", ""), re.MULTILINE)
     assert len(lines) == 6
     for line in lines:
         words = line.replace("--pretrained", "--weights start.safetensors --epochs 1 --bs 8")
@@ -59,7 +58,7 @@ def test_the_section_on_ones_own_images_runs(
         assert len(list(csv.DictReader(file))) == 2 * PHOTOGRAPHS + 1
     assert len(list(Path("runs").rglob("result.json"))) == 3 * 5
 
-    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
     assert {name for name, _ in names["answer"].classes} == {"dark", "light"}
