@@ -187,6 +187,6 @@ def test_two_processes_do_what_one_does(tmp_path):
 def test_the_page_of_this_host_runs():
     page = (ROOT / "docs" / "hosts" / "timm.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names = {"teacher": network(seed=1), "loader": list(batches(2))}
+    names = {"teacher": network(seed=1), "loader": list(batches(3))}
     exec(block, names)
-    assert names["criterion"].progress == (1, 2)
+    assert names["criterion"].progress == (1, 3)

@@ -43,10 +43,10 @@ def compute_loss_func(criterion: Criterion, *, shift: bool = False) -> Callable[
 
     Example:
         >>> import torch, tfkd
-        >>> loss = compute_loss_func(tfkd.tf_kd_reg(class_dim=-1), shift=True)
+        >>> loss = compute_loss_func(tfkd.cross_entropy(class_dim=-1), shift=True)
         >>> outputs = {"logits": torch.tensor([[[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])}
         >>> round(loss(outputs, torch.tensor([[1, 0, 1]]), num_items_in_batch=2).item(), 4)
-        1.4
+        0.2201
     """
     if criterion.ignore_index != -100:
         raise ValueError(
