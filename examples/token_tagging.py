@@ -63,7 +63,9 @@ def train(model: nn.Module, criterion: nn.Module) -> None:
             optimizer.step()
 
 
-sentences = [sum((phrase() for _ in range(random.randint(1, 5))), []) for _ in range(600)]
+sentences = [
+    [pair for _ in range(random.randint(1, 5)) for pair in phrase()] for _sentence in range(600)
+]
 words = padded([[VOCABULARY.index(word) for word, _ in row] for row in sentences], value=0)
 tags = padded([[tag for _, tag in row] for row in sentences], value=-100)
 

@@ -31,7 +31,8 @@ class LossFunc(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of a batch."""
         inputs, indices = (_plain(tensor) for tensor in (self.inputs, self.indices))
-        return self.criterion(_plain(logits), _plain(labels), inputs, indices=indices)
+        loss: Tensor = self.criterion(_plain(logits), _plain(labels), inputs, indices=indices)
+        return loss
 
     def activation(self, logits: Tensor) -> Tensor:
         """Return probabilities, which `get_preds` and `predict` answer."""
