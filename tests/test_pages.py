@@ -38,10 +38,15 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT / "docs").as_posix()
 
 
+README = ROOT / "README.md"
+
 HERE = [
-    page
-    for page in PAGES
-    if blocks_of(page) and name_of(page) not in ELSEWHERE and page.parent.name == "docs"
+    README,
+    *(
+        page
+        for page in PAGES
+        if blocks_of(page) and name_of(page) not in ELSEWHERE and page.parent.name == "docs"
+    ),
 ]
 
 
