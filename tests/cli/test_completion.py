@@ -19,14 +19,13 @@ def bash():
     pytest.importorskip("shtab")
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
-    program = (
-        "import sys; from tfkd.cli import main; sys.exit(main(['--print-completion', 'bash']))"
-    )
-    script = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    ask = [sys.executable, "-m", "tfkd.cli", "--print-completion", "bash"]
+    script = subprocess.run(ask, capture_output=True, text=True)
     assert script.returncode == 0, script.stderr
 
     def offered(*words):
-        ask = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_tfkd; printf "%s\\n" "${COMPREPLY[@]}"'
+        words_of_bash = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_tfkd'
+        ask = f"{words_of_bash}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         command = ["bash", "-c", f"{script.stdout}\n{ask}", "bash", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout.split()

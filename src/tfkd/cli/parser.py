@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import tfkd
 from tfkd._checks import did_you_mean
 from tfkd.cli.command import Command, Group, hyphened
-from tfkd.cli.help import Help, first_line, help_of, metavar, usage
+from tfkd.cli.help import Help, help_of, metavar, usage
 from tfkd.references import is_reference
 from tfkd.runs.options import Option, options, value_of
 from tfkd.runs.written import Written, merged, nested, read_written
@@ -63,34 +62,6 @@ def find_command(argv: Sequence[str], group: Group) -> tuple[list[str], Command 
         names.append(word)
         found = found.commands[word]
     return names, found
-
-
-def list_commands(prog: str, group: Group, argv: Sequence[str]) -> int:
-    """Answer where no command is named: with help, the version, a completion, or `UsageError`."""
-    parser = Parser(prog, description=group.text)
-    if " " not in prog:
-        parser.add_argument("--version", action="store_true", help="print the version")
-        parser.add_argument(
-            "--print-completion",
-            metavar="SHELL",
-            help="print what lets bash, zsh or tcsh complete commands and options; for bash put "
-            'eval "$(tfkd --print-completion bash)" into ~/.bashrc',
-        )
-    inner = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, command in group.commands.items():
-        inner.add_parser(name, help=first_line(command.text))
-    found, rest = parser.parse_known_args(argv)
-    if getattr(found, "version", False):
-        print(f"tfkd {tfkd.__version__}")
-        return 0
-    if shell := getattr(found, "print_completion", None):
-        from tfkd.cli.completion import completion
-
-        print(completion(shell, group))
-        return 0
-    if rest:
-        raise UsageError(f"Expected no {rest[0]}. See {prog} --help.")
-    raise UsageError(f"Expected a command, got none. See {prog} --help.")
 
 
 def command_parser(prog: str, command: Command) -> Parser:
