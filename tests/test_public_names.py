@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from split_off import each_after
+
 import tfkd
 
 # What `pip install tfkd` does not bring: every package of the extra.
@@ -56,32 +58,27 @@ def test_the_library_imports_without_any_extra():
     assert run.returncode == 0, run.stderr
 
 
-def test_importing_the_library_loads_no_extra():
-    program = (
-        "import torch, sys\n"
+def test_importing_the_library_loads_no_extra_and_what_is_in_it_is_there():
+    """As `tfkd.train.load(RUN)` says, without an import of `tfkd.train`."""
+    light = (
+        "import sys\n"
         "before = set(sys.modules)\n"
         "import tfkd\ntfkd.cross_entropy()\n"
         f"print(*(set(sys.modules) - before) & set({EXTRAS!r}))\n"
         "print(len([name for name in set(sys.modules) - before if name.startswith('tfkd')]))\n"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    loaded, own = run.stdout.splitlines()
-    assert loaded == ""
-    assert int(own) > 1
-
-
-def test_what_is_in_the_package_is_there_after_importing_it():
-    """As `tfkd.train.load(RUN)` says, without an import of `tfkd.train`."""
     folder = Path(tfkd.__file__).parent
     parts = sorted(path.stem for path in folder.iterdir() if path.stem[0] != "_")
     parts = [name for name in parts if name not in ("cli", "py", "references")]
-    program = (
+    whole = (
         "import tfkd\n"
         f"print(*[getattr(tfkd, name).__name__ for name in {parts!r}])\n"
         "print(tfkd.train.load.__module__, hasattr(tfkd, 'tain'))\n"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.stdout.splitlines() == [
+    loaded, own, *said = each_after("import torch", [light, whole]).splitlines()
+    assert loaded == ""
+    assert int(own) > 1
+    assert said == [
         " ".join(f"tfkd.{name}" for name in parts),
         "tfkd.train.trained.network False",
-    ], run.stderr
+    ]

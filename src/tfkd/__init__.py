@@ -72,6 +72,8 @@ if _typing.TYPE_CHECKING:
         ZipfTeacher,
     )
 
+__version__ = "0.2.0"
+
 __all__ = [
     "Answer",
     "Batch",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -159,21 +160,28 @@ def test_a_run_directory_takes_text_and_gives_a_network_that_is_ready(
 
 def test_a_user_without_a_home_trains(tmp_path: Path) -> None:
     program = (
-        "import os, pwd, sys\n"
+        "import pwd, shlex, sys\n"
         "def unknown(uid): raise KeyError(uid)\n"
         "pwd.getpwuid = unknown\n"
         "from tfkd.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+        "for words in sys.argv[1:]: assert main(shlex.split(words)) == 0\n"
     )
     data = write_images(tmp_path / "data" / "pets", seed=0)
     without = ("HOME", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in without}
-    for words in (["--data", str(data)], ["--data", "digits", "--train-size", "60"]):
-        command = [*TRAIN, *words, "--out", str(tmp_path / words[1].replace("/", "-"))]
-        done = subprocess.run(
-            [sys.executable, "-c", program, *command],
-            env={**environment, "TFKD_DATA": str(tmp_path)},
-            capture_output=True,
-            text=True,
+    commands = [
+        shlex.join([*TRAIN, *words, "--out", str(tmp_path / out)])
+        for out, *words in (
+            ("own", "--data", str(data)),
+            ("known", "--data", "digits", "--train-size", "60"),
         )
-        assert done.returncode == 0, done.stderr
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *commands],
+        env={**environment, "TFKD_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for out in ("own", "known"):
+        assert RunDirectory(tmp_path / out).result() is not None

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from split_off import command
 
 from tfkd.runs import RunDirectory
 
@@ -95,8 +96,13 @@ def toy(tmp_path, monkeypatch):
     return folder
 
 
-def tfkd(folder, *words, path=None, here=None):
-    """Run the program as a user does, with `folder` in PYTHONPATH."""
+def tfkd(folder, *words):
+    """Run the program with `folder` in PYTHONPATH."""
+    return command(*words, known=[folder], here=folder.parent)
+
+
+def tfkd_of_a_user(folder, *words, path=None, here=None):
+    """Run the program as a user does, which takes seconds, with `folder` in PYTHONPATH."""
     known = [str(Path(__file__).parents[2] / "src"), *([str(folder)] if path is None else path)]
     return subprocess.run(
         [sys.executable, "-m", "tfkd.cli", *map(str, words)],
@@ -111,7 +117,8 @@ def test_all_three_train_are_measured_and_teach(toy, tmp_path):
     out = tmp_path / "run"
     words = ["train", "--epochs", "4", *OWN, "--learning-rate", "0.05", "--batch-size", "16"]
     method = ["--method", "toy.losses:my_method"]
-    done = tfkd(toy, *words, "--out", out, *method, "--data-root", tmp_path / "somewhere")
+    somewhere = tmp_path / "somewhere"
+    done = tfkd_of_a_user(toy, *words, "--out", out, *method, "--data-root", somewhere)
     assert done.returncode == 0, done.stderr
     stored = RunDirectory(out).stored()
     assert stored.method.numbers == {"strength": 0.2}
@@ -122,8 +129,8 @@ def test_all_three_train_are_measured_and_teach(toy, tmp_path):
     assert RunDirectory(out).data().classes == ("dark", "grey", "light")
     again = tfkd(toy, *words, "--out", out, *method)
     assert "finished before" in again.stdout
-    for command in (["evaluate", out], ["explain", *method, "--classes", "3"]):
-        done = tfkd(toy, *command)
+    for line in (["evaluate", out], ["explain", *method, "--classes", "3"]):
+        done = tfkd(toy, *line)
         assert done.returncode == 0, done.stderr
     student = tmp_path / "student"
     done = tfkd(toy, *words, "--out", student, "--method", "toy.losses:taught", "--teacher", out)
@@ -201,12 +208,12 @@ def test_the_current_folder_is_not_imported_from(toy, tmp_path):
     out = tmp_path / "run"
     words = ["train", "--out", out, "--epochs", "1", *OWN]
     assert tfkd(toy, *words).returncode == 0
-    for command in (["evaluate", out], ["train", "--config", out / "settings.json", "--out", "x"]):
-        done = tfkd(toy, *command, path=[], here=toy)
+    for line in (["evaluate", out], ["train", "--config", out / "settings.json", "--out", "x"]):
+        done = tfkd_of_a_user(toy, *line, path=[], here=toy)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "PYTHONPATH" in done.stderr
     # Whoever names the folder means it.
-    assert tfkd(toy, "evaluate", out, here=toy).returncode == 0
+    assert tfkd_of_a_user(toy, "evaluate", out, here=toy).returncode == 0
 
 
 def test_a_module_that_lacks_something_itself_says_what(toy, tmp_path):

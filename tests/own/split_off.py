@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -78,6 +81,70 @@ def pair(file, **values):
         programs.append(Program(file, f"{file.stem}-{rank}", place=own, **values))
         programs[-1].store = store
     return programs
+
+
+COMMAND = """
+import os, sys
+
+os.chdir(here)
+sys.path[:0] = known
+sys.argv[1:] = words
+from tfkd.cli import main
+
+sys.exit(main())
+"""
+
+
+def command(*words, known=(), here=None):
+    """Run the command line in a process that is split off, and return how it ended.
+
+    What `subprocess.run([sys.executable, "-m", "tfkd.cli", ...])` proves beside it is that Python
+    finds the package: once a file is enough.
+
+    Args:
+        words: behind `tfkd`.
+        known: folders, as in PYTHONPATH.
+        here: the current folder.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        own = {"words": [*map(str, words)], "known": [*map(str, known)], "here": str(here or ".")}
+        place = {"PYTHONPATH": os.pathsep.join([*own["known"], os.environ.get("PYTHONPATH", "")])}
+        program = Program(written(Path(name) / "program.py", COMMAND), place=place, **own)
+        code = program.end()
+        return subprocess.CompletedProcess(
+            own["words"], code, program.out.read_text(), program.err.read_text()
+        )
+
+
+AFTER = """
+import os, sys, traceback
+{first}
+for program in sys.argv[1:]:
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            exec(program, {{}})
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit(1)
+"""
+
+
+def each_after(first, programs):
+    """Run programs in a process that has imported nothing but `first`; return what they said.
+
+    Each is split off, so that none sees what another has imported.
+    """
+    command = [sys.executable, "-c", AFTER.format(first=first), *programs]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _run(file, outputs, place, values):

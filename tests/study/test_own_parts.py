@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from split_off import Program, command, written
 
 from tfkd.study.asked import folder_of
 
@@ -54,30 +55,29 @@ def my_data(root: str | None) -> Source:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    """A package that is installed nowhere, and the environment that finds it."""
+    """The folder of a package that is installed nowhere."""
     folder = tmp_path_factory.mktemp("own")
     package = folder / "toy"
     package.mkdir()
     for name, text in {"__init__": "", "losses": LOSSES, "models": MODELS, "data": DATA}.items():
         (package / f"{name}.py").write_text(text)
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path}
-
-
-def tfkd(*words, env):
-    return subprocess.run(
-        [sys.executable, "-m", "tfkd.cli", *words], env=env, capture_output=True, text=True
-    )
+    return folder
 
 
 def test_a_toy_method_is_compared_and_reported(toy, tmp_path):
     out = tmp_path / "study"
-    done = tfkd(
-        *("compare", "--out", str(out), "--data", "toy.data:my_data"),
-        *("--student", "toy.models:my_network", "--teacher", "toy.models:my_larger_network"),
-        *("--methods", "tf_kd_reg,toy.losses:my_method,toy.losses:my_kd"),
-        *("--epochs", "2", "--batch-size", "16", "--seeds", "2", "--jobs", "2"),
-        env=toy,
+    path = os.pathsep.join(filter(None, [str(toy), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(  # as a user does
+        [
+            *(sys.executable, "-m", "tfkd.cli", "compare", "--out", out),
+            *("--data", "toy.data:my_data"),
+            *("--student", "toy.models:my_network", "--teacher", "toy.models:my_larger_network"),
+            *("--methods", "tf_kd_reg,toy.losses:my_method,toy.losses:my_kd"),
+            *("--epochs", "2", "--batch-size", "16", "--seeds", "2", "--jobs", "2"),
+        ],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "my method" in done.stdout
@@ -91,7 +91,7 @@ def test_a_toy_method_is_compared_and_reported(toy, tmp_path):
     }
     taught = records["toy.losses:my_kd", "toy.models:my_network", 0]
     assert taught["teacher"] == "toy.models:my_larger_network"
-    report = tfkd("report", str(out), env=toy)
+    report = command("report", out, known=[toy])
     assert report.returncode == 0, report.stderr
     page = (out / "compare.md").read_text()
     assert "my method" in page
@@ -104,7 +104,7 @@ def test_a_toy_method_is_trained_with_other_numbers_from_a_file(toy, tmp_path):
         "method:\n  name: toy.losses:my_method\n  numbers: {alpha: 0.4, sharpness: 2}\n"
         "data: toy.data:my_data\nstudent: toy.models:my_network\nepochs: 1\n"
     )
-    done = tfkd("train", "--out", str(tmp_path / "run"), "--config", str(config), env=toy)
+    done = command("train", "--out", tmp_path / "run", "--config", config, known=[toy])
     assert done.returncode == 0, done.stderr
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert stored["method"]["numbers"] == {"alpha": 0.4, "sharpness": 2.0, "scale": 1.0}
@@ -112,9 +112,8 @@ def test_a_toy_method_is_trained_with_other_numbers_from_a_file(toy, tmp_path):
 
 def test_without_the_package_a_run_says_what_it_misses(toy, tmp_path):
     words = ("--data", "toy.data:my_data", "--student", "toy.models:my_network", "--epochs", "1")
-    assert tfkd("train", "--out", str(tmp_path / "run"), *words, env=toy).returncode == 0
-    alone = {**toy, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    done = tfkd("evaluate", str(tmp_path / "run"), env=alone)
+    assert command("train", "--out", tmp_path / "run", *words, known=[toy]).returncode == 0
+    done = command("evaluate", tmp_path / "run")
     assert done.returncode == 2
     assert "a module toy" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -134,17 +133,13 @@ def test_two_methods_of_one_name_are_two_methods(tmp_path):
         )
     program = (
         "import sys; from tfkd.runs import Recipe; from tfkd.study.comparison import comparison\n"
-        "study = comparison(Recipe(), teacher='wide_cnn', methods=sys.argv[1:], seeds=1)\n"
+        "sys.path.insert(0, folder)\n"
+        "study = comparison(Recipe(), teacher='wide_cnn', methods=methods, seeds=1)\n"
         "print(*(arm.method.name for arm in study.arms))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", program, *methods],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert set(found.stdout.split()) == {"cross_entropy", *methods}
+    file = written(tmp_path / "program.py", program)
+    said = Program(file, folder=str(tmp_path), methods=methods).finish()
+    assert set(said.split()) == {"cross_entropy", *methods}
 
 
 @pytest.mark.parametrize(
@@ -158,11 +153,8 @@ def test_two_methods_of_one_name_are_two_methods(tmp_path):
 )
 def test_a_module_that_cannot_be_imported_is_named_with_its_reason(text, message, tmp_path):
     (tmp_path / "broken_part.py").write_text(text)
-    paths = [str(tmp_path), *filter(None, sys.path)]
-    done = tfkd(
-        *("train", "--out", str(tmp_path / "run"), "--method", "broken_part:mine"),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
+    words = ("train", "--out", tmp_path / "run", "--method", "broken_part:mine")
+    done = command(*words, known=[tmp_path])
     assert done.returncode == 2
     assert "to import broken_part for broken_part:mine, but it ends with" in done.stderr
     assert message in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from split_off import SPLIT
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -33,7 +33,12 @@ def _train(rank: int, folder: str) -> None:
 
 @pytest.mark.long
 def test_the_average_and_its_statistics_are_the_same_in_both(tmp_path):
-    mp.spawn(_train, args=(str(tmp_path),), nprocs=2)
+    processes = [SPLIT.Process(target=_train, args=(rank, str(tmp_path))) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
     for name in ("MeanTeacher", "BetaTeacher"):
         first, second = (torch.load(tmp_path / f"{name}-{rank}.pt") for rank in range(2))
         assert first.keys() == second.keys()

@@ -7,12 +7,11 @@ import errno
 import math
 import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
+from split_off import Program, written
 
 import tfkd
 
@@ -352,10 +351,9 @@ def test_a_full_disk_is_an_error_and_no_crash(tmp_path, full_disk):
 # Several processes.
 
 PROCESS = """
-import sys, torch, tfkd
+import torch, tfkd
 import torch.distributed as dist
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(1)
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
 online = tfkd.online_label_smoothing(num_classes=5, samples_per_epoch=20)
@@ -385,15 +383,18 @@ dist.destroy_process_group()
 def test_two_processes_remember_what_one_does(tmp_path, one_thread):
     z = torch.stack([logits(seed=seed) for seed in range(3)])
     torch.save(z, tmp_path / "logits.pt")
-    (tmp_path / "process.py").write_text(PROCESS)
-    processes = []
-    for rank in (0, 1):
-        command = [sys.executable, str(tmp_path / "process.py"), str(rank), str(tmp_path)]
-        environment = {**os.environ, "LOCAL_RANK": str(rank)}
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+    file = written(tmp_path / "process.py", PROCESS)
+    processes = [
+        Program(
+            *(file, f"process-{rank}"),
+            place={"LOCAL_RANK": str(rank)},
+            rank=rank,
+            folder=str(tmp_path),
+        )
+        for rank in range(2)
+    ]
     for process in processes:
-        error = process.communicate(timeout=200)[1].decode()
-        assert process.returncode == 0, error
+        process.finish()
 
     online = tfkd.online_label_smoothing(num_classes=K, samples_per_epoch="told")
     memory = tfkd.ps_kd(num_classes=K, num_samples=N, epochs=3)

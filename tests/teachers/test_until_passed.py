@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 import torch
+from split_off import Program, written
 from torch import nn
 
 import tfkd
@@ -200,14 +198,13 @@ def test_it_is_compiled_before_and_after():
 PROGRAM = """
 import copy
 import os
-import sys
 import torch
 import torch.distributed as dist
 import tfkd
 
-rank, file = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method="file://" + file, rank=rank, world_size=2)
-state = torch.load(file + ".data", weights_only=True)
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method="file://" + meet, rank=rank, world_size=2)
+state = torch.load(meet + ".data", weights_only=True)
 criterion = tfkd.weak_to_strong_kd(torch.nn.Identity(), alpha=0.5, samples_per_epoch=20)
 seen = []
 for step in range(7):
@@ -218,7 +215,7 @@ for step in range(7):
     z = state["student"][step // 3][part].requires_grad_()
     criterion(z, state["labels"][part], state["teacher"][part])
     seen.append(copy.deepcopy(criterion.state_dict()))
-torch.save(seen, file + f".{rank}")
+torch.save(seen, meet + f".{rank}")
 dist.barrier()
 os._exit(0)  # gloo's threads may abort a process that ends by itself
 """
@@ -235,14 +232,12 @@ def test_two_processes_count_as_one(tmp_path):
     state["student"][1] += 3.0 * torch.eye(K)[labels]  # in the second epoch it is better
     file = tmp_path / "met"
     torch.save(state, f"{file}.data")
+    program = written(tmp_path / "program.py", PROGRAM)
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(rank), str(file)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for rank in range(2)
+        Program(program, f"process-{rank}", rank=rank, meet=str(file)) for rank in range(2)
     ]
-    assert [process.wait(120) for process in processes] == [0, 0]
+    for process in processes:
+        process.finish()
     criterion = tfkd.weak_to_strong_kd(nn.Identity(), alpha=0.5, samples_per_epoch=20)
     first, second = (torch.load(f"{file}.{rank}", weights_only=True) for rank in range(2))
     passed = []

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from tfkd._checks import did_you_mean
 from tfkd.cli.command import Command, Group, hyphened
-from tfkd.cli.help import Help, first_line, help_of, metavar, usage
+from tfkd.cli.help import Help, help_of, metavar, usage
 from tfkd.references import is_reference
 from tfkd.runs.options import Option, options, value_of
 from tfkd.runs.written import Written, merged, nested, read_written
@@ -62,32 +62,6 @@ def find_command(argv: Sequence[str], group: Group) -> tuple[list[str], Command 
         names.append(word)
         found = found.commands[word]
     return names, found
-
-
-def list_commands(prog: str, group: Group, argv: Sequence[str]) -> int:
-    """Answer where no command is named: with help, with the version, or with `UsageError`."""
-    parser = Parser(prog, description=group.text)
-    if " " not in prog:
-        parser.add_argument("--version", action="store_true", help="print the version")
-    inner = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, command in group.commands.items():
-        inner.add_parser(name, help=first_line(command.text))
-    found, rest = parser.parse_known_args(argv)
-    if getattr(found, "version", False):
-        print(f"tfkd {_version()}")
-        return 0
-    if rest:
-        raise UsageError(f"Expected no {rest[0]}. See {prog} --help.")
-    raise UsageError(f"Expected a command, got none. See {prog} --help.")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("tfkd")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def command_parser(prog: str, command: Command) -> Parser:

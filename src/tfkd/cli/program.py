@@ -17,7 +17,8 @@ try:
     from tfkd.cli.commands import COMMANDS
     from tfkd.cli.comparing import compare
     from tfkd.cli.interrupt import loading
-    from tfkd.cli.parser import UsageError, find_command, list_commands, parse
+    from tfkd.cli.no_command import list_commands
+    from tfkd.cli.parser import UsageError, find_command, parse
     from tfkd.cli.runs import is_main_process, train
     from tfkd.cli.studies import run_named_study
     from tfkd.cli.tuning import tune
