@@ -37,35 +37,20 @@ ALL_METHODS = {
         "milestones": "9,18,24",
     },
 }
-FIGURE_2 = {
-    "data": "fashion-mnist",
-    "teacher": "plain_cnn",
-    "seeds": 5,
-    "controls": ("scaled", "smoothed", "balanced", "undone"),
-    "recipe": {
-        "student": "small_cnn",
-        "train_size": 500,
-        "validation_fraction": 0.005,
-        "augmentation": "none",
-        "epochs": 120,
-        "schedule": "step",
-        "milestones": "36,72,96",
-        "gamma": 0.2,
-        "batch_size": 32,
-    },
-}
-STUDIES = {
-    "all-methods": ("all-methods", ALL_METHODS),
-    "figure-2": ("figure-2", FIGURE_2),
-    "figure-2-tfkd": ("figure-2", FIGURE_2 | {"dialect": "tfkd", "controls": ("smoothed",)}),
-}
+STUDIES = {"all-methods": ("all-methods", ALL_METHODS)}
 
 
 def read_records(file):
     return msgspec.json.Decoder(Record).decode_lines(file.read_bytes())
 
 
-PLANNED = {"each-at-its-best": "compare"}
+PLANNED = {
+    "cifar100": "compare",
+    "each-at-its-best": "compare",
+    "figure-2": "figure-2",
+    "scale": "scale",
+    "scale-own-rates": "scale",
+}
 """Those whose plan is committed beside their records; their pages say more than these know."""
 
 
