@@ -87,7 +87,7 @@ def test_the_library_imports_what_its_dependencies_are():
     ("folder", "extras"),
     [
         ("src", ["cli", "export", "heif", "hosts", "ray"]),
-        ("tests", ["dev"]),
+        ("tests", ["dev", "hosts"]),
         ("benchmarks", ["dev", "bench"]),
     ],
 )
