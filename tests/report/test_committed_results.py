@@ -45,7 +45,6 @@ def read_records(file):
 
 
 PLANNED = {
-    "cifar100": "compare",
     "each-at-its-best": "compare",
     "figure-2": "figure-2",
     "scale": "scale",
@@ -73,7 +72,7 @@ def made_from_records(folder):
     rows = summarise_study(study, records)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report_page, "draw_all", lambda data: [])
-        page = make_page(StudyData(study, {}, rows))
+        page = make_page(StudyData(study, {}, rows, records))
     return committed, to_markdown(page), page.all_numbers.csv()
 
 
