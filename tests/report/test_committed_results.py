@@ -45,6 +45,7 @@ def read_records(file):
 
 
 PLANNED = {
+    "cifar100": "compare",
     "each-at-its-best": "compare",
     "figure-2": "figure-2",
     "scale": "scale",

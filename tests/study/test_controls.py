@@ -249,7 +249,8 @@ def test_controls_have_the_learning_rate_and_weight_decay_of_their_claim():
 
 def test_label_smoothing_of_the_same_strength_serves_as_the_teacher_that_knows_nothing():
     smooth = Arm("small_cnn/ls", MethodSettings("label_smoothing"), BASE, baseline=PLAIN.name)
-    claim = Arm("small_cnn/kd", MethodSettings("normal_kd"), BASE, baseline=PLAIN.name)
+    method = MethodSettings("normal_kd", numbers={"alpha": 0.1, "temperature": 1.0})
+    claim = Arm("small_cnn/kd", method, BASE, baseline=PLAIN.name)
     arms = add_controls([PLAIN, smooth, claim], ["uninformed", "smoothed"], 10)
     assert [arm.control_of for arm in arms] == [(), (claim.name,), ()]
     assert say_what_is_left_out(Study("x", "?", arms), ["uninformed", "smoothed"]) == []

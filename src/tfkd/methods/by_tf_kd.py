@@ -104,8 +104,8 @@ def tf_kd_reg(
     without which the teacher term all but vanishes at τ = 20 (see `paper_tf_kd_reg`).
 
     Args:
-        alpha: weight of the teacher term, in [0, 1]. The default was chosen on validation data;
-            docs/defaults.md has the grid.
+        alpha: weight of the teacher term, in [0, 1]. Chosen on validation data,
+            docs/defaults.md.
         temperature: τ, positive; the paper asks for at least 20.
         confidence: probability that the teacher gives the true class; the paper's a = 0.99.
         **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
@@ -158,14 +158,15 @@ def tf_kd_self(
 def knowledge_distillation(
     model: nn.Module | Teacher,
     *,
-    alpha: float = 0.1,
-    temperature: float = 1.0,
+    alpha: float = 0.5,
+    temperature: float = 4.0,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Knowledge distillation: taught by a trained network.
 
     What the teacher is gives the method its name: a larger network, normal KD; a smaller one,
-    reversed KD (Re-KD); a barely trained one, defective KD (De-KD).
+    reversed KD (Re-KD); a barely trained one, defective KD (De-KD). The defaults suit a teacher
+    that is clearly better than its student; one that is not does harm with them.
 
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`, such as
