@@ -159,7 +159,7 @@ def knowledge_distillation(
     model: nn.Module | Teacher,
     *,
     alpha: float = 0.5,
-    temperature: float = 4.0,
+    temperature: float = 2.0,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Knowledge distillation: taught by a trained network.
