@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
+import double_criteria
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from double_criteria import K, Network
 
 import tfkd
 
-K = 5
-
-
-class Network(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(2)
-        self.layer = nn.Linear(2, K).double()
-
-    def forward(self, inputs):
-        return self.layer(inputs)
-
-
 CRITERIA = {
-    "cross_entropy": tfkd.cross_entropy,
-    "label_smoothing": lambda **own: tfkd.label_smoothing(alpha=0.3, **own),
+    **double_criteria.CRITERIA,
     "tf_kd_reg": lambda **own: tfkd.tf_kd_reg(alpha=0.4, temperature=3.0, scale=2.0, **own),
-    "knowledge_distillation": lambda **own: tfkd.knowledge_distillation(
-        Network(), alpha=0.4, temperature=3.0, **own
-    ),
-    "max_sup": lambda **own: tfkd.max_sup(added=0.3, **own),
-    "focal": tfkd.focal,
 }
 
 

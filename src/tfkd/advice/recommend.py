@@ -117,9 +117,8 @@ class Task:
             tuning, self.root / TUNE_FOLDER, self.circumstances, other_data=self.other_data
         )
         self._costs = self._measured(everything)
-        compared = (self.root / f"{everything.name}{SUFFIX}").is_file()
         found = fitting(self._costs, 60.0 * self.minutes)
-        self._session = self._budget.plan(found, compared=compared)
+        self._session = self._budget.plan(found, compared=self._has_begun(everything))
         size = self._session.size
         if size is None:
             minutes = f"{self.minutes:g} minute{'' if self.minutes == 1 else 's'}"
@@ -136,6 +135,10 @@ class Task:
             size = replace(size, tune_seeds=read_tuned(self.root / TUNE_FOLDER).tuning.seeds)
         chosen = self._tune(size)
         return self._compare(size, chosen)
+
+    def _has_begun(self, comparison: Study) -> bool:
+        """Whether runs of the comparison may lie in the directory."""
+        return (self.root / f"{comparison.name}{SUFFIX}").is_file()
 
     def _candidates(self) -> tuple[str, ...]:
         found, _ = applicable(self.base, teacher=self.teacher)
@@ -185,8 +188,9 @@ class Task:
         chosen: tuple[Chosen, ...] = ()
         pace, done = 1.0, 0
         reserve = FIRST_SEEDS * self._costs.seed(methods)
-        compared = (self.root / f"{study.name}{SUFFIX}").is_file()
-        steps = [read_tuned(self.root / TUNE_FOLDER).tuning.trials] if compared else _steps(size)
+        steps = _steps(size)
+        if self._has_begun(study):
+            steps = [read_tuned(self.root / TUNE_FOLDER).tuning.trials]
         for trials in steps:
             expected = self._costs.tuning(methods, trials - done, size.tune_seeds)
             if done and pace * (expected + reserve) > self._budget.left:

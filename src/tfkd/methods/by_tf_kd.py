@@ -166,7 +166,7 @@ def knowledge_distillation(
 
     What the teacher is gives the method its name: a larger network, normal KD; a smaller one,
     reversed KD (Re-KD); a barely trained one, defective KD (De-KD). The defaults suit a teacher
-    that is clearly better than its student; one that is not does harm with them.
+    that is clearly better than its student; one that is not may do harm with them.
 
     Args:
         model: the trained network, of which a frozen copy is kept; or a `Teacher`, such as

@@ -233,7 +233,7 @@ def ensemble_kd(
     Args:
         models: trained networks, of which frozen copies are kept; or `Teacher`s.
         average: of what: see `EnsembleTeacher`.
-        alpha: weight of the teacher term, in [0, 1]; the default is that of KD.
+        alpha: weight of the teacher term, in [0, 1].
         temperature: τ, positive.
         **options: `scale`, `weight`, `ignore_index`, `class_dim`, `reduction` of
             `DistillationLoss`.
