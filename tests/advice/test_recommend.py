@@ -33,8 +33,21 @@ class Clocked(SilentTuning):
         self.said.append(text)
 
 
-def recommend(root, minutes, *, seconds=RUN, **options):
-    clocked = Clocked(seconds)
+class Interrupted(Clocked):
+    """Stopped by Ctrl-C after so many runs."""
+
+    def __init__(self, seconds, after):
+        super().__init__(seconds)
+        self.after = after
+
+    def finished(self, run, result):
+        super().finished(run, result)
+        if len(self.done) == self.after:
+            raise KeyboardInterrupt
+
+
+def recommend(root, minutes, *, seconds=RUN, clocked=None, **options):
+    clocked = Clocked(seconds) if clocked is None else clocked
     task = Task(
         base=BASE,
         teacher=BASE.student,  # no larger network
@@ -120,6 +133,21 @@ def test_less_time_loses_nothing_of_what_was_found(tmp_path):
     assert (found.sentence, found.command) == (before.sentence, before.command)
     assert set(found.remarks) == set(before.remarks)
     assert found.file.read_bytes() == settings
+
+
+def test_less_time_amid_the_search_goes_on_with_what_was_tried(tmp_path):
+    root, stopped = tmp_path / "advice", Interrupted(RUN, after=13)
+    with pytest.raises(KeyboardInterrupt):
+        recommend(root, 20 * LEAST, clocked=stopped)
+    tried = {(record.run) for record in read_records(root / "tune")}
+    assert len(tried) >= 12
+    found, clocked = recommend(root, 2 * LEAST)
+    plan = msgspec.json.decode((root / "recommend.json").read_bytes())
+    assert plan["minutes"] == 2 * LEAST
+    assert plan["spent"] <= 60 * 2 * LEAST
+    assert not tried & set(clocked.done)
+    assert tried <= {record.run for record in read_records(root / "tune")}
+    assert found.choice.claim is None
 
 
 def test_data_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):

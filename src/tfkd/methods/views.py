@@ -221,8 +221,8 @@ def ensemble_kd(
     models: Sequence[nn.Module | Teacher],
     *,
     average: Literal["probabilities", "logits"] = "probabilities",
-    alpha: float = 0.1,
-    temperature: float = 1.0,
+    alpha: float = 0.5,
+    temperature: float = 2.0,
     **options: Unpack[LossOptions],
 ) -> DistillationLoss:
     """Knowledge distillation by several networks, which are averaged.
