@@ -7,8 +7,6 @@ from torch import nn
 
 pytest.importorskip("accelerate")
 
-pytestmark = pytest.mark.long
-
 
 def test_the_page_trains_as_a_plain_loop_and_goes_on(host_pages, monkeypatch, tmp_path):
     model = host_pages.network()

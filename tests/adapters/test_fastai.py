@@ -16,7 +16,6 @@ with warnings.catch_warnings():
     from fastai.optimizer import SGD
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning"),
     pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:numpy.core is deprecated:DeprecationWarning"),

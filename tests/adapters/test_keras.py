@@ -17,7 +17,6 @@ pytest.importorskip("keras")
 from keras import backend
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.skipif(backend.backend() != "torch", reason="Keras on another backend"),
 ]

@@ -15,8 +15,6 @@ import torch.nn.functional as F
 import tfkd
 from tfkd.adapters.timm import criterion_task
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).parents[2]
 CLASSES, RATE, DECAY = 5, 0.1, 0.8
 

@@ -12,7 +12,6 @@ import tfkd
 
 v2 = pytest.importorskip("torchvision.transforms.v2")
 
-pytestmark = pytest.mark.long
 
 SAMPLES, CLASSES, BATCH = 24, 3, 6
 

@@ -10,10 +10,7 @@ import torch
 import tfkd
 from tfkd.adapters.hugging_face import CriterionMixin
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(not importlib.util.find_spec("trl"), reason="no trl"),
-]
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("trl"), reason="no trl")
 
 WORDS = ["[PAD]", "[EOS]", "a", "b", "c"]
 SIZE = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
