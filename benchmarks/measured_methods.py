@@ -114,7 +114,8 @@ def sentence(measured: Measured) -> str:
 def table(all_measured: Sequence[Measured]) -> str:
     """All of them."""
     lines = [
-        "| method | test accuracy % | points to cross-entropy | NLL | NLL* | ECE % | ECE* % | AURC* % |",
+        "| method | test accuracy % | points to cross-entropy "
+        "| NLL | NLL* | ECE % | ECE* % | AURC* % |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for own in all_measured:

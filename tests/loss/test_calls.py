@@ -84,6 +84,36 @@ def test_any_number_divides_and_keeps_the_dtype():
     )
 
 
+@pytest.mark.parametrize("none", [0, 0.0, torch.tensor(0), torch.tensor(0.0)], ids=repr)
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_step_in_which_nothing_counts_teaches_nothing(name, none, either_way):
+    logits, labels, inputs = rows()
+    labels[:] = -100
+    loss = CRITERIA[name]()(logits, labels, inputs, num_items_in_batch=none)
+    assert loss == 0.0
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert (gradient == 0.0).all()
+
+
+@pytest.mark.parametrize("counted", [257, torch.tensor(257)], ids=repr)
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_count_that_bfloat16_has_no_room_for(name, counted):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(257, K, generator=generator).bfloat16().requires_grad_()
+    labels = torch.randint(K, (257,), generator=generator)
+    inputs = torch.randn(257, 2, generator=generator, dtype=torch.float64)
+    criterion = CRITERIA[name]()
+    loss = criterion(logits, labels, inputs, num_items_in_batch=counted)
+    exact = logits.detach().double().requires_grad_()
+    expected = criterion(exact, labels, inputs, num_items_in_batch=257)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0.0)
+    ours, theirs = (
+        torch.autograd.grad(one, z)[0] for one, z in ((loss, logits), (expected, exact))
+    )
+    assert ours.dtype == torch.bfloat16
+    torch.testing.assert_close(ours.double(), theirs, rtol=2**-8, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "focal"])
 def test_a_sum_that_float16_has_no_room_for(name):
     """40,000 positions whose losses add up to more than 65,504."""
@@ -104,8 +134,8 @@ def test_what_cannot_divide_is_told(make):
     for reduction in ("sum", "none"):
         with pytest.raises(ValueError, match=f"`reduction` \"mean\".*got '{reduction}'"):
             make(reduction=reduction)(logits, labels, num_items_in_batch=4)
-    for wrong in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="`num_items_in_batch` to be above 0"):
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="`num_items_in_batch` of at least 0"):
             make()(logits, labels, num_items_in_batch=wrong)
     for wrong in ("4", True, torch.tensor([4]), torch.tensor(True)):
         with pytest.raises(TypeError, match="`num_items_in_batch` to be"):

@@ -1,4 +1,4 @@
-"""Two processes, each with batch norms of its own samples: one average, the same everywhere."""
+"""Two processes, each with a seed and batch norms of its own: one average, the same everywhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import tfkd
 def _train(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     for kind in (tfkd.MeanTeacher, tfkd.BetaTeacher):
-        torch.manual_seed(0)
-        student = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Linear(6, 4))
-        parallel = DistributedDataParallel(student)
-        criterion = tfkd.DistillationLoss(kind(student), alpha=0.5)
-        optimizer = torch.optim.SGD(parallel.parameters(), 0.1)
         torch.manual_seed(rank)
+        student = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Linear(6, 4))
+        criterion = tfkd.DistillationLoss(kind(student), alpha=0.5)
+        parallel = DistributedDataParallel(student)  # takes the first process's weights
+        optimizer = torch.optim.SGD(parallel.parameters(), 0.1)
         for _ in range(4):
             inputs, labels = torch.randn(8, 3), torch.randint(4, (8,))
             criterion(parallel(inputs), labels, inputs).backward()

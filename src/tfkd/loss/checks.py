@@ -140,9 +140,9 @@ def check_num_items(num_items_in_batch: Tensor | float, reduction: str) -> None:
                 "Expected `num_items_in_batch` to be one number, got a tensor of shape "
                 f"{tuple(num_items_in_batch.shape)} and {num_items_in_batch.dtype}."
             )
-    elif not 0.0 < check_number("num_items_in_batch", num_items_in_batch) < math.inf:
+    elif not 0.0 <= check_number("num_items_in_batch", num_items_in_batch) < math.inf:
         raise ValueError(
-            f"Expected `num_items_in_batch` to be above 0 and finite, got {num_items_in_batch}."
+            f"Expected `num_items_in_batch` of at least 0 and finite, got {num_items_in_batch}."
         )
 
 

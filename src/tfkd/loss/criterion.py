@@ -86,9 +86,9 @@ class Criterion(nn.Module):
             view: which augmented view, for teachers that ask.
             num_items_in_batch: the positions that count in all the batches whose gradients are
                 accumulated, as Hugging Face's `Trainer` counts them: a number, or one in a tensor
-                on any device. The loss is the sum over this batch's, divided by it. For the
-                reduction `"mean"`; None: the mean of this batch. Logits of float16 are answered in
-                float32, in which a sum has room.
+                on any device. The loss is the sum over this batch's, divided by it, and 0
+                where it is 0. For the reduction `"mean"`; None: the mean of this batch. Logits of
+                half precision are answered in float32, in which a sum has room.
             input: torch's name of `student_logits`.
             target: torch's name of `labels`.
         """
@@ -112,12 +112,14 @@ class Criterion(nn.Module):
         if num_items_in_batch is None:
             return self._loss_of(batch, self.reduction)
         check_num_items(num_items_in_batch, self.reduction)
-        if student_logits.dtype == torch.float16:
+        if student_logits.dtype in (torch.float16, torch.bfloat16):
             batch = batch._replace(student_logits=batch.student_logits.float())
         total = self._loss_of(batch, "sum")
+        # Where nothing counts there is nothing to learn, and 0/0 would reach the weights.
         if isinstance(num_items_in_batch, Tensor):
-            num_items_in_batch = num_items_in_batch.to(total)
-        return total / num_items_in_batch
+            counted = num_items_in_batch.to(total)
+            return total / torch.where(counted == 0.0, 1.0, counted)
+        return total / (num_items_in_batch or 1.0)
 
     def _check_weight(self, name: str, weight: Tensor) -> None:
         """Check a weight as far as it can be without logits."""

@@ -48,6 +48,7 @@ class AverageTeacher(Teacher):
             )
         # In a tuple, torch does not register the network as a sub-module.
         self._network = (copy_of(_whole(student)).requires_grad_(False),)
+        self._is_everybodys = False
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=_device(student)))
 
     @property
@@ -58,6 +59,7 @@ class AverageTeacher(Teacher):
     @torch.no_grad()
     def step_ended(self, student: nn.Module) -> None:
         """Take the student's weights into the average."""
+        self._begin_alike()
         student = _whole(student)
         own, new = dict(self.network.named_parameters()), dict(student.named_parameters())
         if {n: p.shape for n, p in own.items()} != {n: p.shape for n, p in new.items()}:
@@ -73,6 +75,16 @@ class AverageTeacher(Teacher):
         # Each process has seen its own part of a batch, and there is to be one state.
         take_from_first(list(self.network.buffers()))
 
+    @torch.no_grad()
+    def _begin_alike(self) -> None:
+        """Take the first process's network: each may have drawn its student by a seed of its own.
+
+        A parallel student is the first one's everywhere, but its copy may be older than that.
+        """
+        if not self._is_everybodys:
+            take_from_first([*self.network.parameters(), *self.network.buffers()])
+            self._is_everybodys = True
+
     def _take_buffers(self, student: nn.Module) -> None:
         """Take over what the student has beside its weights, if that is taken over."""
 
@@ -83,6 +95,8 @@ class AverageTeacher(Teacher):
                 f"Expected `inputs`, which the network of a {type(self).__name__} looks at, got "
                 "None. Call the loss as `criterion(student_logits, labels, inputs)`."
             )
+        if self.training:
+            self._begin_alike()
         with torch.no_grad():
             return logits_of_network(
                 self.network, batch.inputs, whose="the `student`", class_dim=batch.class_dim
