@@ -26,7 +26,6 @@ def read_records(file):
 
 
 STUDIES = {
-    "all-methods": "all-methods",
     "cifar100": "compare",
     "each-at-its-best": "compare",
     "figure-2": "figure-2",
