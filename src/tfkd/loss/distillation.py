@@ -21,7 +21,7 @@ from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
 from tfkd.loss.terms import LossSettings, is_number, without_ignored
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher, replaced
 from tfkd.teachers.logits import classes_second
 
 
@@ -236,7 +236,7 @@ class DistillationLoss(ToldCriterion):
         if trained:
             self.batch_begins(batch.student_logits)
         alpha, temperature, scale = self._now()
-        batch = batch._replace(temperature=temperature)
+        batch = replaced(batch, temperature=temperature)
         answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
         if self.teacher.is_silent and not is_number(alpha, 0.0):
             alpha, falls_to_0 = 0.0, True
