@@ -58,11 +58,12 @@ class Answer(NamedTuple):
     share: Tensor | float = 1.0
     label_share: Tensor | float = 1.0
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it speaks of all samples alike, and has no opinion of the labels."""
-        shares = (self.share, self.label_share)
-        return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
+
+def is_plain(answer: Answer) -> bool:
+    """Whether it speaks of all samples alike, and has no opinion of the labels."""
+    # No property of `Answer`, since torch 2.6 compiles none of a named tuple.
+    shares = (answer.share, answer.label_share)
+    return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
 
 
 Row = TypeVar("Row", Batch, Answer)
