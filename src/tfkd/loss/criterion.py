@@ -17,7 +17,7 @@ from tfkd.loss.checks import (
     check_tensors,
     check_weight,
 )
-from tfkd.teachers.base import Batch
+from tfkd.teachers.base import Batch, replaced
 from tfkd.teachers.logits import classes_second
 
 
@@ -113,7 +113,7 @@ class Criterion(nn.Module):
             return self._loss_of(batch, self.reduction)
         check_num_items(num_items_in_batch, self.reduction)
         if student_logits.dtype in (torch.float16, torch.bfloat16):
-            batch = batch._replace(student_logits=batch.student_logits.float())
+            batch = replaced(batch, student_logits=batch.student_logits.float())
         total = self._loss_of(batch, "sum")
         # Where nothing counts there is nothing to learn, and 0/0 would reach the weights.
         if isinstance(num_items_in_batch, Tensor):

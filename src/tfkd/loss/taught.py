@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Answer, Batch, Teacher, check_is_teacher
+from tfkd.teachers.base import Answer, Batch, Teacher, check_is_teacher, replaced
 
 
 class TaughtCriterion(ToldCriterion):
@@ -45,7 +45,7 @@ class TaughtCriterion(ToldCriterion):
         if trained:
             self.batch_begins(batch.student_logits)
         alpha, temperature, scale = self._now()
-        batch = batch._replace(temperature=temperature)
+        batch = replaced(batch, temperature=temperature)
         answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
         if self.teacher.is_silent and not is_number(alpha, 0.0):
             alpha, falls_to_0 = 0.0, True

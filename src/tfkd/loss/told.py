@@ -13,7 +13,15 @@ from tfkd.loss.checks import CHECKED
 from tfkd.loss.criterion import Criterion
 from tfkd.loss.schedules import Progress, ends, looked_at
 from tfkd.loss.step_watch import StepWatch
-from tfkd.teachers.base import HOOKS, Batch, Teacher, check_is_teacher, is_transformed, wants
+from tfkd.teachers.base import (
+    HOOKS,
+    Batch,
+    Teacher,
+    check_is_teacher,
+    is_transformed,
+    replaced,
+    wants,
+)
 from tfkd.teachers.processes import (
     are_several,
     gathered,
@@ -199,7 +207,7 @@ class ToldCriterion(Criterion):
             self._count(batch.student_logits)
         if not self._wants["observe"]:
             return
-        batch = batch._replace(student_logits=batch.student_logits.detach())
+        batch = replaced(batch, student_logits=batch.student_logits.detach())
         if are_several():
             self._observe_all(batch)
             return
@@ -216,7 +224,8 @@ class ToldCriterion(Criterion):
             sizes = sizes_of_all(len(labels), labels.device)
             indices = None if indices is None else gathered(indices.to(labels.device), sizes)
             self.teacher.observe(
-                batch._replace(
+                replaced(
+                    batch,
                     student_logits=gathered(logits, sizes),
                     labels=gathered(labels, sizes),
                     indices=indices,

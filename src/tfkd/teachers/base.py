@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -58,11 +58,21 @@ class Answer(NamedTuple):
     share: Tensor | float = 1.0
     label_share: Tensor | float = 1.0
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it speaks of all samples alike, and has no opinion of the labels."""
-        shares = (self.share, self.label_share)
-        return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
+
+def is_plain(answer: Answer) -> bool:
+    """Whether it speaks of all samples alike, and has no opinion of the labels."""
+    # No property of `Answer`, since torch 2.6 compiles none of a named tuple.
+    shares = (answer.share, answer.label_share)
+    return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
+
+
+Row = TypeVar("Row", Batch, Answer)
+
+
+def replaced(row: Row, **changes: Any) -> Row:
+    """Return it with other values; unlike `_replace`, torch 2.6 compiles this."""
+    kind = type(row)
+    return kind(**{name: changes.get(name, getattr(row, name)) for name in kind._fields})
 
 
 class Teacher(nn.Module, ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
 from tfkd.teachers.gaps import class_indices, logits_of
 from tfkd.teachers.logits import class_dim
 
@@ -51,7 +51,7 @@ class NormalizedTeacher(Teacher):
         dim = class_dim(batch.student_logits)
         log_t = logits_of(answer, batch).log_softmax(dim)
         of_true = log_t.gather(dim, class_indices(batch).unsqueeze(dim)).squeeze(dim).exp()
-        return answer._replace(label_share=answer.label_share * (1.0 + of_true))
+        return replaced(answer, label_share=answer.label_share * (1.0 + of_true))
 
     @property
     def is_silent(self) -> bool:

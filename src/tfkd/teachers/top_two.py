@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
 from tfkd.teachers.logits import at_least_float32, class_dim
 
 
@@ -58,7 +58,7 @@ class TopTwoTeacher(Teacher):
         largest, second = rest.max(dim, keepdim=True)
         second = torch.where(largest > -math.inf, second, first)
         named = nothing.scatter(dim, first, 0.0).scatter(dim, second, 0.0)
-        return answer._replace(logits=named)
+        return replaced(answer, logits=named)
 
     @property
     def is_silent(self) -> bool:

@@ -22,7 +22,7 @@ from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.taught import TaughtCriterion
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.loss.told import SamplesPerEpoch, Setting
-from tfkd.teachers.base import Answer, Batch, Teacher, check_is_teacher
+from tfkd.teachers.base import Answer, Batch, Teacher, check_is_teacher, replaced
 from tfkd.teachers.gaps import logits_of
 
 
@@ -146,7 +146,7 @@ def _by_two_outcomes(
     check_answer(logits, outcomes, answer, settings)
     if not isinstance(answer.logits, Tensor):
         of_labels = Batch(logits, outcomes, temperature=settings.temperature)
-        answer = answer._replace(logits=logits_of(answer, of_labels))
+        answer = replaced(answer, logits=logits_of(answer, of_labels))
     dim = terms.class_dim(outcomes)
     if pos_weight is not None:
         present, absent = outcomes.unbind(dim)
@@ -154,9 +154,9 @@ def _by_two_outcomes(
     if weight is not None:
         outcomes = outcomes * weight.expand_as(q).unsqueeze(dim)
     if weight is not None or pos_weight is not None:
-        answer = answer._replace(share=terms.times(answer.share, outcomes.sum(dim)))
+        answer = replaced(answer, share=terms.times(answer.share, outcomes.sum(dim)))
     answer = terms.without_ignored(answer, outcomes, logits, settings.ignore_index)
-    return loss_by_equation(logits, outcomes, answer, None, settings._replace(reduction="none"))
+    return loss_by_equation(logits, outcomes, answer, None, replaced(settings, reduction="none"))
 
 
 class BinaryDistillationLoss(TaughtCriterion):

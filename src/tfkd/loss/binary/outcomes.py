@@ -21,7 +21,7 @@ from tfkd.teachers import (
     UntilPassedTeacher,
     ZipfTeacher,
 )
-from tfkd.teachers.base import Answer, Batch, answer_of, taught_by
+from tfkd.teachers.base import Answer, Batch, answer_of, replaced, taught_by
 
 BY_THE_TRUE_CLASS: dict[type[Teacher], str] = {
     BetaTeacher: "is more confident where the one true class is easy",
@@ -77,7 +77,7 @@ def _of_outcomes(batch: Batch) -> Batch:
     """A batch with present and absent as its classes."""
     labels = torch.where(batch.labels == batch.ignore_index, 0.0, batch.labels)
     logits = two_outcomes(batch.student_logits)
-    return batch._replace(student_logits=logits, labels=both_probabilities(labels))
+    return replaced(batch, student_logits=logits, labels=both_probabilities(labels))
 
 
 def outcomes_of(answer: Answer, student_logits: Tensor) -> Answer:
@@ -102,7 +102,7 @@ def outcomes_of(answer: Answer, student_logits: Tensor) -> Answer:
             f"Expected `teacher_logits` on {student_logits.device}, where `student_logits` is, got "
             f"{said.device}."
         )
-    return answer._replace(logits=two_outcomes(said.detach()))
+    return replaced(answer, logits=two_outcomes(said.detach()))
 
 
 def check_speaks_of_each_label(teacher: Teacher) -> None:

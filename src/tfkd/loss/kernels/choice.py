@@ -12,7 +12,7 @@ from torch.autograd.forward_ad import unpack_dual
 from tfkd.loss.kernels.closed_form import closed_form_loss
 from tfkd.loss.kernels.sweep import swept_loss
 from tfkd.loss.terms import LossSettings, is_number
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.teachers.base import Answer, is_plain, is_transformed
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
 
@@ -38,7 +38,7 @@ def kernel_for(
         return None
     numbers = (*answer, settings.alpha, settings.temperature, settings.scale)
     of_a_batch = labels.dim() == student_logits.dim() - 1 > 0
-    plain = answer.is_plain and not any(isinstance(number, Tensor) for number in numbers)
+    plain = is_plain(answer) and not any(isinstance(number, Tensor) for number in numbers)
     if plain and of_a_batch and _is_backpropagated(student_logits):
         return swept_loss
     return closed_form_loss

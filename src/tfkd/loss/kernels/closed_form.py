@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tfkd.loss import terms
 from tfkd.loss.terms import LossSettings, dot, is_number, softened, softened_gap
-from tfkd.teachers.base import Answer
+from tfkd.teachers.base import Answer, is_plain
 
 LOG2_E = math.log2(math.e)
 
@@ -94,9 +94,10 @@ def closed_form_loss(
     z, labels, class_weight = terms.in_one_precision(logits, labels, class_weight)
     weight, divisor = terms.sample_weights(labels, z, class_weight, settings.ignore_index)
     gap, share, label_share = (terms.constant(value, z) for value in answer)
-    alpha, tau, s = (terms.constant(value, z) for value in settings[:3])
+    numbers = (settings.alpha, settings.temperature, settings.scale)
+    alpha, tau, s = (terms.constant(value, z) for value in numbers)
     kept, taught = (1.0 - alpha) * label_share, alpha * share
-    both = 1.0 if answer.is_plain else kept + taught
+    both = 1.0 if is_plain(answer) else kept + taught
     parts = _Parts(gap, kept, taught, both, tau)
     if labels.is_floating_point():
         loss = _of_probabilities(z, labels, parts, class_weight, weight)
