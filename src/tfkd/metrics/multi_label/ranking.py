@@ -109,14 +109,14 @@ def aurocs_of(batch: Annotated) -> list[float | None]:
 def _average_precision(logits: Tensor, positive: Tensor) -> float | None:
     if not bool(positive.any()):
         return None
-    _, place, counts = logits.neg().unique(return_inverse=True, return_counts=True)
+    _, place, counts = torch.unique(logits.neg(), return_inverse=True, return_counts=True)
     hits = torch.zeros_like(counts).index_add_(0, place, positive.to(counts.dtype))
     precision = hits.cumsum(0).double() / counts.cumsum(0)
     return float((hits * precision).sum() / hits.sum())
 
 
 def _auroc(logits: Tensor, positive: Tensor) -> float | None:
-    _, place, counts = logits.unique(return_inverse=True, return_counts=True)
+    _, place, counts = torch.unique(logits, return_inverse=True, return_counts=True)
     hits = torch.zeros_like(counts).index_add_(0, place, positive.to(counts.dtype))
     misses = counts - hits
     pairs = int(hits.sum()) * int(misses.sum())
