@@ -204,9 +204,9 @@ def _origins(source: Source, settings: DataSettings, seed: int) -> dict[str, str
 
 
 def _remarks(source: Source, settings: DataSettings, train: Split, validation: Split) -> list[str]:
-    remarks = (
-        [] if not train.official.several_labels else _without_labels(source, train, validation)
-    )
+    remarks = []
+    if train.official.several_labels:
+        remarks += _without_labels(source, train, validation)
     if settings.folds is not None and source.whole is None:
         origin = source.origins.get("test", "the official test images")
         are = "is" if len(source.test) == 1 else "are"
@@ -231,7 +231,7 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
 
 
 def _without_labels(source: Source, train: Split, validation: Split) -> list[str]:
-    """Which labels no image of a split has, and that splits are alike by the rarest labels."""
+    """Which labels no image of a split has."""
     remarks = []
     for called, split in (("training", train), ("validation", validation)):
         counts = (split.labels == 1.0).sum(0).tolist()

@@ -64,7 +64,7 @@ WANTED = {f"{number:02}.png": [float(own) for own in has(number)] for number in 
         ("|", "Image Index,Finding Labels,age", "{path},{cell},40"),
         (",", "path,labels", '{path},"{cell}"'),
         (",", "path;labels", "{path};{cell}"),
-        ("; ", "path\tlabels", "{path}\t{cell};"),
+        ("; ", "path\tlabels", "{path}\t{cell}"),
     ],
 )
 def test_names_in_one_cell(photos: Path, separator: str, head: str, line: str) -> None:
@@ -108,7 +108,8 @@ def test_splits_have_their_shares_of_the_rarest_labels(photos: Path) -> None:
     assert one.test.labels.tolist() == other.test.labels.tolist()
     assert one.validation.indices.tolist() != other.validation.indices.tolist()
     folds = [_load(table, seed=seed, label_separator="|", folds=4) for seed in range(4)]
-    assert sorted(sum((data.test.indices.tolist() for data in folds), [])) == list(range(20))
+    tested = [index for data in folds for index in data.test.indices.tolist()]
+    assert sorted(tested) == list(range(20))
     assert all(data.test.labels.sum(0).min() >= 1 for data in folds)
     own = one.train.official
     assert own.digest_of(torch.arange(3)) != own.digest_of(torch.arange(1, 4))
@@ -134,6 +135,7 @@ def test_images_that_are_the_same_may_have_other_labels(photos: Path) -> None:
 
 SEPARATED = {"label_separator": "|"}
 COLUMNS = {"label_columns": ("a", "b")}
+DOGS = {"label_columns": ("cat", "dogs")}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ COLUMNS = {"label_columns": ("a", "b")}
         (SEPARATED, "path,labels", "a", "at least 2 classes in .*, got only 'a'"),
         (SEPARATED, "path,labels", "", "at least 2 classes in .*, got none"),
         (SEPARATED, "path,labels,split", "a|b,test", "training images of each class"),
-        (COLUMNS, "path,a,c", "1,0", "a column 'b', of `label_columns`, in .*Did you mean"),
+        (DOGS, "path,cat,dog", "1,0", "column 'dogs', of `label_columns`, in .*Did you mean dog"),
         (COLUMNS, "path,a,b", "1,2", "the column 'b' of line 2 of .*t.csv, got '2'"),
         (COLUMNS, "path,a,b", "1,yes", "the column 'b' of line 2 .*got 'yes'"),
         (COLUMNS, "path,a,b", ",-1", r"known in each row .* lines 2, 3, 4, 5, 6 and 15 more"),
@@ -168,7 +170,7 @@ def test_what_cannot_be_is_said_with_its_place(
 def test_an_image_twice_is_named_with_its_labels(photos: Path) -> None:
     lines = [f"{number:02}.png,{number % 2},1" for number in range(20)]
     table = _table(photos / "t.csv", "path,a,b", [*lines, "./03.png,0,1"])
-    with pytest.raises(ValueError, match="'03.png' in lines 5 and 22 with labels '0,1', '1,1'"):
+    with pytest.raises(ValueError, match=r"'03\.png' in lines 5 and 22 with labels '0,1', '1,1'"):
         _load(table, **COLUMNS)
     with pytest.raises(ValueError, match="Expected `labels`, the table, beside `label_columns`"):
         load_data(DataSettings("folder", **COLUMNS), root=str(photos))

@@ -131,10 +131,11 @@ def _of_several(
     for line, cells in lines:
         _check_width(file, line, cells, head, needed=max(path, split or 0, *places))
         said = tuple(cells[place] for place in places)
-        label, of_columns = ("", said) if form.columns else (said[0], ())
-        rows.append(
-            Row(line, cells[path], label, None if split is None else cells[split], of_columns)
-        )
+        of_split = None if split is None else cells[split]
+        if form.columns:
+            rows.append(Row(line, cells[path], "", of_split, said))
+        else:
+            rows.append(Row(line, cells[path], said[0], of_split))
     if not rows:
         raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
     read = [path, *([] if form.columns else places), *([] if split is None else [split])]
