@@ -103,6 +103,38 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
             settings.build(num_classes=num_classes)
 
 
+BINARY = [name for name, row in METHODS.items() if row.binary]
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_a_method_of_several_labels_takes_the_numbers_of_its_row(name: str) -> None:
+    row = METHODS[name]
+    parameters = inspect.signature(from_reference(row.binary)).parameters
+    defaults = {each: own.default for each, own in parameters.items() if each in NUMBERS}
+    assert {**defaults, "scale": 1.0} == row.numbers()
+    network = nn.Linear(3, 5)
+    numbers = {**row.numbers(), "scale": 2.0}
+    weights = {"weight": torch.rand(5), "pos_weight": torch.tensor(3.0)}
+    teacher = network if row.has_teacher else None
+    criterion = row.build_binary(numbers, teacher=teacher, **weights)
+    assert isinstance(criterion, tfkd.BinaryDistillationLoss)
+    assert {
+        number: getattr(criterion, number, None) for number in numbers if number != "confidence"
+    } == {number: value for number, value in numbers.items() if number != "confidence"}
+    assert criterion.weight is weights["weight"] and criterion.pos_weight is weights["pos_weight"]
+    inputs, labels = torch.eye(3), torch.eye(3, 5)
+    assert criterion(network(inputs), labels, inputs).isfinite()
+    if row.has_teacher:
+        with pytest.raises(ValueError, match="Expected a `teacher`"):
+            row.build_binary(numbers)
+
+
+def test_a_method_without_a_loss_of_several_labels_says_so() -> None:
+    assert len(BINARY) == 8
+    with pytest.raises(ValueError, match="several labels at once, got zipf_label_smoothing"):
+        METHODS["zipf_label_smoothing"].build_binary({})
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_temperature_that_is_not_of_teacher_and_student_is_said_whose(name: str) -> None:
     settings = settings_of(name, "tfkd")
@@ -191,6 +223,7 @@ def test_the_first_and_last_of_every_range_make_a_finite_loss(name: str) -> None
 
 def test_every_public_function_of_methods_and_dialects_is_in_a_row() -> None:
     named = {text for row in METHODS.values() for text in row.compositions.values()}
+    named |= {row.binary for row in METHODS.values() if row.binary}
     public = {name: getattr(tfkd, name) for name in tfkd.__all__}
     makers = {
         f"{'.'.join(found.__module__.split('.')[:2])}:{name}"

@@ -15,9 +15,19 @@ if _typing.TYPE_CHECKING:
         released_tf_kd_reg,
     )
     from tfkd.explanation import Explanation, explain
-    from tfkd.loss import DistillationLoss, distillation_loss
+    from tfkd.loss import (
+        BinaryDistillationLoss,
+        DistillationLoss,
+        binary_distillation_loss,
+        distillation_loss,
+    )
     from tfkd.methods import (
         beta_smoothing,
+        binary_cross_entropy,
+        binary_knowledge_distillation,
+        binary_label_smoothing,
+        binary_tf_kd_reg,
+        binary_tf_kd_self,
         born_again,
         class_label_smoothing,
         confidence_penalty,
@@ -78,6 +88,7 @@ __all__ = [
     "Answer",
     "Batch",
     "BetaTeacher",
+    "BinaryDistillationLoss",
     "CachedTeacher",
     "ClassTeacher",
     "DistillationLoss",
@@ -99,6 +110,12 @@ __all__ = [
     "VirtualTeacher",
     "ZipfTeacher",
     "beta_smoothing",
+    "binary_cross_entropy",
+    "binary_distillation_loss",
+    "binary_knowledge_distillation",
+    "binary_label_smoothing",
+    "binary_tf_kd_reg",
+    "binary_tf_kd_self",
     "born_again",
     "class_label_smoothing",
     "confidence_penalty",
@@ -153,9 +170,19 @@ __getattr__ = _lazy_names(
             "released_tf_kd_reg",
         ),
         "explanation": ("Explanation", "explain"),
-        "loss": ("DistillationLoss", "distillation_loss"),
+        "loss": (
+            "BinaryDistillationLoss",
+            "DistillationLoss",
+            "binary_distillation_loss",
+            "distillation_loss",
+        ),
         "methods": (
             "beta_smoothing",
+            "binary_cross_entropy",
+            "binary_knowledge_distillation",
+            "binary_label_smoothing",
+            "binary_tf_kd_reg",
+            "binary_tf_kd_self",
             "born_again",
             "class_label_smoothing",
             "confidence_penalty",

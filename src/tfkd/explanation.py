@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tfkd._checks import check_num_classes
-from tfkd.loss import Criterion, DistillationLoss
+from tfkd.loss import BinaryDistillationLoss, Criterion, DistillationLoss
 from tfkd.loss.schedules import Progress
+from tfkd.loss.taught import TaughtCriterion
 from tfkd.loss.terms import softened_gap, standardized_gap
 from tfkd.loss.told import ToldCriterion
 from tfkd.loss.usual_weights import usual_weights
@@ -166,7 +167,7 @@ def _weight(weight: float, name: str, share: float | None) -> str:
     return f"{weight:.4g} × {name}" if share is None else f"{weight * share:.4g}"
 
 
-def explain(criterion: Criterion, num_classes: int) -> Explanation:
+def explain(criterion: Criterion, num_classes: int | None = None) -> Explanation:
     """Say what a loss amounts to: its soft targets, and the label smoothing it is or resembles.
 
     The loss of one sample whose wrong classes share one logit is a convex function of the gap g
@@ -179,14 +180,14 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
 
     Args:
         criterion: any loss of this library.
-        num_classes: the number of classes K, at least 2.
+        num_classes: the number of classes K, at least 2. Of a `BinaryDistillationLoss` it does not
+            matter: each label is explained by itself, with the classes present and absent.
 
     Returns:
         A frozen record.
 
     Raises:
-        TypeError: if `criterion` is neither a `DistillationLoss` nor a penalty, or `num_classes`
-            not an int.
+        TypeError: if `criterion` is no loss of this library, or `num_classes` not an int.
         ValueError: if `num_classes` is below 2 or does not fit the teacher.
 
     Example:
@@ -203,13 +204,17 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
         as label smoothing     epsilon 0.1000, exactly
         under SGD              learning rate and weight decay as set
     """
+    if isinstance(criterion, BinaryDistillationLoss):
+        num_classes = 2
+    if num_classes is None:
+        raise TypeError("Expected `num_classes`, the number of classes, got None.")
     if isinstance(criterion, Penalty):
         check_num_classes(num_classes)
         return _of_penalty(criterion, num_classes)
-    if not isinstance(criterion, DistillationLoss):
+    if not isinstance(criterion, DistillationLoss | BinaryDistillationLoss):
         raise TypeError(
-            "Expected `criterion` to be a tfkd.DistillationLoss or a tfkd.penalties.Penalty, got "
-            f"{type(criterion).__name__}."
+            "Expected `criterion` to be a tfkd.DistillationLoss, a tfkd.BinaryDistillationLoss or "
+            f"a tfkd.penalties.Penalty, got {type(criterion).__name__}."
         )
     check_num_classes(num_classes)
     teacher, alpha, temperature = criterion.teacher, criterion.alpha, criterion.temperature
@@ -217,7 +222,9 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
     found = _taught_optimum(criterion, together.alpha, num_classes)
     target = None if found.gap is None else softened_gap(found.gap, num_classes)
     epsilon = None if target is None else target[1] * num_classes
-    remark = "silent now: the loss is that of the labels" if teacher.is_silent else ""
+    remarks = ["silent now: the loss is that of the labels"] if teacher.is_silent else []
+    if isinstance(criterion, BinaryDistillationLoss):
+        remarks.append("of each label by itself, whose classes are present and absent")
     return Explanation(
         teacher=_in_one_line(teacher),
         num_classes=num_classes,
@@ -237,7 +244,7 @@ def explain(criterion: Criterion, num_classes: int) -> Explanation:
         share=teacher.usual_share,
         label_share=teacher.usual_label_share,
         unknown=found.unknown,
-        remark=remark,
+        remark="; ".join(remarks),
     )
 
 
@@ -273,7 +280,7 @@ class _Taught(NamedTuple):
     unknown: str = "depends on the sample"
 
 
-def _taught_optimum(criterion: DistillationLoss, alpha: float, num_classes: int) -> _Taught:
+def _taught_optimum(criterion: TaughtCriterion, alpha: float, num_classes: int) -> _Taught:
     teacher, temperature = criterion.teacher, criterion.temperature
     teacher_gap = teacher.gap(num_classes)
     if teacher_gap is None or None in (teacher.usual_share, teacher.usual_label_share):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from tfkd.loss import BinaryDistillationLoss
 from tfkd.loss.criterion import Criterion
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ STATE_FILE = "criterion.pt"
 
 
 def _check_class_dim(criterion: Criterion, dims: int) -> None:
-    if dims == 3 and criterion.class_dim % dims != 2:
+    has_classes = not isinstance(criterion, BinaryDistillationLoss)
+    if has_classes and dims == 3 and criterion.class_dim % dims != 2:
         raise ValueError(
             "Expected a criterion with `class_dim=-1`, since the logits of tokens are (N, L, K), "
             f"got `class_dim` {criterion.class_dim}."
@@ -71,7 +73,10 @@ def compute_loss_func(criterion: Criterion, *, shift: bool = False) -> Callable[
             seen[:] = [logits.device]
         if shift:  # of labels, so that a teacher's answer has the shape of the student's
             labels = nn.functional.pad(labels, (0, 1), value=-100)[..., 1:]
-        if labels.is_floating_point() and num_items_in_batch is not None:
+        of_classes = labels.is_floating_point() and not isinstance(
+            criterion, BinaryDistillationLoss
+        )
+        if of_classes and num_items_in_batch is not None:  # counted are all of a position
             num_items_in_batch = num_items_in_batch / labels.shape[criterion.class_dim]
         samples["num_items_in_batch"] = num_items_in_batch
         of_batch: Tensor = criterion(logits, labels, **samples)

@@ -46,7 +46,7 @@ class Criterion(nn.Module):
     ) -> None:
         super().__init__()
         if weight is not None:
-            check_weight(weight, None, None)
+            self._check_weight("weight", weight)
         self.ignore_index = ignore_index
         self.class_dim = class_dim
         self.reduction = reduction
@@ -60,7 +60,7 @@ class Criterion(nn.Module):
         elif name == "class_dim":
             check_class_dim(value)
         elif name == "weight" and value is not None:
-            check_weight(value, None, None)
+            self._check_weight(name, value)
         super().__setattr__(name, value)
 
     def forward(
@@ -94,7 +94,7 @@ class Criterion(nn.Module):
         """
         student_logits = _either("student_logits", student_logits, "input", input)
         labels = _either("labels", labels, "target", target)
-        check_tensors(student_logits, labels, self.weight, self.ignore_index, self.class_dim)
+        labels = self._checked_labels(student_logits, labels)
         if indices is not None and not isinstance(indices, Tensor):
             raise TypeError(
                 f"Expected `indices` to be a tensor of dtype int64, got {type(indices).__name__}."
@@ -118,6 +118,15 @@ class Criterion(nn.Module):
         if isinstance(num_items_in_batch, Tensor):
             num_items_in_batch = num_items_in_batch.to(total)
         return total / num_items_in_batch
+
+    def _check_weight(self, name: str, weight: Tensor) -> None:
+        """Check a weight as far as it can be without logits."""
+        check_weight(weight, None, None)
+
+    def _checked_labels(self, student_logits: Tensor, labels: Tensor) -> Tensor:
+        """Check what the loss is called with, and return the labels as a teacher sees them."""
+        check_tensors(student_logits, labels, self.weight, self.ignore_index, self.class_dim)
+        return labels
 
     def _loss_of(self, batch: Batch, reduction: str) -> Tensor:
         """The loss of checked logits and labels, whose classes are the second dimension."""

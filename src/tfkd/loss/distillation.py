@@ -19,9 +19,10 @@ from tfkd.loss.checks import (
 )
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
-from tfkd.loss.terms import LossSettings, is_number, without_ignored
-from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, check_is_teacher
+from tfkd.loss.taught import TaughtCriterion
+from tfkd.loss.terms import LossSettings, without_ignored
+from tfkd.loss.told import SamplesPerEpoch, Setting
+from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
 from tfkd.teachers.logits import classes_second
 
 
@@ -53,7 +54,8 @@ def distillation_loss(
             Other places of K by `class_dim`. Logits of minus infinity mask a class.
         labels: class indices `(N)`, `(N, d1, ...)` or `()`, int64; or probabilities of the shape
             of `student_logits`, floating point, taken as they are, as torch takes them: for
-            those that do not sum to 1, as several labels at once, this is no loss of theirs.
+            those that do not sum to 1, as several labels at once, this is no loss of theirs, and
+            `binary_distillation_loss` is.
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
             every other: at least 0, which is uniform; or a gap for each sample, of the shape of
@@ -139,7 +141,7 @@ def _loss(
     return formula(student_logits, labels, answer, weight, settings)
 
 
-class DistillationLoss(ToldCriterion):
+class DistillationLoss(TaughtCriterion):
     """`distillation_loss` with a teacher; a drop-in for `torch.nn.CrossEntropyLoss`.
 
     It is called as torch's is. One thing it does otherwise than torch's label smoothing: `weight`.
@@ -213,11 +215,12 @@ class DistillationLoss(ToldCriterion):
         class_dim: int = 1,
         reduction: str = "mean",
     ) -> None:
-        check_is_teacher(teacher)
         super().__init__(
             teacher,
-            {"alpha": alpha, "temperature": temperature, "scale": scale},
-            samples_per_epoch,
+            alpha=alpha,
+            temperature=temperature,
+            scale=scale,
+            samples_per_epoch=samples_per_epoch,
             weight=weight,
             ignore_index=ignore_index,
             class_dim=class_dim,
@@ -231,31 +234,11 @@ class DistillationLoss(ToldCriterion):
             check_standardize(value)
         super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
-    def _loss_of(self, batch: Batch, reduction: str) -> Tensor:
-        trained = self._is_trained_by(batch.student_logits)
-        if trained:
-            self.batch_begins(batch.student_logits)
-        alpha, temperature, scale = self._now()
-        batch = batch._replace(temperature=temperature)
-        answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
-        if self.teacher.is_silent and not is_number(alpha, 0.0):
-            alpha, falls_to_0 = 0.0, True
-        elif not is_number(alpha, 0.0):
-            answer = answer_of(self.teacher(batch))
-        settings = LossSettings(
-            alpha,
-            temperature,
-            scale,
-            self.ignore_index,
-            reduction,
-            self.decoupled,
-            self.standardize,
-            falls_to_0,
-        )
-        loss = _loss(batch.student_logits, batch.labels, answer, self.weight, settings)
-        if trained:
-            self.batch_ended(batch)
-        return loss
+    def _answer(self, batch: Batch) -> Answer:
+        return answer_of(self.teacher(batch))
+
+    def _formula(self, batch: Batch, answer: Answer, settings: LossSettings) -> Tensor:
+        return _loss(batch.student_logits, batch.labels, answer, self.weight, settings)
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

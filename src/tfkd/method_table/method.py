@@ -19,7 +19,7 @@ from tfkd.references import OwnPartError, function_from_reference
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tfkd.loss import Criterion
+    from tfkd.loss import BinaryDistillationLoss, Criterion
     from tfkd.teachers import Teacher
 
 TaughtBy = Literal[
@@ -154,6 +154,9 @@ class Method:
             dialects their functions say it.
         short: what else it is called where a method is named, in small letters with underscores.
             Nothing is written or compared by these.
+        binary: `module:function` of the same method where a sample has several labels at once, with
+            the same numbers and defaults as ours; None where there is none. It returns a
+            `tfkd.BinaryDistillationLoss`.
     """
 
     name: str
@@ -165,6 +168,7 @@ class Method:
     partners: Partners = "none"
     meanings: Mapping[str, str] = field(default_factory=dict)
     short: tuple[str, ...] = ()
+    binary: str | None = None
 
     @property
     def has_teacher(self) -> bool:
@@ -265,12 +269,7 @@ class Method:
         if weight is not None:
             self.check_takes_weight(dialect)
             arguments["weight"] = weight
-        if not self.has_teacher:
-            criterion: Criterion = composition(**arguments)
-        elif teacher is None:
-            raise ValueError(f"Expected a `teacher` for the method {self.name}, got none.")
-        else:
-            criterion = composition(teacher, **arguments)
+        criterion: Criterion = composition(*self._taught(teacher), **arguments)
         from tfkd.loss import Criterion, DistillationLoss
 
         if not isinstance(criterion, Criterion):
@@ -281,6 +280,52 @@ class Method:
         if isinstance(criterion, DistillationLoss):
             criterion.teacher.gap(num_classes)  # the range of a designed teacher's confidence
         return criterion
+
+    def build_binary(
+        self,
+        numbers: Mapping[str, float],
+        *,
+        teacher: nn.Module | Teacher | None = None,
+        weight: Tensor | None = None,
+        pos_weight: Tensor | None = None,
+    ) -> BinaryDistillationLoss:
+        """Return the loss of samples that have several labels at once.
+
+        Args:
+            numbers: as of `build`, in our dialect.
+            teacher: as of `build`.
+            weight: of each label, `(C,)` for C of them; None: all count alike.
+            pos_weight: of what is present, alike.
+
+        Raises:
+            ValueError: for a method that has no such loss, a teacher that is missing, or a number
+                out of its range.
+
+        Example:
+            >>> from tfkd.method_table import METHODS
+            >>> METHODS["label_smoothing"].build_binary({"alpha": 0.2}).alpha
+            0.2
+        """
+        if self.binary is None:
+            raise ValueError(
+                f"Expected a method that knows several labels at once, got {self.name}, which "
+                "does not."
+            )
+        from tfkd.loss import BinaryDistillationLoss
+
+        composition = function_from_reference(self.binary, BinaryDistillationLoss)
+        criterion: BinaryDistillationLoss = composition(
+            *self._taught(teacher), **numbers, weight=weight, pos_weight=pos_weight
+        )
+        return criterion
+
+    def _taught(self, teacher: nn.Module | Teacher | None) -> tuple[nn.Module, ...]:
+        """What a composition is given first."""
+        if not self.has_teacher:
+            return ()
+        if teacher is None:
+            raise ValueError(f"Expected a `teacher` for the method {self.name}, got none.")
+        return (teacher,)
 
 
 def check_method_number(name: str, value: float) -> float:

@@ -10,6 +10,7 @@ _KD = {
     "released": "tfkd.dialects:released_kd",
 }
 _KD_SPACES = {"alpha": Space(0.05, 0.95), "temperature": Space(1.0, 20.0, log=True)}
+_BINARY_KD = "tfkd.methods:binary_knowledge_distillation"
 _TF_KD = "Yuan et al., 2020, arXiv 1909.11723"
 
 ROWS: tuple[Method, ...] = (
@@ -19,6 +20,7 @@ ROWS: tuple[Method, ...] = (
         "nobody",
         {"tfkd": "tfkd.methods:cross_entropy"},
         short=("ce",),
+        binary="tfkd.methods:binary_cross_entropy",
     ),
     Method(
         "label_smoothing",
@@ -32,6 +34,7 @@ ROWS: tuple[Method, ...] = (
         {"alpha": Space(0.01, 0.5, log=True)},
         "Szegedy et al., 2016, arXiv 1512.00567",
         short=("ls", "lsr"),
+        binary="tfkd.methods:binary_label_smoothing",
     ),
     Method(
         "tf_kd_reg",
@@ -48,6 +51,7 @@ ROWS: tuple[Method, ...] = (
             "confidence": Space(0.9, 0.999),
         },
         f"{_TF_KD}, eq. 9",
+        binary="tfkd.methods:binary_tf_kd_reg",
     ),
     Method(
         "tf_kd_self",
@@ -56,6 +60,7 @@ ROWS: tuple[Method, ...] = (
         {**_KD, "tfkd": "tfkd.methods:tf_kd_self"},
         _KD_SPACES,
         f"{_TF_KD}, eq. 7",
+        binary="tfkd.methods:binary_tf_kd_self",
     ),
     Method(
         "normal_kd",
@@ -64,9 +69,26 @@ ROWS: tuple[Method, ...] = (
         _KD,
         _KD_SPACES,
         "Hinton et al., 2015, arXiv 1503.02531",
+        binary=_BINARY_KD,
     ),
-    Method("re_kd", "Re-KD", "a smaller network", _KD, _KD_SPACES, f"{_TF_KD}, section 3"),
-    Method("de_kd", "De-KD", "a barely trained network", _KD, _KD_SPACES, f"{_TF_KD}, section 3"),
+    Method(
+        "re_kd",
+        "Re-KD",
+        "a smaller network",
+        _KD,
+        _KD_SPACES,
+        f"{_TF_KD}, section 3",
+        binary=_BINARY_KD,
+    ),
+    Method(
+        "de_kd",
+        "De-KD",
+        "a barely trained network",
+        _KD,
+        _KD_SPACES,
+        f"{_TF_KD}, section 3",
+        binary=_BINARY_KD,
+    ),
     Method(
         "knowledge_distillation",
         "KD",
@@ -75,5 +97,6 @@ ROWS: tuple[Method, ...] = (
         _KD_SPACES,
         "Hinton et al., 2015, arXiv 1503.02531",
         short=("kd",),
+        binary=_BINARY_KD,
     ),
 )

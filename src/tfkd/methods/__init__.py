@@ -6,6 +6,13 @@ from tfkd.methods.averaging import (
     instance_specific_label_smoothing,
     mean_teacher,
 )
+from tfkd.methods.binary import (
+    binary_cross_entropy,
+    binary_knowledge_distillation,
+    binary_label_smoothing,
+    binary_tf_kd_reg,
+    binary_tf_kd_self,
+)
 from tfkd.methods.by_partner import cs_kd, dlb
 from tfkd.methods.by_penalty import (
     confidence_penalty,
@@ -43,6 +50,11 @@ from tfkd.methods.wrong_classes import (
 
 __all__ = [
     "beta_smoothing",
+    "binary_cross_entropy",
+    "binary_knowledge_distillation",
+    "binary_label_smoothing",
+    "binary_tf_kd_reg",
+    "binary_tf_kd_self",
     "born_again",
     "class_label_smoothing",
     "confidence_penalty",

@@ -71,8 +71,15 @@ class EnsembleTeacher(Teacher):
 
     def forward(self, batch: Batch) -> Answer:
         """Return the average."""
-        speaking = [teacher for teacher in self.teachers if not teacher.is_silent]
-        answers = [answer_of(teacher(batch)) for teacher in speaking or self.teachers]
+        return self.average_of([answer_of(teacher(batch)) for teacher in self.speaking], batch)
+
+    @property
+    def speaking(self) -> list[Any]:
+        """Those who are not silent, or all if all are."""
+        return [each for each in self.teachers if not each.is_silent] or self.teachers
+
+    def average_of(self, answers: Sequence[Answer], batch: Batch) -> Answer:
+        """Return the average of what each of those who speak said of a batch."""
         logits = torch.stack([logits_of(answer, batch).detach() for answer in answers])
         dim, tau = 1 + class_dim(batch.student_logits), batch.temperature
         share = sum(answer.share for answer in answers) / len(answers)
