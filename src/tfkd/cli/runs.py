@@ -81,8 +81,16 @@ def train(
     from tfkd._counted import number_of
     from tfkd.report.terminal.lines import EXPLAINED, on_temperature, print_metrics, test_support
 
-    support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
+    if result.multi_label is not None:
+        from tfkd.report.terminal.several_labels import result_lines
+
+        print("\n".join(result_lines(result)))
+        if result.multi_label.test is None:
+            print(f"The test split was left alone; tfkd evaluate {out} measures it.")
+        print(f"Weights, settings and metrics are in {out}.")
+        return
+    support = test_support(RunDirectory(out))
     calibrated = result.calibrated
     temperature = None if calibrated is None else calibrated.temperature
     if result.test is not None:
@@ -154,9 +162,11 @@ def evaluate(
         raise ValueError("Expected `json` or `csv` on standard output, got both.")
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
     from tfkd.report.terminal.lines import EXPLAINED
+    from tfkd.report.terminal.several_labels import evaluation_lines_of_several, label_csv
     from tfkd.report.text import printable
     from tfkd.runs.files import to_json, write_text
     from tfkd.train import evaluate_run
+    from tfkd.train.trained.several_labels import MultiLabelEvaluation
 
     found = evaluate_run(
         run,
@@ -173,13 +183,17 @@ def evaluate(
         return
     for remark in found.remarks:
         print(f"tfkd: in {printable(f'{on}: {remark}')}", file=sys.stderr)
+    table = label_csv(found) if isinstance(found, MultiLabelEvaluation) else class_csv(found)
     if csv is not None and str(csv) == "-":
-        print(class_csv(found), end="")
+        print(table, end="")
         return
     if csv is not None:
-        write_text(csv, class_csv(found))
+        write_text(csv, table)
     if json:
         print(to_json(found).decode(), end="")
+        return
+    if isinstance(found, MultiLabelEvaluation):
+        print("\n".join(evaluation_lines_of_several(found)))
         return
     for line in evaluation_lines(found):
         print(line)
@@ -225,7 +239,7 @@ def predict(
     run: Path,
     files: list[Path],
     *,
-    top: int = 3,
+    top: int | None = None,
     calibrated: bool = False,
     epoch: int | None = None,
     json: bool = False,
@@ -238,7 +252,8 @@ def predict(
         run: directory of a finished run.
         files: image files; folders, of which all images are meant; or - for names on standard
             input, one a line.
-        top: how many classes to give for each, at least 1.
+        top: how many classes to give for each, at least 1. Default: 3; where an image may have
+            several labels, all of them, of which the table shows those above 50 %.
         calibrated: give the probabilities after the run's temperature, which was fitted on its
             validation split.
         epoch: take the weights kept after this epoch, not the final ones.
@@ -253,10 +268,13 @@ def predict(
     from tfkd.report.text import printable
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
+    from tfkd.train.trained.predict import usual_top
 
     def say_left_out(folder: Path, found: LeftOut) -> None:
         print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
 
+    if top is None and csv is not None:  # whose columns are as many
+        top = usual_top(run)
     named = files_meant(names(files), say_left_out)
     found = predict_files(run, named, top=top, epoch=epoch, workers=workers, calibrated=calibrated)
     asked = errors = 0
@@ -275,7 +293,7 @@ def predict(
         if json:
             lines = json_lines(answers())
         elif csv is not None:
-            lines = csv_lines(answers(), top=top)
+            lines = csv_lines(answers(), top=top or 1)
             if str(csv) != "-":
                 out = opened.enter_context(csv.open("w", encoding="utf-8"))
         else:

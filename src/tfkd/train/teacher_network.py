@@ -64,8 +64,8 @@ def load_teacher(
     if run.settings().recipe.data.several_labels != data.several_labels:
         of = "several labels" if data.several_labels else "one label"
         raise ValueError(
-            f"Expected a `teacher` that was trained with {of} an image, as its student, got another "
-            f"in {run.path}."
+            f"Expected a `teacher` that was trained with {of} an image, as its student, got "
+            f"another in {run.path}."
         )
     differing = how_a_network_sees_them_differs(ours, normalised)
     if differing is not None:

@@ -28,6 +28,7 @@ from tfkd.train.trained.evaluation import Evaluation, evaluation_of
 from tfkd.train.trained.listing import labelled_images
 from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.reading import read_batches
+from tfkd.train.trained.several_labels import MultiLabelEvaluation, evaluation_of_several
 from tfkd.train.trained.temperature import temperature_of, validation_logits
 
 
@@ -42,7 +43,7 @@ def evaluate_run(
     workers: int = 0,
     calibrated: bool = False,
     logit_norm: float | Literal["auto"] | None = None,
-) -> Evaluation:
+) -> Evaluation | MultiLabelEvaluation:
     """Measure a run again from its weights.
 
     Args:
@@ -62,7 +63,8 @@ def evaluate_run(
             `auto`: the best on the run's validation split.
 
     Returns:
-        What `tfkd.metrics.all_metrics` returns, and what lies behind it class by class.
+        What `tfkd.metrics.all_metrics` returns, and what lies behind it class by class; where an
+        image may have several labels, the same of `tfkd.metrics.multi_label`.
 
     Raises:
         FileNotFoundError: if run or data are not there.
@@ -78,6 +80,10 @@ def evaluate_run(
     if logit_norm is not None and logit_norm != "auto":
         check_norm("logit_norm", logit_norm)
     also = _Also(RunDirectory(path), epoch, workers, calibrated, logit_norm)
+    several = RunDirectory(path).settings().recipe.data.several_labels
+    if several and (on is not None or logit_norm is not None):
+        option = "logit_norm" if on is None else "on"
+        raise ValueError(f"Expected no `{option}` for a run with several labels an image, got one.")
     if on is not None:
         if split != "test" or data_root is not None or other_data:
             raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
@@ -102,8 +108,19 @@ def evaluate_run(
     logits, labels = predict_split(model, loader, accelerator)
     images = number_of(len(labels), "image")
     measured = f"{split} split of {_called(data, places, split)}, {images}"
+    own = None if other_data else data_root
+    if several:
+        temperature, why = also.temperature(model, own=own) if calibrated else (None, "")
+        return evaluation_of_several(
+            logits,
+            labels,
+            data.classes,
+            measured=measured,
+            temperature=temperature,
+            why=why,
+        )
     found = evaluation_of(logits, labels, data.classes, measured=measured)
-    return also.measured(found, logits, labels, model, own=None if other_data else data_root)
+    return also.measured(found, logits, labels, model, own=own)
 
 
 @dataclass(frozen=True)
@@ -127,15 +144,7 @@ class _Also:
     ) -> Evaluation:
         """Return an evaluation with it; `own` is where the run's own data lie now."""
         if self.calibrated:
-            temperature, why = None, ""
-            try:
-                temperature = temperature_of(
-                    self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
-                )
-            except (OSError, ValueError) as error:
-                why = " ".join(str(error).split())
-                if self.run.data().samples["validation"] == 0:
-                    why = "the run has no validation split, on which one would be fitted."
+            temperature, why = self.temperature(network, own=own)
             found = replace(found, calibration=calibration_of(logits, labels, temperature, why=why))
         if self.logit_norm is None:
             return found
@@ -146,6 +155,18 @@ class _Also:
             validation = validation_logits(self.run, network, data_root=own, workers=self.workers)
             selective = selective_of(logits, labels, norm=None, validation=validation)
         return replace(found, selective=selective)
+
+    def temperature(self, network: nn.Module, *, own: str | None) -> tuple[float | None, str]:
+        """Return the temperature of the run, or None and why it has none."""
+        try:
+            found = temperature_of(
+                self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
+            )
+        except (OSError, ValueError) as error:
+            if self.run.data().samples["validation"] == 0:
+                return None, "the run has no validation split, on which one would be fitted."
+            return None, " ".join(str(error).split())
+        return found, ""
 
     def _check_validation(self) -> None:
         if self.run.data().samples["validation"] == 0:
