@@ -65,7 +65,7 @@ class EpochTotals:
         return self._sum / self._seen if self._seen else None
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch of this process: its mean loss, logits `(n, K)`, labels `(n,)` or likewise."""
+        """Add a batch of this process: its mean loss, logits `(n, K)`, labels `(n,)` or alike."""
         loss = loss.detach()
         self._losses.append(loss)
         self._unseen.append(loss)
