@@ -449,3 +449,23 @@ def test_printout_has_the_numbers():
 def test_explain_refuses_what_it_cannot_explain(criterion, num_classes, error, message):
     with pytest.raises(error, match="^Expected " + message):
         tfkd.explain(criterion, num_classes)
+
+
+def test_a_loss_of_several_labels_is_explained_label_by_label():
+    """As the loss of one label at two classes, whatever the number of labels."""
+    pairs = [
+        (tfkd.binary_label_smoothing(0.2), tfkd.label_smoothing(0.2)),
+        (tfkd.binary_tf_kd_reg(scale=2.0), tfkd.tf_kd_reg(scale=2.0)),
+        (tfkd.binary_cross_entropy(), tfkd.cross_entropy()),
+        (
+            tfkd.binary_knowledge_distillation(nn.Linear(2, 3)),
+            tfkd.knowledge_distillation(nn.Linear(2, 3)),
+        ),
+    ]
+    for binary, one_label in pairs:
+        explained = tfkd.explain(binary)
+        assert explained == tfkd.explain(binary, 80)
+        assert explained.remark == "of each label by itself, whose classes are present and absent"
+        assert dataclasses.replace(explained, remark="") == tfkd.explain(one_label, 2)
+    with pytest.raises(TypeError, match="Expected `num_classes`, the number of classes, got None"):
+        tfkd.explain(tfkd.label_smoothing())

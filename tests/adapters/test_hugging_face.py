@@ -237,6 +237,35 @@ def test_labels_that_are_probabilities_count_once_each(tmp_path):
     same_weights(model, expected, network("sequence"))
 
 
+def test_each_of_several_labels_counts_alike(tmp_path):
+    """Labels (C,) of each sample, as of `problem_type="multi_label_classification"`."""
+    rows, model, teacher = samples("sequence", 12), network("sequence"), network("sequence", seed=1)
+    model.config.problem_type = "multi_label_classification"
+    for at, row in enumerate(rows):
+        row["labels"] = ((torch.arange(CLASSES) + at) % 3 == 0).float()
+        row["labels"][: at % CLASSES] = -100.0
+    with_criterion()(
+        model,
+        arguments(tmp_path, gradient_accumulation_steps=3),
+        train_dataset=rows,
+        optimizers=sgd(model),
+        criterion=tfkd.binary_knowledge_distillation(teacher, alpha=0.6, temperature=2.0),
+    ).train()
+
+    def loss(logits, labels, inputs):
+        known = labels != -100.0
+        with torch.no_grad():
+            taught = torch.sigmoid(teacher.eval()(**inputs).logits / 2)[known]
+        logits, labels = logits[known], labels[known]
+        of_labels = F.binary_cross_entropy_with_logits(logits, labels)
+        entropy = F.binary_cross_entropy(taught, taught)
+        soft = F.binary_cross_entropy_with_logits(logits / 2, taught) - entropy
+        return 0.4 * of_labels + 0.6 * 4 * soft
+
+    expected = plain_loop(network("sequence"), rows, loss, 6)
+    same_weights(model, expected, network("sequence"))
+
+
 def remembering(name, model):
     if name == "ps_kd":  # what each sample was answered in the epoch before, and epochs counted
         return tfkd.ps_kd(num_samples=12, num_classes=CLASSES, epochs=3, samples_per_epoch="told")

@@ -114,6 +114,25 @@ def test_a_task_with_a_network_that_teaches_does_what_a_plain_loop_does():
     assert "task_state" not in task.get_checkpoint_state()  # such a criterion remembers nothing
 
 
+def test_a_task_of_several_labels_does_what_a_plain_loop_does():
+    model, expected, teacher = network(), network(), network(seed=1).eval()
+    shown = [
+        (images, (torch.arange(CLASSES) + labels.unsqueeze(1)) % 3 == 0)
+        for images, labels in batches()
+    ]
+    criterion = tfkd.binary_knowledge_distillation(teacher, alpha=0.6, temperature=2.0)
+    as_timm_trains(criterion_task(model, criterion, verbose=False), shown, sgd(model))
+
+    def loss(logits, labels, images):
+        with torch.no_grad():
+            taught = torch.sigmoid(teacher(images) / 2)
+        soft = F.binary_cross_entropy_with_logits(logits / 2, taught)
+        return 0.4 * F.binary_cross_entropy_with_logits(logits, labels.float()) + 0.6 * 4 * soft
+
+    plain_loop(expected, shown, loss)
+    same(model.state_dict(), expected.state_dict())
+
+
 def remembering(model):
     # An epoch is 12 samples, two batches; timm tells of none.
     criterion = tfkd.mean_teacher(model, decay=0.9, ramp_up=2, samples_per_epoch=12)

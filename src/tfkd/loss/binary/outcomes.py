@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tfkd.teachers import (
     BetaTeacher,
+    CachedTeacher,
     ClassTeacher,
     EnsembleTeacher,
     LastBatchTeacher,
@@ -108,7 +109,8 @@ def check_speaks_of_each_label(teacher: Teacher) -> None:
     """Raise `TypeError` for a teacher of classes that exclude one another.
 
     Raises:
-        ValueError: for a designed teacher whose confidence is below one half.
+        ValueError: for a designed teacher whose confidence is below one half, or a cache that does
+            not keep the logits themselves.
     """
     why = BY_THE_TRUE_CLASS.get(type(teacher))
     if why is not None:
@@ -117,6 +119,11 @@ def check_speaks_of_each_label(teacher: Teacher) -> None:
             f"{type(teacher).__name__}, which {why}. Teachers of several labels are "
             "UniformTeacher, VirtualTeacher, NetworkTeacher, CachedTeacher, MeanTeacher, "
             "EnsembleTeacher and your own."
+        )
+    if isinstance(teacher, CachedTeacher) and teacher.form != "float32":
+        raise ValueError(
+            "Expected a CachedTeacher of the form float32, which keeps logits as they are, got "
+            f"{teacher.form}: it keeps what a softmax over the classes sees of them."
         )
     by_gap = teacher.gap(2) is not None
     for inner in taught_by(teacher):
