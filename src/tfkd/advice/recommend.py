@@ -107,7 +107,7 @@ class Task:
             FileNotFoundError: if the data set is not there.
             ValueError: for settings or data that do not fit; before any long work.
         """
-        check_one_label(self.base, "to recommend a method")
+        check_one_label(self.base.data, "to recommend a method")
         check_positive("minutes", self.minutes)
         check_looks_at_test(self.circumstances)
         self._budget = Budget(self.minutes, self.root, self.clock)

@@ -164,10 +164,28 @@ def evaluate(
     from tfkd.report.terminal.lines import EXPLAINED
     from tfkd.report.terminal.several_labels import evaluation_lines_of_several, label_csv
     from tfkd.report.text import printable
-    from tfkd.runs.files import to_json, write_text
-    from tfkd.train import evaluate_run
-    from tfkd.train.trained.several_labels import MultiLabelEvaluation
+    from tfkd.runs import RunDirectory
+    from tfkd.train import evaluate_multi_label_run, evaluate_run
 
+    if RunDirectory(run).settings().recipe.data.several_labels:
+        for option, value in (("on", on), ("logit_norm", norm)):
+            if value is not None:
+                raise ValueError(
+                    f"Expected no `{option}` for a run with several labels an image, got {value}."
+                )
+        of_several = evaluate_multi_label_run(
+            run,
+            split=split,
+            epoch=epoch,
+            data_root=data,
+            other_data=other_data,
+            workers=workers,
+            calibrated=True,
+        )
+        lines = "\n".join(evaluation_lines_of_several(of_several))
+        if is_main_process():
+            print_evaluation(of_several, label_csv(of_several), lines, csv=csv, json=json)
+        return
     found = evaluate_run(
         run,
         split=split,
@@ -183,21 +201,30 @@ def evaluate(
         return
     for remark in found.remarks:
         print(f"tfkd: in {printable(f'{on}: {remark}')}", file=sys.stderr)
-    table = label_csv(found) if isinstance(found, MultiLabelEvaluation) else class_csv(found)
+    lines = "\n".join([*evaluation_lines(found), f"\n{EXPLAINED} {run}"])
+    print_evaluation(found, class_csv(found), lines, csv=csv, json=json)
+
+
+def print_evaluation(
+    found: object, table: str, lines: str, *, csv: Path | None, json: bool
+) -> None:
+    """Print an evaluation as lines, as JSON or as a table, which may be written to a file.
+
+    Args:
+        found: what was measured.
+        table: as CSV.
+        lines: for people.
+        csv: where the table is written; - is standard output, alone; None: nowhere.
+        json: print JSON in place of lines.
+    """
+    from tfkd.runs.files import to_json, write_text
+
     if csv is not None and str(csv) == "-":
         print(table, end="")
         return
     if csv is not None:
         write_text(csv, table)
-    if json:
-        print(to_json(found).decode(), end="")
-        return
-    if isinstance(found, MultiLabelEvaluation):
-        print("\n".join(evaluation_lines_of_several(found)))
-        return
-    for line in evaluation_lines(found):
-        print(line)
-    print(f"\n{EXPLAINED} {run}")
+    print(to_json(found).decode() if json else f"{lines}\n", end="")
 
 
 def explain_loss(

@@ -25,7 +25,7 @@ from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 from tfkd.runs.applies import check_applies
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
-from tfkd.runs.several_labels import check_method_of_several, check_recipe_of_several
+from tfkd.runs.several_labels import check_has_several, check_not_mixed
 
 ModelValue = bool | int | float | str | tuple[int | float, ...]
 """What an option of a network may be."""
@@ -109,7 +109,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"Expected `weight_average` in [0, 1), got {self.weight_average}.")
         check_choice("class_weights", self.class_weights, ("none", "balanced"))
         if self.data.several_labels:
-            check_recipe_of_several(self)
+            check_not_mixed({"mixup": self.mixup, "cutmix": self.cutmix})
         if not re.fullmatch("none|backbone|[1-9][0-9]{0,5}", self.freeze):
             raise ValueError(
                 "Expected `freeze` to be none, backbone or a number of stages of at least 1, got "
@@ -343,7 +343,7 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
         check_integer("seed", self.seed, minimum=0)
         if self.recipe.data.several_labels:
             cache = "none" if self.teacher is None else self.teacher.cache
-            check_method_of_several(self.method, cache)
+            check_has_several(self.method.row, self.method.dialect, cache)
         else:
             self._check_applies()
         for name in ("learning_rate", "weight_decay"):

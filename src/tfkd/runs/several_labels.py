@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from msgspec import Struct
 
-from tfkd.method_table import METHODS
-
-if TYPE_CHECKING:
-    from tfkd.runs.settings import MethodSettings, Recipe
+from tfkd.data.settings import DataSettings
+from tfkd.method_table import METHODS, Method
 
 
 class MultiLabelMetrics(Struct, frozen=True):
@@ -75,40 +73,44 @@ class MultiLabelResult(Struct, frozen=True):
         return splits
 
 
-def check_recipe_of_several(recipe: Recipe) -> None:
-    """Check that a recipe's settings have a meaning where an image may have several labels.
+def check_not_mixed(mixtures: Mapping[str, float]) -> None:
+    """Check that no images are mixed where one may have several labels.
+
+    Args:
+        mixtures: by name, how much labels are mixed; 0: not at all.
 
     Raises:
         ValueError: naming the setting.
     """
-    for name in ("mixup", "cutmix"):
-        if (value := getattr(recipe, name)) > 0.0:
+    for name, value in mixtures.items():
+        if value > 0.0:
             raise ValueError(
                 f"Expected no `{name}` where an image may have several labels, got {value:g}: a "
                 "label that nobody knows cannot be mixed."
             )
 
 
-def check_method_of_several(method: MethodSettings, cache: str) -> None:
+def check_has_several(method: Method, dialect: str, cache: str) -> None:
     """Check that there is a method for images that may have several labels.
 
     Args:
         method: that is asked for.
+        dialect: likewise.
         cache: form in which answers of its teacher are stored.
 
     Raises:
         ValueError: naming those that there are; for another dialect, or a cache.
     """
-    if method.row.binary is None:
+    if method.binary is None:
         there = ", ".join(name for name, row in METHODS.items() if row.binary is not None)
         raise ValueError(
             f"Expected a `method` for images that may have several labels, {there}, got "
             f"{method.name}, which is for one label."
         )
-    if method.dialect != "tfkd":
+    if dialect != "tfkd":
         raise ValueError(
             "Expected the `dialect` tfkd where an image may have several labels, got "
-            f"{method.dialect}: the others have no such formula."
+            f"{dialect}: the others have no such formula."
         )
     if cache != "none":
         raise ValueError(
@@ -116,17 +118,17 @@ def check_method_of_several(method: MethodSettings, cache: str) -> None:
         )
 
 
-def check_one_label(recipe: Recipe, purpose: str) -> None:
+def check_one_label(data: DataSettings, purpose: str) -> None:
     """Refuse what is for images with one label.
 
     Args:
-        recipe: with its data.
+        data: that are asked for.
         purpose: what is asked for, as in `to compare methods`.
 
     Raises:
         ValueError: for data whose images may have several labels.
     """
-    form = recipe.data.label_form
+    form = data.label_form
     if form is not None:
         option = "label_separator" if form.separator is not None else "label_columns"
         raise ValueError(

@@ -27,7 +27,7 @@ def applicable(
     Raises:
         ValueError: for images that may have several labels.
     """
-    check_one_label(base, "for a study or a comparison")
+    check_one_label(base.data, "for a study or a comparison")
     found, left_out = [], []
     for name, method in METHODS.items():
         if method.taught_by == "any":

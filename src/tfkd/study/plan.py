@@ -89,7 +89,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_inner_path("name", self.name)
-        check_one_label(self.recipe, "for a study or a comparison")
+        check_one_label(self.recipe.data, "for a study or a comparison")
         if self.control is not None:
             check_choice("control", self.control, tuple(CONTROLS))
         check_integer("generation", self.generation, minimum=1)

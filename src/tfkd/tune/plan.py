@@ -92,7 +92,7 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     search_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_one_label(self.recipe, "to choose settings")
+        check_one_label(self.recipe.data, "to choose settings")
         names = dict.fromkeys([BASELINE, *(full_name(name) for name in self.methods)])
         force_setattr(self, "methods", tuple(names))
         check_integer("search_seed", self.search_seed, minimum=0)

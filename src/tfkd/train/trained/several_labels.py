@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from msgspec import Struct, convert
 from torch import Tensor
 
+from tfkd._checks import check_workers
 from tfkd.metrics import multi_label
+from tfkd.runs import RunDirectory
 from tfkd.runs.several_labels import MultiLabelMetrics
+from tfkd.train.trained.evaluate import logits_of_run
+from tfkd.train.trained.temperature import temperature_or_why
 
 
 class LabelScores(Struct, frozen=True):
@@ -40,7 +47,6 @@ class MultiLabelEvaluation(Struct, frozen=True, kw_only=True):
         temperature: of the run; None if it has none, or none was asked for.
         why: it has none; empty if it has one.
         calibrated: metrics of the logits divided by the temperature; None without one.
-        remarks: what else a person should know of them.
     """
 
     metrics: MultiLabelMetrics
@@ -50,7 +56,69 @@ class MultiLabelEvaluation(Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     why: str = ""
     calibrated: MultiLabelMetrics | None = None
-    remarks: tuple[str, ...] = ()
+
+
+def evaluate_multi_label_run(
+    path: Path | str,
+    *,
+    split: Literal["test", "validation", "train"] = "test",
+    epoch: int | None = None,
+    data_root: str | None = None,
+    other_data: bool = False,
+    workers: int = 0,
+    calibrated: bool = False,
+) -> MultiLabelEvaluation:
+    """Measure a run again from its weights, whose images may have several labels.
+
+    Args:
+        path: directory of the run.
+        split: of its data; `train` is without augmentation.
+        epoch: the snapshot kept after this epoch; None: the final weights.
+        data_root: the folder that the paths of its table start from, if it has moved.
+        other_data: measure it on other images of the same labels, split as its own are.
+        workers: processes that decode image files; 0: this one.
+        calibrated: measure, too, what the run's temperature makes of it.
+
+    Returns:
+        What `tfkd.metrics.multi_label.all_metrics` returns, and the scores of each label.
+
+    Raises:
+        FileNotFoundError: if run or data are not there.
+        ValueError: if the data are not those of the run, or its images have one label each, so that
+            `evaluate_run` measures it.
+    """
+    check_workers(workers)
+    run = RunDirectory(path)
+    if not run.settings().recipe.data.several_labels:
+        raise ValueError(
+            f"Expected a run with several labels an image, got {path}, whose images have one. "
+            "Measure it with tfkd.train.evaluate_run."
+        )
+    answers = logits_of_run(
+        path,
+        split=split,
+        epoch=epoch,
+        data_root=data_root,
+        other_data=other_data,
+        workers=workers,
+    )
+    temperature, why = None, ""
+    if calibrated:
+        temperature, why = temperature_or_why(
+            run,
+            answers.network,
+            epoch=epoch,
+            data_root=None if other_data else data_root,
+            workers=workers,
+        )
+    return evaluation_of_several(
+        answers.logits,
+        answers.labels,
+        answers.classes,
+        measured=answers.measured,
+        temperature=temperature,
+        why=why,
+    )
 
 
 def evaluation_of_several(

@@ -51,6 +51,24 @@ def temperature_of(
     return fit_temperature(logits, labels)
 
 
+def temperature_or_why(
+    run: RunDirectory,
+    network: nn.Module,
+    *,
+    epoch: int | None,
+    data_root: str | None,
+    workers: int,
+) -> tuple[float | None, str]:
+    """Return what `temperature_of` does, or None and in words why there is none."""
+    try:
+        found = temperature_of(run, network, epoch=epoch, data_root=data_root, workers=workers)
+    except (OSError, ValueError) as error:
+        if run.data().samples["validation"] == 0:
+            return None, "the run has no validation split, on which one would be fitted."
+        return None, " ".join(str(error).split())
+    return found, ""
+
+
 def validation_logits(
     run: RunDirectory,
     network: nn.Module,
