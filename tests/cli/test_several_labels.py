@@ -13,6 +13,7 @@ from PIL import Image
 
 from tfkd.cli import main
 from tfkd.runs import RunDirectory
+from tfkd.runs.written import read_written
 
 NAMES = ("haze", "clear", "water")
 FEW = ["--student", "small_cnn", "--image-size", "8", "--epochs", "1", "--batch-size", "8"]
@@ -60,6 +61,23 @@ def test_a_run_says_what_it_found_and_came_to(
     assert max(map(len, captured.out.splitlines()[:-1])) <= 80
     assert main([*command, "--method", "tf_kd_reg", "--out", str(path)]) == 0
     assert "The run was finished before." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("separator", [" ", "|", ";", ", "])
+def test_a_file_of_options_says_the_same(
+    separator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--data", "folder", "--data-root", "/photos", "--labels", "/t.csv"]
+    words += ["--label-separator", separator]
+    assert main([*words, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    (tmp_path / "config.yaml").write_text(printed)
+    config = ["train", "--config", str(tmp_path / "config.yaml")]
+    assert main([*config, "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+    assert read_written(tmp_path / "config.yaml")["recipe"]["data"]["label_separator"] == separator
+    assert main([*config, "--data", "digits", "--print-config"]) == 0
+    assert "label" not in capsys.readouterr().out  # nor the table
 
 
 def test_a_teacher_may_be_named(
