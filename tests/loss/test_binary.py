@@ -215,31 +215,28 @@ def test_a_teacher_may_be_certain():
     )
 
 
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("alpha", [0.0, 0.4])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_a_label_that_is_ignored_is_as_if_it_were_not_there(reduction, alpha):
+def test_a_label_that_is_ignored_is_as_if_it_were_not_there(reduction, alpha, weighted):
     z, t, q, weight, _ = batch((4, 3))
+    weight = weight if weighted else None
     known = torch.tensor([[1, 1, 0], [1, 0, 1], [1, 1, 1], [0, 0, 0]], dtype=torch.bool)
     numbers = {"alpha": alpha, "temperature": 2.0, "reduction": reduction}
     alone = tfkd.binary_distillation_loss(
-        z[known], q[known], t[known], **numbers, weight=weight[known]
+        z[known], q[known], t[known], **numbers, weight=weight[known] if weighted else None
     )
     expected = value_and_gradient(alone, z)
+    broken = torch.where(known, z, math.nan).detach().requires_grad_()
     for ignored in (IGNORED, -1, 255):
-        labels, taught = torch.where(known, q, ignored), torch.where(known, t, math.nan)
-        loss = tfkd.binary_distillation_loss(
-            torch.where(known, z, math.nan),
-            labels,
-            taught,
-            **numbers,
-            weight=weight,
-            ignore_index=ignored,
-        )
-        ours = value_and_gradient(loss, z)
-        found = ours[0][known] if reduction == "none" else ours[0]
-        assert_same((found, ours[1]), expected)
-    if reduction == "none":
-        assert (ours[0][~known] == 0.0).all()
+        labels = torch.where(known, q, ignored)
+        options = {**numbers, "weight": weight, "ignore_index": ignored}
+        for teacher in (torch.where(known, t, math.nan), torch.where(known, t, math.inf)):
+            loss = tfkd.binary_distillation_loss(broken, labels, teacher, **options)
+            ours = value_and_gradient(loss, broken)
+            found = ours[0][known] if reduction == "none" else ours[0]
+            assert_same((found, ours[1]), expected)
+            assert reduction != "none" or (ours[0][~known] == 0.0).all()
 
 
 def test_of_no_label_the_mean_is_undefined_as_that_of_torch():

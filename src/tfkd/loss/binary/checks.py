@@ -71,7 +71,8 @@ def checked_labels(
                 f"`{name}.detach()`."
             )
     if not labels.is_floating_point():
-        labels = labels.to(student_logits.dtype)
+        # Not in half precision, which has no room for every `ignore_index`.
+        labels = labels.to(torch.promote_types(student_logits.dtype, torch.float32))
     _check_probabilities(labels, ignore_index)
     return labels
 

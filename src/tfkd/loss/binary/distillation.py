@@ -169,9 +169,9 @@ class BinaryDistillationLoss(TaughtCriterion):
         teacher: answers each batch: `UniformTeacher`, `VirtualTeacher`, whose `confidence` is the
             probability of what is true, present or absent, and so at least one half;
             `NetworkTeacher`, `CachedTeacher` of the form float32, `MeanTeacher`, whose logits are
-            of the student's shape; `EnsembleTeacher` of such; or your own `Teacher`, which is shown logits and
-            labels as they are and answers with logits of the same shape. Teachers of the one true
-            class are refused. It is not asked when `alpha` is 0.
+            of the student's shape; `EnsembleTeacher` of such; or your own `Teacher`, which is shown
+            logits and labels as they are and answers with logits of the same shape. Teachers of the
+            one true class are refused. It is not asked when `alpha` is 0.
         alpha: weight of the teacher term, in [0, 1]; or, as the two that follow, a function of
             progress, as in `DistillationLoss`.
         temperature: τ, positive.
