@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import math
 import runpy
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tfkd.advice.recommend import Task
 from tfkd.calibration import fit_binary_temperature
-from tfkd.data import DataSettings, load_data, make_loader
+from tfkd.data import Augmentation, DataSettings, MemoryImages, Source, load_data, make_loader
 from tfkd.metrics import multi_label
 from tfkd.models import create_model
 from tfkd.report.run_page.write import write_run_report
+from tfkd.report.terminal.several_labels import evaluation_lines_of_several, result_lines
 from tfkd.runs import (
     SGD,
     Circumstances,
@@ -177,6 +181,31 @@ def test_balanced_weights_are_torchs_positive_weights(photos, tmp_path):
     assert_close(tmp_path / "run", by_hand(photos, COLUMNS, loss))
 
 
+def test_half_precision_accumulation_and_an_average_go_together(photos, tmp_path):
+    settings = asked(
+        COLUMNS,
+        "tf_kd_reg",
+        mixed_precision="bf16",
+        gradient_accumulation=2,
+        weight_average=0.5,
+    )
+    result = train_run(tmp_path / "run", settings, where(photos, COLUMNS, measure_test=False))
+    assert result.multi_label.test is None
+    assert math.isfinite(result.multi_label.validation.nll)
+
+
+def test_without_a_validation_split_there_is_no_temperature(photos, tmp_path):
+    data = replace(SEPARATED, validation_fraction=0.0)
+    result = train_run(tmp_path / "run", asked(data), where(photos, data))
+    assert (result.multi_label.validation, result.multi_label.calibrated) == (None, None)
+    found = evaluate_multi_label_run(tmp_path / "run", calibrated=True)
+    assert (found.temperature, found.calibrated) == (None, None)
+    assert "no validation split" in found.why
+    assert RunDirectory(tmp_path / "run").history()[-1].validation_mean_average_precision is None
+    assert "Without a temperature: the run has" in "\n".join(evaluation_lines_of_several(found))
+    assert len(list(result_lines(result))) == 10
+
+
 def test_an_interrupted_run_goes_on_bit_for_bit(photos, trained, tmp_path):
     class Stop(Silent):
         steps = 0
@@ -323,6 +352,20 @@ def test_what_is_for_one_label_is_refused_at_once(trained, tmp_path):
 def test_settings_that_cannot_be(values, words):
     with pytest.raises(ValueError, match=words.replace("|", r"\|")):
         DataSettings(**{"name": "folder", **values})
+
+
+def several_in_memory(root: str | None) -> Source:
+    """Data of one's own that have several labels an image."""
+    images = MemoryImages(torch.zeros(9, 1, 8, 8, dtype=torch.uint8), torch.zeros(9, 3))
+    return Source(("a", "b", "c"), images, images, (0.0,), (1.0,), 8, Augmentation())
+
+
+def test_several_labels_come_from_a_table_alone(monkeypatch):
+    own = ModuleType("several_of_my_own")
+    own.images = several_in_memory
+    monkeypatch.setitem(sys.modules, "several_of_my_own", own)
+    with pytest.raises(TypeError, match=r"Expected labels of shape \(N,\) .*are for a table"):
+        load_data(DataSettings("several_of_my_own:images"))
 
 
 def test_it_is_typed_and_stored_and_nothing_else_is(photos, trained, finished_run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tfkd._checks import check_encodable
 from tfkd._counted import a_few
 
 
@@ -45,6 +46,8 @@ def check_label_form(separator: str | None, columns: Sequence[str] | None) -> No
             "Expected `label_separator` to be what stands between two names, as ; or |, got "
             f"{separator!r}."
         )
+    if separator is not None:
+        check_encodable("label_separator", separator)
     if columns is None:
         return
     if len(columns) < 2 or not all(name.strip() for name in columns):

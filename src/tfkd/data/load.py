@@ -61,6 +61,11 @@ def load_source(settings: DataSettings, *, root: str | Places | None = None) -> 
         ValueError: for a damaged data set.
     """
     source = source_of(settings.name, Places.of(root), _read, settings.label_form)
+    if source.train.several_labels and not settings.several_labels:
+        raise TypeError(
+            f"Expected labels of shape (N,) and dtype int64 from {settings.name}, got (N, K): "
+            "several labels an image are for a table, with `label_separator` or `label_columns`."
+        )
     size = settings.image_size or source.image_size
     in_memory = isinstance(source.train, MemoryImages) and isinstance(source.test, MemoryImages)
     if in_memory:
