@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-UNKNOWN = -100.0
-"""A label that nobody has given, which counts neither in a loss nor in a metric."""
+from tfkd.metrics.multi_label import MISSING
 
 
 def strata_of(labels: Tensor) -> Tensor:
@@ -37,6 +36,6 @@ def strata_of(labels: Tensor) -> Tensor:
 
 def check_several(labels: Tensor) -> None:
     """Raise `ValueError` unless every label is 1, 0 or -100."""
-    strange = labels[(labels != 0.0) & (labels != 1.0) & (labels != UNKNOWN)]
+    strange = labels[(labels != 0.0) & (labels != 1.0) & (labels != MISSING)]
     if len(strange):
-        raise ValueError(f"Expected `labels` of 1, 0 or {UNKNOWN:g}, got {strange[0]:g}.")
+        raise ValueError(f"Expected `labels` of 1, 0 or {MISSING}, got {strange[0]:g}.")

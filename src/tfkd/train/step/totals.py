@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tfkd.data.several_labels import UNKNOWN
+from tfkd.metrics.multi_label import MISSING
 
 # Small tensors held one by one cost memory and time; so many at most.
 FOLD = 256
@@ -117,5 +117,5 @@ class EpochTotals:
 
 def _are_right(logits: Tensor, labels: Tensor) -> Tensor:
     if labels.ndim == 2:
-        return (((logits > 0.0) == (labels == 1.0)) | (labels == UNKNOWN)).all(1)
+        return (((logits > 0.0) == (labels == 1.0)) | (labels == MISSING)).all(1)
     return logits.argmax(1) == labels

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfkd.data.label_form import LabelForm
-from tfkd.data.several_labels import UNKNOWN
 from tfkd.data.sources.folder.found import name_order
 from tfkd.data.sources.folder.table import Row
+from tfkd.metrics.multi_label import MISSING
 
 _VALUES = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0}
 _NOBODY_KNOWS = ("", "-1", "-1.0", "nan", "na", "n/a", "none", "null", "?")
@@ -50,7 +50,7 @@ def remarks_on_several(file: Path, form: LabelForm, labels: list[Labels]) -> lis
     """Return what a person should know of labels that were read."""
     remarks = [f"{file.name}: {form.words}"]
     values = [value for row in labels for value in row]
-    if unknown := values.count(UNKNOWN):
+    if unknown := values.count(MISSING):
         remarks[0] += (
             f"; {unknown:,} of {len(values):,} are not known (empty, -1 or NaN) and count in "
             "nothing"
@@ -65,7 +65,7 @@ def _of_columns(file: Path, rows: list[Row], columns: tuple[str, ...]) -> list[L
     for row in rows:
         values = []
         for column, cell in zip(columns, row.cells, strict=True):
-            value = UNKNOWN if cell.casefold() in _NOBODY_KNOWS else _VALUES.get(cell)
+            value = float(MISSING) if cell.casefold() in _NOBODY_KNOWS else _VALUES.get(cell)
             if value is None:
                 raise ValueError(
                     f"Expected 1 or 0, or nothing or -1 where nobody knows, in the column "
@@ -73,7 +73,7 @@ def _of_columns(file: Path, rows: list[Row], columns: tuple[str, ...]) -> list[L
                 )
             values.append(value)
         found.append(tuple(values))
-    unknown = [row for row, own in zip(rows, found, strict=True) if set(own) == {UNKNOWN}]
+    unknown = [row for row, own in zip(rows, found, strict=True) if set(own) == {MISSING}]
     if unknown:
         lines = ", ".join(str(row.line) for row in unknown[:_MOST_ROWS])
         more = f" and {len(unknown) - _MOST_ROWS} more" if len(unknown) > _MOST_ROWS else ""
