@@ -295,13 +295,11 @@ def predict(
     from tfkd.report.text import printable
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
-    from tfkd.train.trained.predict import usual_top
+    from tfkd.train.trained.predict import usual_of_run
 
     def say_left_out(folder: Path, found: LeftOut) -> None:
         print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
 
-    if top is None and csv is not None:  # whose columns are as many
-        top = usual_top(run)
     named = files_meant(names(files), say_left_out)
     found = predict_files(run, named, top=top, epoch=epoch, workers=workers, calibrated=calibrated)
     asked = errors = 0
@@ -320,7 +318,8 @@ def predict(
         if json:
             lines = json_lines(answers())
         elif csv is not None:
-            lines = csv_lines(answers(), top=top or 1)
+            number, several = usual_of_run(run)
+            lines = csv_lines(answers(), top=top or number, several_labels=several)
             if str(csv) != "-":
                 out = opened.enter_context(csv.open("w", encoding="utf-8"))
         else:

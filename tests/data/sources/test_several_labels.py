@@ -82,7 +82,7 @@ def test_names_in_one_cell(photos: Path, separator: str, head: str, line: str) -
 
 
 def test_a_column_for_each_label(photos: Path) -> None:
-    spelt = {0: ("0", "0.0", "0"), 1: ("1", "1.0", "1")}
+    spelt = {0: ("0", "0.0", "False"), 1: ("1", "1.0", "True")}
     lines = []
     for number in range(20):
         cells = [spelt[own][place] for place, own in enumerate(has(number))]
@@ -149,7 +149,7 @@ DOGS = {"label_columns": ("cat", "dogs")}
         (SEPARATED, "path,labels,split", "a|b,test", "training images of each class"),
         (DOGS, "path,cat,dog", "1,0", "column 'dogs', of `label_columns`, in .*Did you mean dog"),
         (COLUMNS, "path,a,b", "1,2", "the column 'b' of line 2 of .*t.csv, got '2'"),
-        (COLUMNS, "path,a,b", "1,yes", "the column 'b' of line 2 .*got 'yes'"),
+        (COLUMNS, "path,a,b", "1,none", "the column 'b' of line 2 .*got 'none'"),
         (COLUMNS, "path,a,b", ",-1", r"known in each row .* lines 2, 3, 4, 5, 6 and 15 more"),
         (COLUMNS, "path,a,b", "1,0", "training images of each class .*none of 'b'"),
         (COLUMNS, "path,a,b", "1", "Expected 3 columns in line 2"),

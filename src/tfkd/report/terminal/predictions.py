@@ -76,29 +76,24 @@ def json_lines(predictions: Iterable[Prediction]) -> Iterator[str]:
         yield json.dumps(found)
 
 
-def csv_lines(predictions: Iterable[Prediction], *, top: int) -> Iterator[str]:
+def csv_lines(
+    predictions: Iterable[Prediction], *, top: int, several_labels: bool = False
+) -> Iterator[str]:
     """Yield the lines of a CSV file: one for the names of its columns, and one for each image.
-
-    Where an image may have several labels, a column `labels` names those of a probability above
-    0.5, with semicolons between them.
 
     Args:
         predictions: in their order.
         top: classes that each has at most.
+        several_labels: whether an image may have several, so that a column `labels` names those of
+            a probability above 0.5, with semicolons between them.
     """
     numbers = ["", *(f"_{number}" for number in range(2, top + 1))]
     columns = [f"{name}{number}" for number in numbers for name in ("label", "probability")]
-    rest = iter(predictions)
-    first = list(islice(rest, 1))
-    # An image without an answer has none; with the first that has one it is known.
-    while first and first[-1].error is not None and (more := next(rest, None)) is not None:
-        first.append(more)
-    several = bool(first) and first[-1].labels is not None
-    yield _row(["file", *columns, *(["labels"] if several else []), "error"])
-    for prediction in chain(first, rest):
+    yield _row(["file", *columns, *(["labels"] if several_labels else []), "error"])
+    for prediction in predictions:
         values: list[object] = [value for pair in prediction.classes for value in pair]
         values += [""] * (len(columns) - len(values))
-        if several:
+        if several_labels:
             values.append("; ".join(prediction.labels or ()))
         yield _row([_name(prediction), *values, printable(prediction.error or "")])
 

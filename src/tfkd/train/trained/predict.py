@@ -63,11 +63,11 @@ def predict_files(
     return answers()
 
 
-def usual_top(run: Path | str) -> int:
-    """Return how many classes of a run are given where nobody says it."""
+def usual_of_run(run: Path | str) -> tuple[int, bool]:
+    """Return how many classes are given where nobody says it, and whether an image has several."""
     directory = RunDirectory(run)
     several = directory.settings().recipe.data.several_labels
-    return len(directory.data().classes) if several else USUAL_TOP
+    return (len(directory.data().classes) if several else USUAL_TOP), several
 
 
 def _answered(

@@ -9,8 +9,8 @@ from tfkd.data.sources.folder.found import name_order
 from tfkd.data.sources.folder.table import Row
 from tfkd.metrics.multi_label import MISSING
 
-_VALUES = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0}
-_NOBODY_KNOWS = ("", "-1", "-1.0", "nan", "na", "n/a", "none", "null", "?")
+_VALUES = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+_NOBODY_KNOWS = ("", "-1", "-1.0", "nan", "na")
 _MOST_ROWS = 5
 """How many rows an error names."""
 
@@ -65,7 +65,8 @@ def _of_columns(file: Path, rows: list[Row], columns: tuple[str, ...]) -> list[L
     for row in rows:
         values = []
         for column, cell in zip(columns, row.cells, strict=True):
-            value = float(MISSING) if cell.casefold() in _NOBODY_KNOWS else _VALUES.get(cell)
+            word = cell.casefold()
+            value = float(MISSING) if word in _NOBODY_KNOWS else _VALUES.get(word)
             if value is None:
                 raise ValueError(
                     f"Expected 1 or 0, or nothing or -1 where nobody knows, in the column "
