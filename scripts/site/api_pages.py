@@ -34,7 +34,11 @@ PAGES = {
         ["tfkd.loss.schedules"],
     ),
     "penalties": ("Penalties", "Which losses have no teacher?", ["tfkd.penalties"]),
-    "metrics": ("Metrics", "How good are a classifier's logits?", ["tfkd.metrics"]),
+    "metrics": (
+        "Metrics",
+        "How good are a classifier's logits?",
+        ["tfkd.metrics", "tfkd.metrics.multi_label"],
+    ),
     "testing": ("Testing", "Is a teacher of one's own right?", ["tfkd.testing"]),
     "adapters": ("Adapters", "How does the loss get into another program?", ["tfkd.adapters"]),
     "data": ("Data", "Where do images come from, and how are they shown?", ["tfkd.data"]),

@@ -20,6 +20,8 @@ def check_types(struct: msgspec.Struct) -> None:
     """
     for name, kind in _kinds(type(struct)).items():
         value = getattr(struct, name)
+        if value is msgspec.UNSET:
+            continue
         try:
             typed = float(value) if kind is float and isinstance(value, float) else value
             typed = msgspec.convert(typed, kind)

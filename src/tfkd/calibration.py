@@ -10,6 +10,7 @@ from typing_extensions import Self  # torch depends on it
 
 from tfkd._checks import check_at_least_0
 from tfkd.metrics import check_logits_and_labels
+from tfkd.metrics.multi_label import MISSING, check_annotations
 
 STEPS = 200
 """More than bisection needs to halve a range of logarithms down to float64's last digits."""
@@ -93,6 +94,44 @@ def fit_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 0.
             break
         log_beta = following
     return math.exp(-log_beta)
+
+
+def fit_binary_temperature(logits: Tensor, labels: Tensor, *, random_labels: float = 0.1) -> float:
+    """Find the temperature with the least negative log-likelihood of sigmoid outputs.
+
+    A sigmoid of z is a softmax of (0, z), so that it is the temperature of `fit_temperature` of all
+    known labels together.
+
+    Args:
+        logits: `(N, K)`, floating point, finite, of samples that were not trained on.
+        labels: `(N, K)`, 1, 0, or -100 where nobody has said.
+        random_labels: as of `fit_temperature`.
+
+    Returns:
+        T, from e^-16 to e^16; divide logits by it.
+
+    Raises:
+        TypeError: for a wrong type or dtype.
+        ValueError: for a wrong shape, another label, none that is known, or logits that are not
+            finite.
+
+    Example:
+        Sure by 8 : 1 that a label is there, and right in three of four: 3 : 1 would be true.
+
+        >>> logits, labels = torch.full((4, 1), 8.0).log(), torch.tensor([[1], [1], [1], [0]])
+        >>> round(fit_binary_temperature(logits, labels, random_labels=0.0), 4)
+        1.8928
+
+    Source: as of `fit_temperature`.
+    """
+    check_annotations(logits, labels)
+    known = labels.cpu() != MISSING
+    own = logits.detach().cpu().double()[known]
+    return fit_temperature(
+        torch.stack([torch.zeros_like(own), own], dim=1),
+        labels.cpu()[known].long(),
+        random_labels=random_labels,
+    )
 
 
 class TemperatureScaling(nn.Module):

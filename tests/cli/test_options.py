@@ -39,6 +39,8 @@ VALUES = {
     "interpolation": ("bicubic", "bicubic", {}),
     "mean": ("0.4,0.5,0.6", (0.4, 0.5, 0.6), {}),
     "std": ("0.25", (0.25,), {}),
+    "label_separator": (";", ";", {"labels": "/pets/labels.csv"}),
+    "label_columns": ("cat,dog", ("cat", "dog"), {"labels": "/pets/labels.csv"}),
     "student": ("plain_cnn", "plain_cnn", {}),
     "model_option": ("depth=3", {"depth": 3}, {}),
     "weights": ("/w.pth", "/w.pth", {}),

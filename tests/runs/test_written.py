@@ -41,6 +41,9 @@ def test_an_option_overrules_the_recipe_and_none_does_not():
     assert settings.recipe.schedule.milestones == (1, 2)
 
 
+SEVERAL = ("label_columns", "label_separator")
+
+
 def test_every_option_reaches_its_field():
     given = {
         "data": "cifar10",
@@ -102,7 +105,7 @@ def test_every_option_reaches_its_field():
         "validate_every": 5,
     }
     # Of other methods and teachers, below.
-    assert set(options()) == {*given, *NUMBERS, "teacher_weights", "weights"}
+    assert set(options()) == {*given, *NUMBERS, "teacher_weights", "weights", *SEVERAL}
     settings, circumstances = make_run(given)
     values = msgspec.to_builtins(settings)
     values["circumstances"] = msgspec.to_builtins(circumstances)
@@ -111,6 +114,9 @@ def test_every_option_reaches_its_field():
         for part in options()[name].path:
             found = found[part]
         assert found == value, name
+    for name, value in (("label_columns", ("a", "b")), ("label_separator", ";")):
+        several = make_run({"labels": "/labels.csv", name: value})[0].recipe.data
+        assert getattr(several, name) == value
     assert make_run({"weights": "/w.pth"})[0].recipe.weights == "/w.pth"
     numbers = {"confidence": 0.7, "scale": 2.0}
     assert make_run({"method": "tf_kd_reg", **numbers})[0].method == MethodSettings(

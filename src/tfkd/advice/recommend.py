@@ -18,6 +18,7 @@ from tfkd.advice.rule import Choice, Purpose, choose, sentence, what_was_not_tol
 from tfkd.advice.session import Budget
 from tfkd.runs import Circumstances, MethodSettings, Recipe, files
 from tfkd.runs.chosen import Chosen
+from tfkd.runs.several_labels import check_one_label
 from tfkd.study.applicable import applicable
 from tfkd.study.comparison import comparison
 from tfkd.study.conclusions import conclude_claims
@@ -106,6 +107,7 @@ class Task:
             FileNotFoundError: if the data set is not there.
             ValueError: for settings or data that do not fit; before any long work.
         """
+        check_one_label(self.base.data, "to recommend a method")
         check_positive("minutes", self.minutes)
         check_looks_at_test(self.circumstances)
         self._budget = Budget(self.minutes, self.root, self.clock)

@@ -81,8 +81,16 @@ def train(
     from tfkd._counted import number_of
     from tfkd.report.terminal.lines import EXPLAINED, on_temperature, print_metrics, test_support
 
-    support = test_support(RunDirectory(out))
     print("The run was finished before." if was_finished else "The run is finished.")
+    if result.multi_label is not None:
+        from tfkd.report.terminal.several_labels import result_lines
+
+        print("\n".join(result_lines(result)))
+        if result.multi_label.test is None:
+            print(f"The test split was left alone; tfkd evaluate {out} measures it.")
+        print(f"Weights, settings and metrics are in {out}.")
+        return
+    support = test_support(RunDirectory(out))
     calibrated = result.calibrated
     temperature = None if calibrated is None else calibrated.temperature
     if result.test is not None:
@@ -154,10 +162,30 @@ def evaluate(
         raise ValueError("Expected `json` or `csv` on standard output, got both.")
     from tfkd.report.terminal.evaluation import class_csv, evaluation_lines
     from tfkd.report.terminal.lines import EXPLAINED
+    from tfkd.report.terminal.several_labels import evaluation_lines_of_several, label_csv
     from tfkd.report.text import printable
-    from tfkd.runs.files import to_json, write_text
-    from tfkd.train import evaluate_run
+    from tfkd.runs import RunDirectory
+    from tfkd.train import evaluate_multi_label_run, evaluate_run
 
+    if RunDirectory(run).settings().recipe.data.several_labels:
+        for option, value in (("on", on), ("logit_norm", norm)):
+            if value is not None:
+                raise ValueError(
+                    f"Expected no `{option}` for a run with several labels an image, got {value}."
+                )
+        of_several = evaluate_multi_label_run(
+            run,
+            split=split,
+            epoch=epoch,
+            data_root=data,
+            other_data=other_data,
+            workers=workers,
+            calibrated=True,
+        )
+        lines = "\n".join(evaluation_lines_of_several(of_several))
+        if is_main_process():
+            print_evaluation(of_several, label_csv(of_several), lines, csv=csv, json=json)
+        return
     found = evaluate_run(
         run,
         split=split,
@@ -173,17 +201,30 @@ def evaluate(
         return
     for remark in found.remarks:
         print(f"tfkd: in {printable(f'{on}: {remark}')}", file=sys.stderr)
+    lines = "\n".join([*evaluation_lines(found), f"\n{EXPLAINED} {run}"])
+    print_evaluation(found, class_csv(found), lines, csv=csv, json=json)
+
+
+def print_evaluation(
+    found: object, table: str, lines: str, *, csv: Path | None, json: bool
+) -> None:
+    """Print an evaluation as lines, as JSON or as a table, which may be written to a file.
+
+    Args:
+        found: what was measured.
+        table: as CSV.
+        lines: for people.
+        csv: where the table is written; - is standard output, alone; None: nowhere.
+        json: print JSON in place of lines.
+    """
+    from tfkd.runs.files import to_json, write_text
+
     if csv is not None and str(csv) == "-":
-        print(class_csv(found), end="")
+        print(table, end="")
         return
     if csv is not None:
-        write_text(csv, class_csv(found))
-    if json:
-        print(to_json(found).decode(), end="")
-        return
-    for line in evaluation_lines(found):
-        print(line)
-    print(f"\n{EXPLAINED} {run}")
+        write_text(csv, table)
+    print(to_json(found).decode() if json else f"{lines}\n", end="")
 
 
 def explain_loss(
@@ -225,7 +266,7 @@ def predict(
     run: Path,
     files: list[Path],
     *,
-    top: int = 3,
+    top: int | None = None,
     calibrated: bool = False,
     epoch: int | None = None,
     json: bool = False,
@@ -238,7 +279,8 @@ def predict(
         run: directory of a finished run.
         files: image files; folders, of which all images are meant; or - for names on standard
             input, one a line.
-        top: how many classes to give for each, at least 1.
+        top: how many classes to give for each, at least 1. Default: 3; where an image may have
+            several labels, all of them, of which the table shows those above 50 %.
         calibrated: give the probabilities after the run's temperature, which was fitted on its
             validation split.
         epoch: take the weights kept after this epoch, not the final ones.
@@ -253,6 +295,7 @@ def predict(
     from tfkd.report.text import printable
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
+    from tfkd.train.trained.predict import usual_of_run
 
     def say_left_out(folder: Path, found: LeftOut) -> None:
         print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
@@ -275,7 +318,8 @@ def predict(
         if json:
             lines = json_lines(answers())
         elif csv is not None:
-            lines = csv_lines(answers(), top=top)
+            number, several = usual_of_run(run)
+            lines = csv_lines(answers(), top=top or number, several_labels=several)
             if str(csv) != "-":
                 out = opened.enter_context(csv.open("w", encoding="utf-8"))
         else:

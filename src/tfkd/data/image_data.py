@@ -64,6 +64,11 @@ class ImageData:
         return len(self.classes)
 
     @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels, so that its labels are (K,)."""
+        return self.train.official.several_labels
+
+    @property
     def fit(self) -> Literal["square", "centre-crop", "squash"]:
         """How an image comes to the size that the network sees."""
         if isinstance(self.train.official, MemoryImages):

@@ -13,22 +13,36 @@ import torch
 from torch import Tensor
 
 from tfkd.data.file_contents import content_digests
+from tfkd.data.several_labels import check_several, strata_of
 
 
 class Images(ABC):
     """All samples of an official split.
 
     Args:
-        labels: (N,) int64, class of each sample.
+        labels: (N,) int64, class of each sample; or where a sample may have several labels (N, K)
+            float32, 1, 0 or, where nobody knows, -100.
     """
 
     def __init__(self, labels: Tensor) -> None:
-        if labels.dtype != torch.int64 or labels.ndim != 1:
+        if (labels.dtype, labels.ndim) == (torch.float32, 2):
+            check_several(labels)
+        elif labels.dtype != torch.int64 or labels.ndim != 1:
             raise TypeError(
                 f"Expected `labels` of shape (N,) and dtype int64, got {tuple(labels.shape)} "
                 f"of {labels.dtype}."
             )
         self.labels = labels
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether a sample may have several labels."""
+        return self.labels.ndim == 2
+
+    @cached_property
+    def strata(self) -> Tensor:
+        """(N,) int64, of what the shares in splits are alike: classes, or the rarest labels."""
+        return strata_of(self.labels) if self.several_labels else self.labels
 
     def __len__(self) -> int:
         return len(self.labels)

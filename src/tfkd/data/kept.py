@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from tfkd.data.images import MemoryImages
+from tfkd.data.label_form import LabelForm
 from tfkd.data.places import Places
 from tfkd.data.settings import NAMES
 from tfkd.data.sources.source import Source
@@ -34,7 +35,12 @@ def sources_kept() -> Iterator[None]:
             _kept.clear()
 
 
-def source_of(name: str, places: Places, read: Callable[[str, Places], Source]) -> Source:
+def source_of(
+    name: str,
+    places: Places,
+    read: Callable[[str, Places, LabelForm | None], Source],
+    form: LabelForm | None = None,
+) -> Source:
     """Return a data set, read or kept.
 
     Only one of this package's own whose images are in memory is kept: files, and what a function of
@@ -44,11 +50,12 @@ def source_of(name: str, places: Places, read: Callable[[str, Places], Source]) 
         name: of the data set.
         places: where it lies.
         read: reads it.
+        form: how several labels of an image are said; such data are files, and never kept.
     """
     key = (name, places)
     if key in _kept:
         return _kept[key]
-    source = read(name, places)
+    source = read(name, places, form)
     parts = (source.train, source.test, source.validation, source.whole)
     if (
         _keeping

@@ -12,6 +12,7 @@ from tfkd.data.augmentation import named
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import ImageFiles, Images, MemoryImages
 from tfkd.data.kept import source_of
+from tfkd.data.label_form import LabelForm
 from tfkd.data.places import Places
 from tfkd.data.preparation import USUAL_CROP, usual_crop_fraction
 from tfkd.data.settings import FOLDER, NAMES, DataSettings
@@ -59,7 +60,12 @@ def load_source(settings: DataSettings, *, root: str | Places | None = None) -> 
         FileNotFoundError: if the data set is not there; says where it was looked for.
         ValueError: for a damaged data set.
     """
-    source = source_of(settings.name, Places.of(root), _read)
+    source = source_of(settings.name, Places.of(root), _read, settings.label_form)
+    if source.train.several_labels and not settings.several_labels:
+        raise TypeError(
+            f"Expected labels of shape (N,) and dtype int64 from {settings.name}, got (N, K): "
+            "several labels an image are for a table, with `label_separator` or `label_columns`."
+        )
     size = settings.image_size or source.image_size
     in_memory = isinstance(source.train, MemoryImages) and isinstance(source.test, MemoryImages)
     if in_memory:
@@ -174,7 +180,7 @@ def _tested(
     if folds is None:
         return source.train, Split(source.test), None
     official = source.whole or source.train
-    counts = Counter(official.labels.tolist())
+    counts = Counter([] if official.several_labels else official.labels.tolist())
     alone = [source.classes[label] for label, count in sorted(counts.items()) if count < 2]
     if alone:
         raise ValueError(
@@ -182,7 +188,7 @@ def _tested(
         )
     if folds > len(official):
         raise ValueError(f"Expected at most {len(official)} `folds`, one an image, got {folds}.")
-    tested = fold_of(official.labels, folds=folds, seed=seed)
+    tested = fold_of(official.strata, folds=folds, seed=seed)
     return official, Split(official, tested.nonzero().flatten()), (~tested).nonzero().flatten()
 
 
@@ -204,6 +210,8 @@ def _origins(source: Source, settings: DataSettings, seed: int) -> dict[str, str
 
 def _remarks(source: Source, settings: DataSettings, train: Split, validation: Split) -> list[str]:
     remarks = []
+    if train.official.several_labels:
+        remarks += _without_labels(source, train, validation)
     if settings.folds is not None and source.whole is None:
         origin = source.origins.get("test", "the official test images")
         are = "is" if len(source.test) == 1 else "are"
@@ -211,7 +219,7 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
             f"{origin}: {number_of(len(source.test), 'image')} {are} left alone, as folds are "
             "tested"
         )
-    if source.validation is None and len(validation) > 0:
+    if source.validation is None and len(validation) > 0 and not train.official.several_labels:
         counts = Counter(train.labels.tolist())
         validated = set(validation.labels.tolist())
         lacking = [
@@ -227,17 +235,28 @@ def _remarks(source: Source, settings: DataSettings, train: Split, validation: S
     return remarks
 
 
+def _without_labels(source: Source, train: Split, validation: Split) -> list[str]:
+    """Which labels no image of a split has."""
+    remarks = []
+    for called, split in (("training", train), ("validation", validation)):
+        counts = (split.labels == 1.0).sum(0).tolist()
+        lacking = [name for name, count in zip(source.classes, counts, strict=True) if not count]
+        if lacking and len(split):
+            remarks.append(f"no {called} image has the label {a_few(lacking)}")
+    return remarks
+
+
 def _shown(name: str) -> str:
     return repr(name) if name.isspace() else name
 
 
-def _read(name: str, places: Places) -> Source:
+def _read(name: str, places: Places, form: LabelForm | None) -> Source:
     if name == FOLDER:
         from tfkd.data.sources.folder import load_folder
 
         if not places.is_said:
             raise ValueError("Expected `root`, the path of the folder of images by class.")
-        return load_folder(places)
+        return load_folder(places, form)
     if places.of_a_folder:
         option = next(iter(places.of_a_folder))
         raise ValueError(f"Expected `{option}` for images of your own, got it for {name}.")

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import force_setattr
 
 from tfkd._checks import check_choice, check_integer, check_number, did_you_mean
 from tfkd._field_types import check_types
 from tfkd.data.augmentation import check_names
+from tfkd.data.label_form import LabelForm, check_label_form
 from tfkd.references import is_reference
 
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "imagenet")
@@ -70,6 +71,12 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
             s is tested on fold s modulo `folds` of the division drawn from s // `folds`, so that
             as many seeds are one cross-validation. Images that are given for testing are left
             alone. Default: the test split as it is.
+        label_separator: of a table, what divides several labels of an image in its cell, as ; or |
+            or a space; an empty cell is an image with none of them. Default: an image has one
+            label.
+        label_columns: of a table, columns that are a label each, with 1 for an image that has it
+            and 0 for one that has not; empty, -1 or NaN: nobody knows. Default: an image has one
+            label.
 
     Raises:
         TypeError: for a size that is no int.
@@ -93,6 +100,9 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     folds: int | None = None
+    # Left out where they are not said, so that what is written of one label stays as it was.
+    label_separator: str | UnsetType | None = UNSET
+    label_columns: tuple[str, ...] | UnsetType | None = UNSET
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -134,6 +144,7 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected `{name}` of pixels in [0, 1], a number for each channel, got "
                     f"{list(values)}.{hint}"
                 )
+        self._check_several()
         if is_path(self.name):
             raise ValueError(
                 f"Expected `data` to be {FOLDER!r}, its path being said apart as `root`, got "
@@ -144,6 +155,38 @@ class DataSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 f"Expected `data` to be one of {', '.join(NAMES)}, the path of a folder, or "
                 f"module:function of your own, got {self.name!r}."
                 f"{did_you_mean(self.name, NAMES) or _no_such_folder(self.name)}"
+            )
+
+    @property
+    def label_form(self) -> LabelForm | None:
+        """How several labels of an image are said; None: an image has one."""
+        separator, columns = self.label_separator or None, self.label_columns or ()
+        return LabelForm(separator, columns) if separator or columns else None
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.label_form is not None
+
+    def _check_several(self) -> None:
+        said = {}
+        for name in ("label_separator", "label_columns"):
+            if getattr(self, name) is None:
+                force_setattr(self, name, UNSET)
+            said[name] = None if getattr(self, name) is UNSET else getattr(self, name)
+        check_label_form(*said.values())
+        option = next((name for name, value in said.items() if value is not None), None)
+        if option is None:
+            return
+        if self.name != FOLDER:
+            raise ValueError(
+                f"Expected no `{option}` for {self.name}: it is for a table of your own images, "
+                f"`labels`, got {said[option]!r}."
+            )
+        if self.sampler != "shuffled":
+            raise ValueError(
+                f"Expected the `sampler` shuffled with `{option}`, got {self.sampler}: an image "
+                "that has several labels is of no single class."
             )
 
 

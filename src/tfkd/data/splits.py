@@ -57,7 +57,8 @@ def split_training(
     Each class is shuffled by the seed; its first samples are for validation, the next for
     training. So the validation split does not depend on `train_size`. Classes have their shares by
     largest remainders, and of equal ones the seed chooses. Each class keeps a sample for training,
-    and each of at least 4 gives one to validation, where that takes no more than half of it.
+    and each of at least 4 gives one to validation, where that takes no more than half of it. Where
+    samples may have several labels, the class of a sample is here the rarest of them.
 
     Args:
         official: the official training samples.
@@ -75,7 +76,7 @@ def split_training(
             `train_size`, or that is less than classes.
     """
     chosen = np.arange(len(official)) if among is None else among.numpy()
-    labels = official.labels.numpy()[chosen]
+    labels = official.strata.numpy()[chosen]
     present, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     ties = (
         np.arange(len(present))

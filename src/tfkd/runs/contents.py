@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tfkd.runs.circumstances import Circumstances
 from tfkd.runs.settings import MethodSettings, Recipe, RunSettings, TeacherSettings
+from tfkd.runs.several_labels import MultiLabelMetrics, MultiLabelResult
 
 LARGEST = 1e100
 """Of a loss or a rate; float32 ends at 3.4e38, and the square of this is a float64."""
@@ -78,7 +79,7 @@ class TrainMetrics(Struct, frozen=True):
 
     Attributes:
         loss: mean over the samples.
-        accuracy: share that is right.
+        accuracy: share that is right; of images that may have several labels, with all of them.
     """
 
     loss: float
@@ -125,8 +126,9 @@ class Result(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         test: metrics of the test split; None where it was not looked at, as while settings are
-            chosen.
-        validation: of the validation split; None if there is none.
+            chosen, or where images may have several labels.
+        validation: of the validation split; None if there is none, or where images may have several
+            labels.
         train: of the last epoch.
         epochs: that were trained.
         seconds: of training.
@@ -134,6 +136,7 @@ class Result(Struct, frozen=True, omit_defaults=True):
         parameters: of the network.
         teacher_cache: that taught; None if none did.
         calibrated: the same metrics after temperature scaling; None without a validation split.
+        multi_label: in place of these metrics, of images that may have several labels.
     """
 
     test: Metrics | None
@@ -145,6 +148,7 @@ class Result(Struct, frozen=True, omit_defaults=True):
     parameters: int
     teacher_cache: CacheSummary | None = None
     calibrated: Calibrated | None = None
+    multi_label: MultiLabelResult | None = None
 
     def __post_init__(self) -> None:
         splits = {"test": self.test, "validation": self.validation}
@@ -156,6 +160,8 @@ class Result(Struct, frozen=True, omit_defaults=True):
             if metrics is not None:
                 for name, value, most in _bounds(metrics):
                     check_between(f"{split}.{name}", value, 0.0, most)
+        if self.multi_label is not None:
+            _check_multi_label(self.multi_label)
         check_between("train.loss", self.train.loss, -LARGEST, LARGEST)
         check_between("train.accuracy", self.train.accuracy, 0.0, 1.0)
         check_between("epochs", self.epochs, 1, MOST_COUNTED)
@@ -165,7 +171,7 @@ class Result(Struct, frozen=True, omit_defaults=True):
             check_between(f"samples.{name}", getattr(self.samples, name), 0, MOST_COUNTED)
 
 
-class EpochRecord(Struct, frozen=True):
+class EpochRecord(Struct, frozen=True, omit_defaults=True):
     """A line of metrics.jsonl.
 
     Attributes:
@@ -173,10 +179,12 @@ class EpochRecord(Struct, frozen=True):
         learning_rate: of the last step.
         train_loss: mean over the samples; of a batch beside which the last one is shown once more,
             the mean over the rows of both, which is what is minimised.
-        train_accuracy: share that is right.
-        validation_accuracy: share that is right; None without a validation split.
+        train_accuracy: share that is right; of images that may have several labels, with all of
+            them.
+        validation_accuracy: share that is right, likewise; None without a validation split.
         validation_nll: in nats; None without a validation split.
         seconds: that the epoch took.
+        validation_mean_average_precision: of images that may have several labels alone.
     """
 
     epoch: int
@@ -186,6 +194,7 @@ class EpochRecord(Struct, frozen=True):
     validation_accuracy: float | None
     validation_nll: float | None
     seconds: float
+    validation_mean_average_precision: float | None = None
 
     def __post_init__(self) -> None:
         check_between("epoch", self.epoch, 1, MOST_COUNTED)
@@ -194,6 +203,8 @@ class EpochRecord(Struct, frozen=True):
         check_between("train_accuracy", self.train_accuracy, 0.0, 1.0)
         check_between("validation_accuracy", self.validation_accuracy, 0.0, 1.0)
         check_between("validation_nll", self.validation_nll, 0.0, LARGEST)
+        precision = self.validation_mean_average_precision
+        check_between("validation_mean_average_precision", precision, 0.0, 1.0)
         check_between("seconds", self.seconds, 0.0, MOST_SECONDS)
 
 
@@ -202,6 +213,16 @@ def _bounds(metrics: Metrics) -> Iterator[tuple[str, float | None, float]]:
     most = {"nll": LARGEST, "brier": 2.0}
     for name in Metrics.__struct_fields__:
         yield name, getattr(metrics, name), most.get(name, 1.0)
+
+
+def _check_multi_label(result: MultiLabelResult) -> None:
+    if result.calibrated is not None:
+        temperature = result.calibrated.temperature
+        check_between("multi_label.calibrated.temperature", temperature, *TEMPERATURES)
+    for split, metrics in result.by_split.items():
+        for name in MultiLabelMetrics.__struct_fields__ if metrics is not None else ():
+            most = LARGEST if name == "nll" else 1.0
+            check_between(f"multi_label.{split}.{name}", getattr(metrics, name), 0.0, most)
 
 
 def check_between(name: str, value: float | None, low: float, high: float) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tfkd._checks import check_integer
 from tfkd.data import DataIdentity
+from tfkd.metrics.multi_label import check_annotations
 from tfkd.references import OwnPartError
 from tfkd.runs import files
 from tfkd.runs.checksums import (
@@ -274,7 +275,10 @@ class RunDirectory:
         return self._parsed(lambda: files.parse_json_lines(content, self.metrics_file, EpochRecord))
 
     def test_logits(self) -> tuple[Tensor, Tensor] | None:
-        """Read logits `(N, K)` and labels `(N,)` of the test split; None if none are kept."""
+        """Read logits `(N, K)` and labels `(N,)` of the test split; None if none are kept.
+
+        Labels are `(N, K)` float32 where an image may have several.
+        """
         if not self.test_file.is_file():
             return None
         content = read_verified(self.path, self.test_file)
@@ -285,6 +289,9 @@ class RunDirectory:
             logits, labels = tensors["logits"], tensors["labels"]
             shape = (tuple(logits.shape), tuple(labels.shape))
             classes = len(self.data().classes)
+            if self.stored().recipe.data.several_labels:
+                check_annotations(logits, labels)
+                return logits, labels
             if not len(labels) or shape != ((len(labels), classes), (len(labels),)):
                 raise ValueError(f"Expected shapes (N, {classes}) and (N,), got {shape}.")
             if not logits.is_floating_point() or labels.dtype != torch.int64:

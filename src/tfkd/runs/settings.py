@@ -25,6 +25,7 @@ from tfkd.method_table import BASELINE, Method, check_method_number, find_method
 from tfkd.runs.applies import check_applies
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
+from tfkd.runs.several_labels import check_has_several, check_not_mixed
 
 ModelValue = bool | int | float | str | tuple[int | float, ...]
 """What an option of a network may be."""
@@ -71,7 +72,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         cutmix: the same for CutMix (arXiv 1905.04899); with both, each batch takes one of them at
             random. Default: 0, which is off.
         class_weights: `balanced`: images of a class count by training images / (classes × training
-            images of that class). Default: none.
+            images of that class); where an image may have several labels, one that it has by the
+            images without it / the images with it. Default: none.
         clip_gradients: largest norm of the gradients of a step, which are scaled down to it.
             Default: 0, which is off.
         weight_average: decay, in [0, 1), of an average of the weights over the steps, which is
@@ -106,6 +108,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if not 0.0 <= self.weight_average < 1.0:
             raise ValueError(f"Expected `weight_average` in [0, 1), got {self.weight_average}.")
         check_choice("class_weights", self.class_weights, ("none", "balanced"))
+        if self.data.several_labels:
+            check_not_mixed({"mixup": self.mixup, "cutmix": self.cutmix})
         if not re.fullmatch("none|backbone|[1-9][0-9]{0,5}", self.freeze):
             raise ValueError(
                 "Expected `freeze` to be none, backbone or a number of stages of at least 1, got "
@@ -211,14 +215,17 @@ class MethodSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a network teaches."""
         return self.row.has_teacher
 
-    def check(self, num_classes: int) -> None:
+    def check(self, num_classes: int, *, several_labels: bool = False) -> None:
         """Raise `ValueError` for a number that is out of its range for so many classes."""
-        if not self.has_teacher:
-            self.build(num_classes=num_classes)
-            return
-        from torch import nn
+        teacher = None
+        if self.has_teacher:
+            from torch import nn
 
-        self.build(num_classes=num_classes, teacher=nn.Identity())
+            teacher = nn.Identity()
+        if several_labels:
+            self.row.build_binary(self.numbers, teacher=teacher)
+        else:
+            self.build(num_classes=num_classes, teacher=teacher)
 
     def build(
         self,
@@ -334,13 +341,11 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_types(self)
         check_integer("seed", self.seed, minimum=0)
-        check_applies(
-            self.method.name,
-            self.method.dialect,
-            self.method.numbers,
-            mixtures={"mixup": self.recipe.mixup, "cutmix": self.recipe.cutmix},
-            weighted=self.recipe.class_weights != "none",
-        )
+        if self.recipe.data.several_labels:
+            cache = "none" if self.teacher is None else self.teacher.cache
+            check_has_several(self.method.row, self.method.dialect, cache)
+        else:
+            self._check_applies()
         for name in ("learning_rate", "weight_decay"):
             if (value := getattr(self.recipe.optimizer, name)) > LARGEST_RATE:
                 raise ValueError(f"Expected `{name}` of at most {LARGEST_RATE:g}, got {value:g}.")
@@ -367,6 +372,15 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                     f"Expected no `teacher_cache` with {name}, got {self.teacher.cache}: the "
                     "student sees mixtures, which the teacher has to be asked about."
                 )
+
+    def _check_applies(self) -> None:
+        check_applies(
+            self.method.name,
+            self.method.dialect,
+            self.method.numbers,
+            mixtures={"mixup": self.recipe.mixup, "cutmix": self.recipe.cutmix},
+            weighted=self.recipe.class_weights != "none",
+        )
 
     def _check_partners(self) -> None:
         """Refuse what has no meaning where something is shown beside each image."""

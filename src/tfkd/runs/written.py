@@ -360,6 +360,8 @@ def merged(first: Written, second: Written) -> Written:
     if recipe.get("data", {}).get("name") == FOLDER and "name" in other.get("data", {}):
         for place in PLACES:
             first.get("circumstances", {}).pop(place, None)
+        for form in ("label_separator", "label_columns"):
+            first["recipe"]["data"].pop(form, None)
     return _joined(first, second)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tfkd.method_table import METHODS
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
+from tfkd.runs.several_labels import check_one_label
 from tfkd.study.comparison import NAMED_INSTEAD, has_two_networks, student_and_teacher
 
 ALL = "all"
@@ -22,7 +23,11 @@ def applicable(
 
     Returns:
         Their names, in the order of the table; and a sentence on each that is left out.
+
+    Raises:
+        ValueError: for images that may have several labels.
     """
+    check_one_label(base.data, "for a study or a comparison")
     found, left_out = [], []
     for name, method in METHODS.items():
         if method.taught_by == "any":

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tfkd._checks import check_choice, check_inner_path, check_integer, check_positive
 from tfkd.runs import MethodSettings, Recipe, RunSettings, RunTeacher
 from tfkd.runs.settings import check_cache_form
+from tfkd.runs.several_labels import check_one_label
 from tfkd.runs.written import moved
 
 MOST_SEEDS = 10_000
@@ -69,8 +70,8 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
         title: what tables call it; None: by its method, dialect and generation.
 
     Raises:
-        ValueError: for a name that leads out of the study's directory, an unknown control, or a
-            generation that none comes before.
+        ValueError: for a name that leads out of the study's directory, an unknown control, a
+            generation that none comes before, or images that may have several labels.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_inner_path("name", self.name)
+        check_one_label(self.recipe.data, "for a study or a comparison")
         if self.control is not None:
             check_choice("control", self.control, tuple(CONTROLS))
         check_integer("generation", self.generation, minimum=1)

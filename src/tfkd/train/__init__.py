@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from tfkd.train.trained.network import TrainedNetwork, load
     from tfkd.train.trained.predict import predict_files
     from tfkd.train.trained.prediction import Prediction
+    from tfkd.train.trained.several_labels import (
+        MultiLabelEvaluation,
+        evaluate_multi_label_run,
+    )
 
 __all__ = [
     "Evaluation",
+    "MultiLabelEvaluation",
     "Prediction",
     "TrainedNetwork",
+    "evaluate_multi_label_run",
     "evaluate_run",
     "export_run",
     "load",
@@ -34,5 +40,6 @@ __getattr__ = lazy_names(
         "trained.network": ("TrainedNetwork", "load"),
         "trained.predict": ("predict_files",),
         "trained.prediction": ("Prediction",),
+        "trained.several_labels": ("MultiLabelEvaluation", "evaluate_multi_label_run"),
     },
 )

@@ -93,15 +93,48 @@ def make_lesson(
         teacher = _teacher(network, settings, data, accelerator, workers, progress)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(loss_seed(settings.seed))
-        criterion = settings.method.build(
-            num_classes=data.num_classes,
-            teacher=teacher,
-            weight=class_weights(settings.recipe, data),
-            student=student,
-            epochs=settings.recipe.epochs,
-            num_samples=len(data.train.official),
-        )
+        criterion = _criterion(settings, data, teacher, student)
     return Lesson(data, train, validation, teacher, criterion.to(accelerator.device))
+
+
+def _criterion(
+    settings: RunSettings, data: ImageData, teacher: nn.Module | None, student: nn.Module
+) -> Criterion:
+    if data.several_labels:
+        return settings.method.row.build_binary(
+            settings.method.numbers,
+            teacher=teacher,
+            pos_weight=positive_weights(settings.recipe, data),
+        )
+    return settings.method.build(
+        num_classes=data.num_classes,
+        teacher=teacher,
+        weight=class_weights(settings.recipe, data),
+        student=student,
+        epochs=settings.recipe.epochs,
+        num_samples=len(data.train.official),
+    )
+
+
+def positive_weights(recipe: Recipe, data: ImageData) -> Tensor | None:
+    """Return the weights of labels that images have, (K,), of which they may have several.
+
+    Balanced, label k of n_k of n training images where it is known weighs (n − n_k) / n_k, so that
+    having it counts as much as not having it. None: all count alike.
+
+    Raises:
+        ValueError: naming a label that no training image has, or every one.
+    """
+    if recipe.class_weights == "none":
+        return None
+    has, lacks = ((data.train.labels == value).sum(0) for value in (1.0, 0.0))
+    for counts, who in ((has, "with"), (lacks, "without")):
+        if bool((counts == 0).any()):
+            raise ValueError(
+                f"Expected training images {who} every label for `class_weights` balanced, got "
+                f"none {who} {data.classes[int(counts.argmin())]}."
+            )
+    return (lacks.double() / has).float()
 
 
 def class_weights(recipe: Recipe, data: ImageData) -> Tensor | None:

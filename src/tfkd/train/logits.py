@@ -25,6 +25,8 @@ def predict_split(
 ) -> tuple[Tensor, Tensor]:
     """Return logits `(n, K)` and labels `(n,)` of every sample once, on the CPU, by index.
 
+    Labels are `(n, K)` where a sample may have several.
+
     Every process returns all of them.
 
     Args:

@@ -11,7 +11,6 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tfkd.data import Loader, identify, load_data
-from tfkd.metrics import accuracy, negative_log_likelihood
 from tfkd.runs import (
     Circumstances,
     EpochRecord,
@@ -34,7 +33,7 @@ from tfkd.train.failure import fail, find_not_finite
 from tfkd.train.freezing import count_parameters
 from tfkd.train.lesson import make_lesson
 from tfkd.train.logits import measuring_loader
-from tfkd.train.measure import predict, result_of
+from tfkd.train.measure import are_measurable, nll_of, predict, result_of, seen_of
 from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
@@ -86,7 +85,7 @@ class Training:
             check_data(run, identity, other_data=other_data)
             check_teacher(run, settings)
             check_start(run, settings)
-        settings.method.check(data.num_classes)
+        settings.method.check(data.num_classes, several_labels=data.several_labels)
         check_memory(settings.recipe, data)
         check_remembered(settings.method, data)
         if circumstances.tensorboard:
@@ -184,12 +183,11 @@ class Training:
         losses, correct, samples = self._finite_totals()
         state.epoch_seconds += time.perf_counter() - started
         seconds = state.epoch_seconds
-        validation_accuracy = validation_nll = None
+        validation_accuracy = validation_nll = precision = None
         if self.lesson.validation is not None and self._validates(state.epochs_done + 1):
             self.progress.doing("measuring the validation split")
             logits, labels = self._predict(self.lesson.validation, "validation")
-            validation_accuracy = accuracy(logits, labels)
-            validation_nll = negative_log_likelihood(logits, labels)
+            validation_accuracy, validation_nll, precision = seen_of(logits, labels)
         record = EpochRecord(
             epoch=state.epochs_done + 1,
             learning_rate=self._learning_rate(self.plan.steps - 1),
@@ -198,6 +196,7 @@ class Training:
             validation_accuracy=validation_accuracy,
             validation_nll=validation_nll,
             seconds=seconds,
+            validation_mean_average_precision=precision,
         )
         # No checkpoint may come between the two, nor the one without the other.
         self.stepper.end_epoch(state.epochs_done)
@@ -305,10 +304,10 @@ class Training:
         """Return logits and labels of a split; end the run if those are none that metrics take."""
         network, accelerator = self.student.measured, self.accelerator
         logits, labels = predict(network, loader, accelerator, between=self._between_steps)
-        if not bool(logits.amax(1).isfinite().all()):
+        if not are_measurable(logits, labels):
             what = f"A logit of the {split} split is not finite after the step"
             self._fail(what, self.plan.trained - 1)
-        if not math.isfinite(nll := negative_log_likelihood(logits, labels)):
+        if not math.isfinite(nll := nll_of(logits, labels)):
             what = f"The NLL of the {split} split is {nll} after the step"
             self._fail(what, self.plan.trained - 1)
         return logits, labels

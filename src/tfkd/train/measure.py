@@ -9,10 +9,15 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from tfkd.calibration import fit_temperature
+from tfkd.calibration import fit_binary_temperature, fit_temperature
 from tfkd.data import Loader
-from tfkd.metrics import all_metrics
+from tfkd.metrics import accuracy, all_metrics, multi_label, negative_log_likelihood
 from tfkd.runs.contents import CacheSummary, Calibrated, Metrics, Result, Samples, TrainMetrics
+from tfkd.runs.several_labels import (
+    MultiLabelCalibrated,
+    MultiLabelMetrics,
+    MultiLabelResult,
+)
 from tfkd.teachers import CachedTeacher
 from tfkd.train.checkpoint.state import TrainingState
 from tfkd.train.lesson import Lesson
@@ -58,6 +63,9 @@ def result_of(
     cache = None
     if isinstance(lesson.teacher, CachedTeacher):
         cache = msgspec.convert(lesson.teacher.describe(), CacheSummary)
+    several = _of_several(validation, test) if data.several_labels else None
+    if several is not None:
+        validation = test = None
     return Result(
         test=_metrics(test),
         validation=_metrics(validation),
@@ -68,6 +76,54 @@ def result_of(
         parameters=sum(p.numel() for p in network.parameters()),
         teacher_cache=cache,
         calibrated=None if validation is None else calibrate(validation, test),
+        multi_label=several,
+    )
+
+
+def are_measurable(logits: Tensor, labels: Tensor) -> bool:
+    """Return whether metrics take logits: of one label a class may be masked, of several none."""
+    numbers = logits if labels.ndim == 2 else logits.amax(1)
+    return bool(numbers.isfinite().all())
+
+
+def nll_of(logits: Tensor, labels: Tensor) -> float:
+    """Return the negative log-likelihood of one label an image `(N,)`, or of several `(N, K)`."""
+    if labels.ndim == 2:
+        return multi_label.negative_log_likelihood(logits, labels)
+    return negative_log_likelihood(logits, labels)
+
+
+def seen_of(logits: Tensor, labels: Tensor) -> tuple[float, float, float | None]:
+    """Return accuracy, NLL and, of several labels an image, the mean average precision."""
+    if labels.ndim == 2:
+        found = multi_label.all_metrics(logits, labels)
+        exact = multi_label.subset_accuracy(logits, labels)
+        return exact, nll_of(logits, labels), found["mean_average_precision"]
+    return accuracy(logits, labels), nll_of(logits, labels), None
+
+
+def _of_several(
+    validation: tuple[Tensor, Tensor] | None, test: tuple[Tensor, Tensor] | None
+) -> MultiLabelResult:
+    """What is measured of several labels an image, in place of the metrics of one."""
+
+    def metrics(
+        split: tuple[Tensor, Tensor] | None, temperature: float = 1.0
+    ) -> MultiLabelMetrics | None:
+        if split is None:
+            return None
+        found = multi_label.all_metrics(split[0].double() / temperature, split[1])
+        return msgspec.convert(found, MultiLabelMetrics)
+
+    if validation is None:
+        return MultiLabelResult(metrics(test), None)
+    temperature = fit_binary_temperature(*validation)
+    calibrated = metrics(validation, temperature)
+    assert calibrated is not None
+    return MultiLabelResult(
+        metrics(test),
+        metrics(validation),
+        MultiLabelCalibrated(temperature, metrics(test, temperature), calibrated),
     )
 
 

@@ -61,6 +61,8 @@ def bytes_remembered(method: MethodSettings, data: ImageData) -> int:
 
     The average of a network that it may keep is not counted.
     """
+    if data.several_labels:
+        return 0
     try:
         with torch.device("meta"):
             criterion = method.build(

@@ -86,7 +86,7 @@ def train_teacher_first(
             return taught
     data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
     check_student(settings.recipe, data)
-    settings.method.check(data.num_classes)
+    settings.method.check(data.num_classes, several_labels=data.several_labels)
     epoch = taught.teacher.epoch
     own = replace(circumstances, save_epochs=() if epoch is None else (epoch,))
     teacher = RunSettings(
@@ -108,6 +108,8 @@ def train_teacher_first(
             f"The teacher {name} gets {100 * result.test.accuracy:.1f} % of the test images right; "
             "now it teaches."
         )
+    elif result.multi_label is not None:
+        progress.remark(f"The teacher {name} is trained; now it teaches.")
     return taught
 
 

@@ -61,6 +61,12 @@ def load_teacher(
     normalised = theirs
     if ours.channels == theirs.channels:
         normalised = replace(theirs, mean=ours.mean, std=ours.std)
+    if run.settings().recipe.data.several_labels != data.several_labels:
+        of = "several labels" if data.several_labels else "one label"
+        raise ValueError(
+            f"Expected a `teacher` that was trained with {of} an image, as its student, got "
+            f"another in {run.path}."
+        )
     differing = how_a_network_sees_them_differs(ours, normalised)
     if differing is not None:
         raise ValueError(f"Expected a `teacher` with the student's {differing} in {run.path}.")

@@ -13,6 +13,7 @@ from tfkd.method_table import BASELINE, find_method, full_name
 from tfkd.runs import MethodSettings, Recipe
 from tfkd.runs.chosen import Chosen
 from tfkd.runs.settings import check_cache_form
+from tfkd.runs.several_labels import check_one_label
 from tfkd.study.asked import TEACHER, folder_of
 from tfkd.study.comparison import NAMED_INSTEAD, has_two_networks, student_and_teacher
 from tfkd.tune.objective import OBJECTIVES, Objective, ObjectiveName
@@ -91,6 +92,7 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     search_seed: int = 0
 
     def __post_init__(self) -> None:
+        check_one_label(self.recipe.data, "to choose settings")
         names = dict.fromkeys([BASELINE, *(full_name(name) for name in self.methods)])
         force_setattr(self, "methods", tuple(names))
         check_integer("search_seed", self.search_seed, minimum=0)

@@ -24,7 +24,7 @@ class ImageBatch(NamedTuple):
 
     Args:
         images: (n, C, H, W) float32, normalised.
-        labels: (n,) int64.
+        labels: (n,) int64; where a sample may have several, (n, K) float32, 1, 0 or -100.
         indices: (n,) int64, identity of each sample in its official split.
         global_size: samples of the batch over all processes.
         view: which augmented view of the samples these are, from 0; without augmentation 0.

@@ -34,9 +34,14 @@ def write_run_report(
 
     Raises:
         FileNotFoundError: if it is no run.
-        ValueError: if a file of it is damaged.
+        ValueError: if a file of it is damaged, or its images may have several labels.
     """
     run = RunDirectory(path)
+    if run.stored().recipe.data.several_labels:
+        raise ValueError(
+            f"Expected a run with one label an image for a page, got {run.path}, whose images may "
+            f"have several: tfkd evaluate {run.path} measures it."
+        )
     page = make_run_page(read_run(run, data_root=data_root, seconds=seconds))
     folder = run.path if out is None else out
     files.make_folder(folder)

@@ -71,8 +71,12 @@ def data_rows(data: ImageData) -> Iterator[Row]:
         sizes = (
             f"from {counts[few]:,} ({classes[few]}) to {counts[many]:,} ({classes[many]}) images"
         )
-    yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
-    yield "classes", listed(classes, LEFT)
+    if data.several_labels:
+        number = number_of(data.num_classes, "label")
+        yield "data", f"{data.name}: {number}, an image may have several; {sizes}"
+    else:
+        yield "data", f"{data.name}: {data.num_classes} classes, {sizes}"
+    yield "labels" if data.several_labels else "classes", listed(classes, LEFT)
     for name in SPLITS:
         images = number_of(len(getattr(data, name)), "image")
         yield name, f"{images}: {data.origins[name]}" if name in data.origins else images
@@ -86,10 +90,14 @@ def data_rows(data: ImageData) -> Iterator[Row]:
 
 
 def _counts(data: ImageData) -> list[int]:
-    """Images of each class, of all splits together."""
+    """Images of each class, or that have each label, of all splits together."""
     total = torch.zeros(data.num_classes, dtype=torch.int64)
     for name in SPLITS:
-        total += torch.bincount(getattr(data, name).labels, minlength=data.num_classes)
+        labels = getattr(data, name).labels
+        if data.several_labels:
+            total += (labels == 1.0).sum(0)
+        else:
+            total += torch.bincount(labels, minlength=data.num_classes)
     return [int(count) for count in total]
 
 
@@ -186,10 +194,10 @@ def worth_knowing(data: ImageData, recipe: Recipe, *, split: Measured = "test") 
     counts = _counts(data)
     balanced = recipe.class_weights != "none" or data.sampler == "balanced"
     if max(counts) >= UNEVEN * min(counts) and not balanced:
+        sampler = "" if data.several_labels else " and --sampler balanced"
         yield (
             "uneven",
-            f"{max(counts):,} : {min(counts):,}: see --class-weights balanced and --sampler "
-            "balanced",
+            f"{max(counts):,} : {min(counts):,}: see --class-weights balanced{sampler}",
         )
     images = len(getattr(data, split))
     if 0 < images < FEW_IMAGES:

@@ -22,6 +22,8 @@ AHEAD = 64
 def table_lines(predictions: Iterable[Prediction], *, width: int) -> Iterator[str]:
     r"""Yield lines for people: a file, and what it is taken for; those with errors are left out.
 
+    Where an image may have several labels, those of a probability above 0.5 are shown.
+
     Args:
         predictions: in their order.
         width: columns that there are. A file whose name is too long has a line for it.
@@ -57,31 +59,42 @@ def table_lines(predictions: Iterable[Prediction], *, width: int) -> Iterator[st
 
 
 def json_lines(predictions: Iterable[Prediction]) -> Iterator[str]:
-    """Yield one JSON object for each: `file` and `predictions`, or `file` and `error`."""
+    """Yield one JSON object for each: `file` and `predictions`, or `file` and `error`.
+
+    Where an image may have several labels, `labels` names those of a probability above 0.5.
+    """
     for prediction in predictions:
         found: dict[str, object] = {"file": _name(prediction)}
         if prediction.error is None:
             found["predictions"] = [
                 {"label": name, "probability": p} for name, p in prediction.classes
             ]
+            if prediction.labels is not None:
+                found["labels"] = list(prediction.labels)
         else:
             found["error"] = printable(prediction.error)
         yield json.dumps(found)
 
 
-def csv_lines(predictions: Iterable[Prediction], *, top: int) -> Iterator[str]:
+def csv_lines(
+    predictions: Iterable[Prediction], *, top: int, several_labels: bool = False
+) -> Iterator[str]:
     """Yield the lines of a CSV file: one for the names of its columns, and one for each image.
 
     Args:
         predictions: in their order.
         top: classes that each has at most.
+        several_labels: whether an image may have several, so that a column `labels` names those of
+            a probability above 0.5, with semicolons between them.
     """
     numbers = ["", *(f"_{number}" for number in range(2, top + 1))]
     columns = [f"{name}{number}" for number in numbers for name in ("label", "probability")]
-    yield _row(["file", *columns, "error"])
+    yield _row(["file", *columns, *(["labels"] if several_labels else []), "error"])
     for prediction in predictions:
         values: list[object] = [value for pair in prediction.classes for value in pair]
         values += [""] * (len(columns) - len(values))
+        if several_labels:
+            values.append("; ".join(prediction.labels or ()))
         yield _row([_name(prediction), *values, printable(prediction.error or "")])
 
 
@@ -96,4 +109,7 @@ def _name(prediction: Prediction) -> str:
 
 
 def _cells(prediction: Prediction) -> list[str]:
+    if prediction.labels is not None:
+        taken = prediction.classes[: len(prediction.labels)]
+        return [f"{visible(name)} {100 * p:.1f} %" for name, p in taken] or ["–"]
     return [f"{visible(name)} {100 * p:.1f} %" for name, p in prediction.classes]

@@ -213,6 +213,8 @@ def place(epochs_done: int, epochs: int, batch: int, batches: int, loss: float |
 def epoch_line(record: EpochRecord) -> str:
     """Return the metrics of an epoch in one short line."""
     parts = [f"loss {record.train_loss:.4f}", f"train {100 * record.train_accuracy:.1f} %"]
-    if record.validation_accuracy is not None:
+    if record.validation_mean_average_precision is not None:
+        parts.append(f"validation mAP {100 * record.validation_mean_average_precision:.1f} %")
+    elif record.validation_accuracy is not None:
         parts.append(f"validation {100 * record.validation_accuracy:.1f} %")
     return "  ".join(parts)

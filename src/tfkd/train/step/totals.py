@@ -9,6 +9,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from tfkd.metrics.multi_label import MISSING
+
 # Small tensors held one by one cost memory and time; so many at most.
 FOLD = 256
 # Waiting for a device empties its queue; so many batches lie between two such waits.
@@ -20,7 +22,8 @@ class Totals(NamedTuple):
 
     Args:
         losses: (batches,) float64 on the CPU, of each batch the mean loss times its samples.
-        correct: number of samples whose largest logit is that of their label.
+        correct: number of samples whose largest logit is that of their label; of several labels
+            that each may have, those with all of them right.
         samples: number of samples.
     """
 
@@ -62,11 +65,11 @@ class EpochTotals:
         return self._sum / self._seen if self._seen else None
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch of this process: its mean loss, logits `(n, K)` and labels `(n,)`."""
+        """Add a batch of this process: its mean loss, logits `(n, K)`, labels `(n,)` or alike."""
         loss = loss.detach()
         self._losses.append(loss)
         self._unseen.append(loss)
-        self._hits.append(logits.detach().argmax(1) == labels)
+        self._hits.append(_are_right(logits.detach(), labels))
         self._sizes.append(len(labels))
         if len(self._losses) >= FOLD:
             self._fold()
@@ -110,3 +113,9 @@ class EpochTotals:
             self._folded_losses.append(torch.stack(self._losses).double())
             self._folded_hits.append(torch.cat(self._hits).sum())
             self._losses, self._hits = [], []
+
+
+def _are_right(logits: Tensor, labels: Tensor) -> Tensor:
+    if labels.ndim == 2:
+        return (((logits > 0.0) == (labels == 1.0)) | (labels == MISSING)).all(1)
+    return logits.argmax(1) == labels

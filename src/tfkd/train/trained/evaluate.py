@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -28,7 +28,7 @@ from tfkd.train.trained.evaluation import Evaluation, evaluation_of
 from tfkd.train.trained.listing import labelled_images
 from tfkd.train.trained.network import TrainedNetwork, best_device, load
 from tfkd.train.trained.reading import read_batches
-from tfkd.train.trained.temperature import temperature_of, validation_logits
+from tfkd.train.trained.temperature import temperature_or_why, validation_logits
 
 
 def evaluate_run(
@@ -67,7 +67,8 @@ def evaluate_run(
     Raises:
         FileNotFoundError: if run or data are not there.
         ValueError: if the data are not those of the run, or `on` holds other classes, no image or
-            one that cannot be read.
+            one that cannot be read; or for a run with several labels an image, which
+            `evaluate_multi_label_run` measures.
 
     Example:
         >>> found = evaluate_run("results/one-run")
@@ -78,10 +79,57 @@ def evaluate_run(
     if logit_norm is not None and logit_norm != "auto":
         check_norm("logit_norm", logit_norm)
     also = _Also(RunDirectory(path), epoch, workers, calibrated, logit_norm)
+    if RunDirectory(path).settings().recipe.data.several_labels:
+        raise ValueError(
+            f"Expected a run with one label an image, got {path}, whose images may have several. "
+            "Measure it with tfkd.train.evaluate_multi_label_run."
+        )
     if on is not None:
         if split != "test" or data_root is not None or other_data:
             raise ValueError("Expected `on`, or `split`, `data` or `other_data`, got both.")
         return _on(load(path, epoch), RunDirectory(path), Path(on), workers, also)
+    answers = logits_of_run(
+        path,
+        split=split,
+        epoch=epoch,
+        data_root=data_root,
+        other_data=other_data,
+        workers=workers,
+    )
+    logits, labels = answers.logits, answers.labels
+    found = evaluation_of(logits, labels, answers.classes, measured=answers.measured)
+    own = None if other_data else data_root
+    return also.measured(found, logits, labels, answers.network, own=own)
+
+
+class SplitAnswers(NamedTuple):
+    """What a run's network says of a split.
+
+    Args:
+        logits: (N, K).
+        labels: of the images.
+        classes: names of the K classes.
+        measured: what the images are, in words.
+        network: of the run.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    measured: str
+    network: nn.Module
+
+
+def logits_of_run(
+    path: Path | str,
+    *,
+    split: Literal["test", "validation", "train"],
+    epoch: int | None,
+    data_root: str | None,
+    other_data: bool,
+    workers: int,
+) -> SplitAnswers:
+    """Ask a run's network about a split of its own data; arguments and errors of `evaluate_run`."""
     run = RunDirectory(path)
     stored = run.stored()
     model = run.load_model(epoch)
@@ -102,8 +150,7 @@ def evaluate_run(
     logits, labels = predict_split(model, loader, accelerator)
     images = number_of(len(labels), "image")
     measured = f"{split} split of {_called(data, places, split)}, {images}"
-    found = evaluation_of(logits, labels, data.classes, measured=measured)
-    return also.measured(found, logits, labels, model, own=None if other_data else data_root)
+    return SplitAnswers(logits, labels, data.classes, measured, model)
 
 
 @dataclass(frozen=True)
@@ -127,15 +174,9 @@ class _Also:
     ) -> Evaluation:
         """Return an evaluation with it; `own` is where the run's own data lie now."""
         if self.calibrated:
-            temperature, why = None, ""
-            try:
-                temperature = temperature_of(
-                    self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
-                )
-            except (OSError, ValueError) as error:
-                why = " ".join(str(error).split())
-                if self.run.data().samples["validation"] == 0:
-                    why = "the run has no validation split, on which one would be fitted."
+            temperature, why = temperature_or_why(
+                self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
+            )
             found = replace(found, calibration=calibration_of(logits, labels, temperature, why=why))
         if self.logit_norm is None:
             return found

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Image: TypeAlias = "Path | str | PILImage | NDArray[np.uint8]"
 
 BATCH = 64
+USUAL_TOP = 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,11 +136,21 @@ class TrainedNetwork:
         logits: Tensor = self.network(images.to(self.device, torch.float32))
         return logits
 
+    @property
+    def usual_top(self) -> int:
+        """How many classes are given where nobody says it."""
+        return len(self.classes) if self.recipe.data.several_labels else USUAL_TOP
+
+    def answers(self, logits: Tensor, files: list[Path | None], *, top: int) -> list[Prediction]:
+        """Return what logits (N, K) say of N images."""
+        several = self.recipe.data.several_labels
+        return predictions(logits, self.classes, files, top=top, several_labels=several)
+
     def predict(
         self,
         images: Image | Tensor | Iterable[Image | Tensor],
         *,
-        top: int = 3,
+        top: int | None = None,
         batch_size: int | None = None,
         calibrated: bool = False,
     ) -> list[Prediction]:
@@ -148,7 +159,8 @@ class TrainedNetwork:
         Args:
             images: one or several: what `preprocess` takes, or tensors that it has returned,
                 (C, size, size) or, as a batch, (N, C, size, size).
-            top: how many classes to give for each, at least 1; all, if there are fewer.
+            top: how many classes to give for each, at least 1; all, if there are fewer. None: 3, or
+                all where an image may have several labels.
             batch_size: how many are asked about at once; None: 64, and of images above 224 pixels
                 fewer, by their area.
             calibrated: give the probabilities after the run's temperature, which are as sure as the
@@ -168,7 +180,7 @@ class TrainedNetwork:
             >>> [name for name, _ in prediction.classes]
             ['1', '8']
         """
-        check_integer("top", top, minimum=1)
+        top = self.usual_top if top is None else check_integer("top", top, minimum=1)
         if batch_size is None:
             batch_size = self.at_once
         check_integer("batch_size", batch_size, minimum=1)
@@ -180,7 +192,7 @@ class TrainedNetwork:
             ]
             files = [Path(image) if isinstance(image, (str, Path)) else None for image in batch]
             logits = self.logits(torch.stack(prepared)).double() / temperature
-            found += predictions(logits, self.classes, files, top=top)
+            found += self.answers(logits, files, top=top)
         return found
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from tfkd._checks import check_integer, check_workers
-from tfkd.train.trained.network import TrainedNetwork, best_device, load
-from tfkd.train.trained.prediction import Prediction, predictions
+from tfkd.runs import RunDirectory
+from tfkd.train.trained.network import USUAL_TOP, TrainedNetwork, best_device, load
+from tfkd.train.trained.prediction import Prediction
 from tfkd.train.trained.reading import ReadBatch, read_batches
 
 
@@ -17,7 +18,7 @@ def predict_files(
     run: Path | str,
     images: Iterable[Path | str],
     *,
-    top: int = 3,
+    top: int | None = None,
     epoch: int | None = None,
     workers: int = 0,
     calibrated: bool = False,
@@ -28,7 +29,8 @@ def predict_files(
         run: directory of a finished run.
         images: image files, of which there may be any number: each is asked for when it is needed.
             One that cannot be read is answered with its error.
-        top: how many classes to give for each, at least 1; all, if there are fewer.
+        top: how many classes to give for each, at least 1; all, if there are fewer. None: 3, or all
+            where an image may have several labels.
         epoch: the snapshot kept after this epoch; None: the final weights.
         workers: processes that decode the images, no more than there are batches of 64; 0: this
             one.
@@ -43,9 +45,11 @@ def predict_files(
             `calibrated` of a run without a validation split.
         FileNotFoundError: if the run has no such weights.
     """
-    check_integer("top", top, minimum=1)
+    if top is not None:
+        check_integer("top", top, minimum=1)
     check_workers(workers)
     trained = load(run, epoch).to(best_device())
+    number = trained.usual_top if top is None else top
     temperature = trained.temperature if calibrated else 1.0
     trained.network.to(memory_format=torch.channels_last)
 
@@ -54,9 +58,16 @@ def predict_files(
             map(Path, images), trained.identity, batch_size=trained.at_once, workers=workers
         )
         for batch in batches:
-            yield from _answered(trained, batch, top, temperature)
+            yield from _answered(trained, batch, number, temperature)
 
     return answers()
+
+
+def usual_of_run(run: Path | str) -> tuple[int, bool]:
+    """Return how many classes are given where nobody says it, and whether an image has several."""
+    directory = RunDirectory(run)
+    several = directory.settings().recipe.data.several_labels
+    return (len(directory.data().classes) if several else USUAL_TOP), several
 
 
 def _answered(
@@ -68,7 +79,7 @@ def _answered(
     if read:
         images = trained.normalise(batch.pixels.to(trained.device))
         logits = trained.logits(images.contiguous(memory_format=torch.channels_last))
-        found = predictions(logits.double() / temperature, trained.classes, [*read], top=top)
+        found = trained.answers(logits.double() / temperature, [*read], top=top)
     rest = iter(found)
     return [
         Prediction(file, error=batch.errors[place]) if place in batch.errors else next(rest)

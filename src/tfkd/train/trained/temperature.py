@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from tfkd.calibration import fit_temperature
+from tfkd.calibration import fit_binary_temperature, fit_temperature
 from tfkd.data import identify, load_data
 from tfkd.data.identity import how_they_differ
 from tfkd.data.places import Places
@@ -40,9 +40,33 @@ def temperature_of(
         ValueError: if it has no validation split, or the data are no longer those of the run.
     """
     result = run.result()
-    if epoch is None and result is not None and result.calibrated is not None:
-        return result.calibrated.temperature
-    return fit_temperature(*validation_logits(run, network, data_root=data_root, workers=workers))
+    if epoch is None and result is not None:
+        several = None if result.multi_label is None else result.multi_label.calibrated
+        for calibrated in (result.calibrated, several):
+            if calibrated is not None:
+                return calibrated.temperature
+    logits, labels = validation_logits(run, network, data_root=data_root, workers=workers)
+    if labels.ndim == 2:
+        return fit_binary_temperature(logits, labels)
+    return fit_temperature(logits, labels)
+
+
+def temperature_or_why(
+    run: RunDirectory,
+    network: nn.Module,
+    *,
+    epoch: int | None,
+    data_root: str | None,
+    workers: int,
+) -> tuple[float | None, str]:
+    """Return what `temperature_of` does, or None and in words why there is none."""
+    try:
+        found = temperature_of(run, network, epoch=epoch, data_root=data_root, workers=workers)
+    except (OSError, ValueError) as error:
+        if run.data().samples["validation"] == 0:
+            return None, "the run has no validation split, on which one would be fitted."
+        return None, " ".join(str(error).split())
+    return found, ""
 
 
 def validation_logits(

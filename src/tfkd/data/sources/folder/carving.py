@@ -16,6 +16,8 @@ PARTS = 5
 def carve_test(found: Found) -> tuple[Samples, Samples]:
     """Return the training images without a fifth of each class, and that fifth, at least one each.
 
+    Where an image may have several labels, its class is here the rarest of them.
+
     Those are taken of which the paths, from the folder of the classes on, have the smallest SHA-256
     digests: always the same, whatever the seed, and wherever the folder lies.
 
@@ -26,8 +28,11 @@ def carve_test(found: Found) -> tuple[Samples, Samples]:
         ValueError: for classes of one image, naming them.
     """
     train = found.samples["train"]
-    counts = Counter(train.labels)
+    strata = train.strata
+    counts = Counter(strata)
     alone = [name for label, name in enumerate(found.classes) if counts[label] < 2]
+    if train.several_labels:
+        alone = []  # an image that is the only one with its rarest label is trained on
     if alone:
         raise ValueError(
             f"Expected at least 2 images of each class in {train.root / train.start}, as a test "
@@ -38,10 +43,11 @@ def carve_test(found: Found) -> tuple[Samples, Samples]:
     for place in sorted(
         range(len(train.paths)), key=lambda n: _digest(train.paths[n], train.start)
     ):
-        by_class.setdefault(train.labels[place], []).append(place)
+        by_class.setdefault(strata[place], []).append(place)
     chosen = {
         place
         for places in by_class.values()
+        if len(places) > 1
         for place in places[: max(1, round(len(places) / PARTS))]
     }
     share = f"{len(chosen)} of the {len(train.paths)} images"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tfkd._counted import number_of
 from tfkd.data.file_contents import READERS, content_digests
-from tfkd.data.sources.folder.found import Samples
+from tfkd.data.sources.folder.found import Label, Samples
 
-_Place = tuple[str, Path, int]  # split, file, label
+_Place = tuple[str, Path, Label]  # split, file, label
 Groups = list[list[_Place]]
 
 
@@ -72,8 +72,10 @@ def remarks_on_duplicates(groups: Groups, samples: Mapping[str, Samples]) -> lis
             )
     torn = [group for group in groups if len({label for _, _, label in group}) > 1]
     if torn:
+        several = any(part.several_labels for part in samples.values())
+        what = "with different labels" if several else "in more than one class"
         remarks.append(
-            f"images in more than one class, byte for byte: {len(torn)}, as "
+            f"images {what}, byte for byte: {len(torn)}, as "
             f"{' and '.join(str(file) for _, file, _ in _one_of_each_class(torn[0])[:2])}"
         )
     twice = sum(

@@ -10,6 +10,10 @@ import torch
 from tfkd._checks import is_writable
 from tfkd.data.image_files import Tally
 from tfkd.data.images import ImageFiles
+from tfkd.data.several_labels import strata_of
+
+Label = int | tuple[float, ...]
+"""The class of an image, or of each label that it may have 1, 0 or -100."""
 
 
 @dataclass
@@ -19,20 +23,44 @@ class Samples:
     Attributes:
         root: the folder that the paths start from.
         paths: relative to it, with forward slashes.
-        labels: class of each.
+        labels: class of each, or which labels it has.
         origin: what people call the place.
         start: the folder of the classes, relative to `root`.
     """
 
     root: Path
     paths: list[str]
-    labels: list[int]
+    labels: list[Label]
     origin: str
     start: str = ""
 
     def images(self) -> ImageFiles:
         """Return them as the images of an official split."""
-        return ImageFiles(self.root, self.paths, torch.tensor(self.labels, dtype=torch.int64))
+        dtype = torch.float32 if self.several_labels else torch.int64
+        return ImageFiles(self.root, self.paths, torch.tensor(self.labels, dtype=dtype))
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels."""
+        return isinstance(self.labels[0], tuple)
+
+    @property
+    def seen(self) -> set[int]:
+        """The classes that there are images of."""
+        found: set[int] = set()
+        for label in self.labels:
+            if isinstance(label, tuple):
+                found |= {place for place, value in enumerate(label) if value == 1.0}
+            else:
+                found.add(label)
+        return found
+
+    @property
+    def strata(self) -> list[int]:
+        """Of each, the class of which a split has its share: the rarest of several labels."""
+        if self.several_labels:
+            return strata_of(torch.tensor(self.labels)).tolist()
+        return [label for label in self.labels if isinstance(label, int)]
 
     def chosen(self, chosen: set[int], origin: str) -> tuple[Samples, Samples]:
         """Return those that are not chosen by their place, and those that are, called `origin`."""
@@ -71,6 +99,11 @@ class Found:
     tally: Tally
     remarks: list[str] = field(default_factory=list)
     test_remarks: list[str] = field(default_factory=list)
+
+
+def name_order(name: str) -> tuple[int, str]:
+    """Return what names of classes are sorted by: numbers come in their order, before others."""
+    return (int(name) if name.isdecimal() and len(name) < 19 else 1 << 63, name)
 
 
 def check_class_names(classes: list[str], place: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfkd._checks import NotThereError, no_such
 from tfkd._counted import a_few
 from tfkd.data.image_files import Tally, image_paths
+from tfkd.data.label_form import LabelForm
 from tfkd.data.places import Places
-from tfkd.data.sources.folder.found import Found, Samples, check_class_names
+from tfkd.data.sources.folder.found import Found, Label, Samples, check_class_names, name_order
 from tfkd.data.sources.folder.named_images import (
     Whereabouts,
     find_rows,
     read_named_images,
     split_of_row,
 )
+from tfkd.data.sources.folder.several import read_several, remarks_on_several
 from tfkd.data.sources.folder.table import read_table
 
 
-def find_by_table(places: Places) -> Found:
+def find_by_table(places: Places, form: LabelForm | None = None) -> Found:
     """Return what a table names.
 
     Paths start from `root` if that is given, and from the folder of the table if not. A column of
@@ -27,6 +30,7 @@ def find_by_table(places: Places) -> Found:
 
     Args:
         places: `labels`, and `root`.
+        form: how the table says several labels of an image; None: an image has one.
 
     Raises:
         FileNotFoundError: if there is no such table, or an image is not there.
@@ -44,19 +48,26 @@ def find_by_table(places: Places) -> Found:
         raise NotThereError(
             f"Expected the folder of the images of {file} at {base}.{no_such(base)}"
         )
-    table, where = read_named_images(file, base)
+    table, where = read_named_images(file, base, form)
     remarks = [f"the paths of {file.name} start from {where.start}/"] if where.start else []
-    classes = sorted({row.label for row in table.rows}, key=_order)
+    labels: Sequence[Label]
+    if form is None:
+        classes = sorted({row.label for row in table.rows}, key=name_order)
+        number = {name: label for label, name in enumerate(classes)}
+        labels = [number[row.label] for row in table.rows]
+    else:
+        classes, labels = read_several(file, table.rows, form)
+        remarks += remarks_on_several(file, form, labels)
     check_class_names(classes, file)
-    number = {name: label for label, name in enumerate(classes)}
     samples: dict[str, Samples] = {}
-    for row, path in sorted(zip(table.rows, where.paths, strict=True), key=lambda one: one[1]):
+    rows = zip(table.rows, where.paths, labels, strict=True)
+    for row, path, label in sorted(rows, key=lambda one: one[1]):
         origin = file.name if row.split is None else f"{file.name}, {row.split}"
         part = samples.setdefault(
             split_of_row(file, row), Samples(where.root, [], [], origin, where.start)
         )
         part.paths.append(path)
-        part.labels.append(number[row.label])
+        part.labels.append(label)
     lacking = _check_classes(file, classes, samples)
     test_remarks = lacking.pop("test", [])
     remarks += lacking.pop("validation", [])
@@ -67,11 +78,6 @@ def find_by_table(places: Places) -> Found:
     return Found(tuple(classes), samples, tally, remarks, test_remarks)
 
 
-def _order(name: str) -> tuple[int, str]:
-    """Numbers come in their order, before names in theirs."""
-    return (int(name) if name.isdecimal() and len(name) < 19 else 1 << 63, name)
-
-
 def _check_classes(
     file: Path, classes: list[str], samples: dict[str, Samples]
 ) -> dict[str, list[str]]:
@@ -80,7 +86,7 @@ def _check_classes(
     for split in ("train", "validation", "test"):
         if split != "train" and split not in samples:
             continue
-        seen = set(samples[split].labels) if split in samples else set()
+        seen = samples[split].seen if split in samples else set()
         lacking = [name for label, name in enumerate(classes) if label not in seen]
         if lacking and split == "train":
             raise ValueError(

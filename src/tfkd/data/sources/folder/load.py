@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfkd.data.image_files import check_images
+from tfkd.data.label_form import LabelForm
 from tfkd.data.places import Places
 from tfkd.data.sources.folder.by_class import find_by_class
 from tfkd.data.sources.folder.carving import carve_test
@@ -16,7 +17,7 @@ from tfkd.data.sources.imagenet import IMAGENET_AUGMENTATION, IMAGENET_MEAN, IMA
 from tfkd.data.sources.source import Source
 
 
-def load_folder(places: Places) -> Source:
+def load_folder(places: Places, form: LabelForm | None = None) -> Source:
     """Return the images of a folder: by class, in splits by class, or as a table names them.
 
     The splits are those that the folder has. Where there is none for testing, a fifth of each
@@ -27,6 +28,7 @@ def load_folder(places: Places) -> Source:
 
     Args:
         places: where they lie.
+        form: how a table says several labels of an image; None: an image has one.
 
     Raises:
         FileNotFoundError: if there is no such folder, table or image.
@@ -34,7 +36,13 @@ def load_folder(places: Places) -> Source:
             class without enough images, one that is tested or validated but not trained, a name of
             a class that is not UTF-8 or has control characters, or files that are no images.
     """
-    found = find_by_class(places) if places.labels is None else find_by_table(places)
+    if places.labels is not None:
+        found = find_by_table(places, form)
+    elif form is None:
+        found = find_by_class(places)
+    else:
+        option = "label_columns" if form.columns else "label_separator"
+        raise ValueError(f"Expected `labels`, the table, beside `{option}`, got none.")
     samples, whole = dict(found.samples), None
     if "train" not in samples:
         raise ValueError(f"Expected rows of the training split in {places.labels}, got none.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfkd.data.image_files import subfolders
+from tfkd.data.label_form import LabelForm
 from tfkd.data.sources.folder.split_names import SPLIT_WORDS
 from tfkd.data.sources.folder.table import Row, Table, read_table
 
@@ -28,22 +29,26 @@ class Whereabouts(NamedTuple):
     paths: list[str]
 
 
-def read_named_images(file: Path, base: Path) -> tuple[Table, Whereabouts]:
+def read_named_images(
+    file: Path, base: Path, form: LabelForm | None = None
+) -> tuple[Table, Whereabouts]:
     """Return the rows of a table and where their images are, all of it checked.
 
     Args:
         file: the table.
         base: the folder that its paths start from.
+        form: how it says several labels of an image; None: an image has one.
 
     Raises:
         FileNotFoundError: if there is no such table, or an image is not there.
         ValueError: for a table that cannot be read, an image twice, a row without a label, or an
             unknown split.
     """
-    table = read_table(file, base)
+    table = read_table(file, base, form)
     where = find_rows(file, base, table.rows)
     _check_once(file, table.rows, where.paths)
-    _check_complete(file, table.rows)
+    if form is None:
+        _check_complete(file, table.rows)
     for row in table.rows:
         split_of_row(file, row)
     return table, where
@@ -140,11 +145,13 @@ def _check_once(file: Path, rows: list[Row], paths: list[str]) -> None:
     if not twice:
         return
     conflicting = {
-        path: same for path, same in twice.items() if len({row.label for row in same}) > 1
+        path: same
+        for path, same in twice.items()
+        if len({(row.label, row.cells) for row in same}) > 1
     }
     path, same = next(iter((conflicting or twice).items()))
     lines = " and ".join(str(row.line) for row in same[:_MOST_ROWS])
-    labels = ", ".join(repr(label) for label in sorted({row.label for row in same}))
+    labels = ", ".join(sorted({repr(row.label or ",".join(row.cells)) for row in same}))
     what = f"labels {labels}" if conflicting else "the same label"
     raise ValueError(
         f"Expected each image once in {file}, got {path!r} in lines {lines} with {what}; "

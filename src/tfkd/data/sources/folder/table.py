@@ -6,8 +6,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkd._checks import NotThereError, no_such
+from tfkd._checks import NotThereError, did_you_mean, no_such
+from tfkd._counted import a_few
 from tfkd.data.image_files import subfolders
+from tfkd.data.label_form import LabelForm
 
 # The first that is there is taken. Names are compared in small letters, `_` for spaces and hyphens.
 _PATHS = (
@@ -20,6 +22,10 @@ _LABELS = (
     *("label", "labels", "class", "classes", "class_name", "classname", "category", "categories"),
     *("category_name", "label_name", "target", "species", "breed", "diagnosis", "class_id"),
     *("label_id", "category_id", "class_index", "y"),
+)
+_SEVERAL_LABELS = (
+    *("tags", "tag", "finding_labels", "findings", "finding", "genres", "genre", "attributes"),
+    *("attribute", "objects", "keywords", "keyword", *_LABELS),
 )
 _SPLITS = ("split", "splits", "data_split", "data_set", "dataset", "subset", "partition", "set")
 _DELIMITERS = ",;\t"
@@ -36,12 +42,14 @@ class Row:
         path: of the image, as it is written.
         label: the name of its class.
         split: as it is written; None if the table does not say.
+        cells: of the columns that are a label each.
     """
 
     line: int
     path: str
     label: str
     split: str | None
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Table:
     is_of_predictions: bool = False
 
 
-def read_table(file: Path, base: Path) -> Table:
+def read_table(file: Path, base: Path, form: LabelForm | None = None) -> Table:
     """Read a table of paths and labels, with commas, semicolons or tabs between its columns.
 
     Columns are known by their names. Without any, there are two, and that with the path of a file
@@ -68,17 +76,21 @@ def read_table(file: Path, base: Path) -> Table:
     Args:
         file: the table, in UTF-8.
         base: the folder that paths start from.
+        form: how it says several labels of an image, for which its columns need names; None: an
+            image has one.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for what is no such table, naming the line.
     """
-    lines = [(line, cells) for line, cells in _cells(file) if any(cells)]
+    lines = [(line, cells) for line, cells in _cells(file, form) if any(cells)]
     if not lines:
         raise ValueError(f"Expected a table of paths and labels in {file}, got nothing.")
     head = lines[0][1]
     names = [_plain(cell) for cell in head]
     path, label, split = (_first(names, known) for known in (_PATHS, _LABELS, _SPLITS))
+    if form is not None:
+        return _of_several(file, head, lines[1:], form)
     if path is not None and label is not None:
         columns = tuple(head[place] for place in (path, label, split) if place is not None)
         lines = lines[1:]
@@ -88,22 +100,78 @@ def read_table(file: Path, base: Path) -> Table:
         columns, split = (), None
     rows = []
     for line, cells in lines:
-        if len(cells) <= max(path, label, split or 0):
-            raise ValueError(
-                f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}."
-            )
-        if any(cells[len(head) :]):
-            raise ValueError(
-                f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}. What "
-                "has commas or the like in it has to be in quotes."
-            )
+        _check_width(file, line, cells, head, needed=max(path, label, split or 0))
         rows.append(Row(line, cells[path], cells[label], None if split is None else cells[split]))
     if not rows:
         raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
     return Table(rows, columns, bool(columns) and "probability" in names)
 
 
-def _cells(file: Path) -> list[tuple[int, list[str]]]:
+def _of_several(
+    file: Path, head: list[str], lines: list[tuple[int, list[str]]], form: LabelForm
+) -> Table:
+    """The rows of a table of several labels an image."""
+    names = [_plain(cell) for cell in head]
+    path, split = _first(names, (*_PATHS, "image_index")), _first(names, _SPLITS)
+    if path is None:
+        raise ValueError(
+            f"Expected a column called path (or file, image, …) in {file}, got {_shown(head)}."
+        )
+    if form.columns:
+        places = [_place_of(file, head, column) for column in form.columns]
+    else:
+        places = [place for place, name in enumerate(names) if name in _SEVERAL_LABELS]
+        if len(places) != 1:
+            raise ValueError(
+                f"Expected one column called labels (or tags, classes, …) in {file}, got "
+                f"{_shown([head[place] for place in places] or head)}. Rename the one that is "
+                "meant, or the others."
+            )
+    rows = []
+    for line, cells in lines:
+        _check_width(file, line, cells, head, needed=max(path, split or 0, *places))
+        said = tuple(cells[place] for place in places)
+        of_split = None if split is None else cells[split]
+        if form.columns:
+            rows.append(Row(line, cells[path], "", of_split, said))
+        else:
+            rows.append(Row(line, cells[path], said[0], of_split))
+    if not rows:
+        raise ValueError(f"Expected rows below the names of columns in {file}, got none.")
+    read = [path, *([] if form.columns else places), *([] if split is None else [split])]
+    return Table(rows, tuple(head[place] for place in read))
+
+
+def _place_of(file: Path, head: list[str], column: str) -> int:
+    """The place of a column that is called exactly so, or so but for case, spaces and hyphens."""
+    if column in head:
+        return head.index(column)
+    alike = [place for place, name in enumerate(head) if _plain(name) == _plain(column)]
+    if len(alike) == 1:
+        return alike[0]
+    raise ValueError(
+        f"Expected a column {column!r}, of `label_columns`, in {file}, got {_shown(head)}."
+        f"{did_you_mean(column, head)}"
+    )
+
+
+def _shown(head: list[str]) -> str:
+    return a_few([cell[:40] for cell in head], 10)
+
+
+def _check_width(file: Path, line: int, cells: list[str], head: list[str], *, needed: int) -> None:
+    if len(cells) <= needed:
+        raise ValueError(
+            f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}."
+        )
+    if any(cells[len(head) :]):
+        raise ValueError(
+            f"Expected {len(head)} columns in line {line} of {file}, got {len(cells)}. What "
+            "has commas or the like in it has to be in quotes."
+        )
+
+
+def _cells(file: Path, form: LabelForm | None = None) -> list[tuple[int, list[str]]]:
     if not file.is_file():
         hint = " It is a folder." if file.is_dir() else no_such(file)
         raise NotThereError(f"Expected a table of paths and labels as `labels`, got {file}.{hint}")
@@ -112,7 +180,10 @@ def _cells(file: Path) -> list[tuple[int, list[str]]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
         first = text.partition("\n")[0]
-        delimiter = max(_DELIMITERS, key=first.count)
+        # What divides labels divides no columns, unless nothing else does.
+        others = [mark for mark in _DELIMITERS if form is None or mark != form.separator]
+        known = [mark for mark in others if mark in first] or _DELIMITERS
+        delimiter = max(known, key=first.count)
         reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
         return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (csv.Error, UnicodeDecodeError) as error:

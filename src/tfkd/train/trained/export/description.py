@@ -22,6 +22,11 @@ _AFTER = """\
 classes = json.loads(Path("classes.json").read_text(encoding="utf-8"))
 print([classes[label] for label in logits.argmax(1)], probabilities(logits).max(1))
 """
+_AFTER_SEVERAL = """\
+classes = json.loads(Path("classes.json").read_text(encoding="utf-8"))
+for row in probabilities(logits):
+    print([(name, p) for name, p in zip(classes, row) if p > 0.5])
+"""
 
 
 def resized_to(identity: DataIdentity) -> int:
@@ -95,9 +100,12 @@ def readme(trained: TrainedNetwork, file: str, lines: str) -> str:
         "transparent over white, and takes 16 bits and CMYK, as in training."
     )
     imports, _, loading = lines.partition("\n\n")
-    lines = f"{_IMPORTS}\n{imports}\n{_BEFORE}\n{loading}\n\n{_AFTER}"
+    several = trained.recipe.data.several_labels
+    after = _AFTER_SEVERAL if several else _AFTER
+    lines = f"{_IMPORTS}\n{imports}\n{_BEFORE}\n{loading}\n\n{after}"
+    what = "labels, of which an image may have several" if several else "classes"
     return (
-        f"{trained.recipe.student}, trained on {identity.name}, {len(trained.classes)} classes."
+        f"{trained.recipe.student}, trained on {identity.name}, {len(trained.classes)} {what}."
         f"\n\n{textwrap.fill(text, 80)}\n\n{textwrap.fill(how, 80)}"
         f"\n\n{textwrap.indent(lines, '    ')}"
     )

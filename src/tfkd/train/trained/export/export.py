@@ -172,7 +172,9 @@ def _describe(
 ) -> None:
     """Write what lies beside the network."""
     result = run.result() if epoch is None else None
-    calibrated = None if result is None else result.calibrated
+    several = trained.recipe.data.several_labels
+    measured = result.multi_label if several and result is not None else result
+    calibrated = None if measured is None else measured.calibrated
     files.write_json(folder / "preprocessing.json", preprocessing(trained.identity))
     files.write_json(folder / "classes.json", trained.classes)
     files.write_json(
@@ -181,10 +183,11 @@ def _describe(
             "file": kind.file,
             "student": trained.recipe.student,
             "classes": len(trained.classes),
+            **({"several_labels": True} if several else {}),
             "parameters": sum(p.numel() for p in trained.network.parameters()),
             "data": trained.identity.name,
             "epoch": epoch or trained.recipe.epochs,
-            "test": None if result is None else result.test,
+            "test": None if measured is None else measured.test,
             "temperature": _temperature(trained),
             "calibrated_test": None if calibrated is None else calibrated.test,
             "torch": str(torch.__version__),

@@ -37,6 +37,8 @@ def probabilities(logits: Any) -> Any:
     """Return probabilities (N, K) of logits (N, K), by the temperature where there is one."""
     said = json.loads(Path(__file__).with_name("model.json").read_text(encoding="utf-8"))
     scaled = np.asarray(logits, dtype=np.float64) / (said["temperature"] or 1.0)
+    if said.get("several_labels"):  # each has a probability of its own
+        return np.exp(-np.logaddexp(0.0, -scaled))
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
