@@ -27,6 +27,7 @@ def read_records(file):
 
 STUDIES = {
     "cifar100": "compare",
+    "confidence": "confidence",
     "each-at-its-best": "compare",
     "figure-2": "figure-2",
     "scale": "scale",
