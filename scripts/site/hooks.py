@@ -88,3 +88,4 @@ def on_post_build(config: MkDocsConfig) -> None:
     site = Path(config.site_dir)
     plain.write(site, config.site_name, config.site_description or "", _sections)
     plain.check_that_nothing_is_fetched(site)
+    plain.check_that_no_star_is_lost(site)
