@@ -6,6 +6,7 @@
 | `command_pages` | the reference of the commands, from their signatures |
 | `api_pages` | the reference of the public names |
 | `host_tabs` | on the page of loops, a tab for each program that others train with |
+| `long_names` | places where a long name in a table may be broken |
 | `plain` | each page as Markdown, `llms.txt`, and that no page fetches anything |
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 import api_pages
 import command_pages
 import host_tabs
+import long_names
 import plain
 import repository
 from mkdocs.config.defaults import MkDocsConfig
@@ -81,6 +83,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     markdown = repository.redirected(markdown, page.file.src_uri)
     plain.remember(page, api_pages.plainly(markdown))
     return markdown
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Let long names in tables be broken."""
+    return long_names.breakable(html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
