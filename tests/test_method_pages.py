@@ -73,8 +73,8 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"\btfkd\.(\w+)", text):
         assert hasattr(tfkd, name), name
-    for row in re.findall(r"\brow `(\w+)`", text):
-        assert row in METHODS, row
+    for name in re.findall(r"\bin commands `(\w+)`", text):
+        assert name in METHODS, name
     for file in re.findall(r"`(tests/[\w/.]+)`", text):
         assert (ROOT / file).is_file(), file
 

@@ -103,6 +103,23 @@ def test_every_composition_builds_a_loss(name: str, dialect: str, num_classes: i
             settings.build(num_classes=num_classes)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_rule_teaches_where_the_teacher_speaks_of_every_sample_alike(name: str) -> None:
+    row, network = METHODS[name], nn.Linear(3, 10)
+    criterion = row.build(
+        "tfkd",
+        row.numbers(),
+        num_classes=10,
+        teacher=network if row.has_teacher else None,
+        student=network,
+        num_samples=4,
+    )
+    teacher = getattr(criterion, "teacher", None)
+    heard = teacher is not None and criterion.alpha != 0.0
+    assert (row.taught_by == "a rule") == (heard and teacher.gap(10) is not None)
+    assert (row.taught_by == "nobody") == (not heard)
+
+
 BINARY = [name for name, row in METHODS.items() if row.binary]
 
 

@@ -19,6 +19,9 @@ from the same signatures as `tfkd COMMAND --help`.
 Every command also takes `--config FILE`, options from a YAML or JSON file, and `--print-config`,
 which prints its options as such a file and does nothing else. Of several files the later has the
 last word, and what is typed before any of them.
+
+The Tab key completes commands and options once your shell has been told
+[how](install.md#completion-in-the-shell).
 """
 
 

@@ -6,6 +6,7 @@
 | `command_pages` | the reference of the commands, from their signatures |
 | `api_pages` | the reference of the public names |
 | `host_tabs` | on the page of loops, a tab for each program that others train with |
+| `long_names` | places where a long name in a table may be broken |
 | `plain` | each page as Markdown, `llms.txt`, and that no page fetches anything |
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 import api_pages
 import command_pages
 import host_tabs
+import long_names
 import plain
 import repository
 from mkdocs.config.defaults import MkDocsConfig
@@ -83,8 +85,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return markdown
 
 
+def on_page_content(html: str, **_: object) -> str:
+    """Let long names in tables be broken."""
+    return long_names.breakable(html)
+
+
 def on_post_build(config: MkDocsConfig) -> None:
     """Write the Markdown of each page and `llms.txt`; look at what the pages would fetch."""
     site = Path(config.site_dir)
     plain.write(site, config.site_name, config.site_description or "", _sections)
     plain.check_that_nothing_is_fetched(site)
+    plain.check_that_no_star_is_lost(site)

@@ -56,6 +56,14 @@ def beginning(markdown: str) -> str:
     return found[0].strip() if found and found[0] else plain
 
 
+def check_that_no_star_is_lost(site: Path) -> None:
+    """Raise if two stars that say something, as in NLL*, became italics."""
+    for page in site.rglob("*.html"):
+        if lost := re.search(r"\w+<em>", page.read_text(encoding="utf-8")):
+            word = lost[0].removesuffix("<em>")
+            raise PluginError(f"{page.relative_to(site)} lost a star of {word}*: write {word}\\*.")
+
+
 class _Fetched(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

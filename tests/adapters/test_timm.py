@@ -203,7 +203,12 @@ def test_two_processes_do_what_one_does(tmp_path):
 
 def test_the_page_of_this_host_runs():
     page = (ROOT / "docs" / "hosts" / "timm.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names = {"teacher": network(seed=1), "loader": list(batches(3))}
-    exec(block, names)
+    plain, adapted = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    loader = list(batches(3))
+    names = {"tfkd": tfkd, "model": network(seed=1), "images": loader[0][0], "labels": loader[0][1]}
+    exec(plain, names)
+    names["loss"].backward()
+    assert all(parameter.grad is not None for parameter in names["model"].parameters())
+    names = {"teacher": network(seed=1), "loader": loader}
+    exec(adapted, names)
     assert names["criterion"].progress == (1, 3)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TaughtBy = Literal[
     "nobody",
+    "a rule",
     "itself, as it learns",
     "itself",
     "a larger network",
@@ -31,8 +32,9 @@ TaughtBy = Literal[
     "a barely trained network",
     "any",
 ]
-"""`itself`: the same network, trained before with cross-entropy; `itself, as it learns`: without
-that, by what it says while it is trained. `any`: whom the caller names."""
+"""`a rule`: no network, and the same for every student and sample but for the label; `itself`: the
+same network, trained before with cross-entropy; `itself, as it learns`: without that, by what it
+says while it is trained. `any`: whom the caller names."""
 
 Partners = Literal["none", "of the class", "the last batch"]
 """What is shown beside each image: another of its class; or the batch before, in another view."""
@@ -173,7 +175,7 @@ class Method:
     @property
     def has_teacher(self) -> bool:
         """Whether a network teaches."""
-        return self.taught_by not in ("nobody", "itself, as it learns")
+        return self.taught_by not in ("nobody", "a rule", "itself, as it learns")
 
     def composition(self, dialect: str = "tfkd") -> Callable[..., Any]:
         """Return the function that makes the loss.

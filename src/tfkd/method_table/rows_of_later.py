@@ -89,7 +89,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "uniform_kd",
         "uninformed teacher",
-        "nobody",
+        "a rule",
         {"tfkd": "tfkd.methods:uniform_kd"},
         {"alpha": Space(0.01, 0.95, log=True), "temperature": Space(1.0, 20.0, log=True)},
     ),

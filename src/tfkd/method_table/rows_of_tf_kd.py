@@ -25,7 +25,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "label_smoothing",
         "label smoothing",
-        "nobody",
+        "a rule",
         {
             "tfkd": "tfkd.methods:label_smoothing",
             "paper": "tfkd.methods:label_smoothing",
@@ -39,7 +39,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "tf_kd_reg",
         "Tf-KD_reg",
-        "nobody",
+        "a rule",
         {
             "tfkd": "tfkd.methods:tf_kd_reg",
             "paper": "tfkd.dialects:paper_tf_kd_reg",
