@@ -117,7 +117,7 @@ def test_what_would_be_done_is_said_beforehand_and_nothing_is_written(whole, tmp
     root, *_ = whole
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     said = task_of(root, LEAST, clocked).foresee()[-1]
-    assert said == f"Of the time, about 1 minute was used in {root} before."
+    assert said == f"Used in {root} before: about 1 minute."
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 

@@ -142,8 +142,7 @@ class Task:
             *plan.left_out,
         ]
         if plan.spent > 0.0:
-            spent = _minutes(plan.spent)
-            sentences.append(f"Of the time, {spent} {'was' if spent.endswith('minute') else 'were'} used in {self.root} before.")
+            sentences.append(f"Used in {self.root} before: {_minutes(plan.spent)}.")
         return sentences
 
     def _fitting(self) -> tuple[Study, Fitting]:

@@ -15,6 +15,13 @@ def metrics(nll):
     [
         (500, 1.3, 0.5, ""),
         (120, 1.3, 0.5, " So few fit it badly."),
+        (200, 1.3, 0.5, ""),
+        (
+            49,
+            1.3,
+            0.5,
+            " So few fit it badly: tfkd predict --calibrated and tfkd export leave it out.",
+        ),
         (120, 0.5, 0.7, " So few fit it badly. Here it makes the NLL worse."),
         (500, 0.5, 0.7, " Here it makes the NLL worse."),
     ],
