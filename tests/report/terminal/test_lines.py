@@ -37,3 +37,4 @@ def test_one_that_leaves_nothing_of_the_logits_is_no_number_to_look_at():
     assert heading_of(8.9e6).strip() == "after T > 1000"
     assert heading_of(1.25).strip() == "after T = 1.25"
     assert "worth nothing" in " ".join(on_temperature(500, 8.9e6))
+    assert "So few fit it badly" in " ".join(on_temperature(2, 8.9e6))

@@ -83,13 +83,13 @@ def on_temperature(
         predict --calibrated and tfkd export leave it out.
     """
     text = fitted_on(images)
-    if temperature >= MUCH:
+    if images < LEAST:
+        text = f"{text[:-1]}: tfkd predict --calibrated and tfkd export leave it out."
+    elif temperature >= MUCH:
         text = (
             f"{_fitted_on(images)} So large a one makes all classes equally probable: what the "
             "network says of these images is worth nothing."
         )
-    elif images < LEAST:
-        text = f"{text[:-1]}: tfkd predict --calibrated and tfkd export leave it out."
     if before is not None and after is not None and after.nll > before.nll:
         text += " Here it makes the NLL worse."
     return textwrap.wrap(text, WIDTH)
