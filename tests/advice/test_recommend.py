@@ -46,9 +46,8 @@ class Interrupted(Clocked):
             raise KeyboardInterrupt
 
 
-def recommend(root, minutes, *, seconds=RUN, clocked=None, **options):
-    clocked = Clocked(seconds) if clocked is None else clocked
-    task = Task(
+def task_of(root, minutes, clocked, **options):
+    return Task(
         base=BASE,
         teacher=BASE.student,  # no larger network
         name="digits",
@@ -62,7 +61,11 @@ def recommend(root, minutes, *, seconds=RUN, clocked=None, **options):
         clock=lambda: clocked.now,
         **options,
     )
-    return task.recommend(), clocked
+
+
+def recommend(root, minutes, *, seconds=RUN, clocked=None, **options):
+    clocked = Clocked(seconds) if clocked is None else clocked
+    return task_of(root, minutes, clocked, **options).recommend(), clocked
 
 
 # Three methods, 2 trials and 6 seeds: 24 runs, 24 s of 85 % of 65 s without 30.
@@ -101,6 +104,21 @@ def test_the_same_again_trains_nothing_and_says_the_same(whole):
     assert clocked.done == []
     assert (again.sentence, again.command) == (found.sentence, found.command)
     assert set(again.remarks) == set(found.remarks)
+
+
+def test_what_would_be_done_is_said_beforehand_and_nothing_is_written(whole, tmp_path):
+    clocked = Clocked(RUN)
+    [said] = task_of(tmp_path / "new", LEAST, clocked).foresee()
+    assert said.startswith("cross_entropy, tf_kd_reg, label_smoothing: tuned with 2 trials of 1 se")
+    assert "compared with 6 seeds: about 1 minute of training here" in said
+    [said] = task_of(tmp_path / "new", 0.5, clocked).foresee()
+    assert said.startswith("In 0.5 minutes nothing can be told here, and nothing was trained")
+    assert (clocked.done, [*tmp_path.iterdir()]) == ([], [])
+    root, *_ = whole
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    said = task_of(root, LEAST, clocked).foresee()[-1]
+    assert said == f"Used in {root} before: about 1 minute."
+    assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def test_runs_that_take_longer_than_thought_are_fewer(tmp_path):

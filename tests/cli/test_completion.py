@@ -9,8 +9,11 @@ import sys
 import pytest
 
 from tfkd.cli import main
+from tfkd.cli.command import Group
 from tfkd.cli.commands import COMMANDS
+from tfkd.cli.completion import NETWORKS, completion
 from tfkd.method_table import METHODS
+from tfkd.models import model_names
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,30 @@ def test_options_and_what_they_take_are_completed(bash):
     assert bash("tfkd", "train", "--learning") == ["--learning-rate"]
     assert bash("tfkd", "train", "--method", "") == list(METHODS)
     assert "cosine" in bash("tfkd", "train", "--schedule", "")
+
+
+def test_names_of_a_list_are_completed_behind_each_comma(bash):
+    found = [name for name in METHODS if name.startswith("tf_")]
+    assert found == bash("tfkd", "compare", "--methods", "tf_")
+    assert bash("tfkd", "tune", "--methods", "re_kd,label_smoothing,tf_") == [
+        f"re_kd,label_smoothing,{name}" for name in found
+    ]
+    assert len(bash("tfkd", "compare", "--methods", "re_kd,")) == len(METHODS)
+
+
+def test_networks_are_completed(bash):
+    assert list(NETWORKS) == model_names()
+    assert bash("tfkd", "train", "--student", "") == list(NETWORKS)
+    assert bash("tfkd", "compare", "--teacher", "wide_") == ["wide_cnn", "wide_plain_cnn"]
+
+
+def test_zsh_is_given_the_same_names():
+    pytest.importorskip("shtab")
+    script = completion("zsh", Group("", COMMANDS))
+    assert f":A,...:_values -s , method {' '.join(METHODS)}" in script
+    assert f":STUDENT:({' '.join(NETWORKS)})" in script
+    if shutil.which("zsh") is not None:
+        subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
 
 
 def test_files_are_completed(bash, tmp_path):

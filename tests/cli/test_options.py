@@ -11,6 +11,7 @@ import signal
 import pytest
 
 from tfkd.cli import main
+from tfkd.cli.command import Command, Group, hyphened
 from tfkd.cli.commands import COMMANDS
 from tfkd.cli.parser import UsageError, parse
 from tfkd.runs import AdamW, Circumstances, RunTeacher, WeightsTeacher, files, make_run
@@ -387,3 +388,22 @@ def test_a_number_below_0_is_a_value_and_no_option(words, tmp_path, capsys):
 def test_a_flag_stands_alone_or_says_yes_or_no(words, value):
     arguments = parse("tfkd train", COMMANDS["train"], ["--out", "x", *words])
     assert make_run(arguments["written"])[1].tensorboard is value
+
+
+def every_command(commands=COMMANDS, words=()):
+    for name, found in commands.items():
+        if isinstance(found, Group):
+            yield from every_command(found.commands, (*words, name))
+        else:
+            yield pytest.param(" ".join((*words, name)), found, id="-".join((*words, name)))
+
+
+@pytest.mark.parametrize(("name", "command"), [*every_command()])
+def test_a_mistyped_option_is_no_option_and_the_right_one_is_near(name: str, command: Command):
+    said = [name for name in command.needed() if name in command.positional()]
+    alone = [option for option in command.own() if option not in command.positional()]
+    for option in (*alone, "config"):
+        wrong = f"--{hyphened(option)}x"
+        with pytest.raises(UsageError, match=f"^Expected no {wrong}[.]") as error:
+            parse(f"tfkd {name}", command, [*said, wrong, "1"])
+        assert f"Did you mean --{hyphened(option)}?" in str(error.value)

@@ -135,6 +135,11 @@ def test_predictions_name_every_label(
         (["compare"], "Expected images with one label each for a study or a comparison"),
         (["compare", "--methods", "all"], "Expected images with one label each"),
         (["tune"], "Expected images with one label each to choose settings, got --label-separator"),
+        (["compare", "--tune", "2"], "Expected images with one label each for a study"),
+        (["tune", "--dry-run"], "Expected images with one label each to choose settings"),
+        (["recommend", "folder"], "Expected images with one label each to recommend a method"),
+        (["recommend", "folder", "--dry-run"], "Expected images with one label each to recommend"),
+        (["study", "run", "scale", "--data", "folder"], "Expected images with one label each for"),
         (["train", "--out", "x", "--method", "ols"], "cross_entropy, label_smoothing"),
         (["train", "--out", "x", "--mixup", "0.2"], "no --mixup where an image may have several"),
     ],
@@ -144,7 +149,9 @@ def test_what_is_for_one_label_is_refused(
 ) -> None:
     table = ["--labels", str(photos / "t.csv"), "--label-separator", " "]
     assert main([*command, *table, *FEW]) == 2
-    assert words in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
 
 
 def test_a_page_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

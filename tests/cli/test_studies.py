@@ -220,6 +220,14 @@ def test_a_recommendation_without_time_trains_nothing_and_its_command_trains(
     assert weights[0] == weights[1]
 
 
+def test_a_recommendation_is_foreseen(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["recommend", "digits", "--minutes", "0.1", "--dry-run", *TINY]) == 0
+    said = capsys.readouterr().out
+    assert "In 0.1 minutes nothing can be told here, and nothing was trained" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 import tfkd
+from tfkd.method_table import METHODS
+from tfkd.references import function_from_reference
 
 
 class TwoClasses(nn.Module):
@@ -57,3 +59,20 @@ def test_its_numbers_have_the_defaults_of_the_method_of_its_name(name):
     assert [own.default for own in parameters.values()] == [
         own.default for own in siblings.values()
     ]
+
+
+@pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.binary is not None])
+def test_a_method_has_the_numbers_of_its_row(name):
+    row = METHODS[name]
+    parameters = inspect.signature(function_from_reference(row.binary, tfkd.BinaryDistillationLoss))
+    numbers = {
+        name: parameter.default
+        for name, parameter in parameters.parameters.items()
+        if name not in ("model", "weight", "options")
+    }
+    assert {**numbers, "scale": 1.0} == row.numbers()
+    teacher = nn.Linear(3, 2) if "model" in parameters.parameters else None
+    built = row.build_binary({}, teacher=teacher)
+    for own, value in row.numbers().items():
+        teaching = built if own != "confidence" else built.teacher
+        assert getattr(teaching, own) == value

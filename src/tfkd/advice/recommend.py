@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tfkd._checks import check_positive
 from tfkd._counted import number_of
-from tfkd.advice.budget import METHODS, SIZES, TAUGHT, USED, Costs, Size, fitting
+from tfkd.advice.budget import METHODS, SIZES, TAUGHT, USED, Costs, Fitting, Size, fitting
 from tfkd.advice.command import command_of, write_settings, written_run
 from tfkd.advice.rule import Choice, Purpose, choose, sentence, what_was_not_told
 from tfkd.advice.session import Budget
@@ -107,27 +107,11 @@ class Task:
             FileNotFoundError: if the data set is not there.
             ValueError: for settings or data that do not fit; before any long work.
         """
-        check_one_label(self.base.data, "to recommend a method")
-        check_positive("minutes", self.minutes)
-        check_looks_at_test(self.circumstances)
-        self._budget = Budget(self.minutes, self.root, self.clock)
-        methods = self._candidates()
-        everything = self._study(methods, (), seeds=1)
-        tuning = tuning_of(everything, self.base, self.teacher, trials=1, seeds=1)
-        self.progress.doing("reading the data")
-        check_search(
-            tuning, self.root / TUNE_FOLDER, self.circumstances, other_data=self.other_data
-        )
-        self._costs = self._measured(everything)
-        found = fitting(self._costs, 60.0 * self.minutes)
+        everything, found = self._fitting()
         self._session = self._budget.plan(found, compared=self._has_begun(everything))
         size = self._session.size
         if size is None:
-            minutes = f"{self.minutes:g} minute{'' if self.minutes == 1 else 's'}"
-            self.remarks.append(
-                f"In {minutes} nothing can be told here, and nothing was trained; "
-                f"{_minutes(self._session.least)} would do for one method."
-            )
+            self.remarks.append(self._nothing(self._session.least))
             return self._recommendation(Choice(None), None)
         self.remarks += self._session.left_out
         for text in self._session.left_out:
@@ -137,6 +121,51 @@ class Task:
             size = replace(size, tune_seeds=read_tuned(self.root / TUNE_FOLDER).tuning.seeds)
         chosen = self._tune(size)
         return self._compare(size, chosen)
+
+    def foresee(self) -> list[str]:
+        """Measure what would be done, and return it in sentences; nothing is trained or written.
+
+        Raises:
+            FileNotFoundError: if the data set is not there.
+            ValueError: for settings or data that do not fit.
+        """
+        everything, found = self._fitting()
+        plan = self._budget.planned(found, compared=self._has_begun(everything))
+        if plan.size is None:
+            return [self._nothing(plan.least)]
+        size, minutes = plan.size, _minutes(self._costs.seconds(plan.methods, plan.size))
+        sentences = [
+            f"{', '.join(plan.methods)}: tuned with {number_of(size.trials, 'trial')} of "
+            f"{number_of(size.tune_seeds, 'seed')} each, then compared with "
+            f"{number_of(size.seeds, 'seed')}: {minutes} of training here, where nothing of it is "
+            "done yet. As the time goes on, less is done where it runs short.",
+            *plan.left_out,
+        ]
+        if plan.spent > 0.0:
+            sentences.append(f"Used in {self.root} before: {_minutes(plan.spent)}.")
+        return sentences
+
+    def _fitting(self) -> tuple[Study, Fitting]:
+        """Check everything, and return one seed of the comparison and what fits into the time."""
+        check_one_label(self.base.data, "to recommend a method")
+        check_positive("minutes", self.minutes)
+        check_looks_at_test(self.circumstances)
+        self._budget = Budget(self.minutes, self.root, self.clock)
+        everything = self._study(self._candidates(), (), seeds=1)
+        tuning = tuning_of(everything, self.base, self.teacher, trials=1, seeds=1)
+        self.progress.doing("reading the data")
+        check_search(
+            tuning, self.root / TUNE_FOLDER, self.circumstances, other_data=self.other_data
+        )
+        self._costs = self._measured(everything)
+        return everything, fitting(self._costs, 60.0 * self.minutes)
+
+    def _nothing(self, least: float) -> str:
+        minutes = f"{self.minutes:g} minute{'' if self.minutes == 1 else 's'}"
+        return (
+            f"In {minutes} nothing can be told here, and nothing was trained; {_minutes(least)} "
+            "would do for one method."
+        )
 
     def _has_begun(self, comparison: Study) -> bool:
         """Whether runs of the comparison may lie in the directory."""

@@ -69,6 +69,14 @@ class Budget:
             found: what fits into the budget now.
             compared: whether the comparison has begun.
         """
+        session = self.planned(found, compared=compared)
+        files.make_folder(self._file.parent)
+        files.write_json(self._file, session)
+        self._session = session
+        return session
+
+    def planned(self, found: Fitting, *, compared: bool) -> Session:
+        """Return what `plan` does, and write nothing."""
         session = Session(
             minutes=self._minutes,
             methods=found.methods,
@@ -81,9 +89,6 @@ class Budget:
             less = compared and before.size is not None and self._minutes < before.minutes
             stands = less or self._minutes == before.minutes
             session = before if stands else replace(session, spent=before.spent)
-        files.make_folder(self._file.parent)
-        files.write_json(self._file, session)
-        self._session = session
         return session
 
     @property

@@ -19,6 +19,7 @@ def recommend(
     out: Path | None = None,
     teacher: str | None = None,
     jobs: int | None = None,
+    dry_run: bool = False,
     other_data: bool = False,
 ) -> None:
     """Say which method to use on some data, as well as it can be found out in so many minutes.
@@ -43,6 +44,7 @@ def recommend(
         out: directory of all that is computed. Default: runs/recommend-DATA.
         teacher: name of the larger model. Default: by data.
         jobs: runs side by side. Default: 1 on a GPU, else one for each core, at most 4.
+        dry_run: only say what would be done in the time, which is measured, and train nothing.
         other_data: go on though the data are not those that runs were begun with.
     """
     from tfkd.report.terminal.study_progress import show_study_progress
@@ -62,7 +64,7 @@ def recommend(
             check_models(student=recipe.student, teacher=teacher)
         name = data_name(recipe.data.name, circumstances)
         out = out or Path("runs") / f"recommend-{name}"
-        found = Task(
+        task = Task(
             base=recipe,
             teacher=teacher,
             name=name,
@@ -73,10 +75,15 @@ def recommend(
             progress=progress,
             jobs=jobs,
             other_data=other_data,
-        ).recommend()
+        )
+        foreseen, found = (task.foresee(), None) if dry_run else ([], task.recommend())
     from shlex import quote
     from textwrap import fill
 
+    for text in foreseen:
+        print(fill(text, 80))
+    if found is None:
+        return
     for text in found.remarks:
         print(fill(text, 80))
     print()

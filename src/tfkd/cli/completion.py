@@ -14,6 +14,41 @@ from tfkd.runs.options import values_of
 
 SHELLS = ("bash", "zsh", "tcsh")
 
+NETWORKS = (
+    "densenet121",
+    "googlenet",
+    "mobilenet_v2",
+    "plain_cnn",
+    "resnet101",
+    "resnet18",
+    "resnet50",
+    "resnext29_8x64d",
+    "shufflenet_v2",
+    "small_cnn",
+    "wide_cnn",
+    "wide_plain_cnn",
+)
+"""This package's networks; to ask for their names would load torch whenever a shell starts."""
+
+_LIST_IN_BASH = """\
+_tfkd_methods() {{
+  local before=""
+  [[ "$1" == *,* ]] && before="${{1%,*}},"
+  compgen -P "$before" -W "{names}" -- "${{1##*,}}"
+}}
+"""
+
+
+def _list_of_methods() -> dict[str, object]:
+    """How each shell completes names of methods with commas between them, the last of them."""
+    names = " ".join(METHODS)
+    return {
+        "bash": "_tfkd_methods",
+        "zsh": f"_values -s , method {names}",
+        "tcsh": f"({names})",
+        "preamble": {"bash": _LIST_IN_BASH.format(names=names)},
+    }
+
 
 def completion(shell: str, group: Group) -> str:
     """Return the script, to be run by that shell.
@@ -58,6 +93,10 @@ def _leaf(prog: str, command: Command, files: object) -> Parser:
         kind = known[action.dest].kind if action.dest in known else Path
         if action.dest == "method":
             action.choices = [*METHODS]
+        elif action.dest == "methods":
+            action.complete = _list_of_methods()  # type: ignore[attr-defined]
+        elif action.dest == "student" or (action.dest == "teacher" and "teacher" in command.own()):
+            action.choices = [*NETWORKS]
         elif values_of(kind):
             action.choices = values_of(kind)
         elif action.nargs != 0 and Path in (kind, *get_args(kind)):

@@ -215,7 +215,7 @@ def _unknown(prog: str, word: str, names: Iterable[str], positional: Sequence[st
     if (name := word.removeprefix("--").replace("-", "_")) in positional and name != word:
         order = " ".join(map(str.upper, positional))
         return ValueError(f"Expected no {word}: {name.upper()} is said alone, as {prog} {order}.")
-    initials = {f"--{''.join(part[0] for part in name.split('_'))}": name for name in names}
+    initials = {f"--{''.join(p[0] for p in hyphened(name).split('-'))}": name for name in names}
     known = [f"--{hyphened(name)}" for name in names]
     hint = did_you_mean(word, known)
     if word in initials:  # --lr

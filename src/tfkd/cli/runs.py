@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfkd._few_images import FEW, LEAST
 from tfkd.cli.interrupt import loading
 from tfkd.runs.written import Written
 
@@ -268,6 +269,7 @@ def predict(
     *,
     top: int | None = None,
     calibrated: bool = False,
+    least_images: int = LEAST,
     epoch: int | None = None,
     json: bool = False,
     csv: Path | None = None,
@@ -283,6 +285,8 @@ def predict(
             several labels, all of them, of which the table shows those above 50 %.
         calibrated: give the probabilities after the run's temperature, which was fitted on its
             validation split.
+        least_images: of that split, from which --calibrated is answered; fewer fit a temperature
+            that is often worse than none.
         epoch: take the weights kept after this epoch, not the final ones.
         json: print one JSON object a line, with file and predictions, or file and error.
         csv: file to write a table to, .csv; or - for standard output.
@@ -291,8 +295,11 @@ def predict(
     check_csv(csv)
     if json and csv is not None:
         raise ValueError("Expected `json` or `csv`, got both.")
+    from tfkd._counted import number_of
+    from tfkd.report.terminal.lines import fitted_on
     from tfkd.report.terminal.predictions import csv_lines, json_lines, table_lines
     from tfkd.report.text import printable
+    from tfkd.runs import RunDirectory
     from tfkd.train import predict_files
     from tfkd.train.trained.listing import files_meant
     from tfkd.train.trained.predict import usual_of_run
@@ -301,7 +308,17 @@ def predict(
         print(f"tfkd: in {printable(f'{folder} left out, {found.words}')}", file=sys.stderr)
 
     named = files_meant(names(files), say_left_out)
-    found = predict_files(run, named, top=top, epoch=epoch, workers=workers, calibrated=calibrated)
+    found = predict_files(
+        run,
+        named,
+        top=top,
+        epoch=epoch,
+        workers=workers,
+        calibrated=calibrated,
+        least_images=least_images,
+    )
+    if calibrated and (images := RunDirectory(run).data().samples["validation"]) < FEW:
+        print(f"tfkd: {fitted_on(images)}", file=sys.stderr)
     asked = errors = 0
 
     def answers() -> Iterator[Prediction]:
@@ -327,6 +344,8 @@ def predict(
             lines = table_lines(answers(), width=width)
         for line in lines:
             print(line, file=out, flush=True)
+    if csv is not None and str(csv) != "-":
+        print(f"{number_of(asked, 'image')}: {printable(str(csv))}")
     if errors and asked > 1:
         print(f"tfkd: {errors} of {asked} images have no answer.", file=sys.stderr)
     return 1 if errors else 0
@@ -338,6 +357,7 @@ def export(
     out: Path,
     format: Literal["safetensors", "torch-export", "onnx"] = "safetensors",
     epoch: int | None = None,
+    least_images: int = LEAST,
 ) -> None:
     """Write a trained model for other programs, with how images are prepared for it.
 
@@ -349,14 +369,29 @@ def export(
         format: safetensors: weights alone, for timm's networks as timm loads them; torch-export: a
             program for plain torch; onnx: a graph for onnxruntime and others.
         epoch: take the weights kept after this epoch, not the final ones.
+        least_images: of the validation split, from which its temperature is written; fewer fit one
+            that is often worse than none.
     """
+    from textwrap import fill
+
+    from tfkd.report.terminal.lines import fitted_on
     from tfkd.train import export_run
 
-    done = export_run(run, format=format, out=out, epoch=epoch)
+    done = export_run(run, format=format, out=out, epoch=epoch, least_images=least_images)
     print(
         f"{done.file}: checked, logits within {done.difference:.1g} of the run's (allowed "
         f"{done.allowed:.1g})."
     )
+    if done.temperature is not None and done.fitted_on < FEW:
+        print(fill(fitted_on(done.fitted_on), 80))
+    elif 0 < done.fitted_on < least_images:
+        print(
+            fill(
+                f"It is without a temperature: the run has {done.fitted_on} validation images, "
+                f"which fit one badly, and --least-images is {least_images}.",
+                80,
+            )
+        )
     print(f"How it is loaded, and how images are prepared: {done.folder / 'README.txt'}")
 
 

@@ -66,13 +66,14 @@ def is_plain(answer: Answer) -> bool:
     return not any(isinstance(share, Tensor) or share != 1.0 for share in shares)
 
 
-Row = TypeVar("Row", Batch, Answer)
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 def replaced(row: Row, **changes: Any) -> Row:
-    """Return it with other values; unlike `_replace`, torch 2.6 compiles this."""
-    kind = type(row)
-    return kind(**{name: changes.get(name, getattr(row, name)) for name in kind._fields})
+    """Return a named tuple with other values; unlike `_replace`, torch 2.6 compiles this."""
+    kind: Any = type(row)  # there is no type of all named tuples
+    found: Row = kind(**{name: changes.get(name, getattr(row, name)) for name in kind._fields})
+    return found
 
 
 class Teacher(nn.Module, ABC):

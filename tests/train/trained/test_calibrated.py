@@ -36,6 +36,15 @@ def without_validation(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def of_few(tmp_path_factory):
+    """A run whose temperature was fitted on 40 images."""
+    path = tmp_path_factory.mktemp("few") / "run"
+    data = DataSettings("digits", train_size=400, validation_fraction=40 / 1201)
+    train_run(path, RunSettings(Recipe(data=data, epochs=3, batch_size=40)))
+    return path
+
+
 @pytest.fixture
 def of_0_1(tmp_path, sealed):
     """A run whose result knows of no temperature, as those of 0.1 do."""
@@ -119,6 +128,77 @@ def test_without_a_validation_split_it_is_said(without_validation, image, capsys
     assert main(["evaluate", str(without_validation), "--csv", "-"]) == 0
     header, first, *_ = capsys.readouterr().out.splitlines()
     assert header.endswith(",support,calibration_error,calibrated_error") and first.endswith(",")
+
+
+def test_one_fitted_on_few_images_is_said_to_be_and_used_only_where_it_is_asked_for(
+    of_few, image, tmp_path, capsys
+):
+    run, image, result = str(of_few), str(image), RunDirectory(of_few).result()
+    images = result.samples.validation
+    assert images == 40
+    assert main(["evaluate", run]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    fitted = f"T, fitted on {images} validation images, divides the logits. So few fit it badly"
+    assert f"{fitted}: tfkd predict --calibrated and tfkd export leave it out." in said
+
+    assert main(["predict", run, image, "--calibrated"]) == 2
+    said = capsys.readouterr()
+    assert f"--calibrated that was fitted on at least 50 images, got one of {images}" in said.err
+    assert "--least-images 1" in said.err and said.out == "" and said.err.count("\n") == 1
+    asked = ["predict", run, image, "--calibrated", "--least-images", "1", "--json"]
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    [after] = load(run).predict(image, calibrated=True, least_images=1)
+    told = json.loads(said.out)["predictions"][0]["probability"]
+    assert told == pytest.approx(after.classes[0][1], rel=1e-4)
+    assert said.err == f"tfkd: {fitted}.\n"
+    with pytest.raises(ValueError, match="Expected a temperature for `calibrated`"):
+        load(run).predict(image, calibrated=True)
+
+    for more, temperature, told in (
+        ([], None, f"without a temperature: the run has {images} validation images, which fit"),
+        (["--least-images", "1"], result.calibrated.temperature, f"{fitted}."),
+    ):
+        out = tmp_path / f"exported{len(more)}"
+        assert main(["export", run, "--out", str(out), *more]) == 0
+        assert told in " ".join(capsys.readouterr().out.split())
+        model = json.loads((out / "model.json").read_text())
+        assert (model["temperature"], model["temperature_fitted_on"]) == (temperature, images)
+        assert (model["calibrated_test"] is None) == (temperature is None)
+
+
+def test_one_fitted_on_more_is_used_with_a_remark(image, capsys):
+    assert main(["predict", str(RUN), str(image), "--calibrated"]) == 0
+    said = capsys.readouterr().err
+    assert said == (
+        "tfkd: T, fitted on 120 validation images, divides the logits. So few fit it badly.\n"
+    )
+    assert main(["predict", str(RUN), str(image)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_table_is_said_to_be_written(image, tmp_path, capsys):
+    table = tmp_path / "answers.csv"
+    assert main(["predict", str(RUN), str(image), str(image), "--csv", str(table)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"2 images: {table}\n", "")
+    assert len(table.read_text().splitlines()) == 3
+
+
+def test_images_without_labels_are_not_measured_but_said_to_be_classified(
+    photographs, tmp_path, capsys
+):
+    flat, deep = tmp_path / "flat", tmp_path / "deep"
+    shutil.copytree(photographs.folder / "test" / "ant", flat)
+    shutil.copytree(flat, deep / "2024")
+    (tmp_path / "empty").mkdir()
+    for folder in (flat, deep):
+        assert main(["evaluate", str(photographs.run), "--on", str(folder)]) == 2
+        error = capsys.readouterr().err
+        instead = f"To classify unlabelled images: tfkd predict {photographs.run} {folder}"
+        assert error.endswith(f"{instead}\n") and error.count("\n") == 1
+    assert main(["evaluate", str(photographs.run), "--on", str(tmp_path / "empty")]) == 2
+    assert "tfkd predict" not in capsys.readouterr().err
 
 
 def test_predictions_are_those_of_the_tempered_logits(image):

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from tfkd.report.terminal.lines import heading_of, metric_lines
+from tfkd.report.terminal.lines import heading_of, metric_lines, on_temperature
 from tfkd.report.text import printable, visible
 from tfkd.study.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from tfkd.train import Evaluation
-    from tfkd.train.trained.calibration import Calibration, Selective
+    from tfkd.train.trained.calibration import Selective
     from tfkd.train.trained.evaluation import ClassScores
 
 WIDTH = 80
@@ -79,7 +79,7 @@ def class_csv(found: Evaluation) -> str:
 
 def _calibration_lines(found: Evaluation) -> Iterator[str]:
     """What chance alone would give, and what answers are worth by another confidence."""
-    sentences = [*_calibrated(found.calibration, found.nll), *_selective(found.selective)]
+    sentences = [*_calibrated(found), *_selective(found.selective)]
     for sentence in sentences:
         yield ""
         text = printable(sentence).replace(" %", f"{UNBROKEN}%")
@@ -87,7 +87,8 @@ def _calibration_lines(found: Evaluation) -> Iterator[str]:
             yield line.replace(UNBROKEN, " ")
 
 
-def _calibrated(found: Calibration | None, nll: float) -> Iterator[str]:
+def _calibrated(evaluation: Evaluation) -> Iterator[str]:
+    found = evaluation.calibration
     if found is None:
         return
     bands = [found.before] if found.after is None else [found.before, found.after]
@@ -101,9 +102,8 @@ def _calibrated(found: Calibration | None, nll: float) -> Iterator[str]:
     if found.temperature is None:
         yield f"Without a temperature: {found.why}"
     else:
-        worse = found.metrics is not None and found.metrics.nll > nll
-        more = " Here it makes the NLL worse." if worse else ""
-        yield f"T, fitted on the run's validation split, divides the logits.{more}"
+        before, after = evaluation.metrics, found.metrics
+        yield " ".join(on_temperature(found.images, found.temperature, before, after))
 
 
 def _part(share: float) -> str:

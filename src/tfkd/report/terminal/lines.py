@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from tfkd._counted import number_of
+from tfkd._few_images import FEW, LEAST
 from tfkd.report.terminal.rows import WIDTH
 from tfkd.runs import Metrics, RunDirectory
 
@@ -61,9 +62,6 @@ def print_metrics(
     print("\n".join(others))
 
 
-FEW = 200
-"""Images by which one temperature is fitted badly."""
-
 MUCH = 1000.0
 """From such a temperature on all classes are about equally probable."""
 
@@ -81,19 +79,37 @@ def on_temperature(
 
     Example:
         >>> print("\n".join(on_temperature(1, 1.2)))
-        T, fitted on 1 validation image, divides the logits. So few fit it badly.
+        T, fitted on 1 validation image, divides the logits. So few fit it badly: tfkd
+        predict --calibrated and tfkd export leave it out.
     """
-    text = f"T, fitted on {number_of(images, 'validation image')}, divides the logits."
-    if temperature >= MUCH:
-        text += (
-            " So large a one makes all classes equally probable: what the network says of these "
-            "images is worth nothing."
+    text = fitted_on(images)
+    if images < LEAST:
+        text = f"{text[:-1]}: tfkd predict --calibrated and tfkd export leave it out."
+    elif temperature >= MUCH:
+        text = (
+            f"{_fitted_on(images)} So large a one makes all classes equally probable: what the "
+            "network says of these images is worth nothing."
         )
-    elif images < FEW:
-        text += " So few fit it badly."
     if before is not None and after is not None and after.nll > before.nll:
         text += " Here it makes the NLL worse."
     return textwrap.wrap(text, WIDTH)
+
+
+def fitted_on(images: int) -> str:
+    """Return what a temperature was fitted on, and whether that is little.
+
+    Args:
+        images: of the validation split.
+
+    Example:
+        >>> fitted_on(120)
+        'T, fitted on 120 validation images, divides the logits. So few fit it badly.'
+    """
+    return _fitted_on(images) + (" So few fit it badly." if images < FEW else "")
+
+
+def _fitted_on(images: int) -> str:
+    return f"T, fitted on {number_of(images, 'validation image')}, divides the logits."
 
 
 def heading_of(temperature: float) -> str:

@@ -87,6 +87,8 @@ def evaluation_lines_of_several(found: MultiLabelEvaluation) -> Iterator[str]:
     )
     if found.temperature is None:
         yield from textwrap.wrap(printable(f"Without a temperature: {found.why}"), WIDTH)
+    else:
+        yield from on_temperature(found.fitted_on, found.temperature)
     yield ""
     yield from _label_lines(found.labels)
 

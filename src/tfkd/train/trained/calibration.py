@@ -47,6 +47,7 @@ class Calibration(Struct, frozen=True):
         metrics: of the logits divided by the temperature; None without one, and so what follows.
         after: their smooth ECE.
         by_class_after: of their probabilities.
+        images: of the validation split, that the temperature was fitted on; 0 without one.
     """
 
     temperature: float | None
@@ -56,6 +57,7 @@ class Calibration(Struct, frozen=True):
     metrics: Metrics | None = None
     after: Band | None = None
     by_class_after: tuple[float, ...] | None = None
+    images: int = 0
 
 
 class Selective(Struct, frozen=True):
@@ -76,7 +78,12 @@ class Selective(Struct, frozen=True):
 
 
 def calibration_of(
-    logits: Tensor, labels: Tensor, temperature: float | None, *, why: str = ""
+    logits: Tensor,
+    labels: Tensor,
+    temperature: float | None,
+    *,
+    why: str = "",
+    images: int = 0,
 ) -> Calibration:
     """Return how sure logits are beside how right, before and after a temperature.
 
@@ -85,6 +92,7 @@ def calibration_of(
         labels: (N,).
         temperature: None if there is none.
         why: there is none.
+        images: that it was fitted on.
     """
     before, by_class = _band(logits, labels), _by_class(logits, labels)
     if temperature is None:
@@ -98,6 +106,7 @@ def calibration_of(
         Metrics(**all_metrics(tempered, labels)),
         _band(tempered, labels),
         _by_class(tempered, labels),
+        images,
     )
 
 

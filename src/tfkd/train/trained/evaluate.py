@@ -177,7 +177,9 @@ class _Also:
             temperature, why = temperature_or_why(
                 self.run, network, epoch=self.epoch, data_root=own, workers=self.workers
             )
-            found = replace(found, calibration=calibration_of(logits, labels, temperature, why=why))
+            images = self.run.data().samples["validation"]
+            told = calibration_of(logits, labels, temperature, why=why, images=images)
+            found = replace(found, calibration=told)
         if self.logit_norm is None:
             return found
         if self.logit_norm != "auto":
@@ -216,7 +218,7 @@ def _called(data: ImageData, places: Places, split: str) -> str:
 def _on(
     trained: TrainedNetwork, run: RunDirectory, place: Path, workers: int, also: _Also
 ) -> Evaluation:
-    images = labelled_images(place, trained.classes)
+    images = labelled_images(place, trained.classes, run=run.path)
     remarks = [f"left out, {found.words}" for found in images.left_out]
     if count := _trained_on(run, images.files):
         remarks.append(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tfkd._checks import NotThereError, did_you_mean, no_such
 from tfkd._counted import number_of
-from tfkd.data.image_files import LeftOut, Tally, list_images, subfolders
+from tfkd.data.image_files import LeftOut, Tally, holds_images, list_images, subfolders
 from tfkd.data.sources.folder.named_images import read_named_images, split_of_row
 from tfkd.data.sources.folder.split_names import split_of
 
@@ -53,29 +53,31 @@ def files_meant(names: Iterable[Path], left_out: Callable[[Path, LeftOut], None]
             yield name / path
 
 
-def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
+def labelled_images(place: Path, classes: tuple[str, ...], *, run: Path | str = "RUN") -> Labelled:
     """Return all images of a folder by class or of a table, or those of its test part.
 
     Args:
         place: the folder, or a CSV file of paths and labels. Where it has splits, those that are
             for testing are meant, or without any those for validation.
         classes: that there may be; some may have no image.
+        run: directory of the run, by which an error says how images without labels are classified.
 
     Raises:
         FileNotFoundError: if there is no such place, or an image of the table is not there.
         ValueError: for another class, where there are no images, or for a table with an image
             twice, a row without a label, or an unknown split.
     """
+    asked = place
     place, named, left_out = _of_a_table(place) if place.is_file() else _of_a_folder(place, classes)
     unknown = next((name for _, name in named if name not in classes), None)
     if unknown is not None:
         shown = ", ".join(classes[:5]) + (" …" if len(classes) > 5 else "")
         raise ValueError(
             f"Expected classes of the run ({shown}) in {place}, got {unknown!a}."
-            f"{did_you_mean(unknown, classes)}"
+            f"{did_you_mean(unknown, classes) or _instead(asked, run)}"
         )
     if not named:
-        raise ValueError(f"Expected images by class in {place}, got none.")
+        raise ValueError(f"Expected images by class in {place}, got none.{_instead(asked, run)}")
     number = {name: label for label, name in enumerate(classes)}
     labels = [number[name] for _, name in named]
     return Labelled(
@@ -85,6 +87,13 @@ def labelled_images(place: Path, classes: tuple[str, ...]) -> Labelled:
         f"{len(classes)} classes",
         left_out,
     )
+
+
+def _instead(place: Path, run: Path | str) -> str:
+    """What to do with a folder whose images have no labels."""
+    if not place.is_dir() or not holds_images(place, deep=True):
+        return ""
+    return f" To classify unlabelled images: tfkd predict {run} {place}"
 
 
 def _of_a_folder(

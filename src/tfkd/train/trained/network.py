@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tfkd._checks import check_integer
+from tfkd._counted import number_of
+from tfkd._few_images import LEAST
 from tfkd.data import DataIdentity
 from tfkd.data.image_files import to_rgb
 from tfkd.data.preparation import read_pixels, to_pixels
@@ -86,6 +88,29 @@ class TrainedNetwork:
             raise ValueError("Expected a network of a run, which has a temperature, got another.")
         return temperature_of(self.run, self.network, epoch=self.epoch)
 
+    @property
+    def fitted_on(self) -> int:
+        """How many images a temperature is fitted on: those of the run's validation split."""
+        return 0 if self.run is None else self.run.data().samples["validation"]
+
+    def checked_temperature(self, least_images: int = LEAST) -> float:
+        """Return the temperature, if there are images enough to be fitted on.
+
+        Args:
+            least_images: how many are enough.
+
+        Raises:
+            ValueError: for fewer, or as of `temperature`.
+        """
+        check_integer("least_images", least_images, minimum=1)
+        if 0 < self.fitted_on < least_images:
+            raise ValueError(
+                "Expected a temperature for `calibrated` that was fitted on at least "
+                f"{number_of(least_images, 'image')}, got one of {self.fitted_on}, which may be "
+                "far off. To take it all the same: `least_images` 1."
+            )
+        return self.temperature
+
     def to(self, device: torch.device | str) -> TrainedNetwork:
         """Move the network to a device, and return itself."""
         self.network.to(device)
@@ -153,6 +178,7 @@ class TrainedNetwork:
         top: int | None = None,
         batch_size: int | None = None,
         calibrated: bool = False,
+        least_images: int = LEAST,
     ) -> list[Prediction]:
         """Return what the network takes images for.
 
@@ -165,6 +191,7 @@ class TrainedNetwork:
                 fewer, by their area.
             calibrated: give the probabilities after the run's temperature, which are as sure as the
                 network is right; the classes and their order are the same.
+            least_images: validation images that the temperature must have been fitted on.
 
         Returns:
             One prediction for each image, in their order.
@@ -172,7 +199,7 @@ class TrainedNetwork:
         Raises:
             TypeError: for what is no image.
             ValueError: for a file that cannot be read, a wrong shape, a `top` or `batch_size`
-                below 1, or `calibrated` of a run without a validation split.
+                below 1, or `calibrated` of a run without a validation split, or with a smaller one.
 
         Example:
             >>> trained = load("results/one-run")
@@ -184,7 +211,7 @@ class TrainedNetwork:
         if batch_size is None:
             batch_size = self.at_once
         check_integer("batch_size", batch_size, minimum=1)
-        temperature = self.temperature if calibrated else 1.0
+        temperature = self.checked_temperature(least_images) if calibrated else 1.0
         rest, found = _several(images), []
         while batch := list(islice(rest, batch_size)):
             prepared = [

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from tfkd._checks import check_integer, check_workers
+from tfkd._few_images import LEAST
 from tfkd.runs import RunDirectory
 from tfkd.train.trained.network import USUAL_TOP, TrainedNetwork, best_device, load
 from tfkd.train.trained.prediction import Prediction
@@ -22,6 +23,7 @@ def predict_files(
     epoch: int | None = None,
     workers: int = 0,
     calibrated: bool = False,
+    least_images: int = LEAST,
 ) -> Iterator[Prediction]:
     """Classify image files, prepared as the run prepares its test images.
 
@@ -36,13 +38,14 @@ def predict_files(
             one.
         calibrated: give the probabilities after the run's temperature, which was fitted on its
             validation split.
+        least_images: of that split, from which such a temperature is taken.
 
     Returns:
         One prediction for each file, in their order.
 
     Raises:
         ValueError: if `top` is below 1, there are more `workers` than this machine can feed, or
-            `calibrated` of a run without a validation split.
+            `calibrated` of a run without a validation split, or with a smaller one.
         FileNotFoundError: if the run has no such weights.
     """
     if top is not None:
@@ -50,7 +53,7 @@ def predict_files(
     check_workers(workers)
     trained = load(run, epoch).to(best_device())
     number = trained.usual_top if top is None else top
-    temperature = trained.temperature if calibrated else 1.0
+    temperature = trained.checked_temperature(least_images) if calibrated else 1.0
     trained.network.to(memory_format=torch.channels_last)
 
     def answers() -> Iterator[Prediction]:

@@ -47,6 +47,7 @@ class MultiLabelEvaluation(Struct, frozen=True, kw_only=True):
         temperature: of the run; None if it has none, or none was asked for.
         why: it has none; empty if it has one.
         calibrated: metrics of the logits divided by the temperature; None without one.
+        fitted_on: images of the validation split, by which it was fitted; 0 without one.
     """
 
     metrics: MultiLabelMetrics
@@ -56,6 +57,7 @@ class MultiLabelEvaluation(Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     why: str = ""
     calibrated: MultiLabelMetrics | None = None
+    fitted_on: int = 0
 
 
 def evaluate_multi_label_run(
@@ -118,6 +120,7 @@ def evaluate_multi_label_run(
         measured=answers.measured,
         temperature=temperature,
         why=why,
+        fitted_on=0 if temperature is None else run.data().samples["validation"],
     )
 
 
@@ -129,6 +132,7 @@ def evaluation_of_several(
     measured: str,
     temperature: float | None = None,
     why: str = "",
+    fitted_on: int = 0,
 ) -> MultiLabelEvaluation:
     """Return how good logits are.
 
@@ -139,6 +143,7 @@ def evaluation_of_several(
         measured: what they are of, in words.
         temperature: of the run; None if it has none.
         why: it has none.
+        fitted_on: images by which it was fitted.
 
     Example:
         >>> from torch import tensor
@@ -168,4 +173,5 @@ def evaluation_of_several(
         temperature=temperature,
         why=why,
         calibrated=calibrated,
+        fitted_on=fitted_on,
     )

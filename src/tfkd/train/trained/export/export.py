@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from tfkd._checks import check_choice
-from tfkd.runs import RunDirectory, files
+from tfkd._checks import check_choice, check_integer
+from tfkd._few_images import LEAST
+from tfkd.runs import files
 from tfkd.train.trained.export.description import preprocessing, readme
 from tfkd.train.trained.export.format import Format
 from tfkd.train.trained.export.preparing import FILE, check_prepared, prepare_text
@@ -35,12 +36,16 @@ class Exported:
         file: that holds the network.
         difference: the largest of any logit between what was written and the network.
         allowed: that it may have been.
+        fitted_on: images of the validation split, on which a temperature is fitted.
+        temperature: that was written; None: there is none, or it was fitted on too few.
     """
 
     folder: Path
     file: Path
     difference: float
     allowed: float
+    fitted_on: int
+    temperature: float | None
 
 
 def export_run(
@@ -49,6 +54,7 @@ def export_run(
     format: FormatName,
     out: Path | str,
     epoch: int | None = None,
+    least_images: int = LEAST,
 ) -> Exported:
     """Write a run's network in a format that other programs read, and check that they read it.
 
@@ -65,6 +71,7 @@ def export_run(
             `torch-export`: a program for plain torch; `onnx`: a graph for onnxruntime and others.
         out: folder to make; it may be there, if it is empty.
         epoch: the snapshot kept after this epoch; None: the final weights.
+        least_images: of the validation split, from which its temperature is written.
 
     Raises:
         FileNotFoundError: if there is no such run, or it has no such weights.
@@ -73,6 +80,7 @@ def export_run(
             written answers otherwise.
     """
     check_choice("format", format, FORMATS)
+    check_integer("least_images", least_images, minimum=1)
     out, kind = Path(out), _format(format)
     kind.check()
     _check_free(out)
@@ -86,14 +94,15 @@ def export_run(
     try:
         kind.write(trained, folder)
         difference, allowed = check(kind, trained, folder)
-        _describe(RunDirectory(run), trained, kind, folder, epoch, difference, allowed)
+        temperature = _temperature(trained, least_images)
+        _describe(trained, kind, folder, temperature, difference, allowed)
         check_prepared(trained, folder)
         folder.chmod(0o755)
         folder.replace(place)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Exported(out, out / kind.file, difference, allowed)
+    return Exported(out, out / kind.file, difference, allowed, trained.fitted_on, temperature)
 
 
 def check(kind: Format, trained: TrainedNetwork, folder: Path) -> tuple[float, float]:
@@ -154,27 +163,26 @@ def _format(name: FormatName) -> Format:
     return Safetensors()
 
 
-def _temperature(trained: TrainedNetwork) -> float | None:
-    """The network's temperature; None where none can be had."""
+def _temperature(trained: TrainedNetwork, least_images: int) -> float | None:
+    """The network's temperature; None where none can be had, or by fewer images."""
     with contextlib.suppress(OSError, ValueError):
-        return trained.temperature
+        return trained.checked_temperature(least_images)
     return None
 
 
 def _describe(
-    run: RunDirectory,
     trained: TrainedNetwork,
     kind: Format,
     folder: Path,
-    epoch: int | None,
+    temperature: float | None,
     difference: float,
     allowed: float,
 ) -> None:
     """Write what lies beside the network."""
-    result = run.result() if epoch is None else None
+    result = trained.run.result() if trained.run is not None and trained.epoch is None else None
     several = trained.recipe.data.several_labels
     measured = result.multi_label if several and result is not None else result
-    calibrated = None if measured is None else measured.calibrated
+    calibrated = None if measured is None or temperature is None else measured.calibrated
     files.write_json(folder / "preprocessing.json", preprocessing(trained.identity))
     files.write_json(folder / "classes.json", trained.classes)
     files.write_json(
@@ -186,9 +194,10 @@ def _describe(
             **({"several_labels": True} if several else {}),
             "parameters": sum(p.numel() for p in trained.network.parameters()),
             "data": trained.identity.name,
-            "epoch": epoch or trained.recipe.epochs,
+            "epoch": trained.epoch or trained.recipe.epochs,
             "test": None if measured is None else measured.test,
-            "temperature": _temperature(trained),
+            "temperature": temperature,
+            "temperature_fitted_on": trained.fitted_on,
             "calibrated_test": None if calibrated is None else calibrated.test,
             "torch": str(torch.__version__),
             "checked": {
