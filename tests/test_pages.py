@@ -144,6 +144,15 @@ def test_the_reference_has_every_option_of_every_command(site_modules: Any) -> N
     look("tfkd", Group("", COMMANDS))
 
 
+def test_a_long_name_in_a_table_is_broken_between_its_words_alone(site_modules: Any) -> None:
+    breakable = site_modules("long_names").breakable
+    name = "<code>tfkd.binary_kd(network)</code>"
+    broken = "<code>tfkd.<wbr>binary_<wbr>kd(<wbr>network)</code>"
+    assert breakable(f"<p>{name}</p><td>a_b {name}</td>") == f"<p>{name}</p><td>a_b {broken}</td>"
+    option = "<td><code>--label-separator WORD</code></td>"
+    assert breakable(option) == option
+
+
 def test_the_reference_has_every_public_name(site_modules: Any) -> None:
     reference = site_modules("api_pages")
     pages = reference.texts()
