@@ -22,10 +22,9 @@ from tfkd.runs import files
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "later-methods" / "compare.csv"
-STUDENT = "small_cnn"
 PAGES = ROOT / "docs" / "methods"
 PART = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-METRICS = ("accuracy", "nll", "calibrated_nll", "ece", "calibrated_ece", "calibrated_aurc")
+METRICS = ("accuracy", "nll", "ece", "aurc")
 
 
 class Measured(NamedTuple):
@@ -33,11 +32,13 @@ class Measured(NamedTuple):
 
     Args:
         method: its row.
+        student: the network that was trained.
         values: of each metric, one for each seed.
         baseline: the same of cross-entropy with that network.
     """
 
     method: str
+    student: str
     values: dict[str, list[float]]
     baseline: dict[str, list[float]]
 
@@ -61,7 +62,7 @@ class Measured(NamedTuple):
     def mean(self, metric: str) -> str:
         """The mean of a metric: NLL in nats, the others in percent."""
         value = statistics.mean(self.values[metric])
-        return f"{value:.3f}" if metric.endswith("nll") else f"{100 * value:.2f}"
+        return f"{value:.3f}" if metric == "nll" else f"{100 * value:.2f}"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -82,18 +83,18 @@ def signed(value: float) -> str:
 
 
 def read_measured() -> list[Measured]:
-    """Return the methods, cross-entropy first and then the most accurate."""
-    by_method: dict[str, dict[int, dict[str, str]]] = {}
+    """Return the methods in the order of the table, after their networks' cross-entropy."""
+    by_arm: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
     with RECORDS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if row["student"] == STUDENT:
-                by_method.setdefault(row["method"], {})[int(row["seed"])] = row
+            by_arm.setdefault((row["student"], row["method"]), {})[int(row["seed"])] = row
     values = {
-        method: {name: [float(own[seed][name]) for seed in sorted(own)] for name in METRICS}
-        for method, own in by_method.items()
+        arm: {name: [float(own[seed][name]) for seed in sorted(own)] for name in METRICS}
+        for arm, own in by_arm.items()
     }
-    found = [Measured(method, own, values[BASELINE]) for method, own in values.items()]
-    return sorted(found, key=lambda own: (own.method != BASELINE, -statistics.mean(own.gains)))
+    order = list(METHODS)
+    arms = sorted(values, key=lambda arm: (arm[0] != "small_cnn", order.index(arm[1])))
+    return [Measured(m, s, values[s, m], values[s, BASELINE]) for s, m in arms]
 
 
 def sentence(measured: Measured) -> str:
@@ -101,27 +102,27 @@ def sentence(measured: Measured) -> str:
     plain = measured._replace(values=measured.baseline)
     seeds = len(measured.gains)
     told = ", ".join(
-        f"{label} {measured.mean(f'calibrated_{name}')}{unit} ({plain.mean(f'calibrated_{name}')})"
+        f"{label} {measured.mean(name)}{unit} ({plain.mean(name)})"
         for name, label, unit in (("nll", "NLL", ""), ("ece", "ECE", " %"), ("aurc", "AURC", " %"))
     )
     return (
-        f"**Measured here** ([how](README.md#what-we-measured), tuned, {seeds} seeds): "
-        f"{measured.accuracy} %, {measured.gain} points to tuned cross-entropy "
-        f"({plain.accuracy} %); after one temperature {told}, in brackets cross-entropy's.\n"
+        f"**Measured here**, for orientation only ([how](README.md#what-we-measured), {seeds} "
+        f"seeds, student `{measured.student}`): {measured.accuracy} %, {measured.gain} points to "
+        f"cross-entropy ({plain.accuracy} %); {told}, in brackets cross-entropy's.\n"
     )
 
 
 def table(all_measured: Sequence[Measured]) -> str:
     """All of them."""
     lines = [
-        "| method | test accuracy % | points to cross-entropy "
-        "| NLL | NLL* | ECE % | ECE* % | AURC* % |",
-        "|---|---|---|---|---|---|---|---|",
+        "| method | student | test accuracy % | points to cross-entropy | NLL | ECE % | AURC % |",
+        "|---|---|---|---|---|---|---|",
     ]
     for own in all_measured:
         gain = "–" if own.method == BASELINE else own.gain
         numbers = " | ".join(own.mean(name) for name in METRICS[1:])
-        lines.append(f"| {METHODS[own.method].title} | {own.accuracy} | {gain} | {numbers} |")
+        title = METHODS[own.method].title
+        lines.append(f"| {title} | `{own.student}` | {own.accuracy} | {gain} | {numbers} |")
     return "\n".join(lines) + "\n"
 
 

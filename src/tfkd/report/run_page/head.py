@@ -194,7 +194,7 @@ def _probabilities(test: Metrics, num_classes: int) -> list[tuple[str, str]]:
         ),
         (
             "AURC",
-            f"{percent(test.aurc, 2)}: its error rate where it may keep silent on "
+            f"{percent(test.aurc, 2)}: its error rate where it may abstain on "
             "what it is least sure of, averaged over how much; lower is better",
         ),
     ]

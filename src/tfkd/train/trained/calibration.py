@@ -61,7 +61,7 @@ class Calibration(Struct, frozen=True):
 
 
 class Selective(Struct, frozen=True):
-    """What answers are worth where a network may keep silent, by the size of its largest logit.
+    """What answers are worth where a network may abstain, by the size of its largest logit.
 
     Attributes:
         norm: p of `tfkd.metrics.normalized_max_logit`; None: no norm was better on validation
