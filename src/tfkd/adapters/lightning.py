@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from tfkd._extras import stand_in
+from tfkd.loss.criterion import as_criterion
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
@@ -19,8 +22,9 @@ class CriterionCallback(Callback):  # type: ignore[misc]
 
     The criterion is an attribute of the module, and so is saved with every checkpoint. A step is
     told of after the optimiser's, whatever is accumulated; the end of an epoch when the next one
-    begins, or training ends. For Lightning does not call `on_train_epoch_end` where it goes on from
-    a checkpoint that was made after the last batch of an epoch and before that hook.
+    begins, or training ends behind its last batch. For Lightning does not call `on_train_epoch_end`
+    where it goes on from a checkpoint that was made after the last batch of an epoch and before
+    that hook.
 
     Args:
         criterion: name of the attribute that is the criterion.
@@ -28,6 +32,8 @@ class CriterionCallback(Callback):  # type: ignore[misc]
 
     Raises:
         ImportError: without Lightning.
+        TypeError: when `fit` begins, if one of the two is something else.
+        ValueError: when `fit` begins, if the module has no attribute of that name.
     """
 
     def __init__(self, criterion: str = "criterion", student: str = "model") -> None:
@@ -49,6 +55,24 @@ class CriterionCallback(Callback):  # type: ignore[misc]
         """Forget an earlier `fit`; a checkpoint is loaded later."""
         self._before = None
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check that both are there, before anything is trained."""
+        for option in ("criterion", "student"):
+            name = getattr(self, option)
+            if not hasattr(pl_module, name):
+                raise ValueError(
+                    f"Expected `{option}` to name an attribute of {type(pl_module).__name__}, got "
+                    f"{name!r}, which it has not. Write "
+                    f"`CriterionCallback({option}=...)` with the name that it has."
+                )
+        as_criterion(self.criterion, getattr(pl_module, self.criterion))
+        student = getattr(pl_module, self.student)
+        if not isinstance(student, nn.Module):
+            raise TypeError(
+                f"Expected `{self.student}`, the student, to be a torch.nn.Module, got "
+                f"{type(student).__name__}."
+            )
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note where training begins, or goes on."""
         self._steps = trainer.global_step
@@ -68,4 +92,10 @@ class CriterionCallback(Callback):  # type: ignore[misc]
             getattr(pl_module, self.criterion).step_ended(getattr(pl_module, self.student))
         self._steps = trainer.global_step
 
-    on_train_end = on_train_batch_start
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell that the last epoch has ended, unless training ended inside of it."""
+        if trainer.is_last_batch:
+            self.on_train_batch_start(trainer, pl_module)
+
+    # Of a checkpoint made at the end of the last epoch Lightning trains nothing, and calls this.
+    on_fit_end = on_train_end
