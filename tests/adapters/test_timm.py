@@ -167,6 +167,11 @@ def test_what_a_criterion_remembers_is_resumed_with_the_task(tmp_path):
         remembering(network()).load_checkpoint_state(saved["state_dict"])
 
 
+def test_a_loss_that_sees_no_images_is_named():
+    with pytest.raises(TypeError, match="`criterion` to be a criterion of tfkd"):
+        criterion_task(network(), torch.nn.CrossEntropyLoss())
+
+
 PAIR = """
 import os
 import runpy

@@ -57,3 +57,13 @@ def test_its_numbers_have_the_defaults_of_the_method_of_its_name(name):
     assert [own.default for own in parameters.values()] == [
         own.default for own in siblings.values()
     ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_that_it_has_not_is_told_under_its_own_name(name):
+    method = getattr(tfkd, f"binary_{name}")
+    model = [nn.Linear(2, 3)] * ("model" in inspect.signature(method).parameters)
+    with pytest.raises(
+        TypeError, match=f"options of `tfkd.binary_{name}` among .* got `class_dim`"
+    ):
+        method(*model, class_dim=-1)

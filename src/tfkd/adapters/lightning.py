@@ -42,18 +42,21 @@ class CriterionCallback(Callback):  # type: ignore[misc]
         # Epochs that the criterion has seen beyond the trainer's own, in an earlier `fit`.
         self._before: int | None = None
         self._steps = 0
+        # Whether the last batch trained on left others of its epoch.
+        self._is_inside_epoch = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is saved with a checkpoint."""
-        return {"before": self._before}
+        return {"before": self._before, "is_inside_epoch": self._is_inside_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what a checkpoint has."""
         self._before = state_dict["before"]
+        self._is_inside_epoch = state_dict.get("is_inside_epoch", False)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget an earlier `fit`; a checkpoint is loaded later."""
-        self._before = None
+        self._before, self._is_inside_epoch = None, False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that both are there, before anything is trained."""
@@ -91,10 +94,11 @@ class CriterionCallback(Callback):  # type: ignore[misc]
         if trainer.global_step > self._steps:
             getattr(pl_module, self.criterion).step_ended(getattr(pl_module, self.student))
         self._steps = trainer.global_step
+        self._is_inside_epoch = not trainer.is_last_batch
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell that the last epoch has ended, unless training ended inside of it."""
-        if trainer.is_last_batch:
+        if not self._is_inside_epoch:
             self.on_train_batch_start(trainer, pl_module)
 
     # Of a checkpoint made at the end of the last epoch Lightning trains nothing, and calls this.
