@@ -69,9 +69,10 @@ def test_accumulated_and_resumed_it_is_the_plain_loop(host_pages, page, tmp_path
     host_pages.plain_loop(model, criterion, EPOCHS, accumulate=2)
     whole = trained(host_pages, page, method, tmp_path / "whole", **SAVED[when])
     assert host_pages.difference(whole.model, model) < 1e-6
-    for epoch in (0, EPOCHS - 1):  # of the last, nothing is left to train
-        file = tmp_path / "whole" / f"epoch={epoch}.ckpt"
-        resumed = trained(host_pages, page, method, tmp_path / "other", resume=file, **SAVED[when])
+    folder = tmp_path / "whole"
+    for epoch in (EPOCHS - 1, 0):  # of the last, nothing is left to train
+        file = folder / f"epoch={epoch}.ckpt"
+        resumed = trained(host_pages, page, method, folder, resume=file, **SAVED[when])
         assert host_pages.difference(resumed, whole) == 0.0
         assert resumed.criterion.progress == criterion.progress == (EPOCHS, 2 * EPOCHS)
 
