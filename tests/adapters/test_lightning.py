@@ -94,7 +94,7 @@ def test_an_epoch_that_was_begun_only_has_not_ended(host_pages, page, steps, epo
     model = host_pages.network()
     criterion = host_pages.CRITERIA["by indices and epochs"](model)
     module = page["Classifier"](model, criterion)
-    small_trainer(page, max_steps=steps, max_epochs=-1).fit(module, page["loader"])
+    small_trainer(page, max_steps=steps, max_epochs=-1).fit(module, page["loader"], page["loader"])
     assert criterion.progress == (epochs, steps)
 
 
@@ -114,7 +114,7 @@ def test_what_the_callback_cannot_tell_is_named_before_training(
     module = page["Classifier"](model, criterion or page["tfkd"].tf_kd_reg())
     before = [parameter.clone() for parameter in model.parameters()]
     with pytest.raises(error, match=message):
-        small_trainer(page, *names, max_epochs=1).fit(module, page["loader"])
+        small_trainer(page, *names, max_epochs=1).fit(module, page["loader"], page["loader"])
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
 
 
