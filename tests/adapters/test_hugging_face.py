@@ -307,8 +307,63 @@ def test_interrupted_and_resumed_it_is_as_undisturbed(name, when, tmp_path):
 
     for file in tmp_path.rglob("criterion.pt"):
         file.unlink()
-    with pytest.raises(FileNotFoundError, match=r"criterion\.pt"):  # of the last, which True is
+    with pytest.raises(FileNotFoundError, match=r"criterion\.pt in .*-9', what"):  # True: the last
         small_trainer(tmp_path, name, **options).train(resume_from_checkpoint=True)
+
+
+class Answering(torch.nn.Module):
+    """A network whose logits come in a mapping, first in a tuple, or as they are."""
+
+    def __init__(self, how):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear, self.how = torch.nn.Linear(4, CLASSES), how
+
+    def forward(self, features, labels=None):
+        logits = self.linear(features)
+        answers = {"mapping": {"logits": logits}, "pair": (logits, features), "tensor": logits}
+        return answers.get(self.how, (logits,))
+
+
+def features(number):
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randn(number, 4, generator=generator)
+    return [{"features": row, "labels": torch.tensor(at % 3)} for at, row in enumerate(values)]
+
+
+@pytest.mark.parametrize("how", ["mapping", "tuple", "pair", "tensor"])
+def test_it_predicts_the_logits_however_a_model_answers(how, tmp_path):
+    rows, model, criterion = features(6), Answering(how), tfkd.tf_kd_reg()
+    trainer = with_criterion()(
+        model, arguments(tmp_path), train_dataset=rows, criterion=criterion, optimizers=sgd(model)
+    )
+    trainer.train()
+    batch, plain = stacked(rows), Answering("tensor")
+    for at in range(0, 6, 2):
+        plain.zero_grad()
+        criterion(plain(batch["features"][at : at + 2]), batch["labels"][at : at + 2]).backward()
+        for parameter in plain.parameters():
+            parameter.data -= RATE * parameter.grad
+    same_weights(model, plain, Answering("tensor"))
+
+    logits = plain(batch["features"]).detach()
+    told = trainer.predict(rows)
+    found = told.predictions[0] if how == "pair" else told.predictions
+    torch.testing.assert_close(torch.tensor(found), logits, rtol=1e-4, atol=1e-5)
+    expected = criterion(logits, batch["labels"]).item()
+    assert told.metrics["test_loss"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("how", ["tuple", "tensor"])
+def test_a_loss_alone_trains_on_a_tuple_and_does_not_evaluate_it(how, tmp_path):
+    rows, model = features(6), Answering(how)
+    loss = compute_loss_func(tfkd.tf_kd_reg())
+    trainer = hosts().Trainer(
+        model, arguments(tmp_path), train_dataset=rows, compute_loss_func=loss
+    )
+    trainer.train()
+    with pytest.raises(TypeError, match=r"return_dict=True.*`tfkd.adapters.hugging_face.Criterion"):
+        trainer.predict(rows)
 
 
 class Stream(torch.utils.data.IterableDataset):
@@ -401,3 +456,23 @@ def test_what_would_be_read_wrongly_is_refused():
         loss({"logits": torch.zeros(2, 5, 5)}, torch.zeros(2, 5, dtype=torch.int64))
     with pytest.raises(ValueError, match="`labels`"):
         loss({"logits": torch.zeros(2, 5)}, None)
+    with pytest.raises(
+        TypeError, match=r"`criterion` to be a criterion of tfkd, .* got CrossEntro"
+    ):
+        compute_loss_func(torch.nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match="`shift=False` for a criterion of several labels"):
+        compute_loss_func(tfkd.binary_tf_kd_reg(), shift=True)
+    loss, logits = compute_loss_func(tfkd.tf_kd_reg(class_dim=-1), shift=True), torch.zeros(2, 4, 3)
+    for z, labels in ((logits, logits.softmax(-1)), (logits[0], torch.zeros(4).long())):
+        with pytest.raises(ValueError, match=r"`labels` of tokens, \(N, L\)"):
+            loss({"logits": z}, labels)
+
+
+def test_a_loss_beside_the_criterion_is_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"`criterion` alone, .* got `compute_loss_func` too"):
+        with_criterion()(
+            Answering("tensor"),
+            arguments(tmp_path),
+            criterion=tfkd.tf_kd_reg(),
+            compute_loss_func=compute_loss_func(tfkd.tf_kd_reg()),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 lightning = pytest.importorskip("lightning")
@@ -68,10 +69,53 @@ def test_accumulated_and_resumed_it_is_the_plain_loop(host_pages, page, tmp_path
     host_pages.plain_loop(model, criterion, EPOCHS, accumulate=2)
     whole = trained(host_pages, page, method, tmp_path / "whole", **SAVED[when])
     assert host_pages.difference(whole.model, model) < 1e-6
-    first = tmp_path / "whole" / "epoch=0.ckpt"
-    resumed = trained(host_pages, page, method, tmp_path / "whole", resume=first, **SAVED[when])
-    assert host_pages.difference(resumed, whole) == 0.0
-    assert resumed.criterion.progress == criterion.progress == (EPOCHS, 2 * EPOCHS)
+    folder = tmp_path / "whole"
+    for epoch in (EPOCHS - 1, 0):  # of the last, nothing is left to train
+        file = folder / f"epoch={epoch}.ckpt"
+        resumed = trained(host_pages, page, method, folder, resume=file, **SAVED[when])
+        assert host_pages.difference(resumed, whole) == 0.0
+        assert resumed.criterion.progress == criterion.progress == (EPOCHS, 2 * EPOCHS)
+
+
+def small_trainer(page, *names, **options):
+    return lightning.Trainer(
+        accelerator="cpu",
+        callbacks=[page["CriterionCallback"](*names)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(4, 1), (5, 1), (8, 2)])
+def test_an_epoch_that_was_begun_only_has_not_ended(host_pages, page, steps, epochs):
+    model = host_pages.network()
+    criterion = host_pages.CRITERIA["by indices and epochs"](model)
+    module = page["Classifier"](model, criterion)
+    small_trainer(page, max_steps=steps, max_epochs=-1).fit(module, page["loader"], page["loader"])
+    assert criterion.progress == (epochs, steps)
+
+
+@pytest.mark.parametrize(
+    ("names", "criterion", "error", "message"),
+    [
+        (["loss"], None, ValueError, "`criterion` to name an attribute of Classifier, got 'loss'"),
+        (["criterion", "net"], None, ValueError, "`student` to name an attribute of .* got 'net'"),
+        ([], torch.nn.CrossEntropyLoss(), TypeError, "`criterion` to be a criterion of tfkd"),
+        (["criterion", "device"], None, TypeError, "`device`, the student, to be a torch.nn.Mod"),
+    ],
+)
+def test_what_the_callback_cannot_tell_is_named_before_training(
+    host_pages, page, names, criterion, error, message
+):
+    model = host_pages.network()
+    module = page["Classifier"](model, criterion or page["tfkd"].tf_kd_reg())
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(error, match=message):
+        small_trainer(page, *names, max_epochs=1).fit(module, page["loader"], page["loader"])
+    assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
 
 
 def test_a_second_fit_goes_on_counting(host_pages, page, tmp_path):
@@ -85,15 +129,6 @@ def test_a_second_fit_goes_on_counting(host_pages, page, tmp_path):
         TensorDataset(host_pages.IMAGES, host_pages.LABELS, host_pages.INDICES), host_pages.BATCH
     )
     for _ in range(2):
-        trainer = lightning.Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            callbacks=[page["CriterionCallback"]()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, loader, loader)
+        small_trainer(page, max_epochs=1).fit(module, loader, loader)
     assert host_pages.difference(module.model, model) < 1e-6
     assert module.criterion.progress == criterion.progress

@@ -163,8 +163,13 @@ def test_what_a_criterion_remembers_is_resumed_with_the_task(tmp_path):
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
     saved = torch.load(file, weights_only=False)
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(RuntimeError, match="Expected a `task_state` in the checkpoint"):
         remembering(network()).load_checkpoint_state(saved["state_dict"])
+
+
+def test_a_loss_that_sees_no_images_is_named():
+    with pytest.raises(TypeError, match="`criterion` to be a criterion of tfkd"):
+        criterion_task(network(), torch.nn.CrossEntropyLoss())
 
 
 PAIR = """

@@ -491,6 +491,8 @@ Z = torch.zeros(4, 3)
         ({"pos_weight": torch.ones(3).long()}, TypeError, "`pos_weight` to be a floating point"),
         ({"pos_weight": torch.ones(4)}, ValueError, r"`pos_weight` to be broadcast .* got \(4,\)"),
         ({"pos_weight": torch.ones(3, requires_grad=True)}, ValueError, "`pos_weight` without"),
+        ({"weight": torch.tensor([1.0, -2.0, 1.0])}, ValueError, "`weight` of at least 0.* got -2"),
+        ({"pos_weight": torch.tensor(math.inf)}, ValueError, "`pos_weight` of at least 0.* got in"),
     ],
 )
 def test_what_is_wrong_is_named(arguments, error, message):
@@ -509,6 +511,16 @@ def test_other_arguments_that_are_wrong():
     criterion = tfkd.binary_cross_entropy(torch.ones(3))
     with pytest.raises(TypeError, match="`pos_weight` to be a floating point tensor, got int"):
         criterion.pos_weight = 3
+    for wrong in (-1.0, math.nan, math.inf):
+        for name in ("weight", "pos_weight"):
+            with pytest.raises(
+                ValueError, match=f"`{name}` of at least 0 and finite, got {wrong:g}"
+            ):
+                setattr(criterion, name, torch.tensor([1.0, wrong, 1.0]))
+            with pytest.raises(
+                ValueError, match=f"`{name}` of at least 0 and finite, got {wrong:g}"
+            ):
+                tfkd.binary_tf_kd_reg(**{name: torch.tensor([1.0, wrong, 1.0])})
     with pytest.raises(TypeError, match="Expected `weight` once"):
         tfkd.binary_cross_entropy(torch.ones(3), weight=torch.ones(3))
     with pytest.raises(TypeError, match=r"`teacher` to be a tfkd.Teacher, got Linear"):

@@ -135,9 +135,10 @@ def test_what_cannot_divide_is_told(make):
         with pytest.raises(ValueError, match=f"`reduction` \"mean\".*got '{reduction}'"):
             make(reduction=reduction)(logits, labels, num_items_in_batch=4)
     for wrong in (-1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="`num_items_in_batch` of at least 0"):
-            make()(logits, labels, num_items_in_batch=wrong)
-    for wrong in ("4", True, torch.tensor([4]), torch.tensor(True)):
+        for given in (wrong, torch.tensor(wrong)):
+            with pytest.raises(ValueError, match="`num_items_in_batch` of at least 0"):
+                make()(logits, labels, num_items_in_batch=given)
+    for wrong in ("4", True, torch.tensor([4]), torch.tensor(True), torch.tensor(4 + 0j)):
         with pytest.raises(TypeError, match="`num_items_in_batch` to be"):
             make()(logits, labels, num_items_in_batch=wrong)
 

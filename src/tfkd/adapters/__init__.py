@@ -1,1 +1,1 @@
-"""Losses of this package in other people's loops; one host a file, imported where it is used."""
+"""Losses of this package in other people's loops; imported where their hosts are used."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from tfkd._extras import stand_in
-from tfkd.loss.criterion import Criterion
+from tfkd.loss import BinaryDistillationLoss
+from tfkd.loss.criterion import Criterion, as_criterion
 
 try:
     from fastai.callback.core import Callback
@@ -16,14 +19,20 @@ except ImportError:
 class LossFunc(nn.Module):
     """A criterion as `Learner(loss_func=...)` takes it, shown the inputs by `CriterionCallback`.
 
-    fastai's own classes of tensors are taken off before the criterion sees them.
+    fastai's own classes of tensors are taken off before the criterion sees them. What it is shown
+    is not saved with it.
 
     Args:
         criterion: any of this package.
+
+    Raises:
+        TypeError: for a loss that is none of this package.
     """
 
     def __init__(self, criterion: Criterion) -> None:
+        plain = as_criterion("criterion", criterion)
         super().__init__()
+        self._is_of_several_labels = isinstance(plain, BinaryDistillationLoss)
         self.criterion = criterion
         self.inputs: Tensor | None = None
         self.indices: Tensor | None = None
@@ -36,11 +45,18 @@ class LossFunc(nn.Module):
 
     def activation(self, logits: Tensor) -> Tensor:
         """Return probabilities, which `get_preds` and `predict` answer."""
+        if self._is_of_several_labels:
+            return logits.sigmoid()
         return logits.softmax(self.criterion.class_dim)
 
-    def decodes(self, logits: Tensor) -> Tensor:
-        """Return class indices, for `show_results` and `predict`."""
-        return logits.argmax(self.criterion.class_dim)
+    def decodes(self, probabilities: Tensor) -> Tensor:
+        """Return class indices, or whether each of several labels is there: above one half."""
+        if self._is_of_several_labels:
+            return probabilities > 0.5
+        return probabilities.argmax(self.criterion.class_dim)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "inputs": None, "indices": None}
 
     @property
     def reduction(self) -> str:
@@ -60,14 +76,22 @@ class CriterionCallback(Callback):  # type: ignore[misc]
 
     Raises:
         ImportError: without fastai.
+        TypeError: before the first batch, if the `loss_func` of the `Learner` is no `LossFunc`.
     """
 
     def before_fit(self) -> None:
         """Learn in a training, and not in a search for its learning rate."""
+        if not isinstance(self.learn.loss_func, LossFunc):
+            raise TypeError(
+                "Expected `loss_func` of the Learner to be a tfkd.adapters.fastai.LossFunc, got "
+                f"{type(self.learn.loss_func).__name__}. Write `loss_func=LossFunc(criterion)`."
+            )
         self.learn.loss_func.train(not hasattr(self.learn, "lr_finder"))
 
     def after_pred(self) -> None:
         """Show the inputs; metrics are given the labels alone."""
+        if not self.learn.yb:  # to predict
+            return
         loss_func, (labels, *indices) = self.learn.loss_func, self.learn.yb
         loss_func.inputs, loss_func.indices = self.learn.xb[0], indices[0] if indices else None
         self.learn.yb = (labels,)
@@ -76,6 +100,10 @@ class CriterionCallback(Callback):  # type: ignore[misc]
         """Tell of a step."""
         if self.learn.loss_func.training:
             self.learn.loss_func.criterion.step_ended(self.learn.model)
+
+    def after_batch(self) -> None:
+        """Let go of the inputs."""
+        self.learn.loss_func.inputs = self.learn.loss_func.indices = None
 
     def after_train(self) -> None:
         """Tell of the end of an epoch."""

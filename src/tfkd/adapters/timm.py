@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tfkd._extras import pip_line
-from tfkd.loss.criterion import Criterion
+from tfkd.loss.criterion import Criterion, as_criterion
 
 
 def criterion_task(model: nn.Module, criterion: Criterion, **options: Any) -> Any:
@@ -25,7 +25,9 @@ def criterion_task(model: nn.Module, criterion: Criterion, **options: Any) -> An
 
     Raises:
         ImportError: without timm, or with one that has no `timm.task.ClassificationTask`.
+        TypeError: for a loss that is none of this package.
     """
+    as_criterion("criterion", criterion)
     return _task_class()(model, criterion, **options)
 
 
@@ -56,7 +58,15 @@ def _task_class() -> Any:
         def load_task_state(
             self, state: Any, strict: bool = True, module: Any = None, ema: bool = False
         ) -> None:
-            if not ema:
-                self.criterion.load_state_dict(state or {}, strict=strict)
+            if ema:
+                return
+            if strict and not state and self.criterion.state_dict():
+                raise RuntimeError(
+                    "Expected a `task_state` in the checkpoint, what the criterion remembers, got "
+                    "none: it was made without `criterion_task`, or with a criterion that "
+                    "remembers nothing. Resume with that one; or begin anew with its weights, as "
+                    "`timm.models.load_checkpoint(model, ...)` reads them."
+                )
+            self.criterion.load_state_dict(state or {}, strict=strict)
 
     return CriterionTask

@@ -15,7 +15,7 @@ from tfkd._checks import (
     check_positive,
 )
 from tfkd.loss.terms import LossSettings
-from tfkd.teachers.base import Answer
+from tfkd.teachers.base import Answer, is_transformed
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -128,19 +128,26 @@ def check_class_dim(class_dim: int) -> None:
 
 
 def check_num_items(num_items_in_batch: Tensor | float, reduction: str) -> None:
-    """Check by how many items a sum is to be divided; one in a tensor is not looked at."""
+    """Check by how many items a sum is to be divided.
+
+    One in a tensor is looked at on the CPU alone; an accelerator would have to be waited for.
+    """
     if reduction != "mean":
         raise ValueError(
             'Expected `reduction` "mean" with `num_items_in_batch`, by which the sum is divided, '
             f"got {reduction!r}."
         )
     if isinstance(num_items_in_batch, Tensor):
-        if num_items_in_batch.dim() > 0 or num_items_in_batch.dtype == torch.bool:
+        dtype = num_items_in_batch.dtype
+        if num_items_in_batch.dim() > 0 or dtype == torch.bool or dtype.is_complex:
             raise TypeError(
                 "Expected `num_items_in_batch` to be one number, got a tensor of shape "
-                f"{tuple(num_items_in_batch.shape)} and {num_items_in_batch.dtype}."
+                f"{tuple(num_items_in_batch.shape)} and {dtype}."
             )
-    elif not 0.0 <= check_number("num_items_in_batch", num_items_in_batch) < math.inf:
+        if num_items_in_batch.device.type != "cpu" or is_transformed():
+            return
+        num_items_in_batch = num_items_in_batch.item()
+    if not 0.0 <= check_number("num_items_in_batch", num_items_in_batch) < math.inf:
         raise ValueError(
             f"Expected `num_items_in_batch` of at least 0 and finite, got {num_items_in_batch}."
         )

@@ -151,6 +151,18 @@ class Criterion(nn.Module):
         """Tell that all samples of an epoch were seen."""
 
 
+def as_criterion(name: str, criterion: Any) -> Criterion:
+    """Return a criterion, out of what torch.compile wraps it in; `TypeError` for anything else."""
+    whole = getattr(criterion, "_orig_mod", criterion)
+    if not isinstance(whole, Criterion):
+        raise TypeError(
+            f"Expected `{name}` to be a criterion of tfkd, such as `tfkd.tf_kd_reg()`, got "
+            f"{type(criterion).__name__}. torch's own is `tfkd.cross_entropy()`, or "
+            "`tfkd.binary_cross_entropy()` of several labels."
+        )
+    return whole
+
+
 def _either(name: str, value: Any, torchs_name: str, torchs: Any) -> Any:
     """An argument under our name or under torch's."""
     if value is not None and torchs is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,17 @@ def check_weight_of_labels(name: str, weight: Tensor) -> None:
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         got = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"Expected `{name}` to be a floating point tensor, got {got}.")
+
+
+def check_values_of_weight(name: str, weight: Tensor) -> None:
+    """Check that a weight is finite and not negative; on the CPU alone."""
+    if weight.device.type != "cpu" or is_transformed():
+        return
+    wrong = ~((weight >= 0.0) & (weight < math.inf))
+    if bool(wrong.any()):
+        raise ValueError(
+            f"Expected `{name}` of at least 0 and finite, got {weight[wrong][0].item():g}."
+        )
 
 
 def checked_labels(

@@ -9,7 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd.loss import terms
-from tfkd.loss.binary.checks import check_label_ignored, check_weight_of_labels, checked_labels
+from tfkd.loss.binary.checks import (
+    check_label_ignored,
+    check_values_of_weight,
+    check_weight_of_labels,
+    checked_labels,
+)
 from tfkd.loss.binary.outcomes import (
     answer_of_outcomes,
     both_probabilities,
@@ -76,8 +81,8 @@ def binary_distillation_loss(
 
     Raises:
         TypeError: for a wrong type or dtype.
-        ValueError: for a wrong shape, range or device. Labels outside of [0, 1] are seen on the
-            CPU alone.
+        ValueError: for a wrong shape, range or device. Labels outside of [0, 1], and weights
+            below 0 or not finite, are seen on the CPU alone.
 
     Example:
         >>> import torch, tfkd
@@ -94,6 +99,9 @@ def binary_distillation_loss(
     """
     check_settings(alpha, temperature, scale, reduction)
     labels = checked_labels(student_logits, labels, weight, pos_weight, ignore_index)
+    for name, of_labels in (("weight", weight), ("pos_weight", pos_weight)):
+        if of_labels is not None:
+            check_values_of_weight(name, of_labels)
     settings = LossSettings(alpha, temperature, scale, ignore_index, reduction)
     answer = outcomes_of(Answer(teacher_logits), student_logits)
     if not isinstance(answer.logits, Tensor):
@@ -245,6 +253,7 @@ class BinaryDistillationLoss(TaughtCriterion):
 
     def _check_weight(self, name: str, weight: Tensor) -> None:
         check_weight_of_labels(name, weight)
+        check_values_of_weight(name, weight)
 
     def _checked_labels(self, student_logits: Tensor, labels: Tensor) -> Tensor:
         return checked_labels(

@@ -1,15 +1,15 @@
-"""Hugging Face's `Trainer`: a loss for its `compute_loss_func`, and a mixin that does the rest."""
+"""A mixin that has Hugging Face's `Trainer` train with a criterion, show it inputs and keep it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tfkd.loss import BinaryDistillationLoss
+from tfkd.adapters.hugging_face.loss import loss_of_outputs
 from tfkd.loss.criterion import Criterion
 
 if TYPE_CHECKING:
@@ -21,76 +21,13 @@ STATE_FILE = "criterion.pt"
 """In a checkpoint of the `Trainer`, what the criterion remembers."""
 
 
-def _check_class_dim(criterion: Criterion, dims: int) -> None:
-    has_classes = not isinstance(criterion, BinaryDistillationLoss)
-    if has_classes and dims == 3 and criterion.class_dim % dims != 2:
-        raise ValueError(
-            "Expected a criterion with `class_dim=-1`, since the logits of tokens are (N, L, K), "
-            f"got `class_dim` {criterion.class_dim}."
-        )
-
-
-def compute_loss_func(criterion: Criterion, *, shift: bool = False) -> Callable[..., Tensor]:
-    """Return what `Trainer(compute_loss_func=...)` takes.
-
-    Under gradient accumulation and over several processes each position counts alike, as with the
-    loss of the model itself. For teachers that look at inputs or remember: `CriterionMixin`.
-
-    Args:
-        criterion: with `class_dim=-1` where logits are `(N, L, K)`, as those of tokens are.
-        shift: of causal language models, whose logits at a position are of the token after it.
-
-    Raises:
-        ValueError: for a criterion that reads logits or counts positions otherwise than the host.
-
-    Example:
-        >>> import torch, tfkd
-        >>> loss = compute_loss_func(tfkd.cross_entropy(class_dim=-1), shift=True)
-        >>> outputs = {"logits": torch.tensor([[[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])}
-        >>> round(loss(outputs, torch.tensor([[1, 0, 1]]), num_items_in_batch=2).item(), 4)
-        0.2201
-    """
-    if criterion.ignore_index != -100:
-        raise ValueError(
-            "Expected `ignore_index` of -100, the positions that the Trainer leaves out when it "
-            f"counts, got {criterion.ignore_index}."
-        )
-    _check_class_dim(criterion, dims=3 if shift else 2)
-    seen: list[torch.device] = []
-
-    def loss(
-        outputs: Any,
-        labels: Tensor | None,
-        num_items_in_batch: Tensor | float | None = None,
-        **samples: Any,
-    ) -> Tensor:
-        if labels is None:
-            raise ValueError("Expected a batch with `labels`, got none.")
-        logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[0]
-        _check_class_dim(criterion, logits.dim())
-        if logits.device not in seen:
-            criterion.to(logits.device)
-            seen[:] = [logits.device]
-        if shift:  # of labels, so that a teacher's answer has the shape of the student's
-            labels = nn.functional.pad(labels, (0, 1), value=-100)[..., 1:]
-        of_classes = labels.is_floating_point() and not isinstance(
-            criterion, BinaryDistillationLoss
-        )
-        if of_classes and num_items_in_batch is not None:  # counted are all of a position
-            num_items_in_batch = num_items_in_batch / labels.shape[criterion.class_dim]
-        samples["num_items_in_batch"] = num_items_in_batch
-        of_batch: Tensor = criterion(logits, labels, **samples)
-        return of_batch
-
-    return loss
-
-
 class CriterionMixin(_Host):  # type: ignore[misc]
     """Makes any `Trainer` train with any criterion: `class MyTrainer(CriterionMixin, Trainer)`.
 
     Teachers see the batch as the model does, by name and without its labels. The criterion is told
     of steps and epochs (give `samples_per_epoch="told"`), and what it remembers is part of each
-    checkpoint, from which `train(resume_from_checkpoint=...)` takes it up.
+    checkpoint, from which `train(resume_from_checkpoint=...)` takes it up. A model may answer with
+    a mapping, a tuple whose first is the logits, or the logits; `predict` answers the logits.
 
     Args:
         criterion: any of this package, as of `compute_loss_func`.
@@ -98,7 +35,12 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         indices: the column that says which sample of the data set each is, for teachers that ask;
             with `remove_unused_columns=False`.
         *args: of the `Trainer`.
-        **kwargs: of the `Trainer`.
+        **kwargs: of the `Trainer`; no `compute_loss_func`, whose place the criterion takes.
+
+    Raises:
+        FileNotFoundError: if training shall go on from a checkpoint that has no memory of it.
+        TypeError: for a loss that is none of this package, or one loss more.
+        ValueError: for a criterion as of `compute_loss_func`.
     """
 
     def __init__(
@@ -110,21 +52,37 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         self.criterion, self.indices = criterion, indices
-        loss = compute_loss_func(criterion, shift=shift)
+        loss = loss_of_outputs(criterion, shift)
+        if kwargs.get("compute_loss_func") is not None:
+            raise TypeError(
+                "Expected `criterion` alone, which is what CriterionMixin trains with, got "
+                "`compute_loss_func` too. Leave it out; or leave the mixin out."
+            )
         super().__init__(*args, **kwargs)
         self.compute_loss_func = lambda *told, **kwargs: loss(*told, **kwargs, **self._samples)
         self.add_callback(_teller(criterion))
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """Compute the loss as the `Trainer` does, with the inputs at hand."""
         inputs = dict(inputs)
         indices = inputs.pop(self.indices, None) if self.indices else None
         seen = {name: value for name, value in inputs.items() if name != "labels"}
         self._samples = {"inputs": seen, "indices": indices}
         try:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            answer = super().compute_loss(model, inputs, return_outputs, *args, **kwargs)
         finally:
             del self._samples
+        if not return_outputs or isinstance(answer[1], Mapping):
+            return answer
+        loss, outputs = answer  # of which the Trainer leaves the first out when it predicts
+        return loss, (loss, *([outputs] if isinstance(outputs, Tensor) else outputs))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the model, and in a checkpoint what the criterion remembers."""
@@ -142,6 +100,13 @@ class CriterionMixin(_Host):  # type: ignore[misc]
             checkpoint = get_last_checkpoint(self.args.output_dir)
         if checkpoint and self.criterion.state_dict():
             file = Path(checkpoint) / STATE_FILE
+            if not file.is_file():
+                raise FileNotFoundError(
+                    f"Expected {STATE_FILE} in {str(checkpoint)!r}, what the criterion remembers, "
+                    "got a checkpoint without: it was made without CriterionMixin, or with a "
+                    "criterion that remembers nothing. Resume with that one; or begin anew with "
+                    "its weights, as `from_pretrained(...)` reads them."
+                )
             self.criterion.load_state_dict(torch.load(file, "cpu", weights_only=True))
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
