@@ -96,7 +96,7 @@ def test_a_table_for_a_spreadsheet(tmp_path, capsys, monkeypatch):
     assert "none.png" in rows[3]["error"] and rows[3]["label"] == rows[0]["error"] == ""
     assert 1 > float(rows[0]["probability"]) > float(rows[0]["probability_2"]) > 0
     assert main(["predict", RUN, *names, "--csv", "out.csv", "--top", "2"]) == 1
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "4 images, 1 of them unread: out.csv\n"
     assert Path("out.csv").read_text() == text
     before = Path("b,c.png").read_bytes()
     for words, said in (
@@ -326,9 +326,10 @@ def test_measured_on_another_folder(tmp_path, capsys):
 def test_an_export_says_how_near_it_is(tmp_path, capsys):
     out = tmp_path / "weights"
     assert main(["export", RUN, "--format", "safetensors", "--out", str(out)]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, few, last = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{out / 'model.safetensors'}: checked, logits within 0 of the run's")
-    assert second.endswith(str(out / "README.txt"))
+    assert few.startswith("T, fitted on 120 validation images")
+    assert last.endswith(str(out / "README.txt"))
     assert main(["export", RUN, "--format", "safetensors", "--out", str(out)]) == 2
     assert "Expected --out to be a new or empty folder" in capsys.readouterr().err
     assert main(["export", RUN, "--format", "tflite", "--out", str(tmp_path / "x")]) == 2

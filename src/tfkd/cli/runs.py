@@ -345,7 +345,8 @@ def predict(
         for line in lines:
             print(line, file=out, flush=True)
     if csv is not None and str(csv) != "-":
-        print(f"{number_of(asked, 'image')}: {printable(str(csv))}")
+        unread = f", {errors} of them unread" if errors else ""
+        print(f"{number_of(asked, 'image')}{unread}: {printable(str(csv))}")
     if errors and asked > 1:
         print(f"tfkd: {errors} of {asked} images have no answer.", file=sys.stderr)
     return 1 if errors else 0

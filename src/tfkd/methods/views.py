@@ -243,7 +243,7 @@ def ensemble_kd(
     Example:
         >>> import torch, tfkd
         >>> networks = [torch.nn.Identity(), torch.nn.Identity()]
-        >>> criterion = tfkd.ensemble_kd(networks, alpha=1.0)
+        >>> criterion = tfkd.ensemble_kd(networks, alpha=1.0, temperature=1.0)
         >>> logits = torch.tensor([[2.0, 0.0]])
         >>> round(criterion(logits, torch.tensor([0]), logits).item(), 4)
         0.0
