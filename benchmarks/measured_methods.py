@@ -22,9 +22,11 @@ from tfkd.runs import files
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "later-methods" / "compare.csv"
+TABLE = RECORDS.with_suffix(".table.csv")
+STUDENT = "small_cnn"
 PAGES = ROOT / "docs" / "methods"
 PART = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-METRICS = ("accuracy", "nll", "ece", "aurc")
+METRICS = ("accuracy", "nll", "calibrated_nll", "ece", "calibrated_ece", "calibrated_aurc")
 
 
 class Measured(NamedTuple):
@@ -32,15 +34,15 @@ class Measured(NamedTuple):
 
     Args:
         method: its row.
-        student: the network that was trained.
         values: of each metric, one for each seed.
         baseline: the same of cross-entropy with that network.
+        is_told: whether its accuracy is told from cross-entropy's, p corrected over all of them.
     """
 
     method: str
-    student: str
     values: dict[str, list[float]]
     baseline: dict[str, list[float]]
+    is_told: bool
 
     @property
     def gains(self) -> list[float]:
@@ -62,7 +64,7 @@ class Measured(NamedTuple):
     def mean(self, metric: str) -> str:
         """The mean of a metric: NLL in nats, the others in percent."""
         value = statistics.mean(self.values[metric])
-        return f"{value:.3f}" if metric == "nll" else f"{100 * value:.2f}"
+        return f"{value:.3f}" if metric.endswith("nll") else f"{100 * value:.2f}"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -83,18 +85,26 @@ def signed(value: float) -> str:
 
 
 def read_measured() -> list[Measured]:
-    """Return the methods in the order of the table, after their networks' cross-entropy."""
-    by_arm: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
+    """Return the methods, cross-entropy first and then the most accurate."""
+    by_method: dict[str, dict[int, dict[str, str]]] = {}
     with RECORDS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            by_arm.setdefault((row["student"], row["method"]), {})[int(row["seed"])] = row
+            if row["student"] == STUDENT:
+                by_method.setdefault(row["method"], {})[int(row["seed"])] = row
     values = {
-        arm: {name: [float(own[seed][name]) for seed in sorted(own)] for name in METRICS}
-        for arm, own in by_arm.items()
+        method: {name: [float(own[seed][name]) for seed in sorted(own)] for name in METRICS}
+        for method, own in by_method.items()
     }
-    order = list(METHODS)
-    arms = sorted(values, key=lambda arm: (arm[0] != "small_cnn", order.index(arm[1])))
-    return [Measured(m, s, values[s, m], values[s, BASELINE]) for s, m in arms]
+    told = told_apart()
+    found = [Measured(name, own, values[BASELINE], name in told) for name, own in values.items()]
+    return sorted(found, key=lambda own: (own.method != BASELINE, -statistics.mean(own.gains)))
+
+
+def told_apart() -> set[str]:
+    """Methods whose accuracy is told from cross-entropy's, as the study's own table has it."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["student"] == STUDENT]
+    return {row["method"] for row in rows if row["adjusted_p"] and float(row["adjusted_p"]) <= 0.05}
 
 
 def sentence(measured: Measured) -> str:
@@ -102,27 +112,27 @@ def sentence(measured: Measured) -> str:
     plain = measured._replace(values=measured.baseline)
     seeds = len(measured.gains)
     told = ", ".join(
-        f"{label} {measured.mean(name)}{unit} ({plain.mean(name)})"
+        f"{label} {measured.mean(f'calibrated_{name}')}{unit} ({plain.mean(f'calibrated_{name}')})"
         for name, label, unit in (("nll", "NLL", ""), ("ece", "ECE", " %"), ("aurc", "AURC", " %"))
     )
     return (
-        f"**Measured here**, for orientation only ([how](README.md#what-we-measured), {seeds} "
-        f"seeds, student `{measured.student}`): {measured.accuracy} %, {measured.gain} points to "
-        f"cross-entropy ({plain.accuracy} %); {told}, in brackets cross-entropy's.\n"
+        f"**Measured here** ([how](README.md#what-we-measured), tuned, {seeds} seeds): "
+        f"{measured.accuracy} %, {measured.gain} points to tuned cross-entropy "
+        f"({plain.accuracy} %); after one temperature {told}, in brackets cross-entropy's.\n"
     )
 
 
 def table(all_measured: Sequence[Measured]) -> str:
     """All of them."""
     lines = [
-        "| method | student | test accuracy % | points to cross-entropy | NLL | ECE % | AURC % |",
-        "|---|---|---|---|---|---|---|",
+        "| method | test accuracy % | points to cross-entropy "
+        r"| NLL | NLL\* | ECE % | ECE\* % | AURC\* % |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for own in all_measured:
-        gain = "–" if own.method == BASELINE else own.gain
+        gain = "–" if own.method == BASELINE else f"**{own.gain}**" if own.is_told else own.gain
         numbers = " | ".join(own.mean(name) for name in METRICS[1:])
-        title = METHODS[own.method].title
-        lines.append(f"| {title} | `{own.student}` | {own.accuracy} | {gain} | {numbers} |")
+        lines.append(f"| {METHODS[own.method].title} | {own.accuracy} | {gain} | {numbers} |")
     return "\n".join(lines) + "\n"
 
 

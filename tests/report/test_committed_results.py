@@ -30,6 +30,7 @@ STUDIES = {
     "confidence": "confidence",
     "each-at-its-best": "compare",
     "figure-2": "figure-2",
+    "later-methods": "compare",
     "scale": "scale",
     "scale-own-rates": "scale",
 }
