@@ -15,7 +15,7 @@ from tfkd._checks import (
     check_positive,
 )
 from tfkd.loss.terms import LossSettings
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.teachers.base import Answer, has_values_at_hand
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -39,15 +39,9 @@ def check_tensors(
     class_dim: int = 1,
 ) -> None:
     """Check types, dtypes, shapes and devices of what a loss is given."""
-    for name, tensor in (("student_logits", student_logits), ("labels", labels)):
-        if not isinstance(tensor, Tensor):
-            hint = " Take its `.logits`." if hasattr(tensor, "logits") else ""
-            raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.{hint}")
+    check_are_tensors(student_logits, labels)
     check_ignore_index(ignore_index)
-    if not student_logits.is_floating_point():
-        raise TypeError(
-            f"Expected `student_logits` of a floating point dtype, got {student_logits.dtype}."
-        )
+    check_floating(student_logits)
     if student_logits.dim() == 0:
         raise ValueError("Expected `student_logits` of shape (N, K, ...) or (K,), got a scalar.")
     dim, shape = dim_of_classes(student_logits, class_dim), tuple(student_logits.shape)
@@ -94,6 +88,22 @@ def check_tensors(
                 "Expected `weight` without gradient for `labels` that are class indices, as torch "
                 "has it, got one that requires a gradient. Write `weight.detach()`."
             )
+
+
+def check_are_tensors(student_logits: Tensor, labels: Tensor) -> None:
+    """Check that logits and labels are tensors, and not what holds them."""
+    for name, tensor in (("student_logits", student_logits), ("labels", labels)):
+        if not isinstance(tensor, Tensor):
+            hint = " Take its `.logits`." if hasattr(tensor, "logits") else ""
+            raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.{hint}")
+
+
+def check_floating(student_logits: Tensor) -> None:
+    """Check the dtype of logits."""
+    if not student_logits.is_floating_point():
+        raise TypeError(
+            f"Expected `student_logits` of a floating point dtype, got {student_logits.dtype}."
+        )
 
 
 def dim_of_classes(student_logits: Tensor, class_dim: int) -> int:
@@ -144,7 +154,7 @@ def check_num_items(num_items_in_batch: Tensor | float, reduction: str) -> None:
                 "Expected `num_items_in_batch` to be one number, got a tensor of shape "
                 f"{tuple(num_items_in_batch.shape)} and {dtype}."
             )
-        if num_items_in_batch.device.type != "cpu" or is_transformed():
+        if not has_values_at_hand(num_items_in_batch):
             return
         num_items_in_batch = num_items_in_batch.item()
     if not 0.0 <= check_number("num_items_in_batch", num_items_in_batch) < math.inf:

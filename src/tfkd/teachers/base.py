@@ -192,6 +192,11 @@ def answer_of(said: Answer | Tensor | float) -> Answer:
     return said if isinstance(said, Answer) else Answer(said)
 
 
+def has_values_at_hand(tensor: Tensor) -> bool:
+    """Return whether values may be looked at: on the CPU, for no accelerator is waited for."""
+    return tensor.device.type == "cpu" and not is_transformed()
+
+
 def is_transformed() -> bool:
     """Return whether the call is traced by torch.compile or transformed by torch.func.
 

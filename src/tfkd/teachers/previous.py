@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd._checks import check_integer, check_num_classes
-from tfkd.teachers.base import Batch, Teacher, is_transformed
+from tfkd.teachers.base import Batch, Teacher, has_values_at_hand
 from tfkd.teachers.cache.forms import StoredForm
 from tfkd.teachers.cache.rows import RowsInMemory, last_of_each
 from tfkd.teachers.cache.rows_on_disk import RowsOnDisk, checked_directory
@@ -158,7 +158,7 @@ class PreviousTeacher(Teacher):
                 f"Expected `indices` of shape {tuple(z.shape[:-1])}, one for each sample, got "
                 f"{tuple(indices.shape)}."
             )
-        if indices.device.type == "cpu" and not is_transformed():
+        if has_values_at_hand(indices):
             wrong = (indices < 0) | (indices >= self.num_samples)
             if bool(wrong.any()):
                 raise ValueError(

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from tfkd.loss.checks import check_ignore_index
-from tfkd.teachers.base import is_transformed
+from tfkd.loss.checks import check_are_tensors, check_floating, check_ignore_index
+from tfkd.teachers.base import has_values_at_hand
 
 
 def check_label_ignored(ignore_index: int) -> None:
@@ -29,7 +29,7 @@ def check_weight_of_labels(name: str, weight: Tensor) -> None:
 
 def check_values_of_weight(name: str, weight: Tensor) -> None:
     """Check that a weight is finite and not negative; on the CPU alone."""
-    if weight.device.type != "cpu" or is_transformed():
+    if not has_values_at_hand(weight):
         return
     wrong = ~((weight >= 0.0) & (weight < math.inf))
     if bool(wrong.any()):
@@ -49,15 +49,9 @@ def checked_labels(
 
     Their values are looked at on the CPU alone; an accelerator would have to be waited for.
     """
-    for name, tensor in (("student_logits", student_logits), ("labels", labels)):
-        if not isinstance(tensor, Tensor):
-            hint = " Take its `.logits`." if hasattr(tensor, "logits") else ""
-            raise TypeError(f"Expected `{name}` to be a tensor, got {type(tensor).__name__}.{hint}")
+    check_are_tensors(student_logits, labels)
     check_label_ignored(ignore_index)
-    if not student_logits.is_floating_point():
-        raise TypeError(
-            f"Expected `student_logits` of a floating point dtype, got {student_logits.dtype}."
-        )
+    check_floating(student_logits)
     shape = tuple(student_logits.shape)
     if labels.shape != student_logits.shape:
         raise ValueError(
@@ -100,7 +94,7 @@ def _check_broadcasts(name: str, weight: Tensor, shape: tuple[int, ...]) -> None
 
 
 def _check_probabilities(labels: Tensor, ignore_index: int) -> None:
-    if labels.device.type != "cpu" or is_transformed():
+    if not has_values_at_hand(labels):
         return
     wrong = ~((labels >= 0.0) & (labels <= 1.0)) & (labels != ignore_index)
     if bool(wrong.any()):
