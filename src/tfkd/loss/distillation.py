@@ -137,7 +137,7 @@ def _loss(
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
     answer = without_ignored(answer, labels, student_logits, settings.ignore_index)
-    formula = kernel_for(student_logits, labels, answer, settings) or loss_by_equation
+    formula = kernel_for(student_logits, labels, answer, weight, settings) or loss_by_equation
     return formula(student_logits, labels, answer, weight, settings)
 
 
