@@ -89,10 +89,13 @@ def _loss_and_gradient(
     spare: Tensor | None = None
     careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
     for block in blocks_of(logits, BLOCK):
+        own = weights.of(block)
         z, t = at_least_float32(logits[block]), said[block].to(dtype)
+        if isinstance(own.teacher, Tensor):  # whatever is said where nobody listens
+            t = torch.where((own.teacher == 0.0).unsqueeze(1), 0.0, t)
         spare = torch.empty_like(z) if spare is None or len(z) != len(spare) else spare
         result = gradient[block] if gradient.dtype == dtype else torch.empty_like(z)
-        others = labels[block], weights.of(block), class_weight, settings, result, spare
+        others = labels[block], own, class_weight, settings, result, spare
         loss = None if careful else _sweep(z, t, *others, careful=False)
         if loss is None:
             careful = True
@@ -132,15 +135,15 @@ def _weights(
         divisor = divisor if settings.reduction == "mean" else 1
     else:
         weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
-    of_label = of_teacher = settings.scale / divisor
-    if weight is not None:
-        # A sample of no weight has no gradient, even where all the weights add up to 0.
-        of_teacher = torch.where(weight == 0.0, 0.0, weight * of_teacher)
-        of_label = of_label if soft else of_teacher
     like = at_least_float32(logits.new_empty(0))
     share, label_share = (terms.constant(value, like) for value in answer[1:])
-    kept, taught = (1.0 - settings.alpha) * label_share, settings.alpha * share
-    return _Weights(kept * of_label, taught * of_teacher, divisor)
+    each = settings.scale / divisor
+    kept, taught = (1.0 - settings.alpha) * label_share * each, settings.alpha * share * each
+    if weight is not None:
+        # A sample of no weight has no gradient, even where all the weights add up to 0.
+        taught = torch.where(weight == 0.0, 0.0, weight * taught)
+        kept = kept if soft else torch.where(weight == 0.0, 0.0, weight * kept)
+    return _Weights(kept, taught, divisor)
 
 
 def _by_equation(
