@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd import Function
 
 from tfkd.loss.kernels.closed_form import closed_form_loss, gap_target
-from tfkd.loss.terms import FAR, LossSettings, at_least_float32, index_weights
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.loss.kernels.one_pass import (
+    Way,
+    blocks_of,
+    empty_gradient,
+    in_one_pass,
+    of_true_class,
+    part_of,
+    weight_and_divisor,
+)
+from tfkd.loss.terms import FAR, LossSettings, at_least_float32
+from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
@@ -20,9 +24,6 @@ beside the gradient."""
 
 SMALL = 1e-30
 """Smallest probability whose logarithm is taken; of one below it too few digits may be left."""
-
-NO_GRADIENTS = (None,) * 4
-"""Of the labels, the gap, the class weights and the settings."""
 
 
 def swept_loss(
@@ -32,7 +33,7 @@ def swept_loss(
     class_weight: Tensor | None,
     settings: LossSettings,
 ) -> Tensor:
-    """Return the loss; its gradient is computed on the way and kept for the backward pass.
+    """Return `tfkd.distillation_loss` of checked arguments and one gap for all samples.
 
     Args:
         logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
@@ -42,73 +43,30 @@ def swept_loss(
         class_weight: `(K,)` or None.
         settings: of the loss, numbers, α above 0.
     """
-    loss: Tensor = _SweptLoss.apply(logits, labels, answer.logits, class_weight, settings)
-    return loss
-
-
-class _SweptLoss(Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        gap: float,
-        class_weight: Tensor | None,
-        settings: LossSettings,
-    ) -> Tensor:
-        loss, ctx.gradient = _loss_and_gradient(logits, labels, gap, class_weight, settings)
-        ctx.gap, ctx.settings, ctx.dtype = gap, settings, logits.dtype
-        ctx.save_for_backward(logits, labels, class_weight)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # to be differentiated again
-            logits, labels, class_weight = ctx.saved_tensors
-            loss = closed_form_loss(logits, labels, Answer(ctx.gap), class_weight, ctx.settings)
-            return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
-        # Given away, so that nobody else holds what the caller may change; made anew if the graph
-        # is kept and asked again. Only then are the logits looked at: as after torch's own loss,
-        # they may have been changed in place since.
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            logits, labels, class_weight = ctx.saved_tensors
-            gradient = _loss_and_gradient(logits, labels, ctx.gap, class_weight, ctx.settings)[1]
-        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
-            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
-            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
-        elif upstream.dim() > 0:
-            gradient.mul_(upstream.unsqueeze(1))
-        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
-            gradient.mul_(upstream)
-        return gradient.to(ctx.dtype), *NO_GRADIENTS
+    return in_one_pass(WAY, logits, labels, answer, class_weight, settings)
 
 
 def _loss_and_gradient(
-    logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, settings: LossSettings
+    logits: Tensor,
+    labels: Tensor,
+    answer: Answer,
+    class_weight: Tensor | None,
+    settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
-    # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
-    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
-    gradient = torch.empty_like(logits, dtype=kept_dtype)
-    weight, divisor = _weight_and_divisor(logits, labels, class_weight, settings)
+    gap = answer.logits
+    assert not isinstance(gap, Tensor)
+    gradient = empty_gradient(logits)
+    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
     factor: Tensor | float = settings.scale / divisor
     if weight is not None:
         # A sample of no weight has no gradient, even where all the weights add up to 0.
         factor = torch.where(weight == 0.0, 0.0, settings.scale * weight / divisor)
-    samples = len(logits)
-    rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
-    if rows >= samples:
-        loss = _sweep(logits, labels, gap, factor, settings, gradient)
-    else:
-        blocks = [slice(first, first + rows) for first in range(0, samples, rows)]
-        factors = [factor[block] if isinstance(factor, Tensor) else factor for block in blocks]
-        loss = torch.cat(
-            [
-                _sweep(logits[block], labels[block], gap, own, settings, gradient[block])
-                for block, own in zip(blocks, factors, strict=True)
-            ]
-        )
+    losses = [
+        _sweep(logits[block], labels[block], gap, part_of(factor, block), settings, gradient[block])
+        for block in blocks_of(logits, BLOCK)
+    ]
+    loss = losses[0] if len(losses) == 1 else torch.cat(losses)
     if weight is not None:
         loss = torch.where(weight == 0.0, 0.0, settings.scale * weight * loss)
     if settings.reduction != "none":
@@ -118,21 +76,7 @@ def _loss_and_gradient(
     return (loss if factor == 1.0 else loss * factor), gradient
 
 
-def _weight_and_divisor(
-    logits: Tensor, labels: Tensor, class_weight: Tensor | None, settings: LossSettings
-) -> tuple[Tensor | None, Tensor | float]:
-    """Weight of each sample, None where all count alike, and what their sum is divided by."""
-    mean = settings.reduction == "mean"
-    # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
-    on_cpu = labels.device.type == "cpu"
-    if class_weight is None and on_cpu and not (labels == settings.ignore_index).any():
-        return None, (float(labels.numel()) or math.nan) if mean else 1.0
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    if class_weight is None:
-        weight = (labels != settings.ignore_index).to(dtype)
-    else:
-        weight = index_weights(labels, class_weight.to(dtype), settings.ignore_index)
-    return weight, weight.sum() if mean else 1.0
+WAY = Way(_loss_and_gradient, closed_form_loss)
 
 
 def _sweep(
@@ -163,11 +107,7 @@ def _sweep(
     index = labels.unsqueeze(1)
     if isinstance(factor, Tensor):
         index = index.masked_fill(index == settings.ignore_index, 0)
-    try:
-        z_y = z.gather(1, index).squeeze(1)
-    except RuntimeError:
-        F.nll_loss(z, labels, ignore_index=settings.ignore_index)  # names the label, as torch does
-        raise
+    z_y = of_true_class(z, index, labels, settings.ignore_index)
     on_cpu = z.device.type == "cpu"
     if on_cpu and z_y.numel() > 0 and z_y.abs().amax() > FAR:
         logits = z = z - z.amax(1, keepdim=True)
