@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
+from tfkd.loss.kernels.gpu_sweep import is_swept_on_gpu, swept_loss_on_gpu
 from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
 from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
@@ -30,6 +31,7 @@ def kernel_for(
 
     | teacher            | labels        | asked for                               | kernel        |
     |--------------------|---------------|-----------------------------------------|---------------|
+    | one gap, or logits | class indices | the same, of `(N, K)` on a GPU          | `gpu_sweep`   |
     | one gap            | class indices | a gradient, of a batch, eager           | `sweep`       |
     | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form` |
     | logits             | any           | anything                                | none          |
@@ -41,8 +43,11 @@ def kernel_for(
     soft = labels.is_floating_point()
     numbers = (settings.alpha, settings.temperature, settings.scale)
     eager = student_logits.dim() > 1 and not any(isinstance(number, Tensor) for number in numbers)
+    on_gpu = eager and is_swept_on_gpu(student_logits, labels, answer, settings)
+    learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
+    if on_gpu and not learned and _is_backpropagated(student_logits):
+        return swept_loss_on_gpu
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
-        learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
         swept = eager and not learned and student_logits.numel() > 0
         return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
     if settings.decoupled is not None:

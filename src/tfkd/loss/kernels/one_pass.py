@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -15,9 +17,7 @@ from tfkd.loss.terms import LossSettings, index_weights
 from tfkd.teachers.base import Answer, is_transformed
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
-Sweep = Callable[
-    [Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]
-]
+Sweep = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]]
 """Returns the reduced loss and its gradient; for `none` each sample's loss, and their sum's. The
 gradient of half precision may be in float32, and is nobody else's."""
 
@@ -96,6 +96,10 @@ class _OnePass(Function):
         if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
             # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
             gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
+        elif is_with_triton(gradient) and gradient.dim() == 2:
+            from tfkd.loss.kernels.rows_on_gpu import multiply_rows
+
+            multiply_rows(gradient, upstream)
         elif upstream.dim() > 0:
             gradient.mul_(upstream.unsqueeze(1))
         elif upstream.device.type != "cpu" or upstream.item() != 1.0:
@@ -119,6 +123,16 @@ def _saved(ctx: Any) -> tuple[Any, ...]:
     return logits, labels, answer, class_weight, ctx.settings
 
 
+def is_with_triton(logits: Tensor) -> bool:
+    """Return whether a tensor is on a GPU that Triton compiles for; torch for GPUs brings it."""
+    return logits.is_cuda and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
 def empty_gradient(logits: Tensor) -> Tensor:
     """Return room for the gradient.
 
@@ -130,8 +144,13 @@ def empty_gradient(logits: Tensor) -> Tensor:
 
 
 def blocks_of(logits: Tensor, most: int) -> list[slice]:
-    """Return slices of samples with about as many logits each, at most; of no samples one."""
+    """Return slices of samples with about as many logits each, at most; of no samples one.
+
+    One also on an accelerator, where each would cost launches, and no more fits into its cache.
+    """
     samples = len(logits)
+    if logits.device.type != "cpu":
+        return [slice(None)]
     rows = max(most * samples // max(logits.numel(), 1), 1)
     if rows >= samples:
         return [slice(None)]

@@ -18,8 +18,8 @@ from torch import Tensor
 WHOLE = 1 << 11
 """Longest row, in logits, that a program keeps at hand."""
 
-LARGEST = 1 << 14
-"""Most logits that a program looks at together."""
+LARGEST = 1 << 16
+"""Most bytes that a program looks at together."""
 
 BY_WARP = 1 << 9
 """Logits of a block to each of its warps."""
@@ -37,91 +37,89 @@ def write_rows(
     labels: Tensor,
     of_true: Tensor,
     gradient: Tensor,
-    *,
     weight: Tensor | None,
+    divisor: Tensor | None,
     share: Tensor | None,
     label_share: Tensor | None,
-    divisor: Tensor | None,
+    *,
     kept: float,
     taught: float,
     temperature: float,
     scale: float,
-    floor: float,
-    extra: float,
-    constant: float,
+    target: tuple[float, float, float],
 ) -> Tensor:
     """Write the gradient, and return the loss of each row `(N)`, before it is divided.
 
     Args:
-        logits: `(N, K)`, float32 or half precision.
-        teacher: its logits `(N, K)`; None: it has a gap.
+        logits: `(N, K)`, float32 or half precision, the classes beside one another.
+        teacher: its logits `(N, K)`, alike; None: it has a gap.
         labels: `(N)`, int64.
         of_true: `(N)`, the logit of the true class.
-        gradient: `(N, K)`, written.
+        gradient: `(N, K)`, alike, written.
         weight: of each row, `(N)`; None: all are 1. Of a row of weight 0 nothing is read.
-        share: factor of the teacher term of each row; None: all are 1.
-        label_share: the same of the label term.
         divisor: of the gradient, `()`; None: 1.
+        share: factor of the teacher term of each row, `(N)`; None: all are 1.
+        label_share: the same of the label term.
         kept: weight of the label term, 1 − α.
         taught: weight of the teacher term, α.
         temperature: τ.
         scale: of the loss.
-        floor: of a gap teacher, as in `tfkd.loss.kernels.closed_form.GapTarget`.
-        extra: the same.
-        constant: the same.
+        target: of a gap teacher, `tfkd.loss.kernels.closed_form.GapTarget`.
     """
+    floor, extra, constant = target
     rows, num_classes = logits.shape
     loss = torch.empty(rows, dtype=torch.float32, device=logits.device)
     if rows == 0:
         return loss
-    logits = logits if logits.stride(1) == 1 else logits.contiguous()
-    if teacher is not None and teacher.stride(1) != 1:
-        teacher = teacher.contiguous()
-    block = _block(num_classes)
-    _row[(rows,)](
-        logits,
-        logits if teacher is None else teacher,
-        gradient,
-        loss,
-        labels,
-        of_true,
-        weight,
-        share,
-        label_share,
-        divisor,
-        logits.stride(0),
-        0 if teacher is None else teacher.stride(0),
-        gradient.stride(0),
-        num_classes,
-        kept,
-        taught,
-        1.0 / temperature,
-        temperature,
-        scale,
-        floor,
-        extra,
-        constant,
-        HAS_TEACHER=teacher is not None,
-        HAS_SOFT=temperature != 1.0,
-        HAS_SHARP=temperature == 1.0 or kept != 0.0,
-        HAS_LABEL=kept != 0.0 if teacher is not None else extra != 0.0,
-        HAS_FLOOR=floor != 0.0,
-        BLOCK=block,
-        IS_WHOLE=block >= num_classes,
-        num_warps=max(block // BY_WARP, 1),
-    )
+    read = (logits, *([] if teacher is None else [teacher]))
+    block = _block(num_classes, sum(each.element_size() for each in read))
+    with torch.cuda.device_of(logits):
+        _row[(rows,)](
+            logits,
+            logits if teacher is None else teacher,
+            gradient,
+            loss,
+            labels,
+            of_true,
+            weight,
+            share,
+            label_share,
+            divisor,
+            logits.stride(0),
+            0 if teacher is None else teacher.stride(0),
+            gradient.stride(0),
+            num_classes,
+            kept,
+            taught,
+            1.0 / temperature,
+            temperature,
+            scale,
+            floor,
+            extra,
+            constant,
+            HAS_TEACHER=teacher is not None,
+            HAS_SOFT=temperature != 1.0,
+            HAS_SHARP=temperature == 1.0 or kept != 0.0,
+            HAS_LABEL=kept != 0.0 if teacher is not None else extra != 0.0,
+            HAS_FLOOR=floor != 0.0,
+            BLOCK=block,
+            IS_WHOLE=block >= num_classes,
+            num_warps=max(block // BY_WARP, 1),
+        )
     return loss
 
 
 def multiply_rows(gradient: Tensor, factor: Tensor) -> None:
-    """Multiply by a number `()`, or by one for each row `(N)`, in place; 1 moves nothing.
+    """Multiply rows `(N, K)` by a number `()`, or by one for each `(N)`; 1 moves nothing.
 
     That the number is 1, as it is where `loss.backward()` is called, is seen on the GPU, and nobody
     waits for it.
     """
     rows, num_classes = gradient.shape
-    block = _block(num_classes)
-    if rows > 0:
+    block = _block(num_classes, gradient.element_size())
+    if rows == 0:
+        return
+    with torch.cuda.device_of(gradient):
         _multiply_row[(rows,)](
             gradient,
             factor,
@@ -133,10 +131,11 @@ def multiply_rows(gradient: Tensor, factor: Tensor) -> None:
         )
 
 
-def _block(num_classes: int) -> int:
+def _block(num_classes: int, bytes_of_class: int) -> int:
     """How many logits of a row a program looks at together; it was fastest on an H100."""
     whole: int = triton.next_power_of_2(num_classes)
-    return whole if whole <= WHOLE else min(max(whole // 8, WHOLE), LARGEST)
+    most = LARGEST // max(bytes_of_class, 4)
+    return whole if whole <= WHOLE else min(max(whole // 8, WHOLE), most)
 
 
 @triton.jit
@@ -177,12 +176,13 @@ def _with_student(
     """
     new = tl.maximum(top, tl.max(z, 0))
     lift = top - new
+    below = z - new
     if HAS_SHARP:
-        sharp = sharp * tl.exp2(lift * LOG2_E) + tl.sum(tl.exp2(z * LOG2_E - new * LOG2_E), 0)
+        sharp = sharp * tl.exp2(lift * LOG2_E) + tl.sum(tl.exp2(below * LOG2_E), 0)
     if HAS_SOFT:
-        soft = soft * tl.exp2(lift * rate) + tl.sum(tl.exp2(z * rate - new * rate), 0)
+        soft = soft * tl.exp2(lift * rate) + tl.sum(tl.exp2(below * rate), 0)
     if HAS_FLOOR:
-        total += first * lift + tl.sum(tl.where(at < num_classes, z - new, 0.0), 0)
+        total += first * lift + tl.sum(tl.where(at < num_classes, below, 0.0), 0)
     return new, sharp, soft, total
 
 
@@ -192,9 +192,10 @@ def _with_teacher(z, t, z_lift, z_top, rate, top, teaching, ahead):
     new = tl.maximum(top, tl.max(t, 0))
     lift = top - new
     shrunk = tl.exp2(lift * rate)
-    e = tl.exp2(t * rate - new * rate)
+    below = t - new
+    e = tl.exp2(below * rate)
     # A class without mass counts 0, even if a logit of it is infinite.
-    each = tl.where(e > 0.0, e * ((t - new) - (z - z_top)), 0.0)
+    each = tl.where(e > 0.0, e * (below - (z - z_top)), 0.0)
     ahead = shrunk * (ahead + teaching * (lift - z_lift)) + tl.sum(each, 0)
     return new, teaching * shrunk + tl.sum(e, 0), ahead
 
@@ -205,14 +206,15 @@ def _gradient(
     HAS_TEACHER: tl.constexpr, HAS_SOFT: tl.constexpr, HAS_SHARP: tl.constexpr,
 ):  # fmt: skip
     """What is the same for every class: probabilities times their weights, and a number."""
+    below = z - z_top
     if HAS_SOFT:
-        g = of_soft * tl.exp2(z * rate - z_top * rate) + of_others
+        g = of_soft * tl.exp2(below * rate) + of_others
         if HAS_SHARP:
-            g += of_sharp * tl.exp2(z * LOG2_E - z_top * LOG2_E)
+            g += of_sharp * tl.exp2(below * LOG2_E)
     else:
-        g = (of_soft + of_sharp) * tl.exp2(z * LOG2_E - z_top * LOG2_E) + of_others
+        g = (of_soft + of_sharp) * tl.exp2(below * LOG2_E) + of_others
     if HAS_TEACHER:
-        g -= of_teacher * tl.exp2(t * rate - t_top * rate)
+        g -= of_teacher * tl.exp2((t - t_top) * rate)
     return g
 
 
@@ -240,6 +242,8 @@ def _row(
     kept *= _of_row(label_share_ptr, row)
     taught *= _of_row(share_ptr, row)
     label = tl.load(label_ptr + row)
+    # Of a row where nobody listens the teacher's logits are not read.
+    t_classes = tl.where(taught != 0.0, num_classes, 0)
     rate = inverse_tau * LOG2_E
     z_top, t_top = LOWEST + 0.0, LOWEST + 0.0
     sharp, soft, total, teaching, ahead = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -248,7 +252,7 @@ def _row(
     z_next = _logits(z_ptr, lanes, num_classes, "evict_last")
     t_next = z_next
     if HAS_TEACHER:
-        t_next = _logits(t_ptr, lanes, num_classes, "evict_last")
+        t_next = _logits(t_ptr, lanes, t_classes, "evict_last")
     z, t = z_next.to(tl.float32), t_next.to(tl.float32)
     for first in tl.range(0, num_classes, BLOCK):
         at = first + lanes
@@ -256,7 +260,7 @@ def _row(
             z, t = z_next.to(tl.float32), t_next.to(tl.float32)
             z_next = _logits(z_ptr, at + BLOCK, num_classes, "evict_last")
             if HAS_TEACHER:
-                t_next = _logits(t_ptr, at + BLOCK, num_classes, "evict_last")
+                t_next = _logits(t_ptr, at + BLOCK, t_classes, "evict_last")
             else:
                 t_next = z_next
         before = z_top
@@ -271,7 +275,7 @@ def _row(
     if not IS_WHOLE:
         z_next = _logits(z_ptr, lanes, num_classes, "evict_first")
         if HAS_TEACHER:
-            t_next = _logits(t_ptr, lanes, num_classes, "evict_first")
+            t_next = _logits(t_ptr, lanes, t_classes, "evict_first")
         else:
             t_next = z_next
 
@@ -304,14 +308,14 @@ def _row(
     of_soft = taught * tau * factor / soft
     of_teacher = 0.0
     if HAS_TEACHER:
-        of_teacher = taught * tau * factor / teaching
+        of_teacher = tl.where(taught != 0.0, taught * tau * factor / teaching, 0.0)
     for first in tl.range(0, num_classes, BLOCK):
         at = first + lanes
         if not IS_WHOLE:
             z, t = z_next.to(tl.float32), t_next.to(tl.float32)
             z_next = _logits(z_ptr, at + BLOCK, num_classes, "evict_first")
             if HAS_TEACHER:
-                t_next = _logits(t_ptr, at + BLOCK, num_classes, "evict_first")
+                t_next = _logits(t_ptr, at + BLOCK, t_classes, "evict_first")
             else:
                 t_next = z_next
         g = _gradient(
@@ -323,7 +327,7 @@ def _row(
     tl.debug_barrier()
     t_y = z_y
     if HAS_TEACHER:
-        t_y = tl.load(t_ptr + label).to(tl.float32)
+        t_y = tl.load(t_ptr + label, mask=label < t_classes, other=-float("inf")).to(tl.float32)
     g_y = _gradient(
         z_y, t_y, z_top, t_top, rate, of_sharp, of_soft, of_teacher, of_others,
         HAS_TEACHER, HAS_SOFT, HAS_SHARP,
