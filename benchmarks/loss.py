@@ -51,9 +51,9 @@ def losses(shape: tuple[int, ...], labels: Tensor, dtype: torch.dtype) -> dict[s
     torchdistill = _torchdistill(shape, labels, dtype)
     if torchdistill is not None:
         result["torchdistill, τ = 20"] = torchdistill
-    liger = _liger() if labels.is_cuda and len(shape) == 2 else None
-    if liger is not None:
-        result["Liger-Kernel"] = liger
+    kernel = liger() if labels.is_cuda and len(shape) == 2 else None
+    if kernel is not None:
+        result["Liger-Kernel"] = kernel
     return result
 
 
@@ -94,7 +94,7 @@ def _torchdistill(shape: tuple[int, ...], labels: Tensor, dtype: torch.dtype) ->
     return lambda z, y: criterion({"": {"": z}}, teacher, y)
 
 
-def _liger() -> Loss | None:
+def liger() -> Loss | None:
     """Liger-Kernel's cross-entropy, which overwrites its logits by their gradient."""
     try:
         from liger_kernel.transformers import LigerCrossEntropyLoss
