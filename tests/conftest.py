@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "examples" in metafunc.fixturenames:
         many = pytest.param(LONG, marks=pytest.mark.long)
         metafunc.parametrize("examples", [QUICK, many], ids=["quick", "long"])
+
+
+@pytest.fixture
+def never_waiting() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Return a context in which waiting for the GPU is an error."""
+
+    def set_mode(mode: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that the mode is a prototype
+            torch.cuda.set_sync_debug_mode(mode)
+
+    @contextlib.contextmanager
+    def never_waiting() -> Iterator[None]:
+        set_mode("error")
+        try:
+            yield
+        finally:
+            set_mode("default")
+
+    return never_waiting
 
 
 @pytest.fixture(scope="session")

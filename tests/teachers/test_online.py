@@ -201,14 +201,11 @@ def test_it_survives_copies_state_and_moves():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_the_gpu_it_learns_the_same_and_never_waits():
+def test_on_the_gpu_it_learns_the_same_and_never_waits(never_waiting):
     criterion, z, labels = criterion_of().cuda(), logits(400, K), torch.arange(400) % K
     leaf, there = z.cuda().requires_grad_(), labels.cuda()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with never_waiting():
         loss = criterion(leaf, there)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     loss.backward()
     teacher = observed(z, labels)
     assert torch.equal(criterion.teacher.counts.cpu(), teacher.counts)

@@ -14,9 +14,8 @@ from tfkd.loss.kernels.one_pass import (
     in_one_pass,
     is_with_triton,
     of_true_class,
-    weight_and_divisor,
 )
-from tfkd.loss.terms import LossSettings
+from tfkd.loss.terms import LossSettings, index_weights
 from tfkd.teachers.base import Answer, is_plain
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -71,8 +70,14 @@ def _loss_and_gradient(
     from tfkd.loss.kernels.rows_on_gpu import write_rows
 
     alpha, tau, said = float(settings.alpha), float(settings.temperature), answer.logits
-    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
-    index = labels.masked_fill(labels == settings.ignore_index, 0).unsqueeze(1)
+    counts = labels != settings.ignore_index
+    weight, divisor = counts, counts.sum() if settings.reduction == "mean" else None
+    if class_weight is not None:
+        weight = index_weights(labels, class_weight.float(), settings.ignore_index)
+        divisor = weight.sum() if settings.reduction == "mean" else None
+    # A label out of range is reported as by torch; one to be ignored is that of some class.
+    index = (labels * counts).unsqueeze(1)
+    of_true = of_true_class(logits, index, labels, settings.ignore_index)
     target = (0.0, 0.0, 0.0)
     if not isinstance(said, Tensor):
         numbers = logits.shape[1], tau, torch.float32
@@ -84,20 +89,20 @@ def _loss_and_gradient(
         logits,
         _with_classes_together(said) if isinstance(said, Tensor) else None,
         labels,
-        of_true_class(logits, index, labels, settings.ignore_index),
+        of_true,
         gradient,
         weight,
-        divisor if isinstance(divisor, Tensor) else None,
+        divisor,
         *shares,
         kept=1.0 - alpha,
         taught=alpha,
         temperature=tau,
-        scale=float(settings.scale) / (1.0 if isinstance(divisor, Tensor) else divisor),
+        scale=float(settings.scale),
         target=target,
     )
     if settings.reduction == "none":
         return loss, gradient
-    return (loss.sum() / divisor if isinstance(divisor, Tensor) else loss.sum()), gradient
+    return (loss.sum() if divisor is None else loss.sum() / divisor), gradient
 
 
 _OF_GAP = Way(_loss_and_gradient, closed_form_loss)

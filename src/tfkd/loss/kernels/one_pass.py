@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -125,12 +124,10 @@ def _saved(ctx: Any) -> tuple[Any, ...]:
 
 def is_with_triton(logits: Tensor) -> bool:
     """Return whether a tensor is on a GPU that Triton compiles for; torch for GPUs brings it."""
-    return logits.is_cuda and _has_triton()
+    return logits.is_cuda and _HAS_TRITON
 
 
-@cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+_HAS_TRITON = find_spec("triton") is not None
 
 
 def empty_gradient(logits: Tensor) -> Tensor:

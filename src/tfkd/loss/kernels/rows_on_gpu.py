@@ -21,6 +21,9 @@ WHOLE = 1 << 11
 LARGEST = 1 << 16
 """Most bytes that a program looks at together."""
 
+PROGRAMS = 1 << 11
+"""Most programs that look whether rows are to be multiplied."""
+
 BY_WARP = 1 << 9
 """Logits of a block to each of its warps."""
 
@@ -116,15 +119,16 @@ def multiply_rows(gradient: Tensor, factor: Tensor) -> None:
     waits for it.
     """
     rows, num_classes = gradient.shape
-    block = _block(num_classes, gradient.element_size())
     if rows == 0:
         return
+    block = min(triton.next_power_of_2(num_classes), WHOLE)
     with torch.cuda.device_of(gradient):
-        _multiply_row[(rows,)](
+        _multiply_rows[(min(rows, PROGRAMS),)](
             gradient,
             factor,
             gradient.stride(0),
             0 if factor.dim() == 0 else factor.stride(0),
+            rows,
             num_classes,
             BLOCK=block,
             num_warps=max(block // BY_WARP, 1),
@@ -139,15 +143,18 @@ def _block(num_classes: int, bytes_of_class: int) -> int:
 
 
 @triton.jit
-def _multiply_row(g_ptr, factor_ptr, g_stride, factor_stride, num_classes, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64)
-    factor = tl.load(factor_ptr + row * factor_stride).to(tl.float32)
-    if factor != 1.0:
-        for first in range(0, num_classes, BLOCK):
-            at = first + tl.arange(0, BLOCK)
-            there = at < num_classes
-            g = tl.load(g_ptr + row * g_stride + at, mask=there).to(tl.float32)
-            tl.store(g_ptr + row * g_stride + at, g * factor, mask=there)
+def _multiply_rows(
+    g_ptr, factor_ptr, g_stride, factor_stride, rows, num_classes, BLOCK: tl.constexpr
+):
+    first_row = tl.program_id(0).to(tl.int64)
+    for row in range(first_row, rows, tl.num_programs(0)):
+        factor = tl.load(factor_ptr + row * factor_stride).to(tl.float32)
+        if factor != 1.0:
+            for first in range(0, num_classes, BLOCK):
+                at = row * g_stride + first + tl.arange(0, BLOCK)
+                there = first + tl.arange(0, BLOCK) < num_classes
+                g = tl.load(g_ptr + at, mask=there).to(tl.float32)
+                tl.store(g_ptr + at, g * factor, mask=there)
 
 
 @triton.jit
