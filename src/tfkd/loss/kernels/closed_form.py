@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd.loss import terms
+from tfkd.loss.kernels.exponentials import LOG2_E
 from tfkd.loss.terms import LossSettings, dot, is_number, softened, softened_gap
 from tfkd.teachers.base import Answer, is_plain
 
-LOG2_E = math.log2(math.e)
 
 COMPILED_POWER = 32
 """Whole powers below it are compiled to multiplications. They are powers of exp2, because Inductor

@@ -77,7 +77,7 @@ def _loss_and_gradient(
         divisor = weight.sum() if settings.reduction == "mean" else None
     # A label out of range is reported as by torch; one to be ignored is that of some class.
     index = (labels * counts).unsqueeze(1)
-    of_true = of_true_class(logits, index, labels, settings.ignore_index)
+    of_true = of_true_class(logits, index, settings.ignore_index).squeeze(1)
     target = (0.0, 0.0, 0.0)
     if not isinstance(said, Tensor):
         numbers = logits.shape[1], tau, torch.float32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -11,14 +10,19 @@ from torch import Tensor
 
 from tfkd.loss import terms
 from tfkd.loss.equation import loss_by_equation
-from tfkd.loss.kernels.closed_form import LOG2_E
+from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
 from tfkd.loss.kernels.one_pass import (
+    Parts,
     Way,
+    add_scaled,
+    add_to_true_class,
     blocks_of,
     empty_gradient,
     in_one_pass,
     of_true_class,
     part_of,
+    reduced,
+    together,
     weight_and_divisor,
 )
 from tfkd.loss.terms import LossSettings, at_least_float32
@@ -26,11 +30,6 @@ from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 18
 """Logits to a block, about: one of them is all that is allocated beside the gradient."""
-
-LEAST, MOST = 1e-25, 1e13
-"""Sums of exponentials within which these are taken of the logits as they are. Otherwise they are
-first measured from their largest: of larger ones too few digits are left, and smaller ones are
-nearly 0 in float32."""
 
 
 def swept_loss_of_logits(
@@ -54,21 +53,15 @@ def swept_loss_of_logits(
 
 
 class _Weights(NamedTuple):
-    """What multiplies the terms of each sample: numbers, or tensors of the shape of class indices.
+    """What multiplies the terms of each sample: numbers, or tensors `(N, 1, ...)`.
 
     Attributes:
         label: of H(q, p).
-        teacher: of τ²·KL(t_τ ‖ p_τ).
-        divisor: of the mean, which is in both already.
+        teacher: of KL(t_τ ‖ p_τ), α·τ² and the rest.
     """
 
     label: Any
     teacher: Any
-    divisor: Any
-
-    def of(self, block: slice) -> _Weights:
-        """Those of a block."""
-        return _Weights(part_of(self.label, block), part_of(self.teacher, block), self.divisor)
 
 
 def _loss_and_gradient(
@@ -83,36 +76,31 @@ def _loss_and_gradient(
     assert isinstance(said, Tensor)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_weight = None if class_weight is None else class_weight.to(dtype)
-    weights = _weights(logits, labels, answer, class_weight, settings)
+    weights, divisor = _weights(logits, labels, answer, class_weight, settings)
     gradient = empty_gradient(logits)
     losses: list[Tensor] = []
     spare: Tensor | None = None
-    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
     for block in blocks_of(logits, BLOCK):
-        own = weights.of(block)
-        z, t = at_least_float32(logits[block]), said[block].to(dtype)
+        z, t = at_least_float32(part_of(logits, block)), part_of(said, block).to(dtype)
+        own = _Weights(part_of(weights.label, block), part_of(weights.teacher, block))
         if isinstance(own.teacher, Tensor):  # whatever is said where nobody listens
-            t = torch.where((own.teacher == 0.0).unsqueeze(1), 0.0, t)
+            t = torch.where(own.teacher == 0.0, 0.0, t)
+        result = part_of(gradient, block)
+        result = result if result.dtype == dtype else torch.empty_like(z)
         spare = torch.empty_like(z) if spare is None or len(z) != len(spare) else spare
-        result = gradient[block] if gradient.dtype == dtype else torch.empty_like(z)
-        others = labels[block], own, class_weight, settings, result, spare
+        others = part_of(labels, block), own, class_weight, settings, result, spare
         loss = None if careful else _sweep(z, t, *others, careful=False)
         if loss is None:
             careful = True
             if settings.decoupled is not None:
                 return _by_equation(logits, labels, answer, class_weight, settings)
-            z, t = (x - x.amax(1, keepdim=True) for x in (z, t))
-            loss = _sweep(z, t, *others, careful=True)
+            loss = _sweep(from_largest(z), from_largest(t), *others, careful=True)
             assert loss is not None
         losses.append(loss)
         if result.dtype != gradient.dtype:
-            gradient[block] = result
-    if settings.reduction == "none":
-        return losses[0] if len(losses) == 1 else torch.cat(losses), gradient
-    total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-    if isinstance(weights.divisor, Tensor):
-        total = torch.where(weights.divisor == 0.0, math.nan, total)  # a mean of nothing
-    return total, gradient
+            part_of(gradient, block).copy_(result)
+    return together(losses, divisor, settings.reduction), gradient
 
 
 WAY = Way(_loss_and_gradient, loss_by_equation)
@@ -124,8 +112,8 @@ def _weights(
     answer: Answer,
     class_weight: Tensor | None,
     settings: LossSettings,
-) -> _Weights:
-    """All that multiplies the two terms: α, scale, shares, class weights and the divisor."""
+) -> tuple[_Weights, Tensor | float]:
+    """All that multiplies the two terms, and the divisor, which is in it."""
     weight: Tensor | None
     divisor: Any
     soft = labels.is_floating_point()
@@ -135,15 +123,17 @@ def _weights(
         divisor = divisor if settings.reduction == "mean" else 1
     else:
         weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
-    like = at_least_float32(logits.new_empty(0))
-    share, label_share = (terms.constant(value, like) for value in answer[1:])
     each = settings.scale / divisor
-    kept, taught = (1.0 - settings.alpha) * label_share * each, settings.alpha * share * each
-    if weight is not None:
-        # A sample of no weight has no gradient, even where all the weights add up to 0.
-        taught = torch.where(weight == 0.0, 0.0, weight * taught)
-        kept = kept if soft else torch.where(weight == 0.0, 0.0, weight * kept)
-    return _Weights(kept, taught, divisor)
+    taught: Any = settings.alpha * settings.temperature**2 * each
+    weights = [(1.0 - settings.alpha) * each, taught]
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    for place, share in enumerate((answer.label_share, answer.share)):
+        of = weights[place] * (share.to(dtype) if isinstance(share, Tensor) else share)
+        if weight is not None and not (soft and place == 0):
+            # A sample of no weight has no gradient, even where all the weights add up to 0.
+            of = torch.where(weight == 0.0, 0.0, weight * of)
+        weights[place] = of.unsqueeze(1) if isinstance(of, Tensor) and of.dim() > 0 else of
+    return _Weights(*weights), divisor
 
 
 def _by_equation(
@@ -172,7 +162,7 @@ def _sweep(
     *,
     careful: bool,
 ) -> Tensor | None:
-    """Return the weighed loss of each sample, or their sum, and write its gradient.
+    """Return the weighed loss of each sample, `(N, 1, ...)`, or their sum; write its gradient.
 
     With S(x) = Σ_k exp(x_k), the divergence and its gradient are
 
@@ -193,104 +183,77 @@ def _sweep(
         careful: whether the logits are measured from their largest; then classes may be masked.
             Else None is returned where that is needed.
     """
-    tau, parts = float(settings.temperature), settings.decoupled
-    counted, once = settings.alpha < 1.0, settings.temperature == 1.0 and parts is None
-    sums = z.new_ones((4, *z.select(1, 0).shape))
-    of_t, of_z, of_sharp, true = sums
-    index = hidden = None
-    if not labels.is_floating_point():
+    tau, decoupled = float(settings.temperature), settings.decoupled
+    counted, soft = settings.alpha < 1.0, labels.is_floating_point()
+    once = tau == 1.0 and decoupled is None  # one exponential of the student's logits serves both
+    index = hidden = z_y = true = None
+    if not soft:
         index = labels.unsqueeze(1)
         if isinstance(weights.teacher, Tensor):
             index = index.masked_fill(index == settings.ignore_index, 0)
-        z_y = of_true_class(z, index, labels, settings.ignore_index)
-        hidden = index if parts is not None else None
+        hidden = None if decoupled is None else index
+        if careful or hidden is not None or not counted:
+            z_y = of_true_class(z, index, settings.ignore_index)
 
     torch.sub(t, z, out=result)
-    _exponentials(t, LOG2_E / tau, hidden, out=spare, total=of_t)
+    sum_t = exponentials(t, tau, out=spare, hidden=hidden)
     result.mul_(spare)
     if careful:  # of what has no mass nothing is said, even where the student masks it
         result.masked_fill_(spare == 0.0, 0.0)
-    divergence = result.sum(1)
-    if index is None and counted:
+    ahead = result.sum(1, keepdim=True).div_(sum_t)
+    if soft and counted:
         labels = terms.times_class_weight(labels.to(z.dtype), class_weight, 1)
         torch.mul(labels, z, out=result)
         if careful:
             result.masked_fill_(labels == 0.0, 0.0)
-        z_y = result.sum(1)
-    _exponentials(z, LOG2_E / tau, hidden, out=result, total=of_z)
-    divergence.div_(of_t).mul_(1.0 / tau).add_((of_z / of_t).log_())
+        z_y = result.sum(1, keepdim=True)
+    sum_z = exponentials(z, tau, out=result, hidden=hidden)
 
-    # By what the exponentials of both are multiplied, and what the true class has by itself.
-    on_z = on_t = weights.teacher * tau
-    on_true: Any = 0.0
-    if parts is not None and index is not None:
-        t_y = t.gather(1, index).squeeze(1)
-        binary, ahead = _binary(t_y / tau - of_t.log(), z_y / tau - of_z.log())
-        divergence = parts[0] * binary + parts[1] * divergence
-        on_true = on_t * parts[0] * ahead
-        on_z, on_t = on_t * parts[1] - on_true, on_t * parts[1]
-    loss = _times(weights.teacher * tau**2, divergence, careful=careful)
-
-    kept = weights.label
-    mass = kept if index is not None or not counted else kept * labels.sum(1)
+    # The parts of the loss with their weights, and what exponentials weigh in the gradient.
+    of_logits = weights.teacher * (1.0 / tau)
+    parts: Parts = [(of_logits, ahead), (weights.teacher, torch.div(sum_z, sum_t).log_())]
+    on_z, on_t, on_true = of_logits, of_logits, 0.0
+    if decoupled is not None and index is not None:
+        t_y = t.gather(1, index)
+        binary, difference = _binary(t_y / tau - sum_t.log(), z_y / tau - sum_z.log())
+        parts = [(weight * decoupled[1], part) for weight, part in parts]
+        parts.append((weights.teacher * decoupled[0], binary))
+        on_true = of_logits * decoupled[0] * difference
+        on_z, on_t = of_logits * decoupled[1] - on_true, of_logits * decoupled[1]
+    checked = [sum_t, sum_z]
+    kept, mass = weights.label, labels.sum(1, keepdim=True) if soft else 1.0
+    sum_sharp = sum_z
     if counted and once:
-        of_sharp, on_z = of_z, on_z + mass
-        _gather(result, index, out=true)
-    result.mul_(_column(on_z / of_z)).addcmul_(spare, _column(on_t / of_t), value=-1.0)
+        on_z = on_z + kept * mass
+        true = None if index is None else of_true_class(result, index, settings.ignore_index)
+    result.mul_(on_z / sum_z)
+    add_scaled(result, spare, -on_t, sum_t)
     if counted and not once:
-        _exponentials(z, LOG2_E, None, out=spare, total=of_sharp)
-        _gather(spare, index, out=true)
-        result.addcmul_(spare, _column(mass / of_sharp))
-    if counted and index is None:
-        loss += _times(kept, labels.sum(1) * of_sharp.log() - z_y, careful=careful)
-        result.addcmul_(labels, _column(kept, z_y), value=-1.0)
+        sum_sharp = exponentials(z, 1.0, out=spare)
+        true = None if index is None else of_true_class(spare, index, settings.ignore_index)
+        add_scaled(result, spare, kept * mass, sum_sharp)
+        checked.append(sum_sharp)
+    if counted and soft:
+        parts.append((kept, mass * sum_sharp.log() - z_y))
+        weighed, number = (labels * kept, 1.0) if isinstance(kept, Tensor) else (labels, kept)
+        result.sub_(weighed, alpha=number)
     elif counted:
-        # Of the sums as they are it is more exact, and never below 0.
-        label_loss = of_sharp.log() - z_y if careful else -(true / of_sharp).log()
-        loss += _times(kept, label_loss, careful=careful)
+        if careful:
+            parts.append((kept, sum_sharp.log() - z_y))
+        elif true is not None:  # more exact, and never below 0
+            parts.append((-kept, torch.div(true, sum_sharp).log_()))
+            checked.append(true)
         on_true = on_true - kept
-    if index is not None and (counted or parts is not None):
-        result.scatter_add_(1, index, _column(on_true, z_y))
-    total = loss if settings.reduction == "none" else loss.sum()
-    if not careful:
-        least, most = torch.aminmax(sums)
-        if not (least >= LEAST and most <= MOST and total.sum().isfinite()):
-            return None
-    return total
-
-
-def _exponentials(
-    x: Tensor, factor: float, hidden: Tensor | None, *, out: Tensor, total: Tensor
-) -> None:
-    """Write 2^(x · factor), 0 where a class is hidden, and its sum over the classes."""
-    torch.mul(x, factor, out=out)
-    if hidden is not None:
-        out.scatter_(1, hidden, -math.inf)
-    torch.sum(out.exp2_(), 1, out=total)
-
-
-def _gather(x: Tensor, index: Tensor | None, *, out: Tensor) -> None:
-    """Write what is of the true class, if there is one."""
-    if index is not None:
-        torch.gather(x, 1, index, out=out.unsqueeze(1))
+    if index is not None and (counted or decoupled is not None):
+        add_to_true_class(result, index, on_true)
+    if not careful and not are_within(*checked):
+        return None
+    return reduced(parts, settings.reduction, careful=careful)
 
 
 def _binary(true_t: Tensor, true_z: Tensor) -> tuple[Tensor, Tensor]:
-    """The divergence kl(t_y ‖ p_y), and p_y − t_y, of logits of the true class against all others."""
-    t = torch.sigmoid(true_t)
-    each = [t * (F.logsigmoid(true_t) - F.logsigmoid(true_z))]
-    each += [torch.sigmoid(-true_t) * (F.logsigmoid(-true_t) - F.logsigmoid(-true_z))]
-    return each[0] + each[1], torch.sigmoid(true_z) - t
-
-
-def _times(weight: Any, loss: Tensor, *, careful: bool) -> Tensor:
-    """A weight times a loss; where they may be infinite, 0 for no weight."""
-    return terms.times(weight, loss) if careful else loss * weight
-
-
-def _column(value: Any, like: Tensor | None = None) -> Tensor:
-    """A number of each sample with a dimension for the classes."""
-    if not isinstance(value, Tensor):
-        assert like is not None
-        value = torch.full_like(like, value)
-    return value.unsqueeze(1)
+    """The divergence kl(t_y ‖ p_y) and p_y − t_y, of logits of the true class against all others."""
+    t_y = torch.sigmoid(true_t)
+    of_true = t_y * (F.logsigmoid(true_t) - F.logsigmoid(true_z))
+    of_wrong = torch.sigmoid(-true_t) * (F.logsigmoid(-true_t) - F.logsigmoid(-true_z))
+    return of_true + of_wrong, torch.sigmoid(true_z) - t_y

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from tfkd.loss.kernels.closed_form import closed_form_loss, gap_target
+from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
 from tfkd.loss.kernels.one_pass import (
+    Parts,
     Way,
+    add_scaled,
+    add_to_true_class,
     blocks_of,
     empty_gradient,
     in_one_pass,
     of_true_class,
     part_of,
+    reduced,
+    together,
     weight_and_divisor,
 )
-from tfkd.loss.terms import FAR, LossSettings, at_least_float32
+from tfkd.loss.terms import LossSettings, at_least_float32
 from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
 beside the gradient."""
-
-SMALL = 1e-30
-"""Smallest probability whose logarithm is taken; of one below it too few digits may be left."""
 
 
 def swept_loss(
@@ -57,100 +63,118 @@ def _loss_and_gradient(
     gap = answer.logits
     assert not isinstance(gap, Tensor)
     gradient = empty_gradient(logits)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
     weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
-    factor: Tensor | float = settings.scale / divisor
+    factor: Any = settings.scale / divisor
     if weight is not None:
         # A sample of no weight has no gradient, even where all the weights add up to 0.
-        factor = torch.where(weight == 0.0, 0.0, settings.scale * weight / divisor)
-    losses = [
-        _sweep(logits[block], labels[block], gap, part_of(factor, block), settings, gradient[block])
-        for block in blocks_of(logits, BLOCK)
-    ]
-    loss = losses[0] if len(losses) == 1 else torch.cat(losses)
-    if weight is not None:
-        loss = torch.where(weight == 0.0, 0.0, settings.scale * weight * loss)
-    if settings.reduction != "none":
-        loss = loss.sum()
-    if weight is not None:
-        return loss / divisor, gradient
-    return (loss if factor == 1.0 else loss * factor), gradient
+        factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
+    losses: list[Tensor] = []
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
+    spare: Tensor | None = None
+    twice = settings.temperature != 1.0 and settings.alpha < 1.0
+    for block in blocks_of(logits, BLOCK):
+        z, own = at_least_float32(part_of(logits, block)), part_of(gradient, block)
+        # A copy in another dtype than the gradient's is written over.
+        result = own if own.dtype == dtype else z
+        if twice and (spare is None or len(z) != len(spare)):
+            spare = torch.empty_like(z)
+        others = part_of(labels, block), gap, part_of(factor, block), settings, result, spare
+        loss = None if careful else _sweep(z, *others, careful=False)
+        if loss is None:
+            careful = True
+            z = from_largest(at_least_float32(part_of(logits, block)))
+            loss = _sweep(z, *others, careful=True)
+            assert loss is not None
+        losses.append(loss)
+        if result is not own:
+            own.copy_(result)
+    return together(losses, divisor, settings.reduction), gradient
 
 
 WAY = Way(_loss_and_gradient, closed_form_loss)
 
 
 def _sweep(
-    logits: Tensor,
+    z: Tensor,
     labels: Tensor,
     gap: float,
     factor: Tensor | float,
     settings: LossSettings,
-    gradient: Tensor,
-) -> Tensor:
-    """Return the loss of each sample, without weight and scale; write its gradient times `factor`.
+    result: Tensor,
+    spare: Tensor | None,
+    *,
+    careful: bool,
+) -> Tensor | None:
+    """Return the loss of each sample, or their sum, times `factor`, and write its gradient.
 
-    Measured from the logit z_r of a class r whose probabilities are p_r and p_τ,r, and with the
-    target of `gap_target`,
+    With S(x) = Σ_k exp(x_k) and the target of `gap_target`,
 
-        loss     = -(1-α)·log p_r - α·τ²·log p_τ,r + extra·(z_r - z_y)
-                   - floor·(Σ_k z_k - K·z_r) + constant
+        loss     = (1-α)·log S(z) + α·τ²·log S(z/τ) - extra·z_y - floor·Σ_k z_k + constant
         gradient = (1-α)·p + α·τ·p_τ - floor, less `extra` at the true class y
+
+    Args:
+        z: logits, float32 at least.
+        labels: class indices.
+        gap: of the teacher.
+        factor: of all samples, or of each.
+        settings: of the loss.
+        result: where the gradient is written, of the dtype and shape of `z`; may be `z` itself.
+        spare: room of the same, where two exponentials are taken.
+        careful: whether the logits are measured from their largest. Else None is returned where
+            they have to be.
     """
     alpha, tau = float(settings.alpha), float(settings.temperature)
-    num_classes = logits.shape[1]
-    z = at_least_float32(logits)
-    floor, extra, constant = gap_target(
-        gap, num_classes, tau, z.dtype, kept=1.0 - alpha, taught=alpha
-    )
-    # A copy in another dtype than the gradient's is written over.
-    result = gradient if gradient.dtype == z.dtype else z
+    num_classes = z.shape[1]
+    floor, extra, constant = _target(gap, num_classes, tau, z.dtype, kept=1.0 - alpha, taught=alpha)
     index = labels.unsqueeze(1)
     if isinstance(factor, Tensor):
         index = index.masked_fill(index == settings.ignore_index, 0)
-    z_y = of_true_class(z, index, labels, settings.ignore_index)
-    on_cpu = z.device.type == "cpu"
-    if on_cpu and z_y.numel() > 0 and z_y.abs().amax() > FAR:
-        logits = z = z - z.amax(1, keepdim=True)
-        z_y = z.gather(1, index).squeeze(1)
-    total = z.sum(1) if floor != 0.0 and on_cpu else None
-
-    # Probabilities, with their weights in the loss and in the gradient.
-    softmaxes = []
-    if tau != 1.0:
-        scaled = z * (1.0 / tau)
-        softmaxes.append((torch.softmax(scaled, 1, out=scaled), alpha * tau**2, alpha * tau))
-    if tau == 1.0 or alpha < 1.0:
-        weight = 1.0 if tau == 1.0 else 1.0 - alpha
-        softmaxes.append((torch.softmax(z, 1, out=result), weight, weight))
-    z_r, of_r = z_y, [p.gather(1, index).squeeze(1) for p, _, _ in softmaxes]
-    if on_cpu and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
-        loss = torch.zeros_like(z_r)
-    else:
-        z_r, of_r = logits.amax(1).to(z.dtype), [p.amax(1) for p, _, _ in softmaxes]
-        loss = torch.zeros_like(z_r) if extra == 0.0 else (z_r - z_y).mul_(extra)
-    for p_r, (_, weight, _) in zip(of_r, softmaxes, strict=True):
-        loss.sub_(p_r.log_(), alpha=weight)
+    z_y = of_true_class(z, index, settings.ignore_index)
+    sum_of_z = None
     if floor != 0.0:
-        # On an accelerator it is cheaper to measure all than to wait for how far they are.
-        if total is None:
-            total = (logits - z_r.unsqueeze(1)).sum(1)
-        else:
-            total.sub_(z_r, alpha=num_classes)
-        loss.sub_(total, alpha=floor).add_(constant)
+        all_at_once = settings.reduction != "none" and not isinstance(factor, Tensor)
+        sum_of_z = z.sum() if all_at_once and not careful else z.sum(1, keepdim=True)
 
-    number = 1.0 if isinstance(factor, Tensor) else factor
-    p, _, weight = softmaxes[0]
-    if len(softmaxes) > 1:
-        sharp, _, sharp_weight = softmaxes[1]
-        p = torch.add(p, sharp, alpha=sharp_weight / weight, out=result)
-    if floor == 0.0:
-        torch.mul(p, weight * number, out=result)
+    # The exponentials of z/τ, and of z where both are taken, the last in the room of the logits, if
+    # that is where the gradient is written. Each with its weights in the loss and in the gradient.
+    last, of_loss, of_gradient = tau, alpha * tau**2, alpha * tau
+    sum_soft = None
+    if tau == 1.0:
+        of_loss = of_gradient = 1.0
+    elif spare is not None:
+        sum_soft = exponentials(z, tau, out=spare)
+        last, of_loss, of_gradient = 1.0, 1.0 - alpha, 1.0 - alpha
+    sums = exponentials(z, last, out=result)
+    parts: Parts
+    if careful:
+        parts, of_z_y = [(of_loss * factor, sums.log())], -extra
     else:
-        shift = torch.full((), -floor * number, dtype=z.dtype, device=z.device)
-        torch.add(shift, p, alpha=weight * number, out=result)
-    result.scatter_(1, index, result.gather(1, index).sub_(extra * number))
-    if isinstance(factor, Tensor):
-        result.mul_(factor.unsqueeze(1))
-    if result is not gradient:
-        gradient.copy_(result)
+        true = result.gather(1, index)
+        checked = [true, sums] if sum_soft is None or tau > 1.0 else [true, sums, sum_soft]
+        if z_y.numel() > 0 and not are_within(*checked):
+            return None
+        # More exact than the logarithm of the sum, and never below 0.
+        parts, of_z_y = [(-of_loss * factor, true.div_(sums).log_())], of_loss / last - extra
+    if sum_soft is not None:
+        parts.append((alpha * tau**2 * factor, sum_soft.log()))
+    if (careful and extra != 0.0) or (not careful and (floor != 0.0 or sum_soft is not None)):
+        parts.append((of_z_y * factor, z_y))
+    if sum_of_z is not None:
+        parts.append((-floor * factor, sum_of_z))
+    loss = reduced(parts, settings.reduction, careful=careful, constant=constant * factor)
+    if loss is None:
+        return None
+
+    result.mul_((of_gradient * factor) / sums)
+    if spare is not None and sum_soft is not None:
+        add_scaled(result, spare, alpha * tau * factor, sum_soft)
+    if floor != 0.0:
+        result.sub_(floor * factor)
+    if extra != 0.0:
+        add_to_true_class(result, index, -extra * factor)
     return loss
+
+
+_target = lru_cache(gap_target)
+"""That of numbers, which are the same in each call."""
