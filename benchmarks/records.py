@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from measure import Measurement
-from tfkd.runs import files
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "performance.csv"
@@ -136,7 +135,10 @@ def write_rows(path: Path, rows: list[Row]) -> None:
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    files.write_text(path, table.getvalue())
+    # Not by `tfkd.runs`, so that a machine with torch alone can measure.
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(table.getvalue(), encoding="utf-8", newline="")
+    part.replace(path)
 
 
 def _fields(measurement: Measurement) -> Row:

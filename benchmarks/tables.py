@@ -73,6 +73,7 @@ MOVED: tuple[Column, ...] = (("× copy", floor), ("GB/s", bandwidth))
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "loss": (TIME, RATIO, PEAK, *MOVED),
     "loss_on_gpu": (TIME, RATIO, PEAK, *MOVED),
+    "linear": (TIME, RATIO, PEAK, ("tokens/s", rate)),
     "step": (TIME, RATIO, PEAK),
     "methods": (TIME, RATIO, PEAK),
     "teacher_cache": (TIME, RATIO, PEAK),

@@ -18,8 +18,10 @@ if _typing.TYPE_CHECKING:
     from tfkd.loss import (
         BinaryDistillationLoss,
         DistillationLoss,
+        LinearDistillationLoss,
         binary_distillation_loss,
         distillation_loss,
+        linear_distillation_loss,
     )
     from tfkd.methods import (
         beta_smoothing,
@@ -95,6 +97,7 @@ __all__ = [
     "EnsembleTeacher",
     "Explanation",
     "LastBatchTeacher",
+    "LinearDistillationLoss",
     "MeanTeacher",
     "NetworkTeacher",
     "NormalizedTeacher",
@@ -133,6 +136,7 @@ __all__ = [
     "instance_specific_label_smoothing",
     "knowledge_distillation",
     "label_smoothing",
+    "linear_distillation_loss",
     "logit_norm",
     "logit_standardization_kd",
     "margin_label_smoothing",
@@ -173,8 +177,10 @@ __getattr__ = _lazy_names(
         "loss": (
             "BinaryDistillationLoss",
             "DistillationLoss",
+            "LinearDistillationLoss",
             "binary_distillation_loss",
             "distillation_loss",
+            "linear_distillation_loss",
         ),
         "methods": (
             "beta_smoothing",

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tfkd._checks import check_num_classes
-from tfkd.loss import BinaryDistillationLoss, Criterion, DistillationLoss
+from tfkd.loss import (
+    BinaryDistillationLoss,
+    Criterion,
+    DistillationLoss,
+    LinearDistillationLoss,
+)
 from tfkd.loss.schedules import Progress
 from tfkd.loss.taught import TaughtCriterion
 from tfkd.loss.terms import softened_gap, standardized_gap
@@ -187,7 +192,8 @@ def explain(criterion: Criterion, num_classes: int | None = None) -> Explanation
         A frozen record.
 
     Raises:
-        TypeError: if `criterion` is no loss of this library, or `num_classes` not an int.
+        TypeError: if `criterion` is no loss of this library or has no teacher yet, or `num_classes`
+            is not an int.
         ValueError: if `num_classes` is below 2 or does not fit the teacher.
 
     Example:
@@ -211,7 +217,14 @@ def explain(criterion: Criterion, num_classes: int | None = None) -> Explanation
     if isinstance(criterion, Penalty):
         check_num_classes(num_classes)
         return _of_penalty(criterion, num_classes)
-    if not isinstance(criterion, DistillationLoss | BinaryDistillationLoss):
+    if isinstance(criterion, LinearDistillationLoss) and not criterion.has_teacher:
+        raise TypeError(
+            "Expected a `criterion` with its teacher, got a LinearDistillationLoss to which one is "
+            "given at each call: what that leads to depends on the sample."
+        )
+    if not isinstance(
+        criterion, DistillationLoss | BinaryDistillationLoss | LinearDistillationLoss
+    ):
         raise TypeError(
             "Expected `criterion` to be a tfkd.DistillationLoss, a tfkd.BinaryDistillationLoss or "
             f"a tfkd.penalties.Penalty, got {type(criterion).__name__}."
@@ -280,7 +293,9 @@ class _Taught(NamedTuple):
     unknown: str = "depends on the sample"
 
 
-def _taught_optimum(criterion: TaughtCriterion, alpha: float, num_classes: int) -> _Taught:
+def _taught_optimum(
+    criterion: TaughtCriterion | LinearDistillationLoss, alpha: float, num_classes: int
+) -> _Taught:
     teacher, temperature = criterion.teacher, criterion.temperature
     teacher_gap = teacher.gap(num_classes)
     if teacher_gap is None or None in (teacher.usual_share, teacher.usual_label_share):

@@ -412,6 +412,12 @@ def one_of_two(folder):
     trainer.train()
     torch.save(model.state_dict(), folder / f"weights-{trainer.args.process_index}")
 
+    model, rows = network("causal"), samples("causal", 12)
+    options = {"gradient_accumulation_steps": 2, "ddp_backend": "gloo"}
+    trainer = head_trainer(folder, model, rows, **options)
+    trainer.train()
+    torch.save(model.state_dict(), folder / f"causal-{trainer.args.process_index}")
+
 
 def test_two_processes_do_what_one_does(tmp_path):
     """A step is of eight samples, whose labels that count are not as many for either process."""
@@ -427,6 +433,11 @@ def test_two_processes_do_what_one_does(tmp_path):
         ours = network("token")
         ours.load_state_dict(torch.load(tmp_path / f"weights-{rank}"))
         same_weights(ours, expected, network("token"))
+    expected = plain_loop(network("causal"), samples("causal", 12), designed, 8)
+    for rank in range(2):
+        ours = network("causal")
+        ours.load_state_dict(torch.load(tmp_path / f"causal-{rank}"))
+        same_weights(ours, expected, network("causal"))
 
 
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument")  # the Trainer's default on a CPU
@@ -434,7 +445,7 @@ def test_the_page_of_this_host_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "hosts" / "hugging-face.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         names = {
             "model": network("causal"),
@@ -444,6 +455,122 @@ def test_the_page_of_this_host_runs(tmp_path, monkeypatch):
         exec(block, names)
         ours, before = names["model"].state_dict(), network("causal").state_dict()
         assert any(not torch.equal(ours[name], before[name]) for name in before)
+
+
+def head_trainer(path, model, rows, *, teacher=None, criterion=None, **options):
+    if criterion is None and teacher is None:
+        criterion = tfkd.LinearDistillationLoss.of(tfkd.tf_kd_reg(alpha=0.6, temperature=2.0))
+    criterion = criterion or tfkd.LinearDistillationLoss(alpha=0.6, temperature=2.0)
+    shift = "Causal" in type(model).__name__
+    return with_criterion()(
+        model,
+        arguments(path, **options),
+        train_dataset=rows,
+        optimizers=sgd(model),
+        criterion=criterion,
+        teacher=teacher,
+        shift=shift,
+    )
+
+
+def seen_of_head(model):
+    """How many positions the head of a model computes the logits of, call by call."""
+    positions = []
+    head = model.get_output_embeddings()
+    head.register_forward_hook(lambda module, given, logits: positions.append(logits.shape[1]))
+    return positions
+
+
+def designed(logits, labels, inputs):
+    """Tf-KD_reg written out, by logits."""
+    logits, labels = positions("causal", logits, labels)
+    logits, labels = logits[labels != -100], labels[labels != -100]
+    gap = torch.tensor(0.99 / 0.01 * (LENGTH - 1)).log()
+    taught = (gap / 2 * F.one_hot(labels, LENGTH)).log_softmax(1)
+    soft = F.kl_div((logits / 2).log_softmax(1), taught, reduction="none", log_target=True).sum(1)
+    return (0.4 * F.cross_entropy(logits, labels, reduction="none") + 0.6 * 4 * soft).mean()
+
+
+@pytest.mark.parametrize("accumulated", [1, 4])
+@pytest.mark.parametrize("teaches", ["nobody", "a wider network"])
+def test_a_causal_model_is_trained_without_its_logits(teaches, accumulated, tmp_path):
+    """By the loss on whole logits, over all labels of a step, of which batches have unlike many."""
+    rows, model, teacher = samples("causal", 14), network("causal"), None
+    if teaches != "nobody":
+        torch.manual_seed(1)
+        config = hosts().LlamaConfig(vocab_size=LENGTH, **{**SIZE, "hidden_size": 12})
+        teacher = hosts().LlamaForCausalLM(config)
+    computed = seen_of_head(model)
+    head_trainer(
+        tmp_path, model, rows, teacher=teacher, gradient_accumulation_steps=accumulated
+    ).train()
+    assert set(computed) == {1}
+
+    loss = designed if teacher is None else functools.partial(distilled, teacher, "causal")
+    expected = plain_loop(network("causal"), rows, loss, 2 * accumulated)
+    same_weights(model, expected, network("causal"))
+
+
+def test_it_evaluates_without_logits_and_predicts_them(tmp_path):
+    rows, model = samples("causal", 6), network("causal").eval()
+    trainer, batch = head_trainer(tmp_path, model, rows), stacked(rows)
+    with torch.no_grad():
+        logits = model(batch["input_ids"]).logits
+    expected = designed(logits, batch["labels"], None).item()
+    computed = seen_of_head(model)
+    assert trainer.evaluate(rows)["eval_loss"] == pytest.approx(expected, abs=1e-5)
+    assert set(computed) == {1}
+    told = trainer.predict(rows)
+    assert told.metrics["test_loss"] == pytest.approx(expected, abs=1e-5)
+    torch.testing.assert_close(torch.tensor(told.predictions), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_in_bfloat16_the_head_is_computed_as_the_model_computes_it(tmp_path):
+    rows, whole, model = samples("causal", 6), network("causal"), network("causal")
+    criterion = tfkd.tf_kd_reg(alpha=0.6, temperature=2.0, class_dim=-1)
+    head_trainer(tmp_path, model, rows, bf16=True).train()
+    with_criterion()(
+        whole,
+        arguments(tmp_path, bf16=True),
+        train_dataset=rows,
+        optimizers=sgd(whole),
+        criterion=criterion,
+        shift=True,
+    ).train()
+    ours, theirs = model.state_dict(), whole.state_dict()
+    for name, before in network("causal").state_dict().items():
+        moved = (theirs[name] - before).norm()
+        assert (ours[name] - theirs[name]).norm() <= 0.03 * moved, name
+        assert ours[name].dtype == torch.float32
+
+
+def test_a_head_that_is_not_the_last_is_refused(tmp_path):
+    rows = samples("causal", 4)
+    config = hosts().Gemma2Config(
+        vocab_size=LENGTH, head_dim=4, num_key_value_heads=1, final_logit_softcapping=0.1, **SIZE
+    )
+    with pytest.raises(TypeError, match=r"changes them behind it \(as by `final_logit_softc"):
+        head_trainer(tmp_path, hosts().Gemma2ForCausalLM(config), rows).train()
+    rows = [{**row, "labels": row["labels"][0] % CLASSES} for row in samples("token", 4)]
+    with pytest.raises(TypeError, match=r"a torch.nn.Linear.*got NoneType of BertForSeq"):
+        head_trainer(tmp_path, network("sequence"), rows).train()
+
+
+def test_of_a_head_there_is_one_teacher_and_one_place(tmp_path):
+    smoothing = tfkd.LinearDistillationLoss(tfkd.UniformTeacher(), alpha=0.1)
+    options = {"model": network("causal"), "rows": samples("causal", 4)}
+    with pytest.raises(TypeError, match=r"`teacher` model.*got both"):
+        head_trainer(tmp_path, teacher=network("causal"), criterion=smoothing, **options)
+    with pytest.raises(TypeError, match=r"`teacher` model.*got none"):
+        head_trainer(tmp_path, criterion=tfkd.LinearDistillationLoss(alpha=0.1), **options)
+    criterion = tfkd.tf_kd_reg(class_dim=-1)
+    with pytest.raises(TypeError, match="LinearDistillationLoss` alone, got DistillationLoss"):
+        head_trainer(tmp_path, teacher=network("causal"), criterion=criterion, **options)
+    with pytest.raises(TypeError, match="`compute_loss_func` is given, got LinearDistill"):
+        compute_loss_func(smoothing)
+    with pytest.raises(ValueError, match="`ignore_index` of -100"):
+        other = tfkd.LinearDistillationLoss(tfkd.UniformTeacher(), alpha=0.1, ignore_index=0)
+        head_trainer(tmp_path, criterion=other, **options)
 
 
 def test_what_would_be_read_wrongly_is_refused():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tfkd.loss import BinaryDistillationLoss
+from tfkd.loss import BinaryDistillationLoss, LinearDistillationLoss
 from tfkd.loss.criterion import Criterion, as_criterion
 
 IGNORED = -100
@@ -56,10 +56,11 @@ def compute_loss_func(criterion: Criterion, *, shift: bool = False) -> Callable[
 def loss_of_outputs(criterion: Criterion, shift: bool) -> Callable[..., Tensor]:
     """Return a function of a model's outputs and labels, whatever the outputs are."""
     several = isinstance(as_criterion("criterion", criterion), BinaryDistillationLoss)
-    if criterion.ignore_index != IGNORED:
-        raise ValueError(
-            f"Expected `ignore_index` of {IGNORED}, the positions that the Trainer leaves out when "
-            f"it counts, got {criterion.ignore_index}."
+    check_counts_as_the_host(criterion)
+    if isinstance(criterion, LinearDistillationLoss):
+        raise TypeError(
+            "Expected a criterion of logits, which is all that `compute_loss_func` is given, got "
+            "LinearDistillationLoss. `tfkd.adapters.hugging_face.CriterionMixin` takes it."
         )
     if several and shift:
         raise ValueError(
@@ -95,6 +96,15 @@ def loss_of_outputs(criterion: Criterion, shift: bool) -> Callable[..., Tensor]:
         return of_batch
 
     return loss
+
+
+def check_counts_as_the_host(criterion: Criterion) -> None:
+    """Raise `ValueError` for a criterion that leaves out other positions than the `Trainer`."""
+    if criterion.ignore_index != IGNORED:
+        raise ValueError(
+            f"Expected `ignore_index` of {IGNORED}, the positions that the Trainer leaves out when "
+            f"it counts, got {criterion.ignore_index}."
+        )
 
 
 def _logits_of(outputs: Any) -> Any:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tfkd.adapters.hugging_face.loss import loss_of_outputs
+from tfkd.adapters.hugging_face.head import LossOfHead
+from tfkd.adapters.hugging_face.loss import check_counts_as_the_host, loss_of_outputs
+from tfkd.loss import LinearDistillationLoss
 from tfkd.loss.criterion import Criterion
 
 if TYPE_CHECKING:
@@ -29,11 +32,16 @@ class CriterionMixin(_Host):  # type: ignore[misc]
     checkpoint, from which `train(resume_from_checkpoint=...)` takes it up. A model may answer with
     a mapping, a tuple whose first is the logits, or the logits; `predict` answers the logits.
 
+    With `tfkd.LinearDistillationLoss` the logits of all tokens are never computed, unless somebody
+    predicts: the criterion takes the place of the model's last layer.
+
     Args:
-        criterion: any of this package, as of `compute_loss_func`.
+        criterion: any of this package, as of `compute_loss_func`; or of a linear head.
         shift: as of `compute_loss_func`.
         indices: the column that says which sample of the data set each is, for teachers that ask;
             with `remove_unused_columns=False`.
+        teacher: a model that teaches, for a `LinearDistillationLoss` that has no teacher: of the
+            same vocabulary, with hidden states of its own. Other criteria hold theirs.
         *args: of the `Trainer`.
         **kwargs: of the `Trainer`; no `compute_loss_func`, whose place the criterion takes.
 
@@ -49,10 +57,12 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         criterion: Criterion,
         shift: bool = False,
         indices: str | None = None,
+        teacher: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
         self.criterion, self.indices = criterion, indices
-        loss = loss_of_outputs(criterion, shift)
+        self._of_head, self._predicts = _loss_of_head(criterion, shift, teacher), False
+        loss: Callable[..., Tensor] = self._of_head or loss_of_outputs(criterion, shift)
         if kwargs.get("compute_loss_func") is not None:
             raise TypeError(
                 "Expected `criterion` alone, which is what CriterionMixin trains with, got "
@@ -75,14 +85,26 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         indices = inputs.pop(self.indices, None) if self.indices else None
         seen = {name: value for name, value in inputs.items() if name != "labels"}
         self._samples = {"inputs": seen, "indices": indices}
+        head: AbstractContextManager[None] = nullcontext()
+        if self._of_head is not None:
+            whole = return_outputs and self._predicts
+            head = self._of_head.of(self.accelerator.unwrap_model(model), whole=whole)
         try:
-            answer = super().compute_loss(model, inputs, return_outputs, *args, **kwargs)
+            with head:
+                answer = super().compute_loss(model, inputs, return_outputs, *args, **kwargs)
         finally:
             del self._samples
         if not return_outputs or isinstance(answer[1], Mapping):
             return answer
         loss, outputs = answer  # of which the Trainer leaves the first out when it predicts
         return loss, (loss, *([outputs] if isinstance(outputs, Tensor) else outputs))
+
+    def prediction_step(
+        self, model: Any, inputs: Any, prediction_loss_only: bool, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Predict as the `Trainer` does, with all logits where they are asked for."""
+        self._predicts = not prediction_loss_only
+        return super().prediction_step(model, inputs, prediction_loss_only, *args, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the model, and in a checkpoint what the criterion remembers."""
@@ -109,6 +131,21 @@ class CriterionMixin(_Host):  # type: ignore[misc]
                 )
             self.criterion.load_state_dict(torch.load(file, "cpu", weights_only=True))
         return super().train(resume_from_checkpoint, *args, **kwargs)
+
+
+def _loss_of_head(
+    criterion: Criterion, shift: bool, teacher: nn.Module | None
+) -> LossOfHead | None:
+    """The loss of a linear head, where the criterion is one."""
+    if isinstance(criterion, LinearDistillationLoss):
+        check_counts_as_the_host(criterion)
+        return LossOfHead(criterion, shift, teacher)
+    if teacher is not None:
+        raise TypeError(
+            "Expected `teacher` with a `tfkd.LinearDistillationLoss` alone, got "
+            f"{type(criterion).__name__}, which holds its own."
+        )
+    return None
 
 
 def _teller(criterion: Criterion) -> Any:
