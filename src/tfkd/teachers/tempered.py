@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tfkd._checks import check_positive
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.gaps import of_all_classes
 from tfkd.teachers.logits import at_least_float32, class_dim
 
 
@@ -51,7 +52,8 @@ class TemperedTeacher(Teacher):
 
     def forward(self, batch: Batch) -> Answer:
         """Return the other teacher's answer, tempered."""
-        said, share, label_share = answer_of(self.teacher(batch))
+        answer = of_all_classes(answer_of(self.teacher(batch)), batch)
+        said, share, label_share = answer
         said = at_least_float32(said) if isinstance(said, Tensor) else said
         if self.weighted:
             share = share * self._loudness(said, batch.student_logits)

@@ -10,9 +10,12 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
+from tfkd.loss.kernels.few_closed_form import closed_form_of_few
+from tfkd.loss.kernels.few_sweep import swept_loss_of_few
 from tfkd.loss.kernels.sweep import swept_loss
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.teachers.base import Answer, is_plain, is_transformed
+from tfkd.teachers.few_logits import FewLogits
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
 
@@ -24,24 +27,27 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher            | labels        | asked for                               | kernel        |
-    |--------------------|---------------|-----------------------------------------|---------------|
-    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`       |
-    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form` |
-    | logits             | any           | anything                                | none          |
-    | decoupled, a view  | any           | anything                                | none          |
+    | teacher            | labels        | asked for                               | kernel            |
+    |--------------------|---------------|-----------------------------------------|-------------------|
+    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`           |
+    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form`     |
+    | few logits         | class indices | a gradient, of a batch, eager           | `few_sweep`       |
+    | the same, shares   | any           | all else                                | `few_closed_form` |
+    | logits             | any           | anything                                | none              |
+    | decoupled, a view  | any           | anything                                | none              |
     """
-    gap = answer.logits
-    if not _allowed or is_number(settings.alpha, 0.0) or _is_of_every_class(gap, student_logits):
+    said = answer.logits
+    if not _allowed or is_number(settings.alpha, 0.0) or _is_of_every_class(said, student_logits):
         return None
     if settings.decoupled is not None or settings.standardize:
         return None
     numbers = (*answer, settings.alpha, settings.temperature, settings.scale)
     of_a_batch = labels.dim() == student_logits.dim() - 1 > 0
     plain = is_plain(answer) and not any(isinstance(number, Tensor) for number in numbers)
-    if plain and of_a_batch and _is_backpropagated(student_logits):
-        return swept_loss
-    return closed_form_loss
+    swept = plain and of_a_batch and _is_backpropagated(student_logits)
+    if isinstance(said, FewLogits):
+        return swept_loss_of_few if swept else closed_form_of_few
+    return swept_loss if swept else closed_form_loss
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def without_kernels() -> Iterator[None]:
         _allowed = before
 
 
-def _is_of_every_class(teacher: Tensor | float, student_logits: Tensor) -> bool:
+def _is_of_every_class(teacher: Tensor | FewLogits | float, student_logits: Tensor) -> bool:
     return isinstance(teacher, Tensor) and teacher.shape == student_logits.shape
 
 
