@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,14 +12,10 @@ from torch.autograd import Function
 
 from tfkd.loss.kernels.few_closed_form import closed_form_of_few
 from tfkd.loss.kernels.few_target import FewTarget, few_target
-from tfkd.loss.kernels.sweep import SMALL, in_blocks, times_upstream
+from tfkd.loss.kernels.sweep import BLOCK, NO_GRADIENTS, SMALL, _weight_and_divisor
 from tfkd.loss.terms import FAR, LossSettings, at_least_float32, dot, times
-from tfkd.teachers.base import Answer
+from tfkd.teachers.base import Answer, is_transformed
 from tfkd.teachers.few_logits import FewLogits
-
-NO_GRADIENTS = (None,) * 6
-"""Of the labels, the three parts of few logits, the class weights and the settings."""
-
 
 def swept_loss_of_few(
     logits: Tensor,
@@ -36,9 +33,7 @@ def swept_loss_of_few(
         class_weight: `(K,)` or None.
         settings: of the loss, numbers, α above 0.
     """
-    few = answer.logits
-    assert isinstance(few, FewLogits)
-    loss: Tensor = _SweptLossOfFew.apply(logits, labels, *few, class_weight, settings)
+    loss: Tensor = _SweptLossOfFew.apply(logits, labels, class_weight, answer, settings)
     return loss
 
 
@@ -50,55 +45,76 @@ class _SweptLossOfFew(Function):
         ctx: Any,
         logits: Tensor,
         labels: Tensor,
-        values: Tensor,
-        classes: Tensor,
-        others: Tensor | float,
         class_weight: Tensor | None,
+        answer: Answer,
         settings: LossSettings,
     ) -> Tensor:
-        few = FewLogits(values, classes, others)
-        loss, ctx.gradient = _loss_and_gradient(logits, labels, few, class_weight, settings)
-        ctx.settings, ctx.dtype = settings, logits.dtype
-        ctx.others = None if isinstance(others, Tensor) else others
-        kept = others if isinstance(others, Tensor) else None
-        ctx.save_for_backward(logits, labels, class_weight, values, classes, kept)
+        loss, ctx.gradient = _loss_and_gradient(logits, labels, answer, class_weight, settings)
+        ctx.answer, ctx.settings, ctx.dtype = answer, settings, logits.dtype
+        ctx.save_for_backward(logits, labels, class_weight)
         return loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # to be differentiated again
-            logits, labels, class_weight, few = _saved(ctx)
-            loss = closed_form_of_few(logits, labels, Answer(few), class_weight, ctx.settings)
+            logits, labels, class_weight = ctx.saved_tensors
+            loss = closed_form_of_few(logits, labels, ctx.answer, class_weight, ctx.settings)
             return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
-            logits, labels, class_weight, few = _saved(ctx)
-            gradient = _loss_and_gradient(logits, labels, few, class_weight, ctx.settings)[1]
-        return times_upstream(gradient, upstream).to(ctx.dtype), *NO_GRADIENTS
-
-
-def _saved(ctx: Any) -> tuple[Tensor, Tensor, Tensor | None, FewLogits]:
-    logits, labels, class_weight, values, classes, others = ctx.saved_tensors
-    few = FewLogits(values, classes, others if ctx.others is None else ctx.others)
-    return logits, labels, class_weight, few
+            logits, labels, class_weight = ctx.saved_tensors
+            gradient = _loss_and_gradient(
+                logits, labels, ctx.answer, class_weight, ctx.settings
+            )[1]
+        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
+            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
+        elif upstream.dim() > 0:
+            gradient.mul_(upstream.unsqueeze(1))
+        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
+            gradient.mul_(upstream)
+        return gradient.to(ctx.dtype), *NO_GRADIENTS
 
 
 def _loss_and_gradient(
     logits: Tensor,
     labels: Tensor,
-    few: FewLogits,
+    answer: Answer,
     class_weight: Tensor | None,
     settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:
-    like = logits.new_empty((0, *logits.shape[1:]), dtype=at_least_float32(logits[:0]).dtype)
-    target = few_target(few, like, float(settings.temperature))
-
-    def sweep(block: slice, factor: Tensor | float, gradient: Tensor) -> Tensor:
-        own = FewTarget(*(part if part is None else part[block] for part in target))
-        classes = few.classes[block]
-        return _sweep(logits[block], labels[block], classes, own, factor, settings, gradient)
-
-    return in_blocks(sweep, logits, labels, class_weight, settings)
+    """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
+    few = answer.logits
+    assert isinstance(few, FewLogits)
+    target = few_target(few, at_least_float32(logits[:0]), float(settings.temperature))
+    # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
+    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    gradient = torch.empty_like(logits, dtype=kept_dtype)
+    weight, divisor = _weight_and_divisor(logits, labels, class_weight, settings)
+    factor: Tensor | float = settings.scale / divisor
+    if weight is not None:
+        # A sample of no weight has no gradient, even where all the weights add up to 0.
+        factor = torch.where(weight == 0.0, 0.0, settings.scale * weight / divisor)
+    samples = len(logits)
+    rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
+    if rows >= samples:
+        loss = _sweep(logits, labels, few.classes, target, factor, settings, gradient)
+    else:
+        losses = []
+        for first in range(0, samples, rows):
+            at = slice(first, first + rows)
+            own = FewTarget(*(part if part is None else part[at] for part in target))
+            by = factor[at] if isinstance(factor, Tensor) else factor
+            of_block = (logits[at], labels[at], few.classes[at], own, by, settings, gradient[at])
+            losses.append(_sweep(*of_block))
+        loss = torch.cat(losses)
+    if weight is not None:
+        loss = torch.where(weight == 0.0, 0.0, settings.scale * weight * loss)
+    if settings.reduction != "none":
+        loss = loss.sum()
+    if weight is not None:
+        return loss / divisor, gradient
+    return (loss if factor == 1.0 else loss * factor), gradient
 
 
 def _sweep(
@@ -116,7 +132,7 @@ def _sweep(
     t of each of the few classes, o of each other one and H = -Σ t·log t,
 
         loss     = (1-α)·(z_r - z_y - log p_r) - α·τ²·(H + log p_τ,r)
-                   - α·τ·[Σ_few t_k·(z_k - z_r) + o·Σ_others (z_k - z_r)]
+                   - α·τ·[Σ_few (t_k - o)·z_k + o·Σ_all z_k - z_r]
         gradient = (1-α)·p + α·τ·(p_τ - o), less α·τ·(t_k - o) at the few, less 1-α at y
     """
     alpha, tau = float(settings.alpha), float(settings.temperature)
@@ -155,28 +171,29 @@ def _sweep(
             loss.add_(z_r - z_y, alpha=kept)
     for p_r, (_, weight, _) in zip(of_r, softmaxes, strict=True):
         loss.sub_(p_r.log_(), alpha=weight)
-    loss.sub_(dot(target.each, z_few - z_r.unsqueeze(1), 1), alpha=taught)
-    if target.other is not None:
+    each, other = target.each, target.other
+    of_few = each if other is None else each - other.unsqueeze(1)  # beyond what every class has
+    product = None
+    if on_cpu:
+        product = (of_few * z_few).sum(1).sub_(z_r)
         if total is not None:
-            number = logits.shape[1] - classes.shape[1]
-            total = total.sub_(z_few.sum(1)).sub_(z_r, alpha=number)
-        # A class that is masked among the few is none of the others.
-        if total is None or not bool(total.isfinite().all()):
-            total = (logits - z_r.unsqueeze(1)).scatter_(1, classes, 0.0).sum(1)
-        loss.sub_(times(target.other, total), alpha=taught)
+            product.addcmul_(other, total)
+        if not math.isfinite(product.sum()):
+            product = None
+    if product is None:
+        product = _product(logits, z_r, z_few, classes, target)
+    loss.sub_(product, alpha=taught)
 
     number = 1.0 if isinstance(factor, Tensor) else factor
     p, _, weight = softmaxes[0]
     if len(softmaxes) > 1:
         sharp, _, sharp_weight = softmaxes[1]
         p = torch.add(p, sharp, alpha=sharp_weight / weight, out=result)
-    of_few = target.each
-    if target.other is None:
+    if other is None:
         torch.mul(p, weight * number, out=result)
     else:
-        each_other = target.other.unsqueeze(1)
-        torch.add(each_other * (-taught * number), p, alpha=weight * number, out=result)
-        of_few = of_few - each_other
+        shift = (other * (-taught * number)).unsqueeze(1)
+        torch.add(shift, p, alpha=weight * number, out=result)
     # One after the other: the label may be among the few.
     result.scatter_(1, classes, result.gather(1, classes).sub_(of_few, alpha=taught * number))
     if kept != 0.0:
@@ -186,3 +203,18 @@ def _sweep(
     if result is not gradient:
         gradient.copy_(result)
     return loss
+
+
+def _product(
+    logits: Tensor, z_r: Tensor, z_few: Tensor, classes: Tensor, target: FewTarget
+) -> Tensor:
+    """Σ t_k·(z_k - z_r) over all classes, where some may be masked.
+
+    What has no probability counts 0; a class that is masked among the few is none of the others.
+    On an accelerator it is cheaper to compute this than to wait for whether any is.
+    """
+    product = dot(target.each, z_few - z_r.unsqueeze(1), 1)
+    if target.other is None:
+        return product
+    of_others = (logits - z_r.unsqueeze(1)).scatter_(1, classes, 0.0).sum(1)
+    return product + times(target.other, of_others)

@@ -12,6 +12,10 @@ from tfkd.loss import terms
 from tfkd.teachers.few_logits import FewLogits
 
 
+SMALLEST = -1000.0
+"""A logarithm of what is 0 in every dtype, whose product with it is 0."""
+
+
 class FewTarget(NamedTuple):
     """Probabilities t of k classes and of each other one.
 
@@ -29,25 +33,33 @@ class FewTarget(NamedTuple):
 def few_target(few: FewLogits, logits: Tensor, temperature: Tensor | float) -> FewTarget:
     """Return the target of checked few logits, in the dtype of the student's logits."""
     dim = terms.class_dim(logits)
-    values = few.values.detach().to(logits.dtype)
-    number = logits.shape[dim] - values.shape[dim]
-    others: Tensor | None = None
-    if isinstance(few.others, Tensor):
-        others = few.others.detach().to(logits.dtype)
-    elif few.others > -math.inf:
-        others = torch.full_like(values.select(dim, 0), few.others)
-    largest = values.amax(dim)
-    if others is None or number == 0:
-        log_t = (values - largest.unsqueeze(dim)) / temperature
-        log_t = log_t - log_t.logsumexp(dim, keepdim=True)
-        each = log_t.exp()
-        return FewTarget(each, None, terms.dot(each, log_t, dim))
+    values, others = few.values.detach().to(logits.dtype), few.others
+    kept = values.shape[dim]
+    number = logits.shape[dim] - kept
+    if number == 0 or (not isinstance(others, Tensor) and others == -math.inf):
+        each, _, negative_entropy = _softmax(values, 1, temperature, dim)
+        return FewTarget(each, None, negative_entropy)
+    if isinstance(others, Tensor):
+        last = others.detach().to(logits.dtype).unsqueeze(dim)
+    else:
+        last = torch.full_like(values.narrow(dim, 0, 1), others)
+    both = torch.cat([values, last], dim)
+    each, other, negative_entropy = _softmax(both, number, temperature, dim)
+    return FewTarget(each.narrow(dim, 0, kept), other, negative_entropy)
+
+
+def _softmax(
+    values: Tensor, last_counts: int, temperature: Tensor | float, dim: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Softmax of logits of which the last stands for several, its last, and Σ t·log t."""
     # Measured from the largest: of what is far from 0 a quotient has fewer digits left.
-    largest = torch.maximum(largest, others)
-    log_t = (values - largest.unsqueeze(dim)) / temperature
-    log_other = (others - largest) / temperature
-    mass = torch.logaddexp(log_t.logsumexp(dim), log_other + math.log(number))
-    log_t, log_other = log_t - mass.unsqueeze(dim), log_other - mass
-    each, other = log_t.exp(), log_other.exp()
-    of_others = number * terms.times(other, log_other)
-    return FewTarget(each, other, terms.dot(each, log_t, dim) + of_others)
+    log = values - values.amax(dim, keepdim=True)
+    log = log if terms.is_number(temperature, 1.0) else log / temperature
+    log = log.clamp_(min=SMALLEST)
+    each = log.exp()
+    other, log_other = each.select(dim, -1), log.select(dim, -1)
+    mass = each.sum(dim).add_(other, alpha=last_counts - 1)
+    each.div_(mass.unsqueeze(dim))
+    log.mul_(each)
+    negative_entropy = log.sum(dim).add_(log_other, alpha=last_counts - 1).sub_(mass.log_())
+    return each, other, negative_entropy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,10 +20,6 @@ beside the gradient."""
 
 SMALL = 1e-30
 """Smallest probability whose logarithm is taken; of one below it too few digits may be left."""
-
-Sweep = Callable[[slice, Tensor | float, Tensor], Tensor]
-"""Of a block of samples, a factor and where their gradient goes: returns the loss of each, without
-weight and scale, and writes its gradient times the factor."""
 
 NO_GRADIENTS = (None,) * 4
 """Of the labels, the gap, the class weights and the settings."""
@@ -79,36 +74,18 @@ class _SweptLoss(Function):
         if gradient is None:
             logits, labels, class_weight = ctx.saved_tensors
             gradient = _loss_and_gradient(logits, labels, ctx.gap, class_weight, ctx.settings)[1]
-        return times_upstream(gradient, upstream).to(ctx.dtype), *NO_GRADIENTS
-
-
-def times_upstream(gradient: Tensor, upstream: Tensor) -> Tensor:
-    """Return a gradient that nobody else holds, times what comes from above; in place if it can."""
-    if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
-        # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
-        gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
-    elif upstream.dim() > 0:
-        gradient.mul_(upstream.unsqueeze(1))
-    elif upstream.device.type != "cpu" or upstream.item() != 1.0:
-        gradient.mul_(upstream)
-    return gradient
+        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
+            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
+        elif upstream.dim() > 0:
+            gradient.mul_(upstream.unsqueeze(1))
+        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
+            gradient.mul_(upstream)
+        return gradient.to(ctx.dtype), *NO_GRADIENTS
 
 
 def _loss_and_gradient(
     logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, settings: LossSettings
-) -> tuple[Tensor, Tensor]:
-    def sweep(block: slice, factor: Tensor | float, gradient: Tensor) -> Tensor:
-        return _sweep(logits[block], labels[block], gap, factor, settings, gradient)
-
-    return in_blocks(sweep, logits, labels, class_weight, settings)
-
-
-def in_blocks(
-    sweep: Sweep,
-    logits: Tensor,
-    labels: Tensor,
-    class_weight: Tensor | None,
-    settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
     # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
@@ -122,13 +99,13 @@ def in_blocks(
     samples = len(logits)
     rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
     if rows >= samples:
-        loss = sweep(slice(None), factor, gradient)
+        loss = _sweep(logits, labels, gap, factor, settings, gradient)
     else:
         blocks = [slice(first, first + rows) for first in range(0, samples, rows)]
         factors = [factor[block] if isinstance(factor, Tensor) else factor for block in blocks]
         loss = torch.cat(
             [
-                sweep(block, own, gradient[block])
+                _sweep(logits[block], labels[block], gap, own, settings, gradient[block])
                 for block, own in zip(blocks, factors, strict=True)
             ]
         )
