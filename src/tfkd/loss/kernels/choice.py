@@ -27,14 +27,14 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher            | labels        | asked for                               | kernel            |
-    |--------------------|---------------|-----------------------------------------|-------------------|
-    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`           |
-    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form`     |
-    | few logits         | class indices | a gradient, of a batch, eager           | `few_sweep`       |
-    | the same, shares   | any           | all else                                | `few_closed_form` |
-    | logits             | any           | anything                                | none              |
-    | decoupled, a view  | any           | anything                                | none              |
+    | teacher           | labels        | asked for                           | kernel            |
+    |-------------------|---------------|-------------------------------------|-------------------|
+    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
+    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
+    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
+    | the same, shares  | any           | else                                | `few_closed_form` |
+    | logits            | any           | anything                            | none              |
+    | decoupled, a view | any           | anything                            | none              |
     """
     said = answer.logits
     if not _allowed or is_number(settings.alpha, 0.0) or _is_of_every_class(said, student_logits):

@@ -17,6 +17,7 @@ from tfkd.loss.terms import FAR, LossSettings, at_least_float32, dot, times
 from tfkd.teachers.base import Answer, is_transformed
 from tfkd.teachers.few_logits import FewLogits
 
+
 def swept_loss_of_few(
     logits: Tensor,
     labels: Tensor,
@@ -63,9 +64,7 @@ class _SweptLossOfFew(Function):
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             logits, labels, class_weight = ctx.saved_tensors
-            gradient = _loss_and_gradient(
-                logits, labels, ctx.answer, class_weight, ctx.settings
-            )[1]
+            gradient = _loss_and_gradient(logits, labels, ctx.answer, class_weight, ctx.settings)[1]
         if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
             # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
             gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)

@@ -11,7 +11,6 @@ from torch import Tensor
 from tfkd.loss import terms
 from tfkd.teachers.few_logits import FewLogits
 
-
 SMALLEST = -1000.0
 """A logarithm of what is 0 in every dtype, whose product with it is 0."""
 
