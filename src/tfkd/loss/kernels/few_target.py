@@ -54,7 +54,7 @@ def _softmax(
     # Measured from the largest: of what is far from 0 a quotient has fewer digits left.
     log = values - values.amax(dim, keepdim=True)
     log = log if terms.is_number(temperature, 1.0) else log / temperature
-    log = log.clamp_(min=SMALLEST)
+    log = log.clamp(min=SMALLEST)
     each = log.exp()
     other, log_other = each.select(dim, -1), log.select(dim, -1)
     mass = each.sum(dim).add_(other, alpha=last_counts - 1)
