@@ -61,7 +61,7 @@ def drawn(
     chance = uniforms(indices.to(rows.device), view, positions, draws=draws, seed=sampling.seed)
     each = max(BLOCK // num_classes, 1)
     found = [
-        _counted(some, at, sampling.temperature)
+        counted(some, at, sampling.temperature)
         for some, at in zip(rows.split(each), chance.split(each), strict=True)
     ]
     shape = (len(logits), *logits.shape[2:], -1)
@@ -71,7 +71,7 @@ def drawn(
     return classes, counts
 
 
-def _counted(rows: Tensor, chance: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def counted(rows: Tensor, chance: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Classes `(n, k)` and counts of uniform numbers `(n, draws)`, of logits `(n, K)`."""
     log = rows.double() / temperature
     below = log.softmax(1).cumsum(1)
@@ -100,13 +100,13 @@ def uniforms(indices: Tensor, view: int, positions: int, *, draws: int, seed: in
         True
     """
     device = indices.device
-    key = _mixed(_mixed(_mixed(torch.tensor(seed, device=device)) ^ view) ^ indices)
-    key = _mixed(key.unsqueeze(1) ^ torch.arange(positions, device=device)).reshape(-1, 1)
-    key = _mixed(key ^ torch.arange(draws, device=device))
+    key = mixed(mixed(mixed(torch.tensor(seed, device=device)) ^ view) ^ indices)
+    key = mixed(key.unsqueeze(1) ^ torch.arange(positions, device=device)).reshape(-1, 1)
+    key = mixed(key ^ torch.arange(draws, device=device))
     return _shifted(key, 11).double() * 2.0**-53
 
 
-def _mixed(key: Tensor) -> Tensor:
+def mixed(key: Tensor) -> Tensor:
     """Return 64 bits that look random, other ones for each key; int64 wraps around.
 
     Source: Steele, Lea and Flood, 2014, SplitMix64.
