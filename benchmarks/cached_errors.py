@@ -189,9 +189,11 @@ def read(path: Path = TABLE) -> list[Row]:
 
 
 def percent(value: str) -> str:
-    """A share as a percentage."""
-    share = 100.0 * float(value)
-    return "0" if share == 0.0 else f"{share:.2g} %" if share < 100.0 else f"{share:.0f} %"
+    """A share as a percentage; of a large one, how many times the whole it is."""
+    share = float(value)
+    if share >= 10.0:
+        return f"{share:.0f} ×"
+    return f"{100.0 * share:.2g} %" if share < 1.0 else f"{100.0 * share:.0f} %"
 
 
 def table(rows: list[Row]) -> str:
