@@ -21,7 +21,7 @@ from tfkd.loss.checks import (
 from tfkd.loss.equation import loss_by_equation
 from tfkd.loss.kernels import kernel_for
 from tfkd.loss.taught import TaughtCriterion
-from tfkd.loss.terms import LossSettings, without_ignored
+from tfkd.loss.terms import LossSettings
 from tfkd.loss.told import SamplesPerEpoch, Setting
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
 from tfkd.teachers.few_logits import FewLogits
@@ -145,8 +145,7 @@ def _loss(
     check_answer(student_logits, labels, answer, settings)
     if labels.dtype == torch.uint8:
         labels = labels.long()  # an ignore_index below 0 does not compare with uint8
-    answer = without_ignored(answer, labels, student_logits, settings.ignore_index)
-    formula = kernel_for(student_logits, labels, answer, settings) or loss_by_equation
+    formula = kernel_for(student_logits, labels, answer, weight, settings) or loss_by_equation
     return formula(student_logits, labels, answer, weight, settings)
 
 

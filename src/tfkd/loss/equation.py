@@ -44,6 +44,7 @@ def loss_by_equation(
         label_term = _label_term(F.log_softmax(z, dim), labels, w, ignore_index)
         return terms.reduced(times(s, label_term), divisor, reduction)
 
+    answer = terms.without_ignored(answer, labels, z, ignore_index)
     z = terms.near_0(z)
     seen = terms.standardized(z, dim) if standardize else z
     log_p_tau = F.log_softmax(softened(seen, tau), dim)

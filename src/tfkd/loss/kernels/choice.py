@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,18 +12,22 @@ from torch.autograd.forward_ad import unpack_dual
 from tfkd.loss.kernels.closed_form import closed_form_loss
 from tfkd.loss.kernels.few_closed_form import closed_form_of_few
 from tfkd.loss.kernels.few_sweep import swept_loss_of_few
+from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
+from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.teachers.base import Answer, is_plain, is_transformed
 from tfkd.teachers.few_logits import FewLogits
 
-Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
-
 _allowed = True
 
 
 def kernel_for(
-    student_logits: Tensor, labels: Tensor, answer: Answer, settings: LossSettings
+    student_logits: Tensor,
+    labels: Tensor,
+    answer: Answer,
+    class_weight: Tensor | None,
+    settings: LossSettings,
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
@@ -36,18 +40,25 @@ def kernel_for(
     | logits            | any           | anything                            | none              |
     | decoupled, a view | any           | anything                            | none              |
     """
+    if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
+        return None
     said = answer.logits
-    if not _allowed or is_number(settings.alpha, 0.0) or _is_of_every_class(said, student_logits):
+    soft = labels.is_floating_point()
+    numbers = (settings.alpha, settings.temperature, settings.scale)
+    eager = student_logits.dim() > 1 and not any(isinstance(number, Tensor) for number in numbers)
+    if isinstance(said, Tensor) and said.shape == student_logits.shape:
+        learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
+        swept = eager and not learned and student_logits.numel() > 0
+        return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
+    if settings.decoupled is not None:
         return None
-    if settings.decoupled is not None or settings.standardize:
-        return None
-    numbers = (*answer, settings.alpha, settings.temperature, settings.scale)
-    of_a_batch = labels.dim() == student_logits.dim() - 1 > 0
-    plain = is_plain(answer) and not any(isinstance(number, Tensor) for number in numbers)
-    swept = plain and of_a_batch and _is_backpropagated(student_logits)
+    plain = eager and is_plain(answer) and not soft
     if isinstance(said, FewLogits):
+        swept = plain and _is_backpropagated(student_logits)
         return swept_loss_of_few if swept else closed_form_of_few
-    return swept_loss if swept else closed_form_loss
+    if plain and not isinstance(said, Tensor) and _is_backpropagated(student_logits):
+        return swept_loss
+    return closed_form_loss
 
 
 @contextmanager
@@ -75,10 +86,6 @@ def without_kernels() -> Iterator[None]:
         yield
     finally:
         _allowed = before
-
-
-def _is_of_every_class(teacher: Tensor | FewLogits | float, student_logits: Tensor) -> bool:
-    return isinstance(teacher, Tensor) and teacher.shape == student_logits.shape
 
 
 def _is_backpropagated(logits: Tensor) -> bool:

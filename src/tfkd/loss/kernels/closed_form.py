@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd.loss import terms
+from tfkd.loss.kernels.exponentials import LOG2_E
 from tfkd.loss.terms import LossSettings, dot, is_number, softened, softened_gap
 from tfkd.teachers.base import Answer, is_plain
 
-LOG2_E = math.log2(math.e)
+
 
 COMPILED_POWER = 32
 """Whole powers below it are compiled to multiplications. They are powers of exp2, because Inductor
@@ -93,6 +94,7 @@ def closed_form_loss(
     """
     z, labels, class_weight = terms.in_one_precision(logits, labels, class_weight)
     weight, divisor = terms.sample_weights(labels, z, class_weight, settings.ignore_index)
+    answer = terms.without_ignored(answer, labels, z, settings.ignore_index)
     gap, share, label_share = (terms.constant(value, z) for value in answer)
     numbers = (settings.alpha, settings.temperature, settings.scale)
     alpha, tau, s = (terms.constant(value, z) for value in numbers)

@@ -39,23 +39,24 @@ def closed_form_of_few(
         class_weight: `(K,)` or None.
         settings: of the loss.
     """
-    few = answer.logits
-    assert isinstance(few, FewLogits)
     z, labels, class_weight = terms.in_one_precision(logits, labels, class_weight)
     dim = terms.class_dim(z)
     weight, divisor = terms.sample_weights(labels, z, class_weight, settings.ignore_index)
+    answer = terms.without_ignored(answer, labels, z, settings.ignore_index)
+    few = answer.logits
+    assert isinstance(few, FewLogits)
     share, label_share = (terms.constant(value, z) for value in answer[1:])
     numbers = (settings.alpha, settings.temperature, settings.scale)
     alpha, tau, s = (terms.constant(value, z) for value in numbers)
 
     z = terms.near_0(z)
     log_p_tau = F.log_softmax(softened(z, tau), dim)
-    target = few_target(few, z, tau)
+    target = few_target(few, z, tau, z.dtype)
     log_p_few = log_p_tau.gather(dim, few.classes)
-    divergence = target.negative_entropy - dot(target.each, log_p_few, dim)
+    divergence = target.negative_entropy.squeeze(dim) - dot(target.each, log_p_few, dim)
     if target.other is not None:
         of_rest = _sum_of_rest(log_p_tau, log_p_few, dim)
-        divergence = divergence - terms.times(target.other, of_rest)
+        divergence = divergence - terms.times(target.other.squeeze(dim), of_rest)
     loss = terms.times(alpha * tau**2 * share, terms.weighed(divergence, weight))
 
     kept = (1.0 - alpha) * label_share

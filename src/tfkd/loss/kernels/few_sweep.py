@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd import Function
 
+from tfkd.loss import terms
+from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
 from tfkd.loss.kernels.few_closed_form import closed_form_of_few
 from tfkd.loss.kernels.few_target import FewTarget, few_target
-from tfkd.loss.kernels.sweep import BLOCK, NO_GRADIENTS, SMALL, _weight_and_divisor
-from tfkd.loss.terms import FAR, LossSettings, at_least_float32, dot, times
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.loss.kernels.one_pass import (
+    Parts,
+    Way,
+    add_to_true_class,
+    blocks_of,
+    empty_gradient,
+    in_one_pass,
+    of_true_class,
+    part_of,
+    reduced,
+    together,
+    weight_and_divisor,
+)
+from tfkd.loss.kernels.sweep import BLOCK
+from tfkd.loss.terms import LossSettings, at_least_float32
+from tfkd.teachers.base import Answer
 from tfkd.teachers.few_logits import FewLogits
 
 
@@ -25,54 +37,16 @@ def swept_loss_of_few(
     class_weight: Tensor | None,
     settings: LossSettings,
 ) -> Tensor:
-    """Return the loss; its gradient is computed on the way and kept for the backward pass.
+    """Return `tfkd.distillation_loss` of checked arguments and few logits.
 
     Args:
         logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
         labels: class indices `(N)` or `(N, d1, ...)`, int64.
-        answer: few logits.
+        answer: few logits, of all samples alike.
         class_weight: `(K,)` or None.
         settings: of the loss, numbers, α above 0.
     """
-    loss: Tensor = _SweptLossOfFew.apply(logits, labels, class_weight, answer, settings)
-    return loss
-
-
-class _SweptLossOfFew(Function):
-    """Keeps and gives away its gradient as the sweep of a gap does."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        class_weight: Tensor | None,
-        answer: Answer,
-        settings: LossSettings,
-    ) -> Tensor:
-        loss, ctx.gradient = _loss_and_gradient(logits, labels, answer, class_weight, settings)
-        ctx.answer, ctx.settings, ctx.dtype = answer, settings, logits.dtype
-        ctx.save_for_backward(logits, labels, class_weight)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # to be differentiated again
-            logits, labels, class_weight = ctx.saved_tensors
-            loss = closed_form_of_few(logits, labels, ctx.answer, class_weight, ctx.settings)
-            return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            logits, labels, class_weight = ctx.saved_tensors
-            gradient = _loss_and_gradient(logits, labels, ctx.answer, class_weight, ctx.settings)[1]
-        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
-            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
-            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
-        elif upstream.dim() > 0:
-            gradient.mul_(upstream.unsqueeze(1))
-        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
-            gradient.mul_(upstream)
-        return gradient.to(ctx.dtype), *NO_GRADIENTS
+    return in_one_pass(WAY, logits, labels, answer, class_weight, settings)
 
 
 def _loss_and_gradient(
@@ -83,137 +57,138 @@ def _loss_and_gradient(
     settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
-    few = answer.logits
-    assert isinstance(few, FewLogits)
-    target = few_target(few, at_least_float32(logits[:0]), float(settings.temperature))
-    # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
-    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
-    gradient = torch.empty_like(logits, dtype=kept_dtype)
-    weight, divisor = _weight_and_divisor(logits, labels, class_weight, settings)
-    factor: Tensor | float = settings.scale / divisor
+    gradient = empty_gradient(logits)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
+    factor: Any = settings.scale / divisor
     if weight is not None:
         # A sample of no weight has no gradient, even where all the weights add up to 0.
-        factor = torch.where(weight == 0.0, 0.0, settings.scale * weight / divisor)
-    samples = len(logits)
-    rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
-    if rows >= samples:
-        loss = _sweep(logits, labels, few.classes, target, factor, settings, gradient)
-    else:
-        losses = []
-        for first in range(0, samples, rows):
-            at = slice(first, first + rows)
-            own = FewTarget(*(part if part is None else part[at] for part in target))
-            by = factor[at] if isinstance(factor, Tensor) else factor
-            of_block = (logits[at], labels[at], few.classes[at], own, by, settings, gradient[at])
-            losses.append(_sweep(*of_block))
-        loss = torch.cat(losses)
-    if weight is not None:
-        loss = torch.where(weight == 0.0, 0.0, settings.scale * weight * loss)
-    if settings.reduction != "none":
-        loss = loss.sum()
-    if weight is not None:
-        return loss / divisor, gradient
-    return (loss if factor == 1.0 else loss * factor), gradient
+        factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
+        answer = terms.without_ignored(answer, labels, logits, settings.ignore_index)
+    few = answer.logits
+    assert isinstance(few, FewLogits)
+    target = few_target(few, logits, float(settings.temperature), dtype)
+    losses: list[Tensor] = []
+    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    spare: Tensor | None = None
+    twice = settings.temperature != 1.0 and settings.alpha < 1.0
+    for block in blocks_of(logits, BLOCK):
+        z, own = at_least_float32(part_of(logits, block)), part_of(gradient, block)
+        # A copy in another dtype than the gradient's is written over.
+        result = own if own.dtype == dtype else z
+        if twice and (spare is None or len(z) != len(spare)):
+            spare = torch.empty_like(z)
+        said = FewTarget(*(part_of(part, block) for part in target))
+        others = part_of(labels, block), part_of(few.classes, block), said
+        room = part_of(factor, block), settings, result, spare
+        loss = None if careful else _sweep(z, *others, *room, careful=False)
+        if loss is None:
+            careful = True
+            z = from_largest(at_least_float32(part_of(logits, block)))
+            loss = _sweep(z, *others, *room, careful=True)
+            assert loss is not None
+        losses.append(loss)
+        if result is not own:
+            own.copy_(result)
+    return together(losses, divisor, settings.reduction), gradient
+
+
+WAY = Way(_loss_and_gradient, closed_form_of_few)
 
 
 def _sweep(
-    logits: Tensor,
+    z: Tensor,
     labels: Tensor,
     classes: Tensor,
     target: FewTarget,
-    factor: Tensor | float,
+    factor: Any,
     settings: LossSettings,
-    gradient: Tensor,
-) -> Tensor:
-    """Return the loss of each sample, without weight and scale; write its gradient times `factor`.
+    result: Tensor,
+    spare: Tensor | None,
+    *,
+    careful: bool,
+) -> Tensor | None:
+    """Return the loss of each sample, or their sum, times `factor`, and write its gradient.
 
-    Measured from the logit z_r of a class r whose probabilities are p_r and p_τ,r, with the target
-    t of each of the few classes, o of each other one and H = -Σ t·log t,
+    With the target t of each of the few classes, o of each other one, and S = Σ_k exp(z_k),
 
-        loss     = (1-α)·(z_r - z_y - log p_r) - α·τ²·(H + log p_τ,r)
-                   - α·τ·[Σ_few (t_k - o)·z_k + o·Σ_all z_k - z_r]
+        loss     = (1-α)·(log S(z) - z_y) + α·τ²·(log S(z/τ) + Σ t·log t)
+                   - α·τ·(Σ_few (t_k - o)·z_k + o·Σ_all z_k)
         gradient = (1-α)·p + α·τ·(p_τ - o), less α·τ·(t_k - o) at the few, less 1-α at y
+
+    Args:
+        z: logits, float32 at least.
+        labels: class indices.
+        classes: the few.
+        target: of the teacher.
+        factor: of all samples, or of each.
+        settings: of the loss.
+        result: where the gradient is written, of the dtype and shape of `z`; may be `z` itself.
+        spare: room of the same, where two exponentials are taken.
+        careful: whether the logits are measured from their largest; then classes may be masked.
+            Else None is returned where that is needed.
     """
     alpha, tau = float(settings.alpha), float(settings.temperature)
     kept, taught = 1.0 - alpha, alpha * tau
-    z = at_least_float32(logits)
-    # A copy in another dtype than the gradient's is written over.
-    result = gradient if gradient.dtype == z.dtype else z
     index = labels.unsqueeze(1)
     if isinstance(factor, Tensor):
         index = index.masked_fill(index == settings.ignore_index, 0)
-    try:
-        z_y = z.gather(1, index).squeeze(1)
-    except RuntimeError:
-        F.nll_loss(z, labels, ignore_index=settings.ignore_index)  # names the label, as torch does
-        raise
-    on_cpu = z.device.type == "cpu"
-    if on_cpu and z_y.numel() > 0 and z_y.abs().amax() > FAR:
-        logits = z = z - z.amax(1, keepdim=True)
-        z_y = z.gather(1, index).squeeze(1)
-    z_few = z.gather(1, classes)
-    total = z.sum(1) if target.other is not None and on_cpu else None
-
-    # Probabilities, with their weights in the loss and in the gradient.
-    softmaxes = []
-    if tau != 1.0:
-        scaled = z * (1.0 / tau)
-        softmaxes.append((torch.softmax(scaled, 1, out=scaled), alpha * tau**2, taught))
-    if tau == 1.0 or alpha < 1.0:
-        weight = 1.0 if tau == 1.0 else kept
-        softmaxes.append((torch.softmax(z, 1, out=result), weight, weight))
-    z_r, of_r = z_y, [p.gather(1, index).squeeze(1) for p, _, _ in softmaxes]
-    loss = target.negative_entropy * (alpha * tau**2)
-    if not (on_cpu and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r)):
-        z_r, of_r = logits.amax(1).to(z.dtype), [p.amax(1) for p, _, _ in softmaxes]
-        if kept != 0.0:
-            loss.add_(z_r - z_y, alpha=kept)
-    for p_r, (_, weight, _) in zip(of_r, softmaxes, strict=True):
-        loss.sub_(p_r.log_(), alpha=weight)
+    z_y = of_true_class(z, index, settings.ignore_index)
     each, other = target.each, target.other
-    of_few = each if other is None else each - other.unsqueeze(1)  # beyond what every class has
-    product = None
-    if on_cpu:
-        product = (of_few * z_few).sum(1).sub_(z_r)
-        if total is not None:
-            product.addcmul_(other, total)
-        if not math.isfinite(product.sum()):
-            product = None
-    if product is None:
-        product = _product(logits, z_r, z_few, classes, target)
-    loss.sub_(product, alpha=taught)
-
-    number = 1.0 if isinstance(factor, Tensor) else factor
-    p, _, weight = softmaxes[0]
-    if len(softmaxes) > 1:
-        sharp, _, sharp_weight = softmaxes[1]
-        p = torch.add(p, sharp, alpha=sharp_weight / weight, out=result)
-    if other is None:
-        torch.mul(p, weight * number, out=result)
+    beyond = each if other is None else each - other  # what every class has
+    z_few = z.gather(1, classes)
+    if careful:
+        product = _product(z, z_few, classes, target)
     else:
-        shift = (other * (-taught * number)).unsqueeze(1)
-        torch.add(shift, p, alpha=weight * number, out=result)
-    # One after the other: the label may be among the few.
-    result.scatter_(1, classes, result.gather(1, classes).sub_(of_few, alpha=taught * number))
+        product = (beyond * z_few).sum(1, keepdim=True)
+        if other is not None:
+            product.addcmul_(other, z.sum(1, keepdim=True))
+
+    # The last in the room of the logits, if that is where the gradient is written.
+    soft_room = result if spare is None else spare
+    sum_soft = sum_sharp = exponentials(z, tau, out=soft_room)
+    if spare is not None:
+        sum_sharp = exponentials(z, 1.0, out=result)
+    of_true = None
+    if not careful:
+        checked = [sum_soft] if spare is None else [sum_soft, sum_sharp]
+        if kept != 0.0:
+            of_true = result.gather(1, index)
+            checked.append(of_true)
+        if z_y.numel() > 0 and not are_within(*checked):
+            return None
+    # Not in place: the sums are looked at once more.
+    of_teacher = sum_soft.log().add_(target.negative_entropy)
+    parts: Parts = [(alpha * tau**2 * factor, of_teacher), (-taught * factor, product)]
+    if of_true is not None:
+        parts.append((-kept * factor, of_true.div_(sum_sharp).log_()))
+    elif kept != 0.0:
+        parts.append((kept * factor, sum_sharp.log() - z_y))
+    loss = reduced(parts, settings.reduction, careful=careful)
+    if loss is None:
+        return None
+
+    if spare is None:
+        weight = taught if tau != 1.0 else 1.0  # one exponential serves both terms
+        result.mul_(sum_soft.reciprocal_().mul_(weight * factor))
+    else:
+        result.mul_(sum_sharp.reciprocal_().mul_(kept * factor))
+        result.addcmul_(spare, sum_soft.reciprocal_().mul_(taught * factor))
+    if other is not None:
+        result.sub_(other * (taught * factor))
+    result.scatter_add_(1, classes, beyond * (-taught * factor))
     if kept != 0.0:
-        result.scatter_(1, index, result.gather(1, index).sub_(kept * number))
-    if isinstance(factor, Tensor):
-        result.mul_(factor.unsqueeze(1))
-    if result is not gradient:
-        gradient.copy_(result)
+        add_to_true_class(result, index, -kept * factor)
     return loss
 
 
-def _product(
-    logits: Tensor, z_r: Tensor, z_few: Tensor, classes: Tensor, target: FewTarget
-) -> Tensor:
-    """Σ t_k·(z_k - z_r) over all classes, where some may be masked.
+def _product(z: Tensor, z_few: Tensor, classes: Tensor, target: FewTarget) -> Tensor:
+    """Σ t_k·z_k over all classes, where some may be masked.
 
     What has no probability counts 0; a class that is masked among the few is none of the others.
-    On an accelerator it is cheaper to compute this than to wait for whether any is.
     """
-    product = dot(target.each, z_few - z_r.unsqueeze(1), 1)
+    product = terms.dot(target.each, z_few, 1).unsqueeze(1)
     if target.other is None:
         return product
-    of_others = (logits - z_r.unsqueeze(1)).scatter_(1, classes, 0.0).sum(1)
-    return product + times(target.other, of_others)
+    others = z.scatter(1, classes, 0.0).sum(1, keepdim=True)
+    return product + terms.times(target.other, others)

@@ -20,8 +20,8 @@ class FewTarget(NamedTuple):
 
     Attributes:
         each: `(N, k, ...)`, of the k classes.
-        other: `(N, ...)`, of each other class; None: they have none, or there is none.
-        negative_entropy: `(N, ...)`, Σ t·log t over all classes.
+        other: `(N, 1, ...)`, of each other class; None: they have none, or there is none.
+        negative_entropy: `(N, 1, ...)`, Σ t·log t over all classes.
     """
 
     each: Tensor
@@ -29,17 +29,19 @@ class FewTarget(NamedTuple):
     negative_entropy: Tensor
 
 
-def few_target(few: FewLogits, logits: Tensor, temperature: Tensor | float) -> FewTarget:
-    """Return the target of checked few logits, in the dtype of the student's logits."""
+def few_target(
+    few: FewLogits, logits: Tensor, temperature: Tensor | float, dtype: torch.dtype
+) -> FewTarget:
+    """Return the target of checked few logits, of the student's logits, in a dtype."""
     dim = terms.class_dim(logits)
-    values, others = few.values.detach().to(logits.dtype), few.others
+    values, others = few.values.detach().to(dtype), few.others
     kept = values.shape[dim]
     number = logits.shape[dim] - kept
     if number == 0 or (not isinstance(others, Tensor) and others == -math.inf):
         each, _, negative_entropy = _softmax(values, 1, temperature, dim)
         return FewTarget(each, None, negative_entropy)
     if isinstance(others, Tensor):
-        last = others.detach().to(logits.dtype).unsqueeze(dim)
+        last = others.detach().to(dtype).unsqueeze(dim)
     else:
         last = torch.full_like(values.narrow(dim, 0, 1), others)
     both = torch.cat([values, last], dim)
@@ -56,9 +58,11 @@ def _softmax(
     log = log if terms.is_number(temperature, 1.0) else log / temperature
     log = log.clamp(min=SMALLEST)
     each = log.exp()
-    other, log_other = each.select(dim, -1), log.select(dim, -1)
-    mass = each.sum(dim).add_(other, alpha=last_counts - 1)
-    each.div_(mass.unsqueeze(dim))
+    last = values.shape[dim] - 1
+    other, log_other = each.narrow(dim, last, 1), log.narrow(dim, last, 1)
+    mass = each.sum(dim, keepdim=True).add_(other, alpha=last_counts - 1)
+    each.div_(mass)
     log.mul_(each)
-    negative_entropy = log.sum(dim).add_(log_other, alpha=last_counts - 1).sub_(mass.log_())
+    negative_entropy = log.sum(dim, keepdim=True).add_(log_other, alpha=last_counts - 1)
+    negative_entropy.sub_(mass.log_())
     return each, other, negative_entropy

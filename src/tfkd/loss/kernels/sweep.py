@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd import Function
 
 from tfkd.loss.kernels.closed_form import closed_form_loss, gap_target
-from tfkd.loss.terms import FAR, LossSettings, at_least_float32, index_weights
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
+from tfkd.loss.kernels.one_pass import (
+    Parts,
+    Way,
+    add_to_true_class,
+    blocks_of,
+    empty_gradient,
+    in_one_pass,
+    of_true_class,
+    part_of,
+    reduced,
+    together,
+    weight_and_divisor,
+)
+from tfkd.loss.terms import LossSettings, at_least_float32
+from tfkd.teachers.base import Answer
+from tfkd.teachers.few_logits import FewLogits
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
 beside the gradient."""
-
-SMALL = 1e-30
-"""Smallest probability whose logarithm is taken; of one below it too few digits may be left."""
-
-NO_GRADIENTS = (None,) * 4
-"""Of the labels, the gap, the class weights and the settings."""
 
 
 def swept_loss(
@@ -32,7 +39,7 @@ def swept_loss(
     class_weight: Tensor | None,
     settings: LossSettings,
 ) -> Tensor:
-    """Return the loss; its gradient is computed on the way and kept for the backward pass.
+    """Return `tfkd.distillation_loss` of checked arguments and one gap for all samples.
 
     Args:
         logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
@@ -42,175 +49,132 @@ def swept_loss(
         class_weight: `(K,)` or None.
         settings: of the loss, numbers, α above 0.
     """
-    loss: Tensor = _SweptLoss.apply(logits, labels, answer.logits, class_weight, settings)
-    return loss
-
-
-class _SweptLoss(Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        gap: float,
-        class_weight: Tensor | None,
-        settings: LossSettings,
-    ) -> Tensor:
-        loss, ctx.gradient = _loss_and_gradient(logits, labels, gap, class_weight, settings)
-        ctx.gap, ctx.settings, ctx.dtype = gap, settings, logits.dtype
-        ctx.save_for_backward(logits, labels, class_weight)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # to be differentiated again
-            logits, labels, class_weight = ctx.saved_tensors
-            loss = closed_form_loss(logits, labels, Answer(ctx.gap), class_weight, ctx.settings)
-            return *torch.autograd.grad(loss, logits, upstream, create_graph=True), *NO_GRADIENTS
-        # Given away, so that nobody else holds what the caller may change; made anew if the graph
-        # is kept and asked again. Only then are the logits looked at: as after torch's own loss,
-        # they may have been changed in place since.
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            logits, labels, class_weight = ctx.saved_tensors
-            gradient = _loss_and_gradient(logits, labels, ctx.gap, class_weight, ctx.settings)[1]
-        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
-            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
-            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
-        elif upstream.dim() > 0:
-            gradient.mul_(upstream.unsqueeze(1))
-        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
-            gradient.mul_(upstream)
-        return gradient.to(ctx.dtype), *NO_GRADIENTS
+    return in_one_pass(WAY, logits, labels, answer, class_weight, settings)
 
 
 def _loss_and_gradient(
-    logits: Tensor, labels: Tensor, gap: float, class_weight: Tensor | None, settings: LossSettings
+    logits: Tensor,
+    labels: Tensor,
+    answer: Answer,
+    class_weight: Tensor | None,
+    settings: LossSettings,
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
-    # In float16 it would underflow before the backward pass can scale it (torch.amp.GradScaler).
-    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
-    gradient = torch.empty_like(logits, dtype=kept_dtype)
-    weight, divisor = _weight_and_divisor(logits, labels, class_weight, settings)
-    factor: Tensor | float = settings.scale / divisor
+    gap = answer.logits
+    assert not isinstance(gap, Tensor | FewLogits)
+    gradient = empty_gradient(logits)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
+    factor: Any = settings.scale / divisor
     if weight is not None:
         # A sample of no weight has no gradient, even where all the weights add up to 0.
-        factor = torch.where(weight == 0.0, 0.0, settings.scale * weight / divisor)
-    samples = len(logits)
-    rows = max(BLOCK * samples // max(logits.numel(), 1), 1)
-    if rows >= samples:
-        loss = _sweep(logits, labels, gap, factor, settings, gradient)
-    else:
-        blocks = [slice(first, first + rows) for first in range(0, samples, rows)]
-        factors = [factor[block] if isinstance(factor, Tensor) else factor for block in blocks]
-        loss = torch.cat(
-            [
-                _sweep(logits[block], labels[block], gap, own, settings, gradient[block])
-                for block, own in zip(blocks, factors, strict=True)
-            ]
-        )
-    if weight is not None:
-        loss = torch.where(weight == 0.0, 0.0, settings.scale * weight * loss)
-    if settings.reduction != "none":
-        loss = loss.sum()
-    if weight is not None:
-        return loss / divisor, gradient
-    return (loss if factor == 1.0 else loss * factor), gradient
+        factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
+    losses: list[Tensor] = []
+    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    spare: Tensor | None = None
+    twice = settings.temperature != 1.0 and settings.alpha < 1.0
+    for block in blocks_of(logits, BLOCK):
+        z, own = at_least_float32(part_of(logits, block)), part_of(gradient, block)
+        # A copy in another dtype than the gradient's is written over.
+        result = own if own.dtype == dtype else z
+        if twice and (spare is None or len(z) != len(spare)):
+            spare = torch.empty_like(z)
+        others = part_of(labels, block), gap, part_of(factor, block), settings, result, spare
+        loss = None if careful else _sweep(z, *others, careful=False)
+        if loss is None:
+            careful = True
+            z = from_largest(at_least_float32(part_of(logits, block)))
+            loss = _sweep(z, *others, careful=True)
+            assert loss is not None
+        losses.append(loss)
+        if result is not own:
+            own.copy_(result)
+    return together(losses, divisor, settings.reduction), gradient
 
 
-def _weight_and_divisor(
-    logits: Tensor, labels: Tensor, class_weight: Tensor | None, settings: LossSettings
-) -> tuple[Tensor | None, Tensor | float]:
-    """Weight of each sample, None where all count alike, and what their sum is divided by."""
-    mean = settings.reduction == "mean"
-    # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
-    on_cpu = labels.device.type == "cpu"
-    if class_weight is None and on_cpu and not (labels == settings.ignore_index).any():
-        return None, (float(labels.numel()) or math.nan) if mean else 1.0
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    if class_weight is None:
-        weight = (labels != settings.ignore_index).to(dtype)
-    else:
-        weight = index_weights(labels, class_weight.to(dtype), settings.ignore_index)
-    return weight, weight.sum() if mean else 1.0
+WAY = Way(_loss_and_gradient, closed_form_loss)
 
 
 def _sweep(
-    logits: Tensor,
+    z: Tensor,
     labels: Tensor,
     gap: float,
     factor: Tensor | float,
     settings: LossSettings,
-    gradient: Tensor,
-) -> Tensor:
-    """Return the loss of each sample, without weight and scale; write its gradient times `factor`.
+    result: Tensor,
+    spare: Tensor | None,
+    *,
+    careful: bool,
+) -> Tensor | None:
+    """Return the loss of each sample, or their sum, times `factor`, and write its gradient.
 
-    Measured from the logit z_r of a class r whose probabilities are p_r and p_τ,r, and with the
-    target of `gap_target`,
+    With the target of `gap_target`,
 
-        loss     = -(1-α)·log p_r - α·τ²·log p_τ,r + extra·(z_r - z_y)
-                   - floor·(Σ_k z_k - K·z_r) + constant
+        loss     = -(1-α)·log p_y - α·τ²·log p_τ,y - floor·(Σ_k z_k - K·z_y) + constant
         gradient = (1-α)·p + α·τ·p_τ - floor, less `extra` at the true class y
+
+    Args:
+        z: logits, float32 at least.
+        labels: class indices.
+        gap: of the teacher.
+        factor: of all samples, or of each.
+        settings: of the loss.
+        result: where the gradient is written, of the dtype and shape of `z`; may be `z` itself.
+        spare: room of the same, where two exponentials are taken.
+        careful: whether the logits are measured from their largest. Else None is returned where
+            they have to be.
     """
     alpha, tau = float(settings.alpha), float(settings.temperature)
-    num_classes = logits.shape[1]
-    z = at_least_float32(logits)
-    floor, extra, constant = gap_target(
-        gap, num_classes, tau, z.dtype, kept=1.0 - alpha, taught=alpha
-    )
-    # A copy in another dtype than the gradient's is written over.
-    result = gradient if gradient.dtype == z.dtype else z
+    num_classes = z.shape[1]
+    floor, extra, constant = _target(gap, num_classes, tau, z.dtype, kept=1.0 - alpha, taught=alpha)
     index = labels.unsqueeze(1)
     if isinstance(factor, Tensor):
         index = index.masked_fill(index == settings.ignore_index, 0)
-    try:
-        z_y = z.gather(1, index).squeeze(1)
-    except RuntimeError:
-        F.nll_loss(z, labels, ignore_index=settings.ignore_index)  # names the label, as torch does
-        raise
-    on_cpu = z.device.type == "cpu"
-    if on_cpu and z_y.numel() > 0 and z_y.abs().amax() > FAR:
-        logits = z = z - z.amax(1, keepdim=True)
-        z_y = z.gather(1, index).squeeze(1)
-    total = z.sum(1) if floor != 0.0 and on_cpu else None
-
-    # Probabilities, with their weights in the loss and in the gradient.
-    softmaxes = []
-    if tau != 1.0:
-        scaled = z * (1.0 / tau)
-        softmaxes.append((torch.softmax(scaled, 1, out=scaled), alpha * tau**2, alpha * tau))
-    if tau == 1.0 or alpha < 1.0:
-        weight = 1.0 if tau == 1.0 else 1.0 - alpha
-        softmaxes.append((torch.softmax(z, 1, out=result), weight, weight))
-    z_r, of_r = z_y, [p.gather(1, index).squeeze(1) for p, _, _ in softmaxes]
-    if on_cpu and z_r.numel() > 0 and all(p_r.amin() >= SMALL for p_r in of_r):
-        loss = torch.zeros_like(z_r)
-    else:
-        z_r, of_r = logits.amax(1).to(z.dtype), [p.amax(1) for p, _, _ in softmaxes]
-        loss = torch.zeros_like(z_r) if extra == 0.0 else (z_r - z_y).mul_(extra)
-    for p_r, (_, weight, _) in zip(of_r, softmaxes, strict=True):
-        loss.sub_(p_r.log_(), alpha=weight)
+    z_y = of_true_class(z, index, settings.ignore_index)
+    sum_of_z = None
     if floor != 0.0:
-        # On an accelerator it is cheaper to measure all than to wait for how far they are.
-        if total is None:
-            total = (logits - z_r.unsqueeze(1)).sum(1)
-        else:
-            total.sub_(z_r, alpha=num_classes)
-        loss.sub_(total, alpha=floor).add_(constant)
+        all_at_once = settings.reduction != "none" and not isinstance(factor, Tensor)
+        sum_of_z = z.sum() if all_at_once and not careful else z.sum(1, keepdim=True)
 
-    number = 1.0 if isinstance(factor, Tensor) else factor
-    p, _, weight = softmaxes[0]
-    if len(softmaxes) > 1:
-        sharp, _, sharp_weight = softmaxes[1]
-        p = torch.add(p, sharp, alpha=sharp_weight / weight, out=result)
-    if floor == 0.0:
-        torch.mul(p, weight * number, out=result)
-    else:
-        shift = torch.full((), -floor * number, dtype=z.dtype, device=z.device)
-        torch.add(shift, p, alpha=weight * number, out=result)
-    result.scatter_(1, index, result.gather(1, index).sub_(extra * number))
-    if isinstance(factor, Tensor):
-        result.mul_(factor.unsqueeze(1))
-    if result is not gradient:
-        gradient.copy_(result)
+    # Exponentials of z/τ and of z, each with its weights in the loss and in the gradient; the last
+    # in the room of the logits, if that is where the gradient is written.
+    taken = [(result, tau, alpha * tau**2, alpha * tau)]
+    if tau == 1.0:
+        taken = [(result, 1.0, 1.0, 1.0)]
+    elif spare is not None:
+        taken = [(spare, *taken[0][1:]), (result, 1.0, 1.0 - alpha, 1.0 - alpha)]
+    sharpest = min(temperature for _, temperature, _, _ in taken)
+    parts: Parts = []
+    sums = []
+    for room, temperature, weight, _ in taken:
+        sums.append(exponentials(z, temperature, out=room))
+        if careful:
+            parts.append((weight * factor, sums[-1].log()))
+            continue
+        of_true = room.gather(1, index)
+        if temperature == sharpest and z_y.numel() > 0 and not are_within(of_true, sums[-1]):
+            return None
+        parts.append((-weight * factor, of_true.div_(sums[-1]).log_()))  # never below 0
+    if careful and extra != 0.0:
+        parts.append((-extra * factor, z_y))
+    if sum_of_z is not None:
+        parts.append((-floor * factor, sum_of_z))
+        parts += [(floor * num_classes * factor, z_y)] if not careful else []
+    loss = reduced(parts, settings.reduction, careful=careful, constant=constant * factor)
+    if loss is None:
+        return None
+
+    for total, (_, _, _, weight) in zip(sums, taken, strict=True):
+        total.reciprocal_().mul_(weight * factor)
+    result.mul_(sums[-1])
+    if spare is not None:
+        result.addcmul_(spare, sums[0])
+    if floor != 0.0:
+        result.sub_(floor * factor)
+    if extra != 0.0:
+        add_to_true_class(result, index, -extra * factor)
     return loss
+
+
+_target = lru_cache(gap_target)
+"""That of numbers, which are the same in each call."""

@@ -1,0 +1,228 @@
+"""A loss whose gradient is computed on the way, and kept for the backward pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+from tfkd.loss.terms import LossSettings, index_weights, times
+from tfkd.teachers.base import Answer, is_transformed
+
+Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
+Sweep = Callable[
+    [Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]
+]
+"""Returns the reduced loss and its gradient; for `none` each sample's loss, and their sum's. The
+gradient of half precision may be in float32, and is nobody else's."""
+
+
+class Way(NamedTuple):
+    """How a loss is computed in one pass.
+
+    Attributes:
+        sweep: its value and its gradient.
+        differentiable: the same loss by operations that torch can differentiate, called where the
+            gradient is to be differentiated again.
+    """
+
+    sweep: Sweep
+    differentiable: Kernel
+
+
+def in_one_pass(
+    way: Way,
+    logits: Tensor,
+    labels: Tensor,
+    answer: Answer,
+    class_weight: Tensor | None,
+    settings: LossSettings,
+) -> Tensor:
+    """Return the loss; its gradient is computed on the way and kept for the backward pass.
+
+    Args:
+        way: how it is computed.
+        logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
+        labels: as the sweep takes them.
+        answer: of the teacher, to which no gradient flows.
+        class_weight: `(K,)` or None.
+        settings: of the loss, numbers, α above 0.
+    """
+    said = (value.detach() if isinstance(value, Tensor) else value for value in answer)
+    loss: Tensor = _OnePass.apply(logits, labels, class_weight, *said, settings, way)
+    return loss
+
+
+class _OnePass(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        class_weight: Tensor | None,
+        said: Tensor | float,
+        share: Tensor | float,
+        label_share: Tensor | float,
+        settings: LossSettings,
+        way: Way,
+    ) -> Tensor:
+        answer = Answer(said, share, label_share)
+        loss, ctx.gradient = way.sweep(logits, labels, answer, class_weight, settings)
+        ctx.settings, ctx.way, ctx.dtype = settings, way, logits.dtype
+        # Numbers, and inference tensors, which nobody changes in place, cannot be saved.
+        ctx.answer = [None if _is_saved(value) else value for value in answer]
+        saved = [value if _is_saved(value) else None for value in answer]
+        ctx.save_for_backward(logits, labels, class_weight, *saved)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # to be differentiated again
+            logits, *others = _saved(ctx)
+            loss = ctx.way.differentiable(logits, *others)
+            gradient = torch.autograd.grad(loss, logits, upstream, create_graph=True)[0]
+            return gradient, *_NO_GRADIENTS
+        # Given away, so that nobody else holds what the caller may change; made anew if the graph
+        # is kept and asked again. Only then are the logits looked at: as after torch's own loss,
+        # they may have been changed in place since.
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            gradient = ctx.way.sweep(*_saved(ctx))[1]
+        if is_transformed() or torch._C._functorch.is_legacy_batchedtensor(upstream):
+            # Several upstreams at once (`is_grads_batched`), which do not fit into one gradient.
+            gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
+        elif upstream.dim() > 0:
+            gradient.mul_(upstream.unsqueeze(1))
+        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
+            gradient.mul_(upstream)
+        return gradient.to(ctx.dtype), *_NO_GRADIENTS
+
+
+_NO_GRADIENTS = (None,) * 7
+"""Of all but the logits."""
+
+
+def _is_saved(value: Tensor | float) -> bool:
+    return isinstance(value, Tensor) and not value.is_inference()
+
+
+def _saved(ctx: Any) -> tuple[Any, ...]:
+    """What a sweep and a kernel are called with."""
+    logits, labels, class_weight, *saved = ctx.saved_tensors
+    pairs = zip(saved, ctx.answer, strict=True)
+    answer = Answer(*(tensor if other is None else other for tensor, other in pairs))
+    return logits, labels, answer, class_weight, ctx.settings
+
+
+def empty_gradient(logits: Tensor) -> Tensor:
+    """Return room for the gradient.
+
+    Of float16 in float32: it would underflow before the backward pass can scale it
+    (torch.amp.GradScaler).
+    """
+    kept_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    return torch.empty_like(logits, dtype=kept_dtype)
+
+
+def blocks_of(logits: Tensor, most: int) -> list[slice | None]:
+    """Return slices of samples with about as many logits each, at most; None stands for all."""
+    samples = len(logits)
+    rows = max(most * samples // max(logits.numel(), 1), 1)
+    if rows >= samples:
+        return [None]
+    return [slice(first, first + rows) for first in range(0, samples, rows)]
+
+
+def part_of(value: Any, block: slice | None) -> Any:
+    """Return what a tensor has of a block of samples; numbers as they are."""
+    return value if block is None or not isinstance(value, Tensor) else value[block]
+
+
+def weight_and_divisor(
+    logits: Tensor, labels: Tensor, class_weight: Tensor | None, settings: LossSettings
+) -> tuple[Tensor | None, Tensor | float]:
+    """Weight of each class index, None where all count alike, and what their sum is divided by."""
+    mean = settings.reduction == "mean"
+    # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
+    on_cpu = labels.device.type == "cpu"
+    if class_weight is None and on_cpu and not _is_any_ignored(labels, settings.ignore_index):
+        return None, (float(labels.numel()) or math.nan) if mean else 1.0
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    if class_weight is None:
+        weight = (labels != settings.ignore_index).to(dtype)
+    else:
+        weight = index_weights(labels, class_weight.to(dtype), settings.ignore_index)
+    return weight, weight.sum() if mean else 1.0
+
+
+def _is_any_ignored(labels: Tensor, ignore_index: int) -> bool:
+    # Of those below 0 the others are reported where they are looked up.
+    if ignore_index < 0 and labels.numel() > 0 and labels.amin().item() >= 0:
+        return False
+    return bool((labels == ignore_index).any())
+
+
+def of_true_class(x: Tensor, index: Tensor, ignore_index: int) -> Tensor:
+    """Return what `x` has at `index`, both `(N, 1, ...)`; torch names a label out of range."""
+    try:
+        return x.gather(1, index)
+    except RuntimeError:
+        F.nll_loss(x, index.squeeze(1), ignore_index=ignore_index)
+        raise
+
+
+def add_to_true_class(gradient: Tensor, index: Tensor, value: Tensor | float) -> None:
+    """Add a number, or one of each sample `(N, 1, ...)`, at `index`."""
+    if isinstance(value, Tensor):
+        gradient.scatter_add_(1, index, value)
+    else:
+        gradient.scatter_(1, index, value, reduce="add")
+
+
+Parts = list[tuple[Any, Tensor]]
+"""Of a loss, with what they weigh: of each sample `(N, 1, ...)`, or their sum."""
+
+
+def reduced(
+    parts: Parts, reduction: str, *, careful: bool, constant: Any = 0.0
+) -> Tensor | None:
+    """Return Σ weight · part + constant of each sample, or the sum of that.
+
+    Args:
+        parts: of the loss, the first of each sample.
+        reduction: other than `none` it is the sum, weights being over the divisor already.
+        careful: whether the loss may be infinite; else None is returned where it is.
+        constant: of each sample, a number where the weights are.
+    """
+    if reduction != "none" and not careful and not isinstance(parts[0][0], Tensor):
+        # In few operations: of small logits they are what a loss costs.
+        first = parts[0][1]
+        value = constant * first.numel()
+        for weight, part in parts:
+            value += weight * (part if part.dim() == 0 else part.sum()).item()
+        return first.new_full((), value) if math.isfinite(value) else None
+    each = sum(times(weight, part) if careful else weight * part for weight, part in parts)
+    each = each + constant
+    assert isinstance(each, Tensor)
+    total = each.sum()
+    if not careful and not total.isfinite():
+        return None
+    return each if reduction == "none" else total
+
+
+def together(losses: list[Tensor], divisor: Tensor | float, reduction: str) -> Tensor:
+    """Return the loss of all blocks, each its sum or `(N, 1, ...)`; of the mean of nothing nan."""
+    if reduction == "none":
+        return (losses[0] if len(losses) == 1 else torch.cat(losses)).squeeze(1)
+    total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+    return torch.where(divisor == 0.0, math.nan, total) if isinstance(divisor, Tensor) else total
+
+
+def column_of(value: Any) -> Any:
+    """Return a number of each sample with a dimension for the classes; others as they are."""
+    return value.unsqueeze(1) if isinstance(value, Tensor) else value
