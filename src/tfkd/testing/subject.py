@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from tfkd.loss import DistillationLoss
 from tfkd.loss.checks import check_classes, check_few_logits
 from tfkd.teachers import Answer, Batch, FewLogits, Teacher
-from tfkd.teachers.base import answer_of, taught_by
-from tfkd.teachers.gaps import of_all_classes
+from tfkd.teachers.base import answer_of, replaced, taught_by
+from tfkd.teachers.gaps import logits_or_gap
 
 Maker = Callable[[], Teacher] | Callable[[nn.Module], Teacher]
 
@@ -262,7 +262,7 @@ def ask(teacher: Teacher, batch: Batch) -> Answer:
         answer = answer_of(teacher(batch))
     if isinstance(answer.logits, FewLogits):
         _check_few(answer.logits, batch)
-    return of_all_classes(answer, batch)
+    return replaced(answer, logits=logits_or_gap(answer, batch))
 
 
 def _check_few(few: FewLogits, batch: Batch) -> None:

@@ -79,13 +79,14 @@ def _loss_and_gradient(
         if twice and (spare is None or len(z) != len(spare)):
             spare = torch.empty_like(z)
         said = FewTarget(*(part_of(part, block) for part in target))
-        others = part_of(labels, block), part_of(few.classes, block), said
-        room = part_of(factor, block), settings, result, spare
-        loss = None if careful else _sweep(z, *others, *room, careful=False)
+        others = part_of(labels, block), part_of(few.classes, block), said, part_of(factor, block)
+        loss = None
+        if not careful:
+            loss = _sweep(z, *others, settings, result, spare, careful=False)
         if loss is None:
             careful = True
             z = from_largest(at_least_float32(part_of(logits, block)))
-            loss = _sweep(z, *others, *room, careful=True)
+            loss = _sweep(z, *others, settings, result, spare, careful=True)
             assert loss is not None
         losses.append(loss)
         if result is not own:

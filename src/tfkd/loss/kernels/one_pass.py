@@ -107,7 +107,7 @@ _NO_GRADIENTS = (None,) * 7
 """Of all but the logits."""
 
 
-def _is_saved(value: Tensor | float) -> bool:
+def _is_saved(value: Any) -> bool:
     return isinstance(value, Tensor) and not value.is_inference()
 
 

@@ -230,8 +230,8 @@ def _typed_values(values: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
         yield name, values[name], dict
     if (sampling := values["sampling"]) is not None:
         yield "sampling", sampling, dict
-        for name, kind in (("temperature", _NUMBER), ("seed", int)):
-            yield f"sampling.{name}", sampling.get(name), kind
+        yield "sampling.temperature", sampling.get("temperature"), _NUMBER
+        yield "sampling.seed", sampling.get("seed"), int
         if len(sampling) > 2:
             raise ValueError(
                 f"Expected `sampling` of temperature and seed, got {_names(sampling)}."

@@ -55,18 +55,20 @@ def drawn(
     Source: Anshumann et al., 2025, arXiv 2503.16870, at the proposal temperature 1.
     """
     num_classes = logits.shape[1]
-    rows = logits.movedim(1, -1)
+    # MPS has no float64.
+    rows = (logits.cpu() if logits.device.type == "mps" else logits).movedim(1, -1)
     positions = rows.shape[1:-1].numel()
     rows = rows.reshape(-1, num_classes)
     chance = uniforms(indices.to(rows.device), view, positions, draws=draws, seed=sampling.seed)
     each = max(BLOCK // num_classes, 1)
     found = [
-        counted(some, at, sampling.temperature)
-        for some, at in zip(rows.split(each), chance.split(each), strict=True)
+        counted(rows[at : at + each], chance[at : at + each], sampling.temperature)
+        for at in range(0, len(rows), each)
     ]
     shape = (len(logits), *logits.shape[2:], -1)
     classes, counts = (
-        torch.cat(part).view(shape).movedim(-1, 1) for part in zip(*found, strict=True)
+        torch.cat(part).view(shape).movedim(-1, 1).to(logits.device)
+        for part in zip(*found, strict=True)
     )
     return classes, counts
 
@@ -103,7 +105,8 @@ def uniforms(indices: Tensor, view: int, positions: int, *, draws: int, seed: in
     key = mixed(mixed(mixed(torch.tensor(seed, device=device)) ^ view) ^ indices)
     key = mixed(key.unsqueeze(1) ^ torch.arange(positions, device=device)).reshape(-1, 1)
     key = mixed(key ^ torch.arange(draws, device=device))
-    return _shifted(key, 11).double() * 2.0**-53
+    numbers: Tensor = _shifted(key, 11).double() * 2.0**-53
+    return numbers
 
 
 def mixed(key: Tensor) -> Tensor:
