@@ -105,8 +105,7 @@ def uniforms(indices: Tensor, view: int, positions: int, *, draws: int, seed: in
     key = mixed(mixed(mixed(torch.tensor(seed, device=device)) ^ view) ^ indices)
     key = mixed(key.unsqueeze(1) ^ torch.arange(positions, device=device)).reshape(-1, 1)
     key = mixed(key ^ torch.arange(draws, device=device))
-    numbers: Tensor = _shifted(key, 11).double() * 2.0**-53
-    return numbers
+    return _shifted(key, 11).double() * 2.0**-53
 
 
 def mixed(key: Tensor) -> Tensor:
@@ -126,4 +125,5 @@ def _signed(bits: int) -> int:
 
 def _shifted(key: Tensor, by: int) -> Tensor:
     """Shift to the right with zeros, not with the sign."""
-    return (key >> by) & (2 ** (64 - by) - 1)
+    shifted: Tensor = (key >> by) & (2 ** (64 - by) - 1)
+    return shifted
