@@ -45,7 +45,8 @@ class TaughtCriterion(ToldCriterion):
         if trained:
             self.batch_begins(batch.student_logits)
         alpha, temperature, scale = self._now()
-        batch = replaced(batch, temperature=temperature)
+        if not is_number(temperature, batch.temperature):
+            batch = replaced(batch, temperature=temperature)
         answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
         if self.teacher.is_silent and not is_number(alpha, 0.0):
             alpha, falls_to_0 = 0.0, True

@@ -14,6 +14,7 @@ from tfkd.loss.kernels.exponentials import are_within, exponentials, from_larges
 from tfkd.loss.kernels.one_pass import (
     Parts,
     Way,
+    add_scaled,
     add_to_true_class,
     blocks_of,
     empty_gradient,
@@ -79,7 +80,7 @@ def _loss_and_gradient(
     gradient = empty_gradient(logits)
     losses: list[Tensor] = []
     spare: Tensor | None = None
-    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
     for block in blocks_of(logits, BLOCK):
         z, t = at_least_float32(part_of(logits, block)), part_of(said, block).to(dtype)
         own = _Weights(part_of(weights.label, block), part_of(weights.teacher, block))
@@ -226,11 +227,11 @@ def _sweep(
         on_z = on_z + kept * mass
         true = None if index is None else of_true_class(result, index, settings.ignore_index)
     result.mul_(on_z / sum_z)
-    _add(result, spare, -on_t, sum_t)
+    add_scaled(result, spare, -on_t, sum_t)
     if counted and not once:
         sum_sharp = exponentials(z, 1.0, out=spare)
         true = None if index is None else of_true_class(spare, index, settings.ignore_index)
-        _add(result, spare, kept * mass, sum_sharp)
+        add_scaled(result, spare, kept * mass, sum_sharp)
         checked.append(sum_sharp)
     if counted and soft:
         parts.append((kept, mass * sum_sharp.log() - z_y))
@@ -248,14 +249,6 @@ def _sweep(
     if not careful and not are_within(*checked):
         return None
     return reduced(parts, settings.reduction, careful=careful)
-
-
-def _add(result: Tensor, e: Tensor, weight: Tensor | float, total: Tensor) -> None:
-    """Add weight · e / total."""
-    if isinstance(weight, Tensor):
-        result.addcmul_(e, weight / total)
-    else:
-        result.addcmul_(e, total.reciprocal(), value=weight)
 
 
 def _binary(true_t: Tensor, true_z: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from tfkd.loss.terms import LossSettings, index_weights, times
-from tfkd.teachers.base import Answer, is_transformed
+from tfkd.teachers.base import Answer, is_plain, is_transformed
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
 Sweep = Callable[
@@ -53,31 +53,25 @@ def in_one_pass(
         class_weight: `(K,)` or None.
         settings: of the loss, numbers, α above 0.
     """
-    said = (value.detach() if isinstance(value, Tensor) else value for value in answer)
-    loss: Tensor = _OnePass.apply(logits, labels, class_weight, *said, settings, way)
+    loss: Tensor = _OnePass.apply(logits, (labels, answer, class_weight, settings), way)
     return loss
 
 
 class _OnePass(Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        class_weight: Tensor | None,
-        said: Tensor | float,
-        share: Tensor | float,
-        label_share: Tensor | float,
-        settings: LossSettings,
-        way: Way,
-    ) -> Tensor:
-        answer = Answer(said, share, label_share)
-        loss, ctx.gradient = way.sweep(logits, labels, answer, class_weight, settings)
-        ctx.settings, ctx.way, ctx.dtype = settings, way, logits.dtype
-        # Numbers, and inference tensors, which nobody changes in place, cannot be saved.
-        ctx.answer = [None if _is_saved(value) else value for value in answer]
-        saved = [value if _is_saved(value) else None for value in answer]
-        ctx.save_for_backward(logits, labels, class_weight, *saved)
+    def forward(ctx: Any, logits: Tensor, others: tuple[Any, ...], way: Way) -> Tensor:
+        loss, ctx.gradient = way.sweep(logits, *others)
+        labels, answer, class_weight, settings = others
+        ctx.way, ctx.settings, ctx.dtype = way, settings, logits.dtype
+        said = answer.logits
+        if isinstance(said, Tensor) or not is_plain(answer):
+            # Numbers, and inference tensors, which nobody changes in place, cannot be saved.
+            saved = [_constant(value) for value in answer]
+            ctx.answer = [None if x is not None else y for x, y in zip(saved, answer, strict=True)]
+            ctx.save_for_backward(logits, labels, class_weight, *saved)
+        else:
+            ctx.answer = answer
+            ctx.save_for_backward(logits, labels, class_weight)
         return loss
 
     @staticmethod
@@ -86,7 +80,7 @@ class _OnePass(Function):
             logits, *others = _saved(ctx)
             loss = ctx.way.differentiable(logits, *others)
             gradient = torch.autograd.grad(loss, logits, upstream, create_graph=True)[0]
-            return gradient, *_NO_GRADIENTS
+            return gradient, None, None
         # Given away, so that nobody else holds what the caller may change; made anew if the graph
         # is kept and asked again. Only then are the logits looked at: as after torch's own loss,
         # they may have been changed in place since.
@@ -98,24 +92,22 @@ class _OnePass(Function):
             gradient = gradient * (upstream.unsqueeze(1) if upstream.dim() > 0 else upstream)
         elif upstream.dim() > 0:
             gradient.mul_(upstream.unsqueeze(1))
-        elif upstream.device.type != "cpu" or upstream.item() != 1.0:
+        elif not upstream.is_cpu or upstream.item() != 1.0:
             gradient.mul_(upstream)
-        return gradient.to(ctx.dtype), *_NO_GRADIENTS
+        return gradient.to(ctx.dtype), None, None
 
 
-_NO_GRADIENTS = (None,) * 7
-"""Of all but the logits."""
-
-
-def _is_saved(value: Any) -> bool:
-    return isinstance(value, Tensor) and not value.is_inference()
+def _constant(value: Tensor | float) -> Tensor | None:
+    return value.detach() if isinstance(value, Tensor) and not value.is_inference() else None
 
 
 def _saved(ctx: Any) -> tuple[Any, ...]:
     """What a sweep and a kernel are called with."""
     logits, labels, class_weight, *saved = ctx.saved_tensors
-    pairs = zip(saved, ctx.answer, strict=True)
-    answer = Answer(*(tensor if other is None else other for tensor, other in pairs))
+    answer = ctx.answer
+    if saved:
+        pairs = zip(saved, answer, strict=True)
+        answer = Answer(*(other if tensor is None else tensor for tensor, other in pairs))
     return logits, labels, answer, class_weight, ctx.settings
 
 
@@ -131,10 +123,10 @@ def empty_gradient(logits: Tensor) -> Tensor:
 
 def blocks_of(logits: Tensor, most: int) -> list[slice | None]:
     """Return slices of samples with about as many logits each, at most; None stands for all."""
-    samples = len(logits)
-    rows = max(most * samples // max(logits.numel(), 1), 1)
-    if rows >= samples:
+    samples, size = len(logits), logits.numel()
+    if size <= most:
         return [None]
+    rows = max(most * samples // size, 1)
     return [slice(first, first + rows) for first in range(0, samples, rows)]
 
 
@@ -149,8 +141,7 @@ def weight_and_divisor(
     """Weight of each class index, None where all count alike, and what their sum is divided by."""
     mean = settings.reduction == "mean"
     # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
-    on_cpu = labels.device.type == "cpu"
-    if class_weight is None and on_cpu and not _is_any_ignored(labels, settings.ignore_index):
+    if class_weight is None and labels.is_cpu and not _is_any_ignored(labels, settings.ignore_index):
         return None, (float(labels.numel()) or math.nan) if mean else 1.0
     dtype = torch.promote_types(logits.dtype, torch.float32)
     if class_weight is None:
@@ -174,6 +165,14 @@ def of_true_class(x: Tensor, index: Tensor, ignore_index: int) -> Tensor:
     except RuntimeError:
         F.nll_loss(x, index.squeeze(1), ignore_index=ignore_index)
         raise
+
+
+def add_scaled(result: Tensor, e: Tensor, weight: Tensor | float, total: Tensor) -> None:
+    """Add weight · e / total, weight and total being of each sample, `(N, 1, ...)`."""
+    if isinstance(weight, Tensor):
+        result.addcmul_(e, weight / total)
+    else:
+        result.addcmul_(e, total.reciprocal(), value=weight)
 
 
 def add_to_true_class(gradient: Tensor, index: Tensor, value: Tensor | float) -> None:

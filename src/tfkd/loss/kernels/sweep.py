@@ -13,6 +13,7 @@ from tfkd.loss.kernels.exponentials import are_within, exponentials, from_larges
 from tfkd.loss.kernels.one_pass import (
     Parts,
     Way,
+    add_scaled,
     add_to_true_class,
     blocks_of,
     empty_gradient,
@@ -70,7 +71,7 @@ def _loss_and_gradient(
         # A sample of no weight has no gradient, even where all the weights add up to 0.
         factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
     losses: list[Tensor] = []
-    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
     spare: Tensor | None = None
     twice = settings.temperature != 1.0 and settings.alpha < 1.0
     for block in blocks_of(logits, BLOCK):
@@ -108,9 +109,9 @@ def _sweep(
 ) -> Tensor | None:
     """Return the loss of each sample, or their sum, times `factor`, and write its gradient.
 
-    With the target of `gap_target`,
+    With S(x) = Σ_k exp(x_k) and the target of `gap_target`,
 
-        loss     = -(1-α)·log p_y - α·τ²·log p_τ,y - floor·(Σ_k z_k - K·z_y) + constant
+        loss     = (1-α)·log S(z) + α·τ²·log S(z/τ) - extra·z_y - floor·Σ_k z_k + constant
         gradient = (1-α)·p + α·τ·p_τ - floor, less `extra` at the true class y
 
     Args:
@@ -136,39 +137,39 @@ def _sweep(
         all_at_once = settings.reduction != "none" and not isinstance(factor, Tensor)
         sum_of_z = z.sum() if all_at_once and not careful else z.sum(1, keepdim=True)
 
-    # Exponentials of z/τ and of z, each with its weights in the loss and in the gradient; the last
-    # in the room of the logits, if that is where the gradient is written.
-    taken = [(result, tau, alpha * tau**2, alpha * tau)]
+    # The exponentials of z/τ, and of z where both are taken, the last in the room of the logits, if
+    # that is where the gradient is written. Each with its weights in the loss and in the gradient.
+    last, of_loss, of_gradient = tau, alpha * tau**2, alpha * tau
+    sum_soft = None
     if tau == 1.0:
-        taken = [(result, 1.0, 1.0, 1.0)]
+        of_loss = of_gradient = 1.0
     elif spare is not None:
-        taken = [(spare, *taken[0][1:]), (result, 1.0, 1.0 - alpha, 1.0 - alpha)]
-    sharpest = min(temperature for _, temperature, _, _ in taken)
-    parts: Parts = []
-    sums = []
-    for room, temperature, weight, _ in taken:
-        sums.append(exponentials(z, temperature, out=room))
-        if careful:
-            parts.append((weight * factor, sums[-1].log()))
-            continue
-        of_true = room.gather(1, index)
-        if temperature == sharpest and z_y.numel() > 0 and not are_within(of_true, sums[-1]):
+        sum_soft = exponentials(z, tau, out=spare)
+        last, of_loss, of_gradient = 1.0, 1.0 - alpha, 1.0 - alpha
+    sums = exponentials(z, last, out=result)
+    parts: Parts
+    if careful:
+        parts, of_z_y = [(of_loss * factor, sums.log())], -extra
+    else:
+        true = result.gather(1, index)
+        checked = [true, sums] if sum_soft is None or tau > 1.0 else [true, sums, sum_soft]
+        if z_y.numel() > 0 and not are_within(*checked):
             return None
-        parts.append((-weight * factor, of_true.div_(sums[-1]).log_()))  # never below 0
-    if careful and extra != 0.0:
-        parts.append((-extra * factor, z_y))
+        # More exact than the logarithm of the sum, and never below 0.
+        parts, of_z_y = [(-of_loss * factor, true.div_(sums).log_())], of_loss / last - extra
+    if sum_soft is not None:
+        parts.append((alpha * tau**2 * factor, sum_soft.log()))
+    if (careful and extra != 0.0) or (not careful and (floor != 0.0 or sum_soft is not None)):
+        parts.append((of_z_y * factor, z_y))
     if sum_of_z is not None:
         parts.append((-floor * factor, sum_of_z))
-        parts += [(floor * num_classes * factor, z_y)] if not careful else []
     loss = reduced(parts, settings.reduction, careful=careful, constant=constant * factor)
     if loss is None:
         return None
 
-    for total, (_, _, _, weight) in zip(sums, taken, strict=True):
-        total.reciprocal_().mul_(weight * factor)
-    result.mul_(sums[-1])
-    if spare is not None:
-        result.addcmul_(spare, sums[0])
+    result.mul_((of_gradient * factor) / sums)
+    if spare is not None and sum_soft is not None:
+        add_scaled(result, spare, alpha * tau * factor, sum_soft)
     if floor != 0.0:
         result.sub_(floor * factor)
     if extra != 0.0:
