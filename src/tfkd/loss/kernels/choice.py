@@ -28,12 +28,14 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher            | labels        | asked for                               | kernel        |
-    |--------------------|---------------|-----------------------------------------|---------------|
-    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`       |
-    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form` |
-    | logits             | any           | anything                                | none          |
-    | decoupled, a view  | any           | anything                                | none          |
+    | teacher           | labels        | asked for                               | kernel         |
+    |-------------------|---------------|-----------------------------------------|----------------|
+    | one gap           | class indices | a gradient, of a batch, eager           | `sweep`        |
+    | gaps, shares      | any           | all else: compiled, `torch.func`, value | `closed_form`  |
+    | logits, decoupled | any           | a gradient, of a batch, eager           | `logits_sweep` |
+    | logits            | any           | all else                                | none           |
+    | decoupled gaps    | class indices | anything                                | none           |
+    | standardised      | any           | anything                                | none           |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None
