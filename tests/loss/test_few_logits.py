@@ -291,6 +291,20 @@ def test_few_logits_of_other_samples_or_too_many_classes_are_refused():
         tfkd.distillation_loss(z, torch.full((6,), 9), few, alpha=0.5)
 
 
+@pytest.mark.parametrize("shape", [(0, K), (0, K, 2), (2, K, 0)], ids=str)
+@pytest.mark.parametrize("gap", [False, True])
+def test_of_nothing_the_mean_is_undefined_as_torchs(shape, gap, either_way):
+    z = torch.zeros(shape, requires_grad=True)
+    labels = torch.zeros(shape[0], *shape[2:]).long()
+    values = torch.zeros(shape[0], 2, *shape[2:])
+    said = 3.0 if gap else tfkd.FewLogits(values, values.long(), torch.zeros(labels.shape))
+    for reduction in ("mean", "sum", "none"):
+        loss = tfkd.distillation_loss(z, labels, said, alpha=0.5, reduction=reduction)
+        expected = F.cross_entropy(z, labels, reduction=reduction)
+        torch.testing.assert_close(loss, expected, equal_nan=True)
+        assert torch.autograd.grad(loss.sum(), z)[0].shape == shape
+
+
 def test_classes_last():
     z, few, labels = make((2, K, 3), 2, "each")
     turned = tfkd.FewLogits(few.values.movedim(1, -1), few.classes.movedim(1, -1), few.others)

@@ -31,24 +31,27 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher           | labels        | asked for                           | kernel            |
-    |-------------------|---------------|-------------------------------------|-------------------|
-    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
-    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
-    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
-    | the same, shares  | any           | else                                | `few_closed_form` |
-    | logits            | any           | anything                            | none              |
-    | decoupled, a view | any           | anything                            | none              |
+    | teacher             | labels        | asked for                           | kernel            |
+    |---------------------|---------------|-------------------------------------|-------------------|
+    | one gap             | class indices | a gradient, of a batch, eager       | `sweep`           |
+    | gaps, shares        | any           | else: compiled, `torch.func`, value | `closed_form`     |
+    | few logits          | class indices | a gradient, of a batch, eager       | `few_sweep`       |
+    | the same, shares    | any           | else                                | `few_closed_form` |
+    | logits, decoupled   | any           | a gradient, of a batch, eager       | `logits_sweep`    |
+    | logits              | any           | else                                | none              |
+    | decoupled gaps, few | class indices | anything                            | none              |
+    | standardised        | any           | anything                            | none              |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None
     said = answer.logits
     soft = labels.is_floating_point()
     numbers = (settings.alpha, settings.temperature, settings.scale)
-    eager = student_logits.dim() > 1 and not any(isinstance(number, Tensor) for number in numbers)
+    of_a_batch = student_logits.dim() > 1 and student_logits.numel() > 0
+    eager = of_a_batch and not any(isinstance(number, Tensor) for number in numbers)
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
         learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
-        swept = eager and not learned and student_logits.numel() > 0
+        swept = eager and not learned
         return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
     if settings.decoupled is not None:
         return None

@@ -69,7 +69,7 @@ def _loss_and_gradient(
     assert isinstance(few, FewLogits)
     target = few_target(few, logits, float(settings.temperature), dtype)
     losses: list[Tensor] = []
-    careful = logits.device.type != "cpu"  # where looking at sums would be to wait for them
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
     spare: Tensor | None = None
     twice = settings.temperature != 1.0 and settings.alpha < 1.0
     for block in blocks_of(logits, BLOCK):
@@ -134,7 +134,9 @@ def _sweep(
     index = labels.unsqueeze(1)
     if isinstance(factor, Tensor):
         index = index.masked_fill(index == settings.ignore_index, 0)
-    z_y = of_true_class(z, index, settings.ignore_index)
+    z_y = None
+    if careful or kept == 0.0:  # there only to refuse a label out of range
+        z_y = of_true_class(z, index, settings.ignore_index)
     each, other = target.each, target.other
     beyond = each if other is None else each - other  # what every class has
     z_few = z.gather(1, classes)
@@ -154,16 +156,16 @@ def _sweep(
     if not careful:
         checked = [sum_soft] if spare is None else [sum_soft, sum_sharp]
         if kept != 0.0:
-            of_true = result.gather(1, index)
+            of_true = of_true_class(result, index, settings.ignore_index)
             checked.append(of_true)
-        if z_y.numel() > 0 and not are_within(*checked):
+        if not are_within(*checked):
             return None
     # Not in place: the sums are looked at once more.
-    of_teacher = sum_soft.log().add_(target.negative_entropy)
-    parts: Parts = [(alpha * tau**2 * factor, of_teacher), (-taught * factor, product)]
+    of_teacher = sum_soft.log().add_(target.negative_entropy).sub_(product, alpha=1.0 / tau)
+    parts: Parts = [(alpha * tau**2 * factor, of_teacher)]
     if of_true is not None:
         parts.append((-kept * factor, of_true.div_(sum_sharp).log_()))
-    elif kept != 0.0:
+    elif kept != 0.0 and z_y is not None:
         parts.append((kept * factor, sum_sharp.log() - z_y))
     loss = reduced(parts, settings.reduction, careful=careful)
     if loss is None:
