@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from few import in_full
 from torch.utils._python_dispatch import TorchDispatchMode
 
