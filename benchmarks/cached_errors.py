@@ -199,7 +199,8 @@ def percent(value: str) -> str:
 def table(rows: list[Row]) -> str:
     """Return the Markdown of the table."""
     lines = [
-        "| teacher | τ | form | bytes | total variation | loss | gradient | on average | by chance |",
+        "| teacher | τ | form | bytes | total variation "
+        "| loss | gradient | on average | by chance |",
         "|---|---:|---|---:|---:|---:|---:|---:|---:|",
     ]
     before = ("", "")

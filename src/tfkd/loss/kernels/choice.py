@@ -31,16 +31,16 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher             | labels        | asked for                           | kernel            |
-    |---------------------|---------------|-------------------------------------|-------------------|
-    | one gap             | class indices | a gradient, of a batch, eager       | `sweep`           |
-    | gaps, shares        | any           | else: compiled, `torch.func`, value | `closed_form`     |
-    | few logits          | class indices | a gradient, of a batch, eager       | `few_sweep`       |
-    | the same, shares    | any           | else                                | `few_closed_form` |
-    | logits, decoupled   | any           | a gradient, of a batch, eager       | `logits_sweep`    |
-    | logits              | any           | else                                | none              |
-    | decoupled gaps, few | class indices | anything                            | none              |
-    | standardised        | any           | anything                            | none              |
+    | teacher           | labels        | asked for                           | kernel            |
+    |-------------------|---------------|-------------------------------------|-------------------|
+    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
+    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
+    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
+    | the same, shares  | any           | else                                | `few_closed_form` |
+    | logits, decoupled | any           | a gradient, of a batch, eager       | `logits_sweep`    |
+    | logits            | any           | else                                | none              |
+    | others, decoupled | class indices | anything                            | none              |
+    | standardised      | any           | anything                            | none              |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None
