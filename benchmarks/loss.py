@@ -3,10 +3,15 @@
 The logits require a gradient, which is thrown away after each call. The copy reads the logits and
 writes their like: the bytes that any loss with a gradient must move; `over_floor` is the time of a
 loss over that of the copy. torchdistill's loss is handed its dense target, which the time and the
-memory of building it are not counted for; timm's and the released formula take no dense pixels.
+memory of building it are not counted for; timm's and the released formula take no dense pixels. A
+teacher's logits are made once, and not counted either.
+
+Each case is measured warm, where every call finds the memory of the last one, and with fresh memory,
+which has to be paged in at every call: a step of training lies between the two.
 
     python benchmarks/loss.py
     python benchmarks/loss.py --mode compiled
+    python benchmarks/loss.py --memory warm
 """
 
 from __future__ import annotations
@@ -16,13 +21,14 @@ import math
 import types
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 import tfkd
-from measure import compare
+from measure import can_give_memory_back, compare
 from records import Records, read_options
 
 SHAPES = ((128, 10), (128, 100), (256, 1000), (1024, 1000), (512, 32000), (8, 21, 256, 256))
@@ -30,6 +36,7 @@ GPU_SHAPES = (*SHAPES, (4096, 128256))
 DTYPES = (torch.float32, torch.bfloat16)
 BASELINE = "F.cross_entropy"
 CONFIDENCE, ALPHA = 0.99, 0.1
+KD_ALPHA, KD_TEMPERATURE, DKD_WEIGHTS = 0.5, 4.0, (1.0, 8.0)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,6 +50,12 @@ def losses(shape: tuple[int, ...], labels: Tensor, dtype: torch.dtype) -> dict[s
         "tf_kd_reg, τ = 1": tfkd.tf_kd_reg(alpha=ALPHA, temperature=1.0),
         "tf_kd_reg, τ = 20": tfkd.tf_kd_reg(alpha=ALPHA, temperature=20.0),
     }
+    generator = torch.Generator().manual_seed(1)
+    said = (3.0 * torch.randn(shape, generator=generator)).to(labels.device, dtype)
+    result["KD by hand, τ = 4"] = lambda z, y: distillation_by_hand(z, y, said)
+    result["KD, τ = 4"] = taught(said, temperature=KD_TEMPERATURE)
+    result["DKD, τ = 4"] = taught(said, temperature=KD_TEMPERATURE, decoupled=DKD_WEIGHTS)
+    result["teacher's logits, τ = 1"] = taught(said)
     if len(shape) == 2:
         result["released formula"] = released_formula
         timm = _timm()
@@ -55,6 +68,32 @@ def losses(shape: tuple[int, ...], labels: Tensor, dtype: torch.dtype) -> dict[s
     if kernel is not None:
         result["Liger-Kernel"] = kernel
     return result
+
+
+class Says(tfkd.Teacher):
+    """Answers with the same logits each time."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, batch: tfkd.Batch) -> Tensor:
+        """Return them."""
+        return self.logits
+
+
+def taught(said: Tensor, **options: Any) -> tfkd.DistillationLoss:
+    """Return the loss of a teacher that says this."""
+    return tfkd.DistillationLoss(Says(said), alpha=KD_ALPHA, **options)
+
+
+def distillation_by_hand(z: Tensor, labels: Tensor, said: Tensor) -> Tensor:
+    """Knowledge distillation as it is mostly written."""
+    log_p = F.log_softmax(z / KD_TEMPERATURE, 1)
+    t = F.softmax(said / KD_TEMPERATURE, 1)
+    divergence = F.kl_div(log_p, t, reduction="sum") / labels.numel()
+    kept = (1.0 - KD_ALPHA) * F.cross_entropy(z, labels)
+    return kept + KD_ALPHA * KD_TEMPERATURE**2 * divergence
 
 
 def released_formula(z: Tensor, labels: Tensor) -> Tensor:
@@ -147,9 +186,12 @@ def contenders(
 
 def main() -> None:
     """Measure every shape, dtype and mode."""
-    options = read_options(__doc__, repeats=15, mode="both")
+    options = read_options(__doc__, repeats=15, mode="both", memory="both")
     modes = ("eager", "compiled") if options.mode == "both" else (options.mode,)
     shapes = GPU_SHAPES if options.device.type == "cuda" else SHAPES
+    memories = ("warm", "fresh") if options.memory == "both" else (options.memory,)
+    if options.device.type == "cuda" or not can_give_memory_back():
+        memories = ("warm",)
     if options.quick:
         shapes = ((128, 10), (256, 1000))
     warnings.filterwarnings("ignore", message="reduction: 'mean' divides", category=UserWarning)
@@ -158,18 +200,22 @@ def main() -> None:
         torch.compiler.reset()
         name = str(dtype).removeprefix("torch.")
         size = math.prod(shape) * dtype.itemsize
-        measurements = compare(
-            contenders(shape, dtype, mode, options.device),
-            baseline=BASELINE,
-            repeats=options.repeats,
-            seconds=0.02 if options.quick else 0.1,
-            device=options.device,
-            memory=True,
-            floor="copy",
-            work=2 * size,  # the logits read once, their gradient written once
-            unit="bytes",
-        )
-        records.add(f"{mode}, {name}, {shape}", measurements)
+        calls = contenders(shape, dtype, mode, options.device)
+        for memory in memories:
+            measurements = compare(
+                calls,
+                baseline=BASELINE,
+                repeats=options.repeats,
+                seconds=0.02 if options.quick else 0.1,
+                device=options.device,
+                memory=memory == "warm",
+                fresh=memory == "fresh",
+                floor="copy",
+                work=2 * size,  # the logits read once, their gradient written once
+                unit="bytes",
+            )
+            which = ", fresh memory" if memory == "fresh" else ""
+            records.add(f"{mode}, {name}, {shape}{which}", measurements)
 
 
 if __name__ == "__main__":

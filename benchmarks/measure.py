@@ -7,6 +7,7 @@ the quartiles of the repeats' ratios. Peak memory is that of one more call of th
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import statistics
@@ -82,6 +83,7 @@ def compare(
     seconds: float = 0.1,
     device: torch.device | str = "cpu",
     memory: bool = False,
+    fresh: bool = False,
     floor: str | None = None,
     work: float | Mapping[str, float] | None = None,
     unit: str = "",
@@ -96,6 +98,8 @@ def compare(
             takes; 0: once.
         device: where they work; synchronised around every timing if it is a GPU.
         memory: whether to measure the peak of one call of each.
+        fresh: whether each call finds no memory that the ones before it have left: see
+            `give_memory_back`, which is called before each and not timed.
         floor: the contender that moves the fewest bytes possible.
         work: units of work in a call, of all or of each.
         unit: what the work is counted in.
@@ -107,7 +111,10 @@ def compare(
         if name is not None and name not in contenders:
             raise ValueError(f"Expected `{role}` to be one of {list(contenders)}, got {name!r}.")
     device = torch.device(device)
-    times = time_interleaved(contenders, repeats=repeats, seconds=seconds, device=device)
+    before = give_memory_back if fresh else None
+    times = time_interleaved(
+        contenders, repeats=repeats, seconds=seconds, device=device, before=before
+    )
     peaks = {name: peak_bytes(call, device) for name, call in contenders.items()} if memory else {}
     return summarise(times, baseline=baseline, floor=floor, peaks=peaks, work=work, unit=unit)
 
@@ -153,10 +160,18 @@ def _ratios(own: Sequence[float], other: Sequence[float]) -> list[float]:
 
 
 def time_interleaved(
-    contenders: Contenders, *, repeats: int, seconds: float, device: torch.device
+    contenders: Contenders,
+    *,
+    repeats: int,
+    seconds: float,
+    device: torch.device,
+    before: Callable[[], object] | None = None,
 ) -> dict[str, list[float]]:
-    """Return the seconds of one call of each contender, for each repeat."""
-    counts = {name: _calls_in(call, seconds, device) for name, call in contenders.items()}
+    """Return the seconds of one call of each contender, for each repeat.
+
+    `before` is called before each call, and not timed.
+    """
+    counts = {name: _calls_in(call, seconds, device, before) for name, call in contenders.items()}
     names = list(contenders)
     times: dict[str, list[float]] = {name: [] for name in names}
     collecting = gc.isenabled()
@@ -165,7 +180,7 @@ def time_interleaved(
         for repeat in range(repeats):
             first = repeat % len(names)
             for name in names[first:] + names[:first]:
-                times[name].append(_time(contenders[name], counts[name], device))
+                times[name].append(_time(contenders[name], counts[name], device, before))
             gc.collect()
     finally:
         if collecting:
@@ -173,7 +188,12 @@ def time_interleaved(
     return times
 
 
-def _calls_in(call: Callable[[], object], seconds: float, device: torch.device) -> int:
+def _calls_in(
+    call: Callable[[], object],
+    seconds: float,
+    device: torch.device,
+    before: Callable[[], object] | None = None,
+) -> int:
     """Warm up, and return how many calls take that long."""
     if seconds == 0.0:
         call()
@@ -181,19 +201,59 @@ def _calls_in(call: Callable[[], object], seconds: float, device: torch.device) 
     for _ in range(3):  # the first may compile, the second may still allocate
         call()
     count = 1
-    while (taken := _time(call, count, device)) * count < seconds / 2:
+    while (taken := _time(call, count, device, before)) * count < seconds / 2:
         count *= 2
     return max(1, round(seconds / taken))
 
 
-def _time(call: Callable[[], object], count: int, device: torch.device) -> float:
-    """Seconds of one call, the mean of `count`."""
-    synchronise(device)
-    started = time.perf_counter()
+def _time(
+    call: Callable[[], object],
+    count: int,
+    device: torch.device,
+    before: Callable[[], object] | None = None,
+) -> float:
+    """Seconds of one call, the mean of `count`; with `before`, each is timed by itself."""
+    if before is None:
+        synchronise(device)
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        synchronise(device)
+        return (time.perf_counter() - started) / count
+    taken = 0.0
     for _ in range(count):
-        call()
-    synchronise(device)
-    return (time.perf_counter() - started) / count
+        before()
+        taken += _time(call, 1, device)
+    return taken / count
+
+
+def can_give_memory_back() -> bool:
+    """Return whether there is a way: the C library is glibc, and its allocator is in use."""
+    return _trim() is not None and "jemalloc" not in os.environ.get("LD_PRELOAD", "")
+
+
+def give_memory_back() -> None:
+    """Give all memory that is free in this process back to the system.
+
+    What is allocated next has to be paged in anew, page by page, as in a training step whose other
+    layers have taken what the last loss left. Called warm, a loss finds its own memory of the
+    last call, which is in the cache besides.
+
+    Raises:
+        RuntimeError: where there is no way to do so.
+    """
+    trim = _trim()
+    if trim is None:
+        raise RuntimeError("Expected glibc, whose malloc_trim gives free memory back.")
+    trim(0)
+
+
+def _trim() -> Callable[[int], int] | None:
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library, or another system
+        return None
+    return found
 
 
 def synchronise(device: torch.device) -> None:

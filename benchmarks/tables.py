@@ -1,6 +1,7 @@
 """Make the tables of docs/performance.md from the table of measurements; the prose stays.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME being that of a benchmark.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME being that of a benchmark, or
+`cached_errors`, which is no matter of time and has a table of its own.
 
     python benchmarks/tables.py
 """
@@ -12,12 +13,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import cached_errors
 from records import TABLE, Row, read_rows
 from tfkd.runs import files
 
 DOCUMENT = TABLE.parent.parent / "docs" / "performance.md"
 PART = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOT_MEASURED = "Not measured yet.\n"
+ERRORS = "cached_errors"
 
 
 def seconds(row: Row) -> str:
@@ -77,6 +80,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "step": (TIME, RATIO, PEAK),
     "methods": (TIME, RATIO, PEAK),
     "teacher_cache": (TIME, RATIO, PEAK),
+    "cached_answers": (TIME, RATIO, PEAK),
     "loader": (TIME, RATIO, ("images/s", rate)),
     "loop": (TIME, RATIO),
     "start_up": (TIME, RATIO),
@@ -134,6 +138,10 @@ def fill(document: str, rows: list[Row]) -> str:
 
     def made(part: re.Match[str]) -> str:
         name = part[2]
+        if name == ERRORS:
+            found = cached_errors.read()
+            body = cached_errors.table(found) if found else NOT_MEASURED
+            return f"{part[1]}\n{body}\n{part[3]}"
         if name not in COLUMNS:
             raise ValueError(f"Expected a table of {', '.join(COLUMNS)}, got {name!r}.")
         mine = [row for row in rows if row["benchmark"] == name]

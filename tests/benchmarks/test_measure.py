@@ -1,9 +1,19 @@
+import resource
 import statistics
 
 import pytest
 import torch
 
-from measure import compare, peak_bytes, spread, summarise
+import measure
+from measure import (
+    can_give_memory_back,
+    compare,
+    give_memory_back,
+    peak_bytes,
+    spread,
+    summarise,
+    time_interleaved,
+)
 
 
 def test_spread_is_the_median_and_the_quartiles():
@@ -49,3 +59,31 @@ def test_peak_of_tensors_held_at_once():
 
     # Blocks are counted as asked for: 8000 and 4000 bytes at once, never the third.
     assert peak_bytes(call) == 12_000
+
+
+def test_what_comes_before_a_call_is_not_timed_and_comes_before_each(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
+    called = []
+    times = time_interleaved(
+        {"a": lambda: called.append("a")},
+        repeats=2,
+        seconds=0.0,
+        device=torch.device("cpu"),
+        before=lambda: called.append("-") or [next(clock) for _ in range(50)],
+    )
+    assert "".join(called) == "a" + "-a" + "-a"  # the first warms up
+    assert times == {"a": [1.0, 1.0]}
+
+
+@pytest.mark.skipif(not can_give_memory_back(), reason="no glibc")
+def test_memory_that_was_given_back_is_paged_in_anew():
+    def pages_taken():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        kept = [bytearray(2000) for _ in range(4000)]  # 8 MB from the heap, written to
+        del kept
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    pages_taken()
+    give_memory_back()
+    assert pages_taken() > 1000

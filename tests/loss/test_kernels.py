@@ -145,8 +145,10 @@ def operations(loss_of, z):
     return run.names
 
 
-def loss_of(labels, teacher, alpha=0.3):
-    return lambda z: tfkd.distillation_loss(z, labels, teacher, alpha=alpha, temperature=4.0)
+def loss_of(labels, teacher, alpha=0.3, **options):
+    return lambda z: tfkd.distillation_loss(
+        z, labels, teacher, alpha=alpha, temperature=4.0, **options
+    )
 
 
 @pytest.mark.parametrize("gradient", [False, True], ids=["value", "gradient"])
@@ -168,11 +170,26 @@ def test_the_switch_changes_the_path_of_a_gap_teacher(gradient, soft):
     assert operations(loss, z) == before
 
 
-@pytest.mark.parametrize("gap", [None, 6.8], ids=["logits", "gap"])
-def test_the_switch_changes_nothing_where_there_is_no_kernel(gap):
+@pytest.mark.parametrize("decoupled", [None, (1.0, 8.0)], ids=["divergence", "in two parts"])
+@pytest.mark.parametrize("soft", [False, True], ids=["indices", "probabilities"])
+def test_the_switch_changes_the_path_of_a_teachers_logits(decoupled, soft):
+    if soft and decoupled is not None:
+        pytest.skip("of a mixture no class is the true one")
+    z, labels, _ = batch(SHAPES["batch"], soft, torch.float64)
+    loss = loss_of(labels, z.flip(0), decoupled=decoupled)
+    assert "exp2_" in operations(loss, z.requires_grad_())
+    with without_kernels():
+        assert "exp2_" not in operations(loss, z)
+    assert "exp2_" not in operations(loss, z.detach())  # without a gradient there is no need
+
+
+@pytest.mark.parametrize("kind", ["standardised logits", "gap"])
+def test_the_switch_changes_nothing_where_there_is_no_kernel(kind):
     z, labels, _ = batch(SHAPES["batch"], False, torch.float64)
-    # A gap teacher has kernels but where alpha is 0.
-    loss = loss_of(labels, z.flip(0)) if gap is None else loss_of(labels, gap, alpha=0.0)
+    # Others have kernels but where alpha is 0.
+    loss = loss_of(labels, 6.8, alpha=0.0)
+    if kind == "standardised logits":
+        loss = loss_of(labels, z.flip(0), standardize=True)
     before = operations(loss, z)
     with without_kernels():
         assert operations(loss, z) == before
@@ -244,7 +261,7 @@ def test_a_teacher_without_state_costs_what_its_function_costs(teacher_row):
     with Calls() as function:
         loss_of(labels, gap)(z.clone().requires_grad_()).backward()
     assert ours.calls == function.calls
-    assert "aten::scatter_.src" in {name for name, _ in ours.calls}  # of the sweep alone
+    assert "aten::exp2_" in {name for name, _ in ours.calls}  # of the sweep alone
 
 
 def test_a_gap_of_each_sample_builds_no_target():

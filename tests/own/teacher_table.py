@@ -58,11 +58,11 @@ def previous(form: str, *, on_disk: bool = False) -> tfkd.Teacher:
     return tfkd.PreviousTeacher(SAMPLES, K, form=form, directory=folder)
 
 
-def cached(form: str) -> tfkd.Teacher:
+def cached(form: str, **drawn: Any) -> tfkd.Teacher:
     samples = torch.randn(SAMPLES, 4, generator=torch.Generator().manual_seed(0))
     batches = [(samples, torch.arange(SAMPLES), 0)]
     folder = tempfile.mkdtemp(dir=FOLDER.name)
-    return tfkd.CachedTeacher.record(folder + "/cache", Network(), batches, form=form)
+    return tfkd.CachedTeacher.record(folder + "/cache", Network(), batches, form=form, **drawn)
 
 
 FOLDER = tempfile.TemporaryDirectory()
@@ -73,6 +73,12 @@ TABLE = [
     Row("BetaTeacher", lambda student: tfkd.BetaTeacher(student, decay=0.5)),
     Row("CachedTeacher", lambda: cached("float32")),
     Row("CachedTeacher", lambda: cached("top-2"), note="top-2"),
+    Row(
+        "CachedTeacher",
+        lambda: cached("sampled-3", temperature=2.0),
+        options={"temperature": 2.0},
+        note="sampled-3",
+    ),
     Row("ClassTeacher", lambda: tfkd.ClassTeacher(MATRIX)),
     Row("EnsembleTeacher", lambda: tfkd.EnsembleTeacher([network(1), network(2)])),
     Row(

@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 import torch
+from few import in_full
 from torch import nn
 
 import tfkd
@@ -33,9 +34,11 @@ def batches(size=5, views=VIEWS):
             yield seen(indices, view), indices, view
 
 
-def ask(teacher, indices, view):
+def ask(teacher, indices, view, temperature=1.0):
     z = torch.zeros(*indices.shape, K)
-    return teacher(tfkd.Batch(z, torch.zeros_like(indices), indices=indices, view=view))
+    labels = torch.zeros_like(indices)
+    batch = tfkd.Batch(z, labels, indices=indices, view=view, temperature=temperature)
+    return in_full(teacher(batch), K)
 
 
 def test_it_says_what_the_network_said_about_the_very_view(model, tmp_path):
@@ -250,12 +253,70 @@ def test_what_makes_no_cache_is_refused(model, tmp_path):
         tfkd.CachedTeacher.record(tmp_path / "cache", "resnet18", batches())
 
 
+def test_a_cache_of_few_classes_answers_with_few_logits(model, tmp_path):
+    said = {}
+    for form, drawn in (("top-2", {}), ("sampled-3", {"temperature": 4.0})):
+        teacher = tfkd.CachedTeacher.record(tmp_path / form, model, batches(), form=form, **drawn)
+        indices = torch.tensor([3, 9, 1])
+        batch = tfkd.Batch(torch.zeros(3, K), indices, indices=indices, view=1, temperature=4.0)
+        said[form] = teacher(batch)
+        assert isinstance(said[form], tfkd.FewLogits)
+    network = tfkd.NetworkTeacher(model)(tfkd.Batch(torch.zeros(3, K), indices, seen(indices, 1)))
+    assert said["top-2"].classes.equal(network.topk(2, 1).indices)
+    counts = (said["sampled-3"].values / 4.0).exp()
+    torch.testing.assert_close(counts.sum(1), torch.full((3,), 3.0))
+    assert said["sampled-3"].others == float("-inf")
+
+
+def test_draws_are_known_by_sample_and_view_alone(model, tmp_path):
+    drawn = {"form": "sampled-4", "temperature": 2.0, "seed": 7}
+    one = tfkd.CachedTeacher.record(tmp_path / "one", model, batches(5), **drawn)
+    two = tfkd.CachedTeacher.record(tmp_path / "two", model, batches(3), **drawn)
+    other = tfkd.CachedTeacher.record(tmp_path / "other", model, batches(5), **{**drawn, "seed": 8})
+    said = [ask(teacher, torch.arange(N), 1, 2.0) for teacher in (one, two, other)]
+    assert torch.equal(said[0], said[1])
+    assert not torch.equal(said[0], said[2])
+    again = tfkd.CachedTeacher(tmp_path / "one")
+    assert torch.equal(ask(again, torch.arange(N), 1, 2.0), said[0])
+    assert list(again.total_variation) == ["2"]
+    assert "total variation at temperature 2 at most" in repr(again)
+
+
+def test_draws_at_another_temperature_are_refused(model, tmp_path):
+    cached = tfkd.CachedTeacher.record(
+        tmp_path / "cache", model, batches(), form="sampled-4", temperature=2.0
+    )
+    z, labels, options = torch.zeros(2, K), torch.arange(2), {"indices": torch.arange(2), "view": 0}
+    assert tfkd.knowledge_distillation(cached, temperature=2.0)(z, labels, **options).isfinite()
+    with pytest.raises(ValueError, match=r"`temperature` 2, at which .*was drawn, got 4\."):
+        tfkd.knowledge_distillation(cached, temperature=4.0)(z, labels, **options)
+    batch = tfkd.Batch(z, labels, indices=torch.arange(2), view=0, temperature=torch.tensor(2.0))
+    with pytest.raises(ValueError, match="got one of a schedule"):
+        cached(batch)
+
+
+def test_draws_want_a_temperature_and_nothing_else_does(model, tmp_path):
+    path = tmp_path / "cache"
+    with pytest.raises(ValueError, match="Expected `temperature` with the form sampled-4"):
+        tfkd.CachedTeacher.record(path, model, batches(), form="sampled-4")
+    with pytest.raises(ValueError, match=r"no `temperature` with the form top-2, .*got 4"):
+        tfkd.CachedTeacher.record(path, model, batches(), form="top-2", temperature=4.0)
+    for form in ("sampled-0", "sampled", "sampled-10000"):
+        with pytest.raises(ValueError, match="sampled-N with a number of draws"):
+            tfkd.CachedTeacher.record(path, model, batches(), form=form, temperature=4.0)
+    with pytest.raises(ValueError, match=r"`form` to be float32.*serves any temperature"):
+        tfkd.PreviousTeacher(4, K, form="sampled-4")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_it_answers_on_the_gpu(model, tmp_path):
-    cached = tfkd.CachedTeacher.record(tmp_path, model, batches())
     z, labels, indices = torch.randn(4, K), torch.arange(4), torch.tensor([3, 9, 1, 4])
-    expected = ask(cached, indices, 1)
-    for teacher in (cached, tfkd.CachedTeacher(tmp_path, resident_bytes=0)):
-        for place in (indices, indices.cuda()):
-            batch = tfkd.Batch(z.cuda(), labels.cuda(), indices=place, view=1)
-            assert torch.equal(teacher(batch).cpu(), expected)
+    for form in ("float32", "top-2"):
+        cached = tfkd.CachedTeacher.record(tmp_path / form, model, batches(), form=form)
+        expected = ask(cached, indices, 1)
+        for teacher in (cached, tfkd.CachedTeacher(tmp_path / form, resident_bytes=0)):
+            for place in (indices, indices.cuda()):
+                batch = tfkd.Batch(z.cuda(), labels.cuda(), indices=place, view=1)
+                assert torch.equal(in_full(teacher(batch), K).cpu(), expected)
+            unknown = batch._replace(indices=torch.tensor([3, N, 1, 4], device="cuda"))
+            assert in_full(teacher(unknown), K)[1].isnan().all()

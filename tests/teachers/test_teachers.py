@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 import torch
+from few import in_full
 from torch import nn
 
 import tfkd
@@ -46,16 +47,20 @@ def teacher(teacher_row):
     return teacher_row.build(K)
 
 
-@pytest.fixture(params=["float32", "float16", "top-2"])
+@pytest.fixture(params=["float32", "float16", "top-2", "sampled-4"])
 def cached(request, model, inputs, tmp_path):
     batches = [(inputs, torch.arange(len(inputs)), 0)]
-    return tfkd.CachedTeacher.record(tmp_path / "cache", model, batches, form=request.param)
+    drawn = {"temperature": 1.0} if request.param == "sampled-4" else {}
+    return tfkd.CachedTeacher.record(
+        tmp_path / "cache", model, batches, form=request.param, **drawn
+    )
 
 
 def ask(teacher, inputs):
     n = len(inputs)
     z, labels = torch.zeros(n, K), torch.zeros(n, dtype=torch.int64)
-    return teacher(tfkd.Batch(z, labels, inputs, indices=torch.arange(n), view=0))
+    said = teacher(tfkd.Batch(z, labels, inputs, indices=torch.arange(n), view=0))
+    return in_full(said, K)
 
 
 # Every teacher.

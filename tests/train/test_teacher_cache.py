@@ -230,6 +230,25 @@ def test_lossy_forms_train_and_state_their_error(teacher, tmp_path):
         assert RunDirectory(tmp_path / form).result().teacher_cache == stated
 
 
+def test_draws_are_made_at_the_temperature_of_the_method(teacher, tmp_path):
+    result = train_run(tmp_path / "run", taught(teacher, cache="sampled-12"))
+    (description,) = caches(teacher)
+    temperature = taught(teacher).method.numbers["temperature"]
+    sampling = json.loads(description.read_text())["sampling"]
+    assert sampling == {"temperature": temperature, "seed": taught(teacher).seed}
+    assert list(result.teacher_cache.total_variation) == [f"{temperature:g}"]
+    train_run(tmp_path / "again", taught(teacher, cache="sampled-12"))
+    assert caches(teacher) == [description]
+    assert difference(tmp_path / "run", tmp_path / "again") == 0.0
+
+
+def test_draws_are_refused_where_they_are_not_right_on_average(teacher):
+    settings = taught(teacher, cache="sampled-12")
+    for name in ("decoupled_kd", "top_two_kd", "normalized_kd", "logit_standardization_kd"):
+        with pytest.raises(ValueError, match=rf"no `teacher_cache` of draws with .* {name}"):
+            RunSettings(settings.recipe, MethodSettings(name), settings.teacher)
+
+
 def test_weights_from_a_file_have_their_cache_beside_them(teacher, tmp_path):
     model = create_model("small_cnn", num_classes=10, in_channels=1)
     save_file(model.state_dict(), tmp_path / "mine.safetensors")

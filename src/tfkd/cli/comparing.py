@@ -88,8 +88,9 @@ def compare(
             its search lies in the folder tune of the directory.
         tune_seeds: runs of each trial, with seeds that the comparison has not. Default: 2.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
-            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
-            every step. With augmentation set --views too.
+            float32 (exact), float16, top-10 (or another number of classes), or sampled-12 (or
+            another number of draws); none: ask them at every step. With augmentation set --views
+            too.
         generations: networks of each method that a network teaches its like by, born_again among
             them: the second is taught by the first, and so on; told too is what they are worth
             together.

@@ -188,8 +188,9 @@ def run_named_study(
         confidence: of the study confidence, which needs it: accuracy of cross-entropy on validation
             data, a fraction.
         teacher_cache: store what networks that teach say about every image, and ask them no more:
-            float32 (exact), float16, or top-10 (or another number of classes); none: ask them at
-            every step. With augmentation set --views too.
+            float32 (exact), float16, top-10 (or another number of classes), or sampled-12 (or
+            another number of draws); none: ask them at every step. With augmentation set --views
+            too.
         seeds: number of seeds, at least 1. Default: 3; with --folds as many, one for each.
         controls: some of scaled, uninformed, smoothed, balanced, undone, double, with commas
             between them, or none: cross-entropy times the method's loss scale; the same loss,

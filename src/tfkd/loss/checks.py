@@ -16,6 +16,7 @@ from tfkd._checks import (
 )
 from tfkd.loss.terms import LossSettings
 from tfkd.teachers.base import Answer, has_values_at_hand
+from tfkd.teachers.few_logits import FewLogits, come_once
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -233,9 +234,12 @@ def check_answer(
 
 
 def check_teacher_logits(
-    student_logits: Tensor, teacher_logits: Tensor | float, class_dim: int = 1
+    student_logits: Tensor, teacher_logits: Tensor | FewLogits | float, class_dim: int = 1
 ) -> None:
     """Check the logits or the gap of a teacher."""
+    if isinstance(teacher_logits, FewLogits):
+        check_few_logits(student_logits, teacher_logits, class_dim)
+        return
     if not isinstance(teacher_logits, Tensor):
         if not check_number("teacher_logits", teacher_logits) >= 0.0:
             raise ValueError(
@@ -260,13 +264,74 @@ def check_teacher_logits(
     _check_device("teacher_logits", teacher_logits, student_logits)
 
 
+def check_few_logits(student_logits: Tensor, few: FewLogits, class_dim: int = 1) -> None:
+    """Check the types, dtypes, shapes and devices of the logits of a few classes."""
+    values, classes, others = few
+    for name, tensor in (("values", values), ("classes", classes)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"Expected `{name}` of few logits to be a tensor, got {type(tensor).__name__}."
+            )
+    if not values.is_floating_point():
+        raise TypeError(
+            f"Expected `values` of few logits of a floating point dtype, got {values.dtype}."
+        )
+    if classes.dtype != torch.int64:
+        raise TypeError(f"Expected `classes` of few logits of dtype int64, got {classes.dtype}.")
+    if values.shape != classes.shape:
+        raise ValueError(
+            "Expected `values` and `classes` of few logits of one shape, got "
+            f"{tuple(values.shape)} and {tuple(classes.shape)}."
+        )
+    of_indices = _of_indices(student_logits, class_dim)
+    dim, shape, num_classes = dim_of_classes(student_logits, class_dim), list(of_indices), 0
+    if values.dim() == student_logits.dim():
+        num_classes = values.shape[dim]
+        shape.insert(dim, num_classes)
+    if tuple(values.shape) != tuple(shape) or not 1 <= num_classes <= student_logits.shape[dim]:
+        raise ValueError(
+            "Expected `values` of few logits of the shape of `student_logits`, "
+            f"{tuple(student_logits.shape)}, but for fewer classes, at least 1, got "
+            f"{tuple(values.shape)}."
+        )
+    _check_device("values", values, student_logits)
+    _check_device("classes", classes, student_logits)
+    if not isinstance(others, Tensor):
+        if not check_number("others", others) < math.inf:
+            raise ValueError(
+                f"Expected `others` of few logits below infinity and no NaN, got {others}."
+            )
+        return
+    _check_of_each_sample("others", others, student_logits, class_dim)
+
+
+def check_classes(student_logits: Tensor, few: FewLogits) -> None:
+    """Check that the classes of few logits are some, each once in a sample; on the CPU alone."""
+    classes = few.classes
+    if not has_values_at_hand(classes) or classes.numel() == 0:
+        return
+    num_classes = student_logits.shape[dim_of_classes(student_logits, 1)]
+    lowest, highest = (int(number) for number in classes.aminmax())
+    if not 0 <= lowest <= highest < num_classes:
+        raise ValueError(
+            f"Expected `classes` of few logits in [0, {num_classes - 1}], got "
+            f"{lowest if lowest < 0 else highest}."
+        )
+    if not come_once(classes):
+        raise ValueError(
+            "Expected `classes` of few logits each once in a sample, got one that comes twice."
+        )
+
+
 def _of_indices(student_logits: Tensor, class_dim: int = 1) -> tuple[int, ...]:
     shape, dim = tuple(student_logits.shape), dim_of_classes(student_logits, class_dim)
     return shape[:dim] + shape[dim + 1 :]
 
 
-def _check_of_each_sample(name: str, numbers: Tensor, student_logits: Tensor) -> None:
-    shape = _of_indices(student_logits)
+def _check_of_each_sample(
+    name: str, numbers: Tensor, student_logits: Tensor, class_dim: int = 1
+) -> None:
+    shape = _of_indices(student_logits, class_dim)
     if not numbers.is_floating_point():
         raise TypeError(f"Expected `{name}` of a floating point dtype, got {numbers.dtype}.")
     if tuple(numbers.shape) != shape:

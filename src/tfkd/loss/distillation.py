@@ -11,6 +11,7 @@ from tfkd.loss.checks import (
     CHECKED,
     check_answer,
     check_class_dim,
+    check_classes,
     check_decoupled,
     check_settings,
     check_standardize,
@@ -23,13 +24,14 @@ from tfkd.loss.taught import TaughtCriterion
 from tfkd.loss.terms import LossSettings
 from tfkd.loss.told import SamplesPerEpoch, Setting
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.logits import classes_second
 
 
 def distillation_loss(
     student_logits: Tensor,
     labels: Tensor,
-    teacher_logits: Tensor | float,
+    teacher_logits: Tensor | FewLogits | float,
     *,
     alpha: float,
     temperature: float = 1.0,
@@ -59,7 +61,8 @@ def distillation_loss(
         teacher_logits: the shape of `student_logits`; log-probabilities are valid logits. Or a
             number, the gap of a teacher whose logit of the true class is that much higher than
             every other: at least 0, which is uniform; or a gap for each sample, of the shape of
-            class indices. The teacher is a constant: no gradient reaches it.
+            class indices. Or `tfkd.FewLogits`, of a few classes. The teacher is a constant: no
+            gradient reaches it.
         alpha: weight α of the teacher term, in [0, 1]. 0 is `torch.nn.functional.cross_entropy`.
         temperature: τ, positive.
         scale: loss scale s, positive.
@@ -114,10 +117,16 @@ def distillation_loss(
     check_tensors(student_logits, labels, weight, ignore_index, class_dim)
     check_teacher_logits(student_logits, teacher_logits, class_dim)
     dims = student_logits.dim()
-    if isinstance(teacher_logits, Tensor) and teacher_logits.dim() == dims:
+    if isinstance(teacher_logits, FewLogits):
+        values, classes, others = teacher_logits
+        values, classes = classes_second(values, class_dim), classes_second(classes, class_dim)
+        teacher_logits = FewLogits(values, classes, others)
+    elif isinstance(teacher_logits, Tensor) and teacher_logits.dim() == dims:
         teacher_logits = classes_second(teacher_logits, class_dim)
     labels = classes_second(labels, class_dim) if labels.dim() == dims else labels
     student_logits = classes_second(student_logits, class_dim)
+    if isinstance(teacher_logits, FewLogits):
+        check_classes(student_logits, teacher_logits)
     settings = LossSettings(
         alpha, temperature, scale, ignore_index, reduction, check_decoupled(decoupled), standardize
     )

@@ -17,7 +17,8 @@ from torch import Tensor
 from tfkd.loss import terms
 from tfkd.loss.decoupled import decoupled_divergence
 from tfkd.loss.terms import LossSettings, constant, dot, is_number, softened, times
-from tfkd.teachers.base import Answer
+from tfkd.teachers.base import Answer, replaced
+from tfkd.teachers.few_logits import FewLogits, all_logits
 
 
 def loss_by_equation(
@@ -79,10 +80,16 @@ def _label_term(log_p: Tensor, labels: Tensor, w: Tensor | None, ignore_index: i
 
 
 def _log_teacher(
-    z: Tensor, labels: Tensor, teacher: Tensor | float, tau: Tensor | float, standardize: bool
+    z: Tensor,
+    labels: Tensor,
+    teacher: Tensor | FewLogits | float,
+    tau: Tensor | float,
+    standardize: bool,
 ) -> Tensor:
     """Log t_τ, of the shape of the logits."""
     dim = terms.class_dim(z)
+    if isinstance(teacher, FewLogits):
+        teacher = all_logits(replaced(teacher, values=teacher.values.to(z.dtype)), z.shape[dim])
     if isinstance(teacher, Tensor) and teacher.shape == z.shape:
         t = terms.near_0(teacher.detach().to(z.dtype))
         t = terms.standardized(t, dim) if standardize else t

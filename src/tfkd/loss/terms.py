@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, has_values_at_hand
+from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.logits import at_least_float32 as at_least_float32
 from tfkd.teachers.logits import class_dim as class_dim
 from tfkd.teachers.logits import one_hot as one_hot
@@ -183,7 +184,7 @@ def without_ignored(answer: Answer, labels: Tensor, logits: Tensor, ignore_index
 
     There NaN would reach the gradient, which is 0 times that.
     """
-    if not any(isinstance(number, Tensor) for number in answer):
+    if not any(isinstance(number, Tensor | FewLogits) for number in answer):
         return answer
     counts = None if labels.is_floating_point() else labels != ignore_index
     said, share, label_share = answer
@@ -192,10 +193,24 @@ def without_ignored(answer: Answer, labels: Tensor, logits: Tensor, ignore_index
     if counts is not None and isinstance(label_share, Tensor):
         label_share = torch.where(counts, label_share, 0.0)
     heard = share != 0.0 if isinstance(share, Tensor) else counts
-    if heard is not None and isinstance(said, Tensor):
-        every = heard.unsqueeze(class_dim(logits)) if said.shape == logits.shape else heard
-        said = torch.where(every, said, 0.0)
+    if heard is not None:
+        said = _where_heard(heard, said, logits)
     return Answer(said, share, label_share)
+
+
+def _where_heard(
+    heard: Tensor, said: Tensor | FewLogits | float, logits: Tensor
+) -> Tensor | FewLogits | float:
+    """What is said, and 0 where it is not heard."""
+    dim = class_dim(logits)
+    if isinstance(said, FewLogits):
+        values, classes, others = said
+        if isinstance(others, Tensor):
+            others = torch.where(heard, others, 0.0)
+        return FewLogits(torch.where(heard.unsqueeze(dim), values, 0.0), classes, others)
+    if not isinstance(said, Tensor):
+        return said
+    return torch.where(heard.unsqueeze(dim) if said.shape == logits.shape else heard, said, 0.0)
 
 
 def weighed(loss: Tensor, weight: Tensor | None) -> Tensor:

@@ -103,3 +103,55 @@ def _try(
         for own in criterion.children():
             if isinstance(own, Teacher):
                 own.observe(Batch(logits, labels, logits, indices, 0))
+
+
+def sampling_temperature(name: str, dialect: str, numbers: Mapping[str, float]) -> float:
+    """Return the temperature at which the answers of a method's teacher may be drawn.
+
+    Draws are right on average where the loss is linear in the probabilities that they stand for:
+    in the divergence as it is, at one temperature, from the network itself.
+
+    Args:
+        name: of the method.
+        dialect: whose formula it has.
+        numbers: all that it takes.
+
+    Raises:
+        ValueError: for another method.
+    """
+    temperature = _sampled_at(name, dialect, tuple(numbers.items()))
+    if temperature is None:
+        raise ValueError(
+            f"Expected no `teacher_cache` of draws with the method {name}: they are right on "
+            "average only where the loss is the divergence from the network's own probabilities, "
+            "at one temperature. Take float32, float16 or top-K."
+        )
+    return temperature
+
+
+@cache
+def _sampled_at(name: str, dialect: str, numbers: tuple[tuple[str, float], ...]) -> float | None:
+    import torch
+    from torch import nn
+
+    from tfkd.loss import DistillationLoss
+    from tfkd.teachers import NetworkTeacher
+
+    method = find_method(name)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            criterion = method.build(
+                dialect,
+                dict(numbers),
+                num_classes=CLASSES,
+                teacher=nn.Identity() if method.has_teacher else None,
+                student=nn.Identity(),
+                num_samples=4,
+            )
+    except Exception:  # of one's own
+        return None
+    if type(criterion) is not DistillationLoss or not isinstance(criterion.teacher, NetworkTeacher):
+        return None
+    plain = criterion.decoupled is None and not criterion.standardize
+    fixed = plain and isinstance(criterion.temperature, int | float)
+    return float(criterion.temperature) if fixed else None

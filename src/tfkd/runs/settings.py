@@ -22,7 +22,7 @@ from tfkd._field_types import check_types
 from tfkd._frozen_dict import FrozenDict
 from tfkd.data.settings import DataSettings
 from tfkd.method_table import BASELINE, Method, check_method_number, find_method, full_name
-from tfkd.runs.applies import check_applies
+from tfkd.runs.applies import check_applies, sampling_temperature
 from tfkd.runs.optimizers import SGD, Optimizer, TimmOptimizer
 from tfkd.runs.schedules import Cosine, Schedule
 from tfkd.runs.several_labels import check_has_several, check_not_mixed
@@ -273,8 +273,9 @@ class RunTeacher(
             --teacher-weights, the name of that network.
         epoch: teach with the weights that were kept after this epoch. Default: the final ones.
         cache: ask the network that teaches once for every view of every image, and store its
-            answers, as `float32` (exactly), `float16` or `top-K`, as in top-10; `none`: it is asked
-            at every step. Default: none.
+            answers, as `float32` (exactly), `float16`, `top-K`, as in top-10, or `sampled-N`, as in
+            sampled-12, N draws from its probabilities at the method's temperature; `none`: it is
+            asked at every step. Default: none.
     """
 
     run: str
@@ -366,6 +367,8 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 f"Expected no `teacher` for the method {self.method.name}, which no network "
                 "teaches, got one."
             )
+        if self.teacher.cache.startswith("sampled-"):
+            sampling_temperature(self.method.name, self.method.dialect, self.method.numbers)
         for name in ("mixup", "cutmix"):
             if self.teacher.cache != "none" and getattr(self.recipe, name) > 0.0:
                 raise ValueError(
@@ -404,10 +407,11 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_cache_form(form: str) -> None:
     """Raise `ValueError` unless it is `none` or the name of a form that answers are stored in."""
-    if not re.fullmatch("none|float32|float16|top-[1-9][0-9]*", form):
+    if not re.fullmatch("none|float32|float16|top-[1-9][0-9]*|sampled-[1-9][0-9]{0,3}", form):
         raise ValueError(
             "Expected `teacher_cache` to be none, float32, float16 or top-K with a number of "
-            f"classes, as top-10, got {form[:80]!r}."
+            "classes, as top-10, or sampled-N with a number of draws below 10000, as sampled-12, "
+            f"got {form[:80]!r}."
         )
 
 

@@ -5,6 +5,7 @@ from tfkd.teachers.beta import BetaTeacher
 from tfkd.teachers.by_class import ClassTeacher
 from tfkd.teachers.cached import CachedTeacher
 from tfkd.teachers.ensemble import EnsembleTeacher
+from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.last_batch import LastBatchTeacher
 from tfkd.teachers.mean import MeanTeacher
 from tfkd.teachers.network import NetworkTeacher
@@ -26,6 +27,7 @@ __all__ = [
     "CachedTeacher",
     "ClassTeacher",
     "EnsembleTeacher",
+    "FewLogits",
     "LastBatchTeacher",
     "MeanTeacher",
     "NetworkTeacher",

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tfkd.teachers.few_logits import FewLogits
+
 
 class Batch(NamedTuple):
     """What a teacher may look at when it answers.
@@ -48,13 +50,14 @@ class Answer(NamedTuple):
     Attributes:
         logits: the shape of the student's; log-probabilities are valid logits. Or a gap, by which
             the teacher's logit of the true class lies above every other: a number, or one for each
-            sample, of the shape of class indices. With a gap no target of shape `(N, K)` is built.
+            sample, of the shape of class indices. Or `FewLogits`, of a few classes. With a gap or
+            few logits no target of shape `(N, K)` is built.
         share: how loudly it speaks of each sample, at least 0: factor of the teacher term, a number
             or of the shape of class indices; 0 is silence.
         label_share: the same for the label term, where the teacher has an opinion of the labels.
     """
 
-    logits: Tensor | float
+    logits: Tensor | FewLogits | float
     share: Tensor | float = 1.0
     label_share: Tensor | float = 1.0
 
@@ -79,8 +82,9 @@ def replaced(row: Row, **changes: Any) -> Row:
 class Teacher(nn.Module, ABC):
     """Answers a batch, and may remember what it saw.
 
-    It answers with a **tensor**, the teacher's logits, with a **number**, its gap whatever the
-    sample, or with an `Answer` where it speaks of some samples more loudly than of others.
+    It answers with a **tensor**, the teacher's logits, with **`FewLogits`**, with a **number**, its
+    gap whatever the sample, or with an `Answer` where it speaks of some samples more loudly than of
+    others.
 
     Subclasses are final: they implement `forward` once, and are wrapped rather than overridden.
     What they remember lies in buffers, so that it is saved with the criterion, moves with it and is
@@ -89,8 +93,8 @@ class Teacher(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Answer | Tensor | float:
-        """Return the teacher's logits, its gap, or an answer of both with its shares."""
+    def forward(self, batch: Batch) -> Answer | Tensor | FewLogits | float:
+        """Return the teacher's logits, its gap, or an answer of either with its shares."""
 
     def observe(self, batch: Batch) -> None:
         """Look at a batch of training, after it was answered.
@@ -187,7 +191,7 @@ def wants(teacher: Teacher, hook: str) -> bool:
     return own or any(wants(other, hook) for other in taught_by(teacher))
 
 
-def answer_of(said: Answer | Tensor | float) -> Answer:
+def answer_of(said: Answer | Tensor | FewLogits | float) -> Answer:
     """Return what a teacher said as an `Answer`."""
     return said if isinstance(said, Answer) else Answer(said)
 

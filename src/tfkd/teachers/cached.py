@@ -14,7 +14,9 @@ from tfkd.teachers.base import Batch, Teacher, has_values_at_hand
 from tfkd.teachers.cache.description import Error, read_description, what_to_delete
 from tfkd.teachers.cache.files import CacheWriter, map_columns
 from tfkd.teachers.cache.forms import StoredForm
+from tfkd.teachers.cache.sampling import Sampling
 from tfkd.teachers.cache.verification import verify_columns
+from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.network import NetworkTeacher
 
 
@@ -28,7 +30,10 @@ class CachedTeacher(Teacher):
 
     Stored as `float32` the outputs are those of the network; `float16` and `top-K` take less room,
     and state their error, measured while they were written: the total variation distance between
-    the softmax of what the network said and of what is restored.
+    the softmax of what the network said and of what is restored. `sampled-N` has how often each
+    class came in N draws: on average that is the network's softmax, at the one temperature that it
+    was drawn at, and so is the gradient of the loss. Of a `top-K` and a `sampled-N` the answer is
+    `FewLogits`, and nothing of size `(N, K)` is built.
 
     The files are mapped into memory: a batch reads its own rows alone, and processes share them.
 
@@ -43,7 +48,8 @@ class CachedTeacher(Teacher):
     Raises:
         FileNotFoundError: if there is no finished cache, or a file of it is missing.
         ValueError: if it belongs elsewhere, naming what differs, or is damaged, naming the file.
-            When a batch comes: for samples or a view that it does not hold. On an accelerator,
+            When a batch comes: for samples or a view that it does not hold, or at another
+            temperature than it was drawn at. On an accelerator,
             under `torch.compile` and `torch.func`, where samples cannot be looked at without
             waiting, the logits of unknown ones are NaN instead.
         TypeError: when a batch comes without `indices`, or without `view` where there are several.
@@ -90,7 +96,7 @@ class CachedTeacher(Teacher):
         self.total_variation: dict[str, Error] = description.total_variation
         self.seconds: float = description.seconds
         self.samples: int = description.rows // self.views
-        self._form = StoredForm(self.form)
+        self._form = StoredForm(self.form, description.sampling)
         self._num_classes: int = description.shape[0]
         self._rows: int = description.rows
         columns = map_columns(self.path, description)
@@ -110,6 +116,8 @@ class CachedTeacher(Teacher):
         form: str = "float32",
         identity: dict[str, str] | None = None,
         class_dim: int = 1,
+        temperature: float | None = None,
+        seed: int = 0,
     ) -> CachedTeacher:
         """Ask a network about every sample and view once, and store what it says.
 
@@ -120,10 +128,14 @@ class CachedTeacher(Teacher):
                 for lower precision put `torch.autocast` around the call.
             batches: inputs, indices `(n,)` int64 that number the samples from 0, and the view,
                 from 0. Every view has the same samples, each once; any order.
-            form: `float32` (exact), `float16` or `top-K` with a number of classes, as `top-10`.
+            form: `float32` (exact), `float16`, `top-K` with a number of classes, as `top-10`, or
+                `sampled-N` with a number of draws, as `sampled-12`.
             identity: what the cache belongs to, in your words: weights, data, augmentation.
             class_dim: which dimension of what `model` says is the classes, as of the loss; they are
                 stored as the second.
+            temperature: of the loss, for a `sampled-N` alone, which is drawn at it.
+            seed: of the draws. Those of a sample depend on it, on its index and view, and not on
+                the batch in which it comes.
 
         Returns:
             The teacher, from the files.
@@ -131,11 +143,12 @@ class CachedTeacher(Teacher):
         Raises:
             FileExistsError: if there is a finished cache, or another process makes one.
             TypeError: for `indices` that are no int64.
-            ValueError: for an unknown form, no batches, views of different samples, or logits
-                that are NaN or infinite.
+            ValueError: for an unknown form, draws without a temperature, no batches, views of
+                different samples, or logits that are NaN or infinite.
         """
         network = NetworkTeacher(model).model
-        with CacheWriter(Path(path), StoredForm(form)) as writer:
+        sampling = None if temperature is None else Sampling(float(temperature), seed)
+        with CacheWriter(Path(path), StoredForm(form, sampling)) as writer:
             for inputs, indices, view in batches:
                 with torch.inference_mode():
                     logits = logits_of_network(
@@ -146,7 +159,7 @@ class CachedTeacher(Teacher):
         # Summed while it was written; read now it would come from memory, not from the disk.
         return cls(path, identity=identity, verify=False)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor | FewLogits:
         """Return the stored logits of `batch.indices` in `batch.view`."""
         if batch.indices is None:
             raise TypeError(
@@ -155,6 +168,7 @@ class CachedTeacher(Teacher):
             )
         if batch.indices.dtype != torch.int64:
             raise TypeError(f"Expected `indices` of dtype int64, got {batch.indices.dtype}.")
+        self._check_temperature(batch.temperature)
         device = batch.student_logits.device
         columns = self._on(device)
         positions = columns["positions"][self._view(batch.view)]
@@ -169,29 +183,59 @@ class CachedTeacher(Teacher):
                     f"Expected `indices` of the {self.samples} samples in {self.path}, got "
                     f"{int(indices[~known][0])}."
                 )
-            logits = self._looked_up(columns, rows)
+            said = self._looked_up(columns, rows)
         else:
             known &= rows < self._rows
-            logits = self._stored(columns, rows.clamp(0, self._rows - 1))
-            logits = logits.masked_fill(~known.view(-1, *[1] * (logits.dim() - 1)), torch.nan)
-        return (logits.squeeze(0) if batch.indices.dim() == 0 else logits).to(device)
+            said = self._stored(columns, rows.clamp(0, self._rows - 1))
+        alone = batch.indices.dim() == 0
 
-    def _stored(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor:
+        def there(stored: Tensor) -> Tensor:
+            if not looks and stored.is_floating_point():
+                stored = stored.masked_fill(~known.view(-1, *[1] * (stored.dim() - 1)), torch.nan)
+            return (stored.squeeze(0) if alone else stored).to(device)
+
+        if not isinstance(said, FewLogits):
+            return there(said)
+        values, classes, others = said
+        others = there(others) if isinstance(others, Tensor) else others
+        return FewLogits(there(values), there(classes), others)
+
+    def _check_temperature(self, temperature: Tensor | float) -> None:
+        sampling = self._form.sampling
+        if sampling is None:
+            return
+        if isinstance(temperature, Tensor) or temperature != sampling.temperature:
+            got = "one of a schedule" if isinstance(temperature, Tensor) else f"{temperature:g}"
+            raise ValueError(
+                f"Expected a loss of `temperature` {sampling.temperature:g}, at which the teacher "
+                f"cache in {self.path} was drawn, got {got}. Draw one at that temperature, or "
+                "store a top-K, which serves any."
+            )
+
+    def _stored(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor | FewLogits:
         stored = {
             name: column.index_select(0, rows)
             for name, column in columns.items()
             if name != "positions"
         }
-        return self._form.decode(stored, self._num_classes)
+        return self._form.answer(stored)
 
-    def _looked_up(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor:
+    def _looked_up(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor | FewLogits:
         try:
-            return self._stored(columns, rows)
+            said = self._stored(columns, rows)
+            if isinstance(said, FewLogits):
+                self._check_classes(said.classes)
+            return said
         except (IndexError, RuntimeError) as error:  # torch's own checks of rows and classes
             raise ValueError(
                 f"Expected rows and classes of the teacher cache in {self.path}, but: {error}. "
                 f"{what_to_delete(self.path)}"
             ) from error
+
+    def _check_classes(self, classes: Tensor) -> None:
+        lowest, highest = classes.aminmax()
+        if not 0 <= int(lowest) <= int(highest) < self._num_classes:
+            raise IndexError(f"class {int(lowest)} or {int(highest)} is out of range")
 
     def _view(self, view: int | None) -> int:
         if view is None:
@@ -230,10 +274,11 @@ class CachedTeacher(Teacher):
 
     def extra_repr(self) -> str:
         """Return the settings and the error for `repr`."""
-        error = self.total_variation["1"]
+        temperature, error = next(iter(self.total_variation.items()))
+        drawn = "" if self._form.sampling is None else f" at temperature {temperature}"
         return (
-            f"form={self.form!r}, samples={self.samples}, views={self.views}, total variation at "
-            f"most {error['largest']:.2g}, on average {error['mean']:.2g}"
+            f"form={self.form!r}, samples={self.samples}, views={self.views}, total "
+            f"variation{drawn} at most {error['largest']:.2g}, on average {error['mean']:.2g}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

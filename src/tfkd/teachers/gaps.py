@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch
+from tfkd.teachers.few_logits import FewLogits, all_logits
 from tfkd.teachers.logits import at_least_float32, class_dim, one_hot, softened_gap
 
 
@@ -13,6 +14,12 @@ def class_indices(batch: Batch) -> Tensor:
     """Return labels that are class indices; one that is to be ignored as that of some class."""
     logits = batch.student_logits
     return batch.labels.long().clamp(0, logits.shape[class_dim(logits)] - 1)
+
+
+def logits_or_gap(answer: Answer, batch: Batch) -> Tensor | float:
+    """Return the logits of an answer, of all classes in place of few, or its gap."""
+    said, z = answer.logits, batch.student_logits
+    return all_logits(said, z.shape[class_dim(z)]) if isinstance(said, FewLogits) else said
 
 
 def logits_of(answer: Answer, batch: Batch) -> Tensor:
@@ -28,7 +35,7 @@ def logits_of(answer: Answer, batch: Batch) -> Tensor:
     Raises:
         ValueError: for logits of another shape than the student's.
     """
-    said, z = answer.logits, batch.student_logits
+    said, z = logits_or_gap(answer, batch), batch.student_logits
     dim = class_dim(z)
     if isinstance(said, Tensor) and said.shape == z.shape:
         return at_least_float32(said)

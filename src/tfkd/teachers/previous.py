@@ -94,6 +94,11 @@ class PreviousTeacher(Teacher):
         # A top-K of other classes has the same shape: in a state it is known by this alone.
         self.register_buffer("of_classes", torch.tensor(self.num_classes))
         self._form = StoredForm(form)
+        if self._form.draws is not None:
+            raise ValueError(
+                "Expected `form` to be float32, float16 or top-K with a number of classes, as "
+                f"top-10, got {form}: what is remembered serves any temperature."
+            )
         layout = {**self._form.layout((num_classes,)), "seen": (torch.bool, ())}
         self.remembered: RowsInMemory | RowsOnDisk
         if directory is None:

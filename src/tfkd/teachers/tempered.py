@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tfkd._checks import check_positive
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.gaps import logits_or_gap
 from tfkd.teachers.logits import at_least_float32, class_dim
 
 
@@ -51,11 +52,12 @@ class TemperedTeacher(Teacher):
 
     def forward(self, batch: Batch) -> Answer:
         """Return the other teacher's answer, tempered."""
-        said, share, label_share = answer_of(self.teacher(batch))
+        answer = answer_of(self.teacher(batch))
+        said, share = logits_or_gap(answer, batch), answer.share
         said = at_least_float32(said) if isinstance(said, Tensor) else said
         if self.weighted:
             share = share * self._loudness(said, batch.student_logits)
-        return Answer(said / self.temperature, share, label_share)
+        return Answer(said / self.temperature, share, answer.label_share)
 
     def _loudness(self, said: Tensor | float, student_logits: Tensor) -> Tensor:
         """Σ_k t_k^γ of each sample."""

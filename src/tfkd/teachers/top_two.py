@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
+from tfkd.teachers.gaps import logits_or_gap
 from tfkd.teachers.logits import at_least_float32, class_dim
 
 
@@ -45,7 +46,7 @@ class TopTwoTeacher(Teacher):
     def forward(self, batch: Batch) -> Answer:
         """Return logits of 0 for two classes and of minus infinity for all others."""
         answer = answer_of(self.teacher(batch))
-        said = answer.logits
+        said = logits_or_gap(answer, batch)
         if not isinstance(said, Tensor) or said.shape != batch.student_logits.shape:
             raise TypeError(
                 "Expected a teacher that answers with logits of the shape of `student_logits`, of "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.gaps import logits_of
 from tfkd.teachers.logits import class_dim
 from tfkd.teachers.processes import summed_over_processes
@@ -57,9 +58,9 @@ class UntilPassedTeacher(Teacher):
         self._passed = False  # the same, to be asked at every step without waiting for a device
         self._right: Tensor | None = None
 
-    def forward(self, batch: Batch) -> Answer | Tensor | float:
+    def forward(self, batch: Batch) -> Answer | Tensor | FewLogits | float:
         """Return the other teacher's answer."""
-        said: Answer | Tensor | float = self.teacher(batch)
+        said: Answer | Tensor | FewLogits | float = self.teacher(batch)
         if self.training and batch.student_logits.requires_grad:  # it will be observed
             self._right = _right(logits_of(answer_of(said), batch).detach(), batch)
         return said

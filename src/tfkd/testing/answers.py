@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -102,8 +103,13 @@ def answers_follow_the_order_of_samples(subject: Subject) -> None:
     order = torch.arange(8).flip(0)
     before = ask(run.teacher, subject.batch())
     after = ask(run.teacher, in_order(subject.batch(), order))
-    moved = Answer(*(x[order] if isinstance(x, Tensor) else x for x in before))
+    moved = _with_tensors(before, lambda x: x[order])
     same(answers_differ(after, moved, ROUNDING), "samples in another order")
+
+
+def _with_tensors(answer: Answer, change: Callable[[Tensor], Tensor]) -> Answer:
+    fields: Any = answer
+    return Answer(*(change(x) if isinstance(x, Tensor) else x for x in fields))
 
 
 def answers_follow_the_order_of_classes(subject: Subject) -> None:
@@ -158,7 +164,7 @@ def dense_logits_are_taken_or_refused(subject: Subject) -> None:
     said = ask(run.teacher, dense)
     if isinstance(said.logits, Tensor) and said.logits.shape == dense.student_logits.shape:
         said = said._replace(logits=said.logits.movedim(1, -1).flatten(0, -2))
-    said = Answer(*(x.flatten() if isinstance(x, Tensor) and x.dim() != 2 else x for x in said))
+    said = _with_tensors(said, lambda x: x if x.dim() == 2 else x.flatten())
     same(answers_differ(said, rows, ROUNDING), "positions, which are not answered as samples")
 
 

@@ -30,6 +30,8 @@ def tensors_differ(ours: Tensor | float, other: Tensor | float, tolerance: float
 
 def answers_differ(ours: Answer, other: Answer, tolerance: float = 0.0) -> str:
     """Return how two answers differ, or nothing."""
+    a: Any
+    b: Any
     for name, a, b in zip(Answer._fields, ours, other, strict=True):
         words = tensors_differ(a, b, tolerance)
         if words:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tfkd.loss import DistillationLoss
-from tfkd.teachers import Answer, Batch, Teacher
-from tfkd.teachers.base import answer_of, taught_by
+from tfkd.loss.checks import check_classes, check_few_logits
+from tfkd.teachers import Answer, Batch, FewLogits, Teacher
+from tfkd.teachers.base import answer_of, replaced, taught_by
+from tfkd.teachers.gaps import logits_or_gap
 
 Maker = Callable[[], Teacher] | Callable[[nn.Module], Teacher]
 
@@ -250,11 +252,27 @@ def in_order(batch: Batch, order: Tensor) -> Batch:
 
 
 def ask(teacher: Teacher, batch: Batch) -> Answer:
-    """Return what a teacher says, nothing where it is silent; chance is the same each time."""
+    """Return what a teacher says, nothing where it is silent; chance is the same each time.
+
+    Few logits are looked at by themselves, and become those of all classes.
+    """
     if teacher.is_silent:
         return Answer(0.0, share=0.0)
     with seeded(3):
-        return answer_of(teacher(batch))
+        answer = answer_of(teacher(batch))
+    if isinstance(answer.logits, FewLogits):
+        _check_few(answer.logits, batch)
+    return replaced(answer, logits=logits_or_gap(answer, batch))
+
+
+def _check_few(few: FewLogits, batch: Batch) -> None:
+    """Few logits are of the classes that there are, each once in a sample, and constants."""
+    for name, said in few._asdict().items():
+        if isinstance(said, Tensor):
+            assert not said.is_inference(), f"`{name}` is an inference tensor: clone it"
+    check_few_logits(batch.student_logits, few)
+    here = FewLogits(few.values, few.classes.cpu(), few.others)
+    check_classes(batch.student_logits, here)
 
 
 class Training:

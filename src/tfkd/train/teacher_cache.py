@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tfkd.data import Augmentation, ImageData, identify, make_loader
 from tfkd.data.images import ImageFiles
+from tfkd.runs.applies import sampling_temperature
 from tfkd.runs.directory import RunDirectory
 from tfkd.runs.environment import package_version
 from tfkd.runs.lock import wait_for_lock
@@ -93,14 +94,25 @@ def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> 
         "precision": settings.recipe.mixed_precision,
         "form": settings.teacher.cache,
     }
-    if augmented:
+    temperature = drawn_at(settings)
+    if augmented or temperature is not None:
         identity["seed"] = str(settings.seed)
+    if temperature is not None:
+        identity["temperature"] = str(temperature)
     if isinstance(data.train.official, ImageFiles):
         # Which pixels a file gives, and what is drawn for its crops, is theirs to say.
         packages = ("torchvision", "pillow")
         identity["decoding"] = ", ".join(f"{name} {package_version(name)}" for name in packages)
         identity["seen"] = f"{data.fit} {data.crop_fraction}, {data.interpolation}"
     return identity
+
+
+def drawn_at(settings: RunSettings) -> float | None:
+    """Return the temperature at which answers are drawn; None where they are not."""
+    if settings.teacher is None or StoredForm(settings.teacher.cache).draws is None:
+        return None
+    method = settings.method
+    return sampling_temperature(method.name, method.dialect, method.numbers)
 
 
 def number_of_views(settings: RunSettings, data: ImageData) -> int:
@@ -172,7 +184,15 @@ def _record(
 
     def record(batch_size: int) -> None:
         with accelerator.autocast():
-            CachedTeacher.record(path, model, batches(batch_size), form=form, identity=identity)
+            CachedTeacher.record(
+                path,
+                model,
+                batches(batch_size),
+                form=form,
+                identity=identity,
+                temperature=drawn_at(settings),
+                seed=settings.seed,
+            )
 
     model.to(accelerator.device)
     in_batches_that_fit(record, accelerator.device, samples)

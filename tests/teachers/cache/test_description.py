@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -67,6 +68,42 @@ def test_what_was_written_is_read(cache):
     sign(cache, json.loads((cache / "cache.json").read_text()))
     cached = tfkd.CachedTeacher(cache)
     assert (cached.samples, cached.views, cached.form) == (N, VIEWS, "top-2")
+
+
+def test_what_was_written_before_there_were_draws_is_read(cache):
+    """No description but one of draws says how they were made."""
+    assert "sampling" not in json.loads((cache / "cache.json").read_text())
+    values = json.loads((cache / "cache.json").read_text())
+    assert values["version"] == 2
+    for other in ({"temperature": 4.0, "seed": 0}, [], 3):
+        sign(cache, {**values, "sampling": other})
+        assert "`sampling`" in refusal(cache)
+
+
+def test_a_description_of_draws_that_no_writer_says_is_refused(tmp_path):
+    batches = [(torch.randn(N, 3), torch.arange(N), 0)]
+    network = torch.nn.Linear(3, K)
+    tfkd.CachedTeacher.record(tmp_path, network, batches, form="sampled-7", temperature=4.0, seed=3)
+    whole = json.loads((tmp_path / "cache.json").read_text())
+    assert whole["sampling"] == {"temperature": 4.0, "seed": 3}
+    assert whole["columns"]["counts"]["shape"] == [K]  # of fewer classes than draws
+    for place, value, message in (
+        (("sampling",), ..., "`sampling` of forms that are drawn alone, got sampled-7 without it"),
+        (("sampling", "temperature"), ..., "`sampling.temperature`"),
+        (("sampling", "temperature"), "4", "`sampling.temperature`"),
+        (("sampling", "temperature"), -4.0, "`temperature` to be positive"),
+        (("sampling", "temperature"), 2.0, "`total_variation` at temperatures 2, got 4"),
+        (("sampling", "seed"), 0.5, "`sampling.seed`"),
+        (("sampling", "seed"), -1, "`seed` of at least 0"),
+        (("sampling", "seed"), 2**63, "`seed` of at most"),
+        (("sampling", "more"), 1, "of temperature and seed, got more"),
+        (("columns", "counts", "dtype"), "int32", "`columns.counts` of int16"),
+    ):
+        sign(tmp_path, whole)
+        sign(tmp_path, changed(tmp_path, place, value))
+        assert re.search(message, refusal(tmp_path)), (place, value)
+    sign(tmp_path, whole)
+    assert tfkd.CachedTeacher(tmp_path).form == "sampled-7"
 
 
 def test_a_description_of_holes_is_not_read(cache):

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import torch
+from few import in_full
 
 import tfkd
 
@@ -30,7 +31,9 @@ def cache(whole, tmp_path):
 
 def ask(teacher, index, view=0):
     indices = torch.tensor([index])
-    return teacher(tfkd.Batch(torch.zeros(1, K), torch.zeros(1).long(), indices=indices, view=view))
+    labels = torch.zeros(1).long()
+    batch = tfkd.Batch(torch.zeros(1, K), labels, indices=indices, view=view)
+    return in_full(teacher(batch), K)
 
 
 def put(cache, name, dtype, place, number):
@@ -94,7 +97,8 @@ def test_rows_that_are_not_there_are_refused(cache, row):
 
 
 def ask_batched(teacher, index):
-    return teacher(tfkd.Batch(torch.zeros(K), torch.tensor(0), indices=index, view=0))
+    said = teacher(tfkd.Batch(torch.zeros(K), torch.tensor(0), indices=index, view=0))
+    return in_full(said, K)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

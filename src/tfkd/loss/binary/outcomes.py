@@ -22,6 +22,7 @@ from tfkd.teachers import (
     ZipfTeacher,
 )
 from tfkd.teachers.base import Answer, Batch, answer_of, replaced, taught_by
+from tfkd.teachers.few_logits import FewLogits
 
 BY_THE_TRUE_CLASS: dict[type[Teacher], str] = {
     BetaTeacher: "is more confident where the one true class is easy",
@@ -84,9 +85,15 @@ def outcomes_of(answer: Answer, student_logits: Tensor) -> Answer:
     """Return an answer with the logits of present and absent in place of one logit for each label.
 
     Raises:
+        TypeError: for few logits, or for integers.
         ValueError: for logits of another shape than the student's.
     """
     said = answer.logits
+    if isinstance(said, FewLogits):
+        raise TypeError(
+            "Expected `teacher_logits` of every label, got few logits: of all others they say "
+            "what a softmax over classes sees."
+        )
     if not isinstance(said, Tensor):
         return answer
     if said.shape != student_logits.shape:

@@ -10,12 +10,15 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
+from tfkd.loss.kernels.few_closed_form import closed_form_of_few
+from tfkd.loss.kernels.few_sweep import swept_loss_of_few
 from tfkd.loss.kernels.gpu_sweep import is_swept_on_gpu, swept_loss_on_gpu
 from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
 from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
 from tfkd.loss.terms import LossSettings, is_number
 from tfkd.teachers.base import Answer, is_plain, is_transformed
+from tfkd.teachers.few_logits import FewLogits
 
 _allowed = True
 
@@ -29,31 +32,37 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher            | labels        | asked for                               | kernel        |
-    |--------------------|---------------|-----------------------------------------|---------------|
-    | one gap, or logits | class indices | the same, of `(N, K)` on a GPU          | `gpu_sweep`   |
-    | one gap            | class indices | a gradient, of a batch, eager           | `sweep`       |
-    | gaps, shares       | any           | all else: compiled, `torch.func`, value | `closed_form` |
-    | logits             | any           | anything                                | none          |
-    | decoupled, a view  | any           | anything                                | none          |
+    | teacher           | labels        | asked for                           | kernel            |
+    |-------------------|---------------|-------------------------------------|-------------------|
+    | one gap, logits   | class indices | the same, of `(N, K)` on a GPU      | `gpu_sweep`       |
+    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
+    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
+    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
+    | the same, shares  | any           | else                                | `few_closed_form` |
+    | logits, decoupled | any           | a gradient, of a batch, eager       | `logits_sweep`    |
+    | logits            | any           | else                                | none              |
+    | others, decoupled | class indices | anything                            | none              |
+    | standardised      | any           | anything                            | none              |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None
     said = answer.logits
     soft = labels.is_floating_point()
     numbers = (settings.alpha, settings.temperature, settings.scale)
-    eager = student_logits.dim() > 1 and not any(isinstance(number, Tensor) for number in numbers)
-    on_gpu = eager and is_swept_on_gpu(student_logits, labels, answer, settings)
+    of_a_batch = student_logits.dim() > 1 and student_logits.numel() > 0
+    eager = of_a_batch and not any(isinstance(number, Tensor) for number in numbers)
     learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
-    if on_gpu and not learned and _is_backpropagated(student_logits):
+    backpropagated = eager and _is_backpropagated(student_logits)
+    if backpropagated and not learned and is_swept_on_gpu(student_logits, labels, answer, settings):
         return swept_loss_on_gpu
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
-        swept = eager and not learned and student_logits.numel() > 0
-        return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
+        return swept_loss_of_logits if backpropagated and not learned else None
     if settings.decoupled is not None:
         return None
-    one = is_plain(answer) and not isinstance(said, Tensor)
-    if eager and one and not soft and _is_backpropagated(student_logits):
+    swept = backpropagated and is_plain(answer) and not soft
+    if isinstance(said, FewLogits):
+        return swept_loss_of_few if swept else closed_form_of_few
+    if swept and not isinstance(said, Tensor):
         return swept_loss
     return closed_form_loss
 

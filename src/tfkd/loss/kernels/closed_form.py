@@ -94,7 +94,8 @@ def closed_form_loss(
     z, labels, class_weight = terms.in_one_precision(logits, labels, class_weight)
     weight, divisor = terms.sample_weights(labels, z, class_weight, settings.ignore_index)
     answer = terms.without_ignored(answer, labels, z, settings.ignore_index)
-    gap, share, label_share = (terms.constant(value, z) for value in answer)
+    said: Any = answer  # a gap
+    gap, share, label_share = (terms.constant(value, z) for value in said)
     numbers = (settings.alpha, settings.temperature, settings.scale)
     alpha, tau, s = (terms.constant(value, z) for value in numbers)
     kept, taught = (1.0 - alpha) * label_share, alpha * share

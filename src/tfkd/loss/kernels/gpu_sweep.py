@@ -24,18 +24,18 @@ DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 def is_swept_on_gpu(logits: Tensor, labels: Tensor, answer: Answer, settings: LossSettings) -> bool:
     """Return whether `swept_loss_on_gpu` computes a loss, of settings that are numbers."""
     said = answer.logits
-    by_class = isinstance(said, Tensor) and said.shape == logits.shape
+    if isinstance(said, Tensor):
+        is_taken = said.shape == logits.shape and said.dtype in DTYPES
+    else:
+        is_taken = isinstance(said, int | float) and is_plain(answer)
     return (
         is_with_triton(logits)
+        and is_taken
         and logits.dim() == 2
         and logits.dtype in DTYPES
         and not labels.is_floating_point()
         and settings.decoupled is None
         and not settings.standardize
-        and (
-            (by_class and isinstance(said, Tensor) and said.dtype in DTYPES)
-            or (not isinstance(said, Tensor) and is_plain(answer))
-        )
     )
 
 

@@ -214,7 +214,8 @@ def reduced(parts: Parts, reduction: str, *, careful: bool, constant: Any = 0.0)
         careful: whether the loss may be infinite; else None is returned where it is.
         constant: of each sample, a number where the weights are.
     """
-    if reduction != "none" and not careful and not isinstance(parts[0][0], Tensor):
+    by_sample = reduction == "none" or any(isinstance(weight, Tensor) for weight, _ in parts)
+    if not by_sample and not careful:
         # In few operations: of small logits they are what a loss costs.
         first = parts[0][1]
         value = constant * first.numel()
@@ -236,8 +237,3 @@ def together(losses: list[Tensor], divisor: Tensor | float, reduction: str) -> T
         return (losses[0] if len(losses) == 1 else torch.cat(losses)).squeeze(1)
     total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
     return torch.where(divisor == 0.0, math.nan, total) if isinstance(divisor, Tensor) else total
-
-
-def column_of(value: Any) -> Any:
-    """Return a number of each sample with a dimension for the classes; others as they are."""
-    return value.unsqueeze(1) if isinstance(value, Tensor) else value

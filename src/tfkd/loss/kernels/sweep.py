@@ -26,6 +26,7 @@ from tfkd.loss.kernels.one_pass import (
 )
 from tfkd.loss.terms import LossSettings, at_least_float32
 from tfkd.teachers.base import Answer
+from tfkd.teachers.few_logits import FewLogits
 
 BLOCK = 1 << 19
 """Logits to a block, about: what it works on stays in the cache, and is all that it allocates
@@ -61,7 +62,7 @@ def _loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
     gap = answer.logits
-    assert not isinstance(gap, Tensor)
+    assert not isinstance(gap, Tensor | FewLogits)
     gradient = empty_gradient(logits)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tfkd.teachers.cache.forms import TEMPERATURES, StoredForm
+from tfkd.teachers.cache.forms import StoredForm
+from tfkd.teachers.cache.sampling import Sampling
 
 DESCRIPTION = "cache.json"
 VERSION = 2
@@ -58,6 +59,7 @@ class Description:
     total_variation: dict[str, Error]
     seconds: float
     identity: dict[str, str]
+    sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
         if self.byte_order != sys.byteorder:
@@ -74,11 +76,17 @@ class Description:
             raise ValueError(f"Expected `rows` in {self.views} equal views, got {self.rows}.")
         if not 0.0 <= self.seconds < math.inf:
             raise ValueError(f"Expected `seconds` of at least 0, got {self.seconds}.")
+        if (StoredForm(self.form).draws is None) != (self.sampling is None):
+            raise ValueError(
+                f"Expected `sampling` of forms that are drawn alone, got {self.form} "
+                f"{'without' if self.sampling is None else 'with'} it."
+            )
         self._check_errors()
         self._check_columns()
 
     def _check_errors(self) -> None:
-        wanted = {f"{temperature:g}" for temperature in TEMPERATURES}
+        temperatures = StoredForm(self.form, self.sampling).temperatures
+        wanted = {f"{temperature:g}" for temperature in temperatures}
         if set(self.total_variation) != wanted:
             raise ValueError(
                 f"Expected `total_variation` at temperatures {', '.join(sorted(wanted))}, got "
@@ -125,6 +133,8 @@ def write_description(path: Path, description: Description) -> None:
     """Write the description of a cache, whole or not at all."""
     values = {"version": VERSION, **dataclasses.asdict(description)}
     values["shape"] = list(description.shape)
+    if description.sampling is None:  # as all descriptions were before
+        del values["sampling"]
     values["sha256"] = _digest(values)
     temporary = path / f".{DESCRIPTION}"
     with temporary.open("w", encoding="utf-8") as text:
@@ -187,6 +197,7 @@ def what_to_delete(path: Path) -> str:
 def _description(values: dict[str, Any]) -> Description:
     """Return a description of values as JSON has them; `ValueError` naming one of another type."""
     names = [field.name for field in dataclasses.fields(Description)]
+    values.setdefault("sampling", None)
     for name in {**dict.fromkeys(names), **values}:
         if (name in names) != (name in values):
             raise ValueError(f"Expected {', '.join(names)}, but they differ in {_short(name)}.")
@@ -196,7 +207,8 @@ def _description(values: dict[str, Any]) -> Description:
         if not isinstance(value, kind) or isinstance(value, bool) or large:
             got = "one too large" if large else type(value).__name__
             raise ValueError(f"Expected `{name}` to be {_KINDS[kind]}, got {got}.")
-    return Description(**{**values, "shape": tuple(values["shape"])})
+    sampling = values["sampling"] and Sampling(**values["sampling"])
+    return Description(**{**values, "shape": tuple(values["shape"]), "sampling": sampling})
 
 
 _NUMBER = (int, float)
@@ -216,6 +228,14 @@ def _typed_values(values: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
         yield "shape", size, int
     for name in ("columns", "total_variation", "identity"):
         yield name, values[name], dict
+    if (sampling := values["sampling"]) is not None:
+        yield "sampling", sampling, dict
+        yield "sampling.temperature", sampling.get("temperature"), _NUMBER
+        yield "sampling.seed", sampling.get("seed"), int
+        if len(sampling) > 2:
+            raise ValueError(
+                f"Expected `sampling` of temperature and seed, got {_names(sampling)}."
+            )
     for name, value in values["identity"].items():
         yield f"identity.{_short(name)}", value, str
     for part, kinds in (

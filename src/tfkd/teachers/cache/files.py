@@ -24,7 +24,7 @@ from tfkd.teachers.cache.description import (
     what_to_delete,
     write_description,
 )
-from tfkd.teachers.cache.forms import TEMPERATURES, StoredForm, total_variation
+from tfkd.teachers.cache.forms import StoredForm, total_variation
 
 LOCK_FILE = ".lock"
 
@@ -62,7 +62,7 @@ class CacheWriter:
         self._views: list[Tensor] = []
         self._rows = 0
         # Largest and sum, by temperature.
-        self._errors = {temperature: [0.0, 0.0] for temperature in TEMPERATURES}
+        self._errors = {temperature: [0.0, 0.0] for temperature in form.temperatures}
 
     def __enter__(self) -> CacheWriter:
         self._lock.enter_context(_alone(self._path))
@@ -112,7 +112,7 @@ class CacheWriter:
             )
         if isinstance(view, bool) or not isinstance(view, int) or view < 0:
             raise ValueError(f"Expected `view` to be an int of at least 0, got {view!r}.")
-        columns = self._form.encode(logits)
+        columns = self._form.encode(logits, indices, view)
         restored = self._form.decode(columns, logits.shape[1])
         for temperature, error in self._errors.items():
             distances = total_variation(logits, restored, temperature).double()
@@ -172,6 +172,7 @@ class CacheWriter:
             },
             seconds=time.monotonic() - self._started,
             identity=dict(identity),
+            sampling=self._form.sampling,
         )
         with _named(self._path / DESCRIPTION):
             write_description(self._path, description)

@@ -12,6 +12,7 @@ import torch
 
 from tfkd.teachers.cache.description import DESCRIPTION, Description, what_to_delete
 from tfkd.teachers.cache.files import DTYPES, column_file
+from tfkd.teachers.cache.forms import StoredForm
 
 BLOCK = 1 << 22
 """Bytes that are read at a time; a multiple of the size of every dtype."""
@@ -28,7 +29,8 @@ def verify_columns(path: Path, description: Description) -> None:
         ValueError: naming the file, if it is not as it was written, or what was written can be no
             logits, classes of theirs, or rows of this cache.
     """
-    limits = {
+    limits: dict[str, tuple[float, float]] = {
+        "counts": (0, StoredForm(description.form).draws or 0),
         "values": (-math.inf, sys.float_info.max),  # minus infinity masks a class
         "classes": (0, description.shape[0] - 1),
         "positions": (-1, description.rows - 1),  # -1: the sample is not there
