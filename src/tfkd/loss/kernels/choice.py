@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
+from tfkd.loss.kernels.logits_form import closed_form_of_logits
 from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
 from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
@@ -33,6 +34,7 @@ def kernel_for(
     | one gap           | class indices | a gradient, of a batch, eager           | `sweep`        |
     | gaps, shares      | any           | all else: compiled, `torch.func`, value | `closed_form`  |
     | logits, decoupled | any           | a gradient, of a batch, eager           | `logits_sweep` |
+    | logits            | class indices | compiled                                | `logits_form`  |
     | logits            | any           | all else                                | none           |
     | decoupled gaps    | class indices | anything                                | none           |
     | standardised      | any           | anything                                | none           |
@@ -46,7 +48,10 @@ def kernel_for(
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
         learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
         swept = eager and not learned and student_logits.numel() > 0
-        return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
+        if swept and _is_backpropagated(student_logits):
+            return swept_loss_of_logits
+        compiled = torch.compiler.is_compiling() and not soft and settings.decoupled is None
+        return closed_form_of_logits if compiled else None
     if settings.decoupled is not None:
         return None
     one = is_plain(answer) and not isinstance(said, Tensor)
