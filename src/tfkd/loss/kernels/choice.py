@@ -13,6 +13,7 @@ from tfkd.loss.kernels.closed_form import closed_form_loss
 from tfkd.loss.kernels.few_closed_form import closed_form_of_few
 from tfkd.loss.kernels.few_sweep import swept_loss_of_few
 from tfkd.loss.kernels.gpu_sweep import is_swept_on_gpu, swept_loss_on_gpu
+from tfkd.loss.kernels.logits_form import closed_form_of_logits
 from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
 from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
@@ -34,12 +35,13 @@ def kernel_for(
 
     | teacher           | labels        | asked for                           | kernel            |
     |-------------------|---------------|-------------------------------------|-------------------|
-    | one gap, logits   | class indices | the same, of `(N, K)` on a GPU      | `gpu_sweep`       |
+    | one gap, logits   | class indices | a gradient, of `(N, K)` on a GPU    | `gpu_sweep`       |
     | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
     | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
     | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
     | the same, shares  | any           | else                                | `few_closed_form` |
     | logits, decoupled | any           | a gradient, of a batch, eager       | `logits_sweep`    |
+    | logits            | class indices | compiled                            | `logits_form`     |
     | logits            | any           | else                                | none              |
     | others, decoupled | class indices | anything                            | none              |
     | standardised      | any           | anything                            | none              |
@@ -56,7 +58,10 @@ def kernel_for(
     if backpropagated and not learned and is_swept_on_gpu(student_logits, labels, answer, settings):
         return swept_loss_on_gpu
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
-        return swept_loss_of_logits if backpropagated and not learned else None
+        if backpropagated and not learned:
+            return swept_loss_of_logits
+        compiled = torch.compiler.is_compiling() and not soft and settings.decoupled is None
+        return closed_form_of_logits if compiled else None
     if settings.decoupled is not None:
         return None
     swept = backpropagated and is_plain(answer) and not soft

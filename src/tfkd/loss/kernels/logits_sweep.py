@@ -29,7 +29,8 @@ from tfkd.loss.terms import LossSettings, at_least_float32
 from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 18
-"""Logits to a block, about: one of them is all that is allocated beside the gradient."""
+"""Logits to a block, about: one of them is all that is allocated beside the gradient. Of half
+precision, which is copied to float32, a quarter."""
 
 
 def swept_loss_of_logits(
@@ -81,7 +82,7 @@ def _loss_and_gradient(
     losses: list[Tensor] = []
     spare: Tensor | None = None
     careful = not logits.is_cpu  # where looking at sums would be to wait for them
-    for block in blocks_of(logits, BLOCK):
+    for block in blocks_of(logits, BLOCK if gradient.dtype == dtype == logits.dtype else BLOCK // 4):
         z, t = at_least_float32(part_of(logits, block)), part_of(said, block).to(dtype)
         own = _Weights(part_of(weights.label, block), part_of(weights.teacher, block))
         if isinstance(own.teacher, Tensor):  # whatever is said where nobody listens
