@@ -12,7 +12,7 @@ from torch import Tensor
 _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
 
-COMPILE = "Expected {} for `compile`, {}. Leave `compile` out: what is trained is the same, but slower."
+COMPILE = "Expected {} for `compile`, {}. Without it the same is trained, more slowly."
 
 
 def check_compiles(device: torch.device) -> None:
@@ -38,9 +38,7 @@ def check_compiles(device: torch.device) -> None:
 def check_alone(accelerator: Accelerator) -> None:
     """Raise `ValueError` for several processes, with which a compiled step was never tried."""
     if accelerator.num_processes > 1:
-        raise ValueError(
-            COMPILE.format("one process", f"got {accelerator.num_processes}")
-        )
+        raise ValueError(COMPILE.format("one process", f"got {accelerator.num_processes}"))
 
 
 def compiled(step: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
