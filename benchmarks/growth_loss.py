@@ -15,7 +15,7 @@ from loss import BASELINE, contenders
 from measure import compare
 from records import Records, read_options
 
-CLASSES = [(256, classes) for classes in (10, 100, 1000, 10_000, 128_000)]
+CLASSES = [(256, classes) for classes in (10, 100, 1000, 10_000, 128_000, 1_000_000)]
 SAMPLES = [(samples, 1000) for samples in (16, 64, 256, 1024, 4096)]
 PIXELS = [(8, 21, side, side) for side in (32, 64, 128, 256)]
 SHOWN = (BASELINE, "tf_kd_reg, τ = 20", "copy")

@@ -22,7 +22,7 @@ import torch
 
 from measure import compare
 from records import Records, read_options
-from tfkd.cli.studies import report
+from tfkd.cli.report import report
 from tfkd.data import DataSettings, identify, load_data
 from tfkd.runs import (
     Circumstances,
@@ -36,7 +36,7 @@ from tfkd.runs import (
     files,
 )
 from tfkd.runs.checksums import write_checksums
-from tfkd.runs.contents import Samples, StoredSettings, TrainMetrics
+from tfkd.runs.contents import Calibrated, Samples, StoredSettings, TrainMetrics
 from tfkd.runs.environment import describe_environment
 from tfkd.study.directory import read_studies, write_study
 from tfkd.study.plan import Arm, Study
@@ -63,21 +63,22 @@ def plan(num_arms: int, seeds: int) -> Study:
     return Study("many", "How long does a study of many runs take?", tuple(arms), seeds)
 
 
-def write_runs(study: Study, root: Path) -> None:
-    """Write finished runs with drawn results."""
-    numbers = random.Random(0)
-    write_study(study, root)
-    data = identify(load_data(DataSettings("digits")))
-    environment = describe_environment(torch.device("cpu"), processes=1)
-    drawn = torch.Generator().manual_seed(0)
-    logits = torch.randn(596, 10, generator=drawn)
-    labels = torch.randint(10, (596,), generator=drawn)
-    predictions = safetensors.torch.save({"logits": logits, "labels": labels})
-    for run in study.runs(root):
-        directory = RunDirectory(root / run.name)
-        # As RunDirectory.claim and the trainer write them, without flushing each file to the disk.
+class FinishedRuns:
+    """Writes finished runs of two epochs with drawn results, as fast as a disk takes them."""
+
+    def __init__(self) -> None:
+        self._numbers = random.Random(0)
+        self._data = identify(load_data(DataSettings("digits")))
+        self._environment = describe_environment(torch.device("cpu"), processes=1)
+        drawn = torch.Generator().manual_seed(0)
+        logits = torch.randn(596, 10, generator=drawn)
+        labels = torch.randint(10, (596,), generator=drawn)
+        self._predictions = safetensors.torch.save({"logits": logits, "labels": labels})
+
+    def write(self, path: Path, settings: RunSettings) -> None:
+        """Write a run as RunDirectory.claim and the trainer do, without flushing its files."""
+        directory, draw = RunDirectory(path), self._numbers.random
         directory.path.mkdir(parents=True)
-        draw = numbers.random
         history = [
             EpochRecord(
                 epoch=epoch + 1,
@@ -99,20 +100,28 @@ def write_runs(study: Study, root: Path) -> None:
             seconds=2.0,
             samples=Samples(train=1081, validation=120, test=596),
             parameters=13754,
+            calibrated=Calibrated(1.0, metrics, metrics),
         )
-        own = run.settings
-        fields = {name: getattr(own, name) for name in RunSettings.__struct_fields__}
+        fields = {name: getattr(settings, name) for name in RunSettings.__struct_fields__}
         stored = StoredSettings(**fields, circumstances=Circumstances())
         for file, value in (
             (directory.settings_file, stored),
-            (directory.data_file, data),
-            (directory.environment_file, environment),
+            (directory.data_file, self._data),
+            (directory.environment_file, self._environment),
             (directory.result_file, result),
         ):
             file.write_bytes(files.to_json(value))
-        directory.test_file.write_bytes(predictions)
+        directory.test_file.write_bytes(self._predictions)
         directory.metrics_file.write_bytes(msgspec.json.Encoder().encode_lines(history))
         write_checksums(directory.path, sorted(directory.path.iterdir()), {})
+
+
+def write_runs(study: Study, root: Path) -> None:
+    """Write the runs of a study."""
+    write_study(study, root)
+    finished = FinishedRuns()
+    for run in study.runs(root):
+        finished.write(root / run.name, run.settings)
 
 
 def measure(records: Records, num_arms: int, seeds: int, repeats: int) -> None:

@@ -4,6 +4,10 @@ Epochs of digits, at their own 8 pixels and at 32, by `plain_cnn`. After each ep
 bare loop does one of its own, so that the two alternate. Both take their batches from the same
 loader; the bare loop counts nothing and looks at nothing. Validation and files are not counted.
 
+Then 50 steps of `small_cnn` on random images of CIFAR-100's shape, augmented as CIFAR-100 is, or
+cropped and mirrored alone, beside its network alone: forward, loss, backward and step on one batch
+that lies there. What a run takes beyond that are data, augmentation, metrics and the loop itself.
+
     python benchmarks/loop.py
 """
 
@@ -24,9 +28,11 @@ from tfkd.models import create_model
 from tfkd.runs import EpochRecord, Recipe, RunSettings
 from tfkd.train import train_run
 from tfkd.train.progress import Silent
+from workload import BATCH, network, random_images, random_recipe, sgd, training_step
 
 STUDENT = "plain_cnn"
 SIZES = (8, 32)
+AUGMENTATIONS = {"crop-flip": "crop and flip", "default": "crop, flip and rotation"}
 WARM_UP = 3
 """Epochs of each before the first that counts."""
 
@@ -58,12 +64,32 @@ def bare_epoch(settings: RunSettings, device: torch.device) -> Callable[[], int]
     return epoch
 
 
+def network_alone(device: torch.device) -> Callable[[], int]:
+    """Return as many steps of `small_cnn` as an epoch has, on one batch; it returns how many."""
+    data = random_images(50 * BATCH)
+    model = network("small_cnn", device)
+    batch = next(
+        make_loader(
+            data, data.train, batch_size=BATCH, train=True, device=device, channels_last=True
+        ).batches(0)
+    )
+    criterion = tfkd.cross_entropy()
+    step = training_step(model, sgd(model), batch.images, lambda z: criterion(z, batch.labels))
+
+    def epoch() -> int:
+        for _ in range(50):
+            step()
+        return 50
+
+    return epoch
+
+
 class Alternating(Silent):
     """After each epoch of the run, one of the bare loop."""
 
-    def __init__(self, bare: Callable[[], int], device: torch.device) -> None:
-        self.bare, self.device = bare, device
-        self.times: dict[str, list[float]] = {"bare loop": [], "tfkd": []}
+    def __init__(self, bare: Callable[[], int], name: str, device: torch.device) -> None:
+        self.bare, self.name, self.device = bare, name, device
+        self.times: dict[str, list[float]] = {name: [], "tfkd": []}
         self.steps = 0
 
     def epoch(self, record: EpochRecord) -> None:
@@ -73,11 +99,27 @@ class Alternating(Silent):
         started = time.perf_counter()
         self.steps = self.bare()
         synchronise(self.device)
-        self.times["bare loop"].append(time.perf_counter() - started)
+        self.times[self.name].append(time.perf_counter() - started)
+
+
+def measure(
+    records: Records,
+    case: str,
+    recipe: Recipe,
+    bare: Callable[[], int],
+    name: str,
+    device: torch.device,
+) -> None:
+    """Train a run, the other loop between its epochs, and write both down."""
+    progress = Alternating(bare, name, device)
+    with tempfile.TemporaryDirectory() as folder:
+        train_run(Path(folder) / "run", RunSettings(recipe), progress=progress)
+    times = {name: values[WARM_UP:] for name, values in progress.times.items()}
+    records.add(case, summarise(times, baseline=name, work=progress.steps, unit="steps"))
 
 
 def main() -> None:
-    """Measure both sizes."""
+    """Measure both sizes of digits, then CIFAR-100's shape."""
     options = read_options(__doc__, repeats=60)
     records = Records("loop", options)
     for size in SIZES[: 1 if options.quick else None]:
@@ -86,13 +128,15 @@ def main() -> None:
             data=DataSettings("digits", image_size=size),
             epochs=options.repeats + WARM_UP,
         )
-        settings = RunSettings(recipe)
-        progress = Alternating(bare_epoch(settings, options.device), options.device)
-        with tempfile.TemporaryDirectory() as folder:
-            train_run(Path(folder) / "run", settings, progress=progress)
-        times = {name: values[WARM_UP:] for name, values in progress.times.items()}
-        measured = summarise(times, baseline="bare loop", work=progress.steps, unit="steps")
-        records.add(f"epoch of digits, {size} pixels", measured)
+        bare = bare_epoch(RunSettings(recipe), options.device)
+        case = f"epoch of digits, {size} pixels"
+        measure(records, case, recipe, bare, "bare loop", options.device)
+    epochs = (3 if options.quick else min(options.repeats, 15)) + WARM_UP
+    alone = network_alone(options.device)
+    for augmentation, words in AUGMENTATIONS.items():
+        recipe = random_recipe("small_cnn", epochs=epochs, augmentation=augmentation)
+        case = f"50 steps of small_cnn, 32 pixels, {words}"
+        measure(records, case, recipe, alone, "network alone", options.device)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ def rate_an_hour(row: Row) -> str:
     return f"{float(row['rate']) * 3600:.4g}" if row["rate"] else "–"
 
 
+def written(row: Row) -> str:
+    """Bytes of files, in MB."""
+    return f"{float(row['work']) / 1e6:.3g} MB" if row["work"] else "–"
+
+
 Column = tuple[str, Callable[[Row], str]]
 TIME: Column = ("time", seconds)
 RATIO: Column = ("× baseline (quartiles)", ratio)
@@ -81,12 +86,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "methods": (TIME, RATIO, PEAK),
     "teacher_cache": (TIME, RATIO, PEAK),
     "cached_answers": (TIME, RATIO, PEAK),
+    "compiled": (TIME, RATIO, PEAK),
+    "side_by_side": (TIME, RATIO),
     "loader": (TIME, RATIO, ("images/s", rate)),
     "loop": (TIME, RATIO),
     "start_up": (TIME, RATIO),
     "many_seeds": (TIME, RATIO, ("runs/h", rate_an_hour)),
     "growth_loss": (TIME, RATIO, PEAK, *MOVED),
     "growth_studies": (TIME, ("runs/s", rate)),
+    "growth_tune": (TIME, ("files", written)),
+    "growth_remembered": (TIME, RATIO, ("samples/s", rate)),
     "growth_processes": (TIME, RATIO),
 }
 

@@ -1,4 +1,4 @@
-"""What the benchmarks train on: random images of CIFAR's shape, and one training step."""
+"""What the benchmarks train on: random images of CIFAR-100's shape, and one training step."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from tfkd.data import DataSettings, Source
 from tfkd.data.augmentation import Augmentation
 from tfkd.data.image_data import ImageData
 from tfkd.data.images import MemoryImages
 from tfkd.data.splits import Split
 from tfkd.models import create_model
+from tfkd.runs import Recipe
 
 CLASSES = 100
 BATCH = 128
@@ -36,6 +38,30 @@ def random_images(samples: int) -> ImageData:
         test=Split(images),
         augmentation=AUGMENTATION,
     )
+
+
+def random_source(root: str | None) -> Source:
+    """Return 50 steps' worth of them as a data set, for runs: `workload:random_source`."""
+    data = random_images(50 * BATCH)
+    images = data.train.official
+    assert isinstance(images, MemoryImages)
+    return Source(
+        classes=data.classes,
+        train=images,
+        test=MemoryImages(images.pixels[:BATCH], images.labels[:BATCH]),
+        mean=MEAN,
+        std=STD,
+        image_size=data.image_size,
+        augmentation=AUGMENTATION,
+    )
+
+
+def random_recipe(student: str, *, epochs: int, augmentation: str = "default") -> Recipe:
+    """Return a recipe on them, without a validation split."""
+    settings = DataSettings(
+        "workload:random_source", validation_fraction=0.0, augmentation=augmentation
+    )
+    return Recipe(student=student, data=settings, epochs=epochs, batch_size=BATCH)
 
 
 def network(name: str, device: torch.device) -> nn.Module:

@@ -61,6 +61,7 @@ VALUES = {
     "class_weights": ("balanced", "balanced", {}),
     "clip_gradients": ("1", 1.0, {}),
     "weight_average": ("0.99", 0.99, {}),
+    "compile": ("true", True, {}),
     "momentum": ("0.8", 0.8, {}),
     "nesterov": ("true", True, {}),
     "schedule": ("one-cycle", "one-cycle", {}),

@@ -88,6 +88,7 @@ def test_every_option_reaches_its_field():
         "class_weights": "balanced",
         "clip_gradients": 1.0,
         "weight_average": 0.9,
+        "compile": True,
         "method": "knowledge_distillation",
         "dialect": "released",
         "alpha": 0.3,

@@ -150,6 +150,8 @@ def beside_the_usual(recipe: Recipe) -> Iterator[str]:
     ):
         if value:
             yield f"{name} {value:g}"
+    if recipe.compile:
+        yield "compiled"
     if recipe.class_weights != "none":
         yield f"class weights {recipe.class_weights}"
     if recipe.data.sampler != "shuffled":

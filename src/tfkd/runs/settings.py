@@ -78,6 +78,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             Default: 0, which is off.
         weight_average: decay, in [0, 1), of an average of the weights over the steps, which is
             then what is measured and kept; it is warmed up. Default: 0, which is off.
+        compile: let torch.compile make code for the step of training out of network, loss and
+            their gradients, which takes half a minute or more at the start; numbers round
+            otherwise. One process, with a C++ compiler. Default: no.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -97,6 +100,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     class_weights: Literal["none", "balanced"] = "none"
     clip_gradients: float = 0.0
     weight_average: float = 0.0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -37,6 +37,7 @@ from tfkd.train.measure import are_measurable, nll_of, predict, result_of, seen_
 from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
+from tfkd.train.step.compiled import check_alone, check_compiles
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan, check_partners
 from tfkd.train.step.stepper import Stepper
@@ -86,6 +87,10 @@ class Training:
             check_teacher(run, settings)
             check_start(run, settings)
         settings.method.check(data.num_classes, several_labels=data.several_labels)
+        if settings.recipe.compile:
+            check_alone(accelerator)
+            progress.doing("looking for a compiler")
+            check_compiles(accelerator.device)
         check_memory(settings.recipe, data)
         check_remembered(settings.method, data)
         if circumstances.tensorboard:

@@ -13,6 +13,7 @@ from tfkd.runs.lock import RunBusyError, lock_run
 from tfkd.runs.overwriting import check_apart_from_images, check_free_or_of_a_run
 from tfkd.train.accelerator import make_accelerator
 from tfkd.train.continuation import check_data, check_settings, check_snapshots
+from tfkd.train.freed_memory import freed_memory_kept
 from tfkd.train.loop import Training
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.stopping import launcher, noted_signals
@@ -111,17 +112,18 @@ def _train(
         accelerator.wait_for_everyone()
         if (result := finished()) is not None:
             return result
-        training = Training(
-            run,
-            settings,
-            circumstances,
-            accelerator,
-            progress=progress,
-            signals=signals,
-            overwrite=overwrite,
-            other_data=other_data,
-        )
-        return training.finish()
+        with freed_memory_kept(accelerator.device):
+            training = Training(
+                run,
+                settings,
+                circumstances,
+                accelerator,
+                progress=progress,
+                signals=signals,
+                overwrite=overwrite,
+                other_data=other_data,
+            )
+            return training.finish()
 
 
 def _finished(

@@ -40,6 +40,7 @@ class Journal:
         self._root, self._tuning = root, tuning
         self._storage: JournalStorage | None = None
         self._studies: dict[str, Study] = {}
+        self._checked: dict[str, int] = {}
 
     @property
     def file(self) -> Path:
@@ -65,12 +66,13 @@ class Journal:
             raise
         except Exception as error:
             raise self._damaged(f"{type(error).__name__}: {error}") from error
-        for trial in trials:
+        for trial in trials[self._checked.get(entry, 0) :]:
             if (
                 trial.user_attrs.get("state") not in get_args(State)
                 or not trial.state.is_finished()
             ):
                 raise self._damaged(f"trial {trial.number} of {entry} is not of this program")
+        self._checked[entry] = len(trials)
         return trials
 
     def _damaged(self, why: str) -> ValueError:

@@ -12,11 +12,12 @@ from tfkd.tune.plan import Entry, Tuning
 from tfkd.tune.space import Setting, axes, first_setting, setting_of
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
 
-def propose(tuning: Tuning, entry: Entry, finished: Sequence[FrozenTrial]) -> Setting:
-    """Return the next setting of an entry.
+class Proposer:
+    """Proposes the settings of an entry, one after the other.
 
     The first is the defaults. The next ones, up to the tenth, are drawn at random, and from then on
     by a tree-structured Parzen estimator over all numbers together (Bergstra et al., 2011,
@@ -28,24 +29,45 @@ def propose(tuning: Tuning, entry: Entry, finished: Sequence[FrozenTrial]) -> Se
     Args:
         tuning: what is searched.
         entry: for which.
-        finished: its trials before this one, in their order.
     """
-    if not finished:
-        return first_setting(tuning, entry)
-    import optuna
 
-    searched = axes(tuning, entry)
-    seed = _seed(tuning.search_seed, len(finished))
-    with quiet_optuna():
-        study = optuna.create_study(
-            direction=direction_of(tuning),
-            sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True),
+    def __init__(self, tuning: Tuning, entry: Entry) -> None:
+        self._tuning, self._entry = tuning, entry
+        self._study: Study | None = None
+        self._known = 0
+
+    def next(self, finished: Sequence[FrozenTrial]) -> Setting:
+        """Return the next setting.
+
+        Args:
+            finished: its trials before this one, in their order; those of the call before come
+                first, and are known.
+        """
+        tuning, entry = self._tuning, self._entry
+        if not finished:
+            return first_setting(tuning, entry)
+        import optuna
+
+        searched = axes(tuning, entry)
+        seed = _seed(tuning.search_seed, len(finished))
+        with quiet_optuna():
+            if self._study is None:
+                self._study = optuna.create_study(direction=direction_of(tuning))
+            study = self._study
+            study.add_trials(finished[self._known :])
+            self._known = len(finished)
+            study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+            asked = study.ask({axis.name: axis.distribution() for axis in searched})
+            # It is finished elsewhere, and comes back as one of those; this one counts for nothing.
+            study.tell(asked, state=optuna.trial.TrialState.FAIL)
+        return setting_of(
+            entry, {axis.name: axis.rounded(asked.params[axis.name]) for axis in searched}
         )
-        study.add_trials(finished)
-        asked = study.ask({axis.name: axis.distribution() for axis in searched})
-    return setting_of(
-        entry, {axis.name: axis.rounded(asked.params[axis.name]) for axis in searched}
-    )
+
+
+def propose(tuning: Tuning, entry: Entry, finished: Sequence[FrozenTrial]) -> Setting:
+    """Return the next setting of an entry, as a `Proposer` does that knows of no trial yet."""
+    return Proposer(tuning, entry).next(finished)
 
 
 def direction_of(tuning: Tuning) -> Literal["minimize", "maximize"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,9 @@ from tfkd.tune.outcome import Outcome, State, Verdict, judge, read_outcome
 from tfkd.tune.plan import Entry, Tuning
 from tfkd.tune.records import CHOSEN_FILE, RECORDS_FILE, TrialRecord, record_of, write_if_new
 from tfkd.tune.runs_of_trial import Trial, read_trial, runs_of, teachers_of, write_trial
-from tfkd.tune.sampler import propose
+from tfkd.tune.sampler import Proposer
 from tfkd.tune.space import axes, searched_values
-from tfkd.tune.tuned import Tuned, tuned_of
+from tfkd.tune.tuned import Tried, Tuned, TunedEntry, tried_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -31,6 +32,28 @@ class _Begun:
     trial: Trial
     runs: list[PlannedRun]
     state: State = "running"
+    finished: int = 0
+    records: list[TrialRecord] = field(default_factory=list)
+    tried: Tried | None = None
+
+
+@dataclass
+class _Known:
+    """What is known of an entry, so that a step looks at what is new alone.
+
+    Attributes:
+        proposer: of its settings.
+        begun: its trials, in their order.
+        ended: how many of them are in the journal, and were looked at.
+        lost: numbers of those whose runs are missing.
+        firsts: values of their first seeds, sorted.
+    """
+
+    proposer: Proposer
+    begun: list[_Begun] = field(default_factory=list)
+    ended: int = 0
+    lost: list[int] = field(default_factory=list)
+    firsts: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -66,7 +89,9 @@ class Search:
         self.tuning, self.root = tuning, root
         self._journal = Journal(root, tuning)
         self._outcomes: dict[str, Outcome] = {}
-        self._begun: dict[str, list[_Begun]] = {entry.name: [] for entry in tuning.entries}
+        self._known = {own.name: _Known(Proposer(tuning, own)) for own in tuning.entries}
+        self._changed: list[_Begun] = []  # since the records were last made
+        self._is_written = False
 
     def step(self) -> Step:
         """Begin and end the trials that can be, and write the records."""
@@ -75,30 +100,41 @@ class Search:
         with self._journal.held():
             for entry in self.tuning.entries:
                 runs = self._advance(entry, found)
-                wanted += [(len(self._begun[entry.name]), run) for run in runs]
-            records = self.records()
-            lines = msgspec.json.Encoder().encode_lines(records)
-            write_if_new(self.root / RECORDS_FILE, lines)
-            chosen = tuned_of(self.tuning, records).chosen
-            write_if_new(self.root / CHOSEN_FILE, files.to_json(list(chosen)))
+                wanted += [(len(self._known[entry.name].begun), run) for run in runs]
+            if self._changed or not self._is_written:
+                self._write()
         # What has the fewest trials comes first, so that budgets are equal on the way too.
         in_order = [run for _, run in sorted(wanted, key=lambda pair: pair[0])]
         found.wanted = list({run.name: run for run in in_order}.values())
         return found
 
+    def _write(self) -> None:
+        """Write the records, and what is best so far."""
+        lines = msgspec.json.Encoder().encode_lines(self.records())
+        write_if_new(self.root / RECORDS_FILE, lines)
+        write_if_new(self.root / CHOSEN_FILE, files.to_json(list(self.tuned().chosen)))
+        self._is_written = True
+
     def records(self) -> list[TrialRecord]:
         """Return a line for each finished run of a trial."""
-        return [
-            record_of(begun.trial, begun.state, run.settings.seed, self._outcomes[run.name])
-            for trials in self._begun.values()
-            for begun in trials
-            for run in begun.runs
-            if run.name in self._outcomes
-        ]
+        self._take_in()
+        trials = (begun for known in self._known.values() for begun in known.begun)
+        return [record for begun in trials for record in begun.records]
+
+    def _take_in(self) -> None:
+        """Make the records anew of the trials that have changed."""
+        for begun in self._changed:
+            begun.records = [
+                record_of(begun.trial, begun.state, run.settings.seed, self._outcomes[run.name])
+                for run in begun.runs
+                if run.name in self._outcomes
+            ]
+            begun.tried = tried_of(begun.records) if begun.records else None
+        self._changed = []
 
     def without_result(self, trial: Trial) -> list[PlannedRun]:
         """Return the runs of an ended trial that were not trained, or diverged."""
-        begun = self._begun[trial.entry][trial.number]
+        begun = self._known[trial.entry].begun[trial.number]
         return [
             run
             for run in begun.runs
@@ -107,12 +143,18 @@ class Search:
 
     def tuned(self) -> Tuned:
         """Return what was found so far."""
-        return tuned_of(self.tuning, self.records())
+        self._take_in()
+        entries = []
+        for entry in self.tuning.entries:
+            tried = (begun.tried for begun in self._known[entry.name].begun)
+            known = tuple(own for own in tried if own is not None)
+            entries.append(TunedEntry(entry, self.tuning.goal, known))
+        return Tuned(self.tuning, tuple(entries))
 
     def _advance(self, entry: Entry, found: Step) -> list[PlannedRun]:
         """End trials of an entry whose runs are finished; return what the open one wants."""
+        finished = list(self._journal.finished(entry.name))
         while True:
-            finished = self._journal.finished(entry.name)
             lost = self._follow(entry, finished, found)
             number = len(finished)
             if number >= self.tuning.trials:
@@ -122,14 +164,15 @@ class Search:
             verdict = judge(
                 outcomes,
                 len(begun.runs),
-                [trial.intermediate_values[0] for trial in finished],
+                self._known[entry.name].firsts,
                 self.tuning.goal,
                 prune=self.tuning.prune,
             )
             if verdict.state == "running":
                 wanted = [*lost, *(begun.runs[n] for n in verdict.wanted)]
                 return self._with_teachers(entry, wanted, found)
-            self._journal.add(entry.name, self._frozen(entry, begun.trial, verdict, outcomes))
+            finished.append(self._frozen(entry, begun.trial, verdict, outcomes))
+            self._journal.add(entry.name, finished[-1])
 
     def _follow(
         self, entry: Entry, finished: Sequence[FrozenTrial], found: Step
@@ -138,22 +181,30 @@ class Search:
 
         A run may have been deleted since: it is trained anew, and its trial ended when it is.
         """
+        known = self._known[entry.name]
         lost: list[PlannedRun] = []
-        for number, frozen in enumerate(finished):
-            begun = self._open(entry, number, None)
-            if begun.state == "running":
-                outcomes = self._outcomes_of(begun, found)
-                missing = [n for n in frozen.intermediate_values if n not in outcomes]
-                lost += [begun.runs[n] for n in missing]
-                if not missing:
-                    begun.state = frozen.user_attrs["state"]
-                    found.ended.append((begun.trial, begun.state))
+        numbers = [*known.lost, *range(known.ended, len(finished))]
+        known.lost = []
+        for number in numbers:
+            frozen, begun = finished[number], self._open(entry, number, None)
+            outcomes = self._outcomes_of(begun, found)
+            if number == known.ended:
+                known.ended = number + 1
+                insort(known.firsts, frozen.intermediate_values[0])
+            missing = [n for n in frozen.intermediate_values if n not in outcomes]
+            lost += [begun.runs[n] for n in missing]
+            if missing:
+                known.lost.append(number)
+            else:
+                begun.state = frozen.user_attrs["state"]
+                self._changed.append(begun)
+                found.ended.append((begun.trial, begun.state))
         return lost
 
     def _open(self, entry: Entry, number: int, finished: Sequence[FrozenTrial] | None) -> _Begun:
         """The trial of a number, begun if it is new; that of an ended one is there."""
-        known = self._begun[entry.name]
-        if number == len(known):
+        known = self._known[entry.name]
+        if number == len(known.begun):
             trial = read_trial(self.root, entry.name, number)
             if trial is None and finished is None:
                 raise ValueError(
@@ -161,15 +212,19 @@ class Search:
                     "has, found none. Put it back, or take another directory."
                 )
             if trial is None:
-                trial = Trial(entry.name, number, propose(self.tuning, entry, finished or ()))
+                trial = Trial(entry.name, number, known.proposer.next(finished or ()))
                 write_trial(self.root, trial)
-            known.append(_Begun(trial, runs_of(self.tuning, self.root, entry, trial)))
-        return known[number]
+            known.begun.append(_Begun(trial, runs_of(self.tuning, self.root, entry, trial)))
+        return known.begun[number]
 
     def _outcomes_of(self, begun: _Begun, found: Step) -> dict[int, Outcome]:
         """What came of the finished runs of a trial, by place of the seed."""
-        outcomes = {n: self._outcome(run, found) for n, run in enumerate(begun.runs)}
-        return {n: outcome for n, outcome in outcomes.items() if outcome is not None}
+        every = {n: self._outcome(run, found) for n, run in enumerate(begun.runs)}
+        outcomes = {n: outcome for n, outcome in every.items() if outcome is not None}
+        if len(outcomes) > begun.finished:
+            begun.finished = len(outcomes)
+            self._changed.append(begun)
+        return outcomes
 
     def _outcome(self, run: PlannedRun, found: Step) -> Outcome | None:
         if run.name not in self._outcomes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -183,12 +183,13 @@ def tuned_of(tuning: Tuning, records: Iterable[TrialRecord]) -> Tuned:
     tried: dict[str, list[Tried]] = {entry.name: [] for entry in tuning.entries}
     for (name, _), lines in groupby(records, lambda record: (record.entry, record.trial)):
         if name in tried:
-            tried[name].append(_tried(list(lines)))
+            tried[name].append(tried_of(list(lines)))
     entries = (TunedEntry(e, tuning.goal, tuple(tried[e.name])) for e in tuning.entries)
     return Tuned(tuning, tuple(entries))
 
 
-def _tried(lines: list[TrialRecord]) -> Tried:
+def tried_of(lines: Sequence[TrialRecord]) -> Tried:
+    """Return what the records of one trial say, of which there is one at least."""
     first = lines[0]
     method = MethodSettings(first.method, first.dialect, first.numbers)
     values = [line.objective for line in lines if line.objective is not None]

@@ -144,5 +144,6 @@ class Normalise:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the normalised images."""
-        values = images.to(torch.float32, memory_format=self._layout)
-        return values.mul_(self._factor).add_(self._shift)
+        # In the layout that they come in, in which a factor is that of many pixels in a row.
+        values = images.to(torch.float32).mul_(self._factor).add_(self._shift)
+        return values.contiguous(memory_format=self._layout)

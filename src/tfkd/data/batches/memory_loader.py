@@ -76,7 +76,7 @@ class MemoryLoader(Loader):
         for first, stop, size in self._plan.shares(epoch, skip):
             positions = order[first:stop]
             indices = self._indices[positions]
-            images = self._pixels[indices if self._shared else positions]
+            images = self._pixels.index_select(0, indices if self._shared else positions)
             if augmented:
                 images = augment(images, self._augmentation, draws.part(first, stop))
             if self._steps is not None:

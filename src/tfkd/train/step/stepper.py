@@ -13,6 +13,7 @@ from tfkd.loss import Criterion
 from tfkd.runs.settings import RunSettings
 from tfkd.train.remembered import remembered
 from tfkd.train.seeds import epoch_end_seed, mixing_seed, step_seed
+from tfkd.train.step.compiled import compiled, of_this_size
 from tfkd.train.step.mixing import mix_labels
 from tfkd.train.step.plan import Place
 from tfkd.train.step.telling import share_buffers
@@ -45,6 +46,9 @@ class Stepper:
         self._accelerator = accelerator
         self._num_classes = num_classes
         self._partners = settings.method.row.partners
+        self._pass, self._pass_both = self._passed, self._passed_both
+        if settings.recipe.compile:
+            self._pass, self._pass_both = compiled(self._passed), compiled(self._passed_both)
 
     def begin(self, learning_rate: float, *, epoch: int, step: int) -> None:
         """Begin a step of an epoch."""
@@ -118,30 +122,38 @@ class Stepper:
                 cutmix=settings.recipe.cutmix,
                 seed=mixing_seed(settings.seed, epoch=epoch, batch=place.batch),
             )
-        if batch.partners is not None and self._partners == "the last batch":
-            return self._forward_both(batch, batch.partners)
-        logits = self._student.model(images)
+        last = batch.partners if self._partners == "the last batch" else None
         inputs = images if batch.partners is None else batch.partners.images
+        if settings.recipe.compile:
+            of_this_size(images, labels, inputs, batch.indices)
         with self._accelerator.autocast():
-            loss = self._criterion(logits, labels, inputs, indices=batch.indices, view=batch.view)
-        return logits, loss
+            if last is not None:
+                return self._pass_both(
+                    batch.images,
+                    last.images,
+                    torch.cat([last.labels, batch.labels]),
+                    torch.cat([last.indices, batch.indices]),
+                )
+            return self._pass(images, labels, inputs, batch.indices, batch.view)
 
-    def _forward_both(self, batch: ImageBatch, last: ImageBatch) -> tuple[Tensor, Tensor]:
+    def _passed(
+        self, images: Tensor, labels: Tensor, inputs: Tensor, indices: Tensor, view: int
+    ) -> tuple[Tensor, Tensor]:
+        logits = self._student.model(images)
+        return logits, self._criterion(logits, labels, inputs, indices=indices, view=view)
+
+    def _passed_both(
+        self, images: Tensor, last_images: Tensor, labels: Tensor, indices: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Pass the new batch through the network and then the last one, each by itself.
 
         Which of the two moves the averages of batch norm last is as in the code of the source.
         """
-        logits: Tensor = self._student.model(batch.images)
+        logits: Tensor = self._student.model(images)
         # Past DDP, which would hand the buffers round before it, that the first is still to be
         # differentiated with; the gradients of both meet in the same parameters.
-        before = self._student.network(last.images)
-        with self._accelerator.autocast():
-            loss = self._criterion(
-                torch.cat([before, logits]),
-                torch.cat([last.labels, batch.labels]),
-                indices=torch.cat([last.indices, batch.indices]),
-            )
-        return logits, loss
+        before = self._student.network(last_images)
+        return logits, self._criterion(torch.cat([before, logits]), labels, indices=indices)
 
     def _backward(self, loss: Tensor) -> None:
         # `Accelerator.backward` would divide by its own gradient accumulation, which is 1.
