@@ -44,11 +44,11 @@ def kernel_for(
     said = answer.logits
     soft = labels.is_floating_point()
     numbers = (settings.alpha, settings.temperature, settings.scale)
-    eager = student_logits.dim() > 1 and not any(isinstance(number, Tensor) for number in numbers)
+    of_a_batch = student_logits.dim() > 1 and student_logits.numel() > 0
+    eager = of_a_batch and not any(isinstance(number, Tensor) for number in numbers)
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
         learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
-        swept = eager and not learned and student_logits.numel() > 0
-        if swept and _is_backpropagated(student_logits):
+        if eager and not learned and _is_backpropagated(student_logits):
             return swept_loss_of_logits
         compiled = torch.compiler.is_compiling() and not soft and settings.decoupled is None
         return closed_form_of_logits if compiled else None

@@ -29,8 +29,7 @@ from tfkd.loss.terms import LossSettings, at_least_float32
 from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 18
-"""Logits to a block, about: one of them is all that is allocated beside the gradient. Of half
-precision, which is copied to float32, a quarter."""
+"""Logits to a block, about: one of them is all that is allocated beside the gradient."""
 
 
 def swept_loss_of_logits(
@@ -82,8 +81,7 @@ def _loss_and_gradient(
     losses: list[Tensor] = []
     spare: Tensor | None = None
     careful = not logits.is_cpu  # where looking at sums would be to wait for them
-    most = BLOCK if logits.dtype == dtype else BLOCK // 4
-    for block in blocks_of(logits, most):
+    for block in blocks_of(logits, BLOCK):
         z, t = at_least_float32(part_of(logits, block)), part_of(said, block).to(dtype)
         own = _Weights(part_of(weights.label, block), part_of(weights.teacher, block))
         if isinstance(own.teacher, Tensor):  # whatever is said where nobody listens

@@ -120,8 +120,12 @@ def empty_gradient(logits: Tensor) -> Tensor:
 
 
 def blocks_of(logits: Tensor, most: int) -> list[slice | None]:
-    """Return slices of samples with about as many logits each, at most; None stands for all."""
+    """Return slices of samples with about as many logits each, at most; None stands for all.
+
+    Of half precision, which is copied to float32, a quarter as many.
+    """
     samples, size = len(logits), logits.numel()
+    most = most if logits.dtype.itemsize >= 4 else most // 4
     if size <= most:
         return [None]
     rows = max(most * samples // size, 1)
@@ -144,7 +148,7 @@ def weight_and_divisor(
         and labels.is_cpu
         and not _is_any_ignored(labels, settings.ignore_index)
     ):
-        return None, (float(labels.numel()) or math.nan) if mean else 1.0
+        return None, float(labels.numel()) if mean else 1.0
     dtype = torch.promote_types(logits.dtype, torch.float32)
     if class_weight is None:
         weight = (labels != settings.ignore_index).to(dtype)
