@@ -43,7 +43,7 @@ def swept_loss(
     """Return `tfkd.distillation_loss` of checked arguments and one gap for all samples.
 
     Args:
-        logits: `(N, K)` or `(N, K, d1, ...)`; a gradient is to be asked for.
+        logits: `(N, K)` or `(N, K, d1, ...)`, not empty; a gradient is to be asked for.
         labels: class indices `(N)` or `(N, d1, ...)`, int64.
         answer: the gap of the teacher's logits before they are softened, a number of at least 0;
             may be infinite.
@@ -153,7 +153,7 @@ def _sweep(
     else:
         true = result.gather(1, index)
         checked = [true, sums] if sum_soft is None or tau > 1.0 else [true, sums, sum_soft]
-        if z_y.numel() > 0 and not are_within(*checked):
+        if not are_within(*checked):
             return None
         # More exact than the logarithm of the sum, and never below 0.
         parts, of_z_y = [(-of_loss * factor, true.div_(sums).log_())], of_loss / last - extra
