@@ -25,6 +25,17 @@ def mlp(*, num_classes, in_channels) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, num_classes))
 
 
+WIDE = 256
+
+
+def wide(*, num_classes, in_channels) -> nn.Module:
+    """Layers whose outputs are large, and whose work is small."""
+    layers = [nn.Conv2d(in_channels, WIDE, 1), *(nn.Tanh() for _ in range(4))]
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDE, num_classes)
+    )
+
+
 class Poisoned(nn.Module):
     """A linear network whose logits, or gradients, are not finite from a forward pass on."""
 

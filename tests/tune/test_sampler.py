@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from optuna.trial import TrialState, create_trial
 from split_off import Program, written
 
-from tfkd.tune.sampler import propose
+from tfkd.tune.sampler import Proposer, propose
 from tfkd.tune.space import axes, searched_values
 
 
-def searched(tuning, entry, count, value):
-    """The settings of a search whose values are a function of them."""
-    found, settings = [], []
+def searched(tuning, entry, count, value, found=None):
+    """The settings of a search whose values are a function of them; its trials go to `found`."""
+    found, settings = [] if found is None else found, []
     for _ in range(count):
         setting = propose(tuning, entry, found)
         settings.append(setting)
@@ -40,6 +40,16 @@ def test_it_is_the_same_whatever_was_drawn_before(small):
     other = searched(replace(small.plan, search_seed=1), entry, 14, steep)
     assert other[0] == once[0]  # the defaults
     assert all(one != two for one, two in zip(other[1:], once[1:], strict=True))
+
+
+def test_who_knows_the_trials_before_draws_the_same(small):
+    """Also where trials came from elsewhere, several at once."""
+    entry = small.plan.entry("tf_kd_self")
+    found = []
+    settings = searched(small.plan, entry, 20, steep, found)
+    proposer = Proposer(small.plan, entry)
+    for number in (0, 1, 2, 7, 11, 12, 13, 19):
+        assert proposer.next(found[:number]) == settings[number]
 
 
 def test_another_process_draws_the_same(small, tmp_path):

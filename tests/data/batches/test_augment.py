@@ -101,3 +101,15 @@ def test_switching_one_off_leaves_the_others_alone() -> None:
 def test_none_changes_nothing() -> None:
     images = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
     assert augment(images, Augmentation(), _draw(Augmentation(), 5)) is images
+
+
+@pytest.mark.parametrize("rotation", [0.0, 15.0, 180.0])
+@pytest.mark.parametrize(("padding", "flip"), [(0, False), (0, True), (1, False), (4, True)])
+def test_bytes_are_changed_as_numbers_of_another_type_are(padding, flip, rotation) -> None:
+    augmentation = Augmentation(crop_padding=padding, flip=flip, rotation=rotation)
+    drawn = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (90, 3, 9, 14), dtype=torch.uint8, generator=drawn)
+    before, draws = images.clone(), _draw(augmentation, 90)
+    result = augment(images, augmentation, draws)
+    assert torch.equal(result.int(), augment(images.int(), augmentation, draws))
+    assert torch.equal(images, before)

@@ -55,7 +55,7 @@ def of_this_size(*tensors: Tensor | None) -> None:
     """Have code made for just the sizes of some tensors: an epoch has two at most."""
     for tensor in tensors:
         if tensor is not None:
-            torch._dynamo.mark_static(tensor)  # type: ignore[no-untyped-call]
+            torch._dynamo.mark_static(tensor)
 
 
 def _one_line(x: Tensor) -> Tensor:
