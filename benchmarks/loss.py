@@ -6,8 +6,8 @@ loss over that of the copy. torchdistill's loss is handed its dense target, whic
 memory of building it are not counted for; timm's and the released formula take no dense pixels. A
 teacher's logits are made once, and not counted either.
 
-Each case is measured warm, where every call finds the memory of the last one, and with fresh memory,
-which has to be paged in at every call: a step of training lies between the two.
+Each case is measured warm, where every call finds the memory of the last one, and with fresh
+memory, which has to be paged in at every call: a step of training lies between the two.
 
     python benchmarks/loss.py
     python benchmarks/loss.py --mode compiled

@@ -45,7 +45,7 @@ class TaughtCriterion(ToldCriterion):
         if trained:
             self.batch_begins(batch.student_logits)
         alpha, temperature, scale = self._now()
-        if not is_number(temperature, batch.temperature):
+        if isinstance(temperature, Tensor) or temperature != batch.temperature:
             batch = replaced(batch, temperature=temperature)
         answer, falls_to_0 = Answer(0.0), "alpha" in self.schedules
         if self.teacher.is_silent and not is_number(alpha, 0.0):

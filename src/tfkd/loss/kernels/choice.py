@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
-from tfkd.loss.kernels.few_closed_form import closed_form_of_few
+from tfkd.loss.kernels.few_form import closed_form_of_few
 from tfkd.loss.kernels.few_sweep import swept_loss_of_few
+from tfkd.loss.kernels.logits_form import closed_form_of_logits
 from tfkd.loss.kernels.logits_sweep import swept_loss_of_logits
 from tfkd.loss.kernels.one_pass import Kernel
 from tfkd.loss.kernels.sweep import swept_loss
@@ -31,16 +32,17 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher           | labels        | asked for                           | kernel            |
-    |-------------------|---------------|-------------------------------------|-------------------|
-    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
-    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
-    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
-    | the same, shares  | any           | else                                | `few_closed_form` |
-    | logits, decoupled | any           | a gradient, of a batch, eager       | `logits_sweep`    |
-    | logits            | any           | else                                | none              |
-    | others, decoupled | class indices | anything                            | none              |
-    | standardised      | any           | anything                            | none              |
+    | teacher           | labels        | asked for                               | kernel         |
+    |-------------------|---------------|-----------------------------------------|----------------|
+    | one gap           | class indices | a gradient, of a batch, eager           | `sweep`        |
+    | gaps, shares      | any           | all else: compiled, `torch.func`, value | `closed_form`  |
+    | few logits        | class indices | a gradient, of a batch, eager           | `few_sweep`    |
+    | the same, shares  | any           | all else                                | `few_form`     |
+    | logits, decoupled | any           | a gradient, of a batch, eager           | `logits_sweep` |
+    | logits            | class indices | compiled                                | `logits_form`  |
+    | logits            | any           | all else                                | none           |
+    | others, decoupled | class indices | anything                                | none           |
+    | standardised      | any           | anything                                | none           |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None
@@ -52,7 +54,10 @@ def kernel_for(
     if isinstance(said, Tensor) and said.shape == student_logits.shape:
         learned = any(x is not None and x.requires_grad for x in (labels, class_weight))
         swept = eager and not learned
-        return swept_loss_of_logits if swept and _is_backpropagated(student_logits) else None
+        if swept and _is_backpropagated(student_logits):
+            return swept_loss_of_logits
+        compiled = torch.compiler.is_compiling() and not soft and settings.decoupled is None
+        return closed_form_of_logits if compiled else None
     if settings.decoupled is not None:
         return None
     plain = eager and is_plain(answer) and not soft

@@ -17,8 +17,6 @@ from tfkd.loss.kernels.exponentials import LOG2_E
 from tfkd.loss.terms import LossSettings, dot, is_number, softened, softened_gap
 from tfkd.teachers.base import Answer, is_plain
 
-
-
 COMPILED_POWER = 32
 """Whole powers below it are compiled to multiplications. They are powers of exp2, because Inductor
 keeps an exp that is used twice in memory."""
@@ -140,14 +138,7 @@ def _of_class_indices(z: Tensor, labels: Tensor, parts: _Parts, ignore_index: in
     else:
         loss = taught * tau**2 * exponential.sum(dim).log()
         if not is_number(kept, 0.0):
-            # Compiled, a power costs less than another exponential.
-            power = (
-                torch.compiler.is_compiling()
-                and not isinstance(tau, Tensor)
-                and float(tau).is_integer()
-                and tau < COMPILED_POWER
-            )
-            sharp = exponential.pow(int(tau)) if power else torch.exp2(z * LOG2_E)
+            sharp = raised(exponential, z, tau)
             loss = loss + kept * sharp.sum(dim).log()
     if isinstance(target.extra, Tensor):
         loss = loss + terms.times(
@@ -160,6 +151,17 @@ def _of_class_indices(z: Tensor, labels: Tensor, parts: _Parts, ignore_index: in
     elif target.floor != 0.0:
         loss = loss - target.floor * z.sum(dim) + target.constant
     return loss
+
+
+def raised(exponential: Tensor, z: Tensor, tau: Tensor | float) -> Tensor:
+    """Return exp(z), of exp(z/τ): compiled, a power costs less than another exponential."""
+    power = (
+        torch.compiler.is_compiling()
+        and not isinstance(tau, Tensor)
+        and float(tau).is_integer()
+        and tau < COMPILED_POWER
+    )
+    return exponential.pow(int(tau)) if power else torch.exp2(z * LOG2_E)
 
 
 def _of_probabilities(

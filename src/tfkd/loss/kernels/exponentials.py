@@ -33,7 +33,7 @@ def exponentials(
 
 
 def are_within(*sums: Tensor) -> bool:
-    """Return whether sums, and what of them is looked at alone, are such as can be computed with."""
+    """Return whether sums, and parts of them, are such as can be computed with."""
     least, most = torch.aminmax(torch.cat(sums, 1) if len(sums) > 1 else sums[0])
     return least.item() >= LEAST and most.item() <= MOST
 

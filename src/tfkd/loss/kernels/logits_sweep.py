@@ -29,7 +29,8 @@ from tfkd.loss.terms import LossSettings, at_least_float32
 from tfkd.teachers.base import Answer
 
 BLOCK = 1 << 18
-"""Logits to a block, about: one of them is all that is allocated beside the gradient."""
+"""Logits to a block, about: one of them is all that is allocated beside the gradient. Of half
+precision, which is copied to float32, a quarter."""
 
 
 def swept_loss_of_logits(
@@ -81,7 +82,8 @@ def _loss_and_gradient(
     losses: list[Tensor] = []
     spare: Tensor | None = None
     careful = not logits.is_cpu  # where looking at sums would be to wait for them
-    for block in blocks_of(logits, BLOCK):
+    most = BLOCK if logits.dtype == dtype else BLOCK // 4
+    for block in blocks_of(logits, most):
         z, t = at_least_float32(part_of(logits, block)), part_of(said, block).to(dtype)
         own = _Weights(part_of(weights.label, block), part_of(weights.teacher, block))
         if isinstance(own.teacher, Tensor):  # whatever is said where nobody listens
@@ -186,7 +188,8 @@ def _sweep(
     tau, decoupled = float(settings.temperature), settings.decoupled
     counted, soft = settings.alpha < 1.0, labels.is_floating_point()
     once = tau == 1.0 and decoupled is None  # one exponential of the student's logits serves both
-    index = hidden = z_y = true = None
+    index = hidden = true = None
+    z_y: Any = None  # or Σ_k q_k·w_k·z_k, where it is needed
     if not soft:
         index = labels.unsqueeze(1)
         if isinstance(weights.teacher, Tensor):
@@ -252,7 +255,7 @@ def _sweep(
 
 
 def _binary(true_t: Tensor, true_z: Tensor) -> tuple[Tensor, Tensor]:
-    """The divergence kl(t_y ‖ p_y) and p_y − t_y, of logits of the true class against all others."""
+    """The divergence kl(t_y ‖ p_y) and p_y − t_y, of logits of the true class against others."""
     t_y = torch.sigmoid(true_t)
     of_true = t_y * (F.logsigmoid(true_t) - F.logsigmoid(true_z))
     of_wrong = torch.sigmoid(-true_t) * (F.logsigmoid(-true_t) - F.logsigmoid(-true_z))

@@ -15,9 +15,7 @@ from tfkd.loss.terms import LossSettings, index_weights, times
 from tfkd.teachers.base import Answer, is_plain, is_transformed
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
-Sweep = Callable[
-    [Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]
-]
+Sweep = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]]
 """Returns the reduced loss and its gradient; for `none` each sample's loss, and their sum's. The
 gradient of half precision may be in float32, and is nobody else's."""
 
@@ -141,7 +139,11 @@ def weight_and_divisor(
     """Weight of each class index, None where all count alike, and what their sum is divided by."""
     mean = settings.reduction == "mean"
     # On a GPU it is cheaper to weigh all than to wait for whether any is ignored.
-    if class_weight is None and labels.is_cpu and not _is_any_ignored(labels, settings.ignore_index):
+    if (
+        class_weight is None
+        and labels.is_cpu
+        and not _is_any_ignored(labels, settings.ignore_index)
+    ):
         return None, (float(labels.numel()) or math.nan) if mean else 1.0
     dtype = torch.promote_types(logits.dtype, torch.float32)
     if class_weight is None:
@@ -187,9 +189,7 @@ Parts = list[tuple[Any, Tensor]]
 """Of a loss, with what they weigh: of each sample `(N, 1, ...)`, or their sum."""
 
 
-def reduced(
-    parts: Parts, reduction: str, *, careful: bool, constant: Any = 0.0
-) -> Tensor | None:
+def reduced(parts: Parts, reduction: str, *, careful: bool, constant: Any = 0.0) -> Tensor | None:
     """Return Σ weight · part + constant of each sample, or the sum of that.
 
     Args:
