@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from tfkd.loss.kernels.closed_form import closed_form_loss
-from tfkd.loss.kernels.few_closed_form import closed_form_of_few
+from tfkd.loss.kernels.few_form import closed_form_of_few
 from tfkd.loss.kernels.few_sweep import swept_loss_of_few
 from tfkd.loss.kernels.gpu_sweep import is_swept_on_gpu, swept_loss_on_gpu
 from tfkd.loss.kernels.logits_form import closed_form_of_logits
@@ -33,18 +33,18 @@ def kernel_for(
 ) -> Kernel | None:
     """Return what computes this loss faster than the equation, called alike; None if nothing does.
 
-    | teacher           | labels        | asked for                           | kernel            |
-    |-------------------|---------------|-------------------------------------|-------------------|
-    | one gap, logits   | class indices | a gradient, of `(N, K)` on a GPU    | `gpu_sweep`       |
-    | one gap           | class indices | a gradient, of a batch, eager       | `sweep`           |
-    | gaps, shares      | any           | else: compiled, `torch.func`, value | `closed_form`     |
-    | few logits        | class indices | a gradient, of a batch, eager       | `few_sweep`       |
-    | the same, shares  | any           | else                                | `few_closed_form` |
-    | logits, decoupled | any           | a gradient, of a batch, eager       | `logits_sweep`    |
-    | logits            | class indices | compiled                            | `logits_form`     |
-    | logits            | any           | else                                | none              |
-    | others, decoupled | class indices | anything                            | none              |
-    | standardised      | any           | anything                            | none              |
+    | teacher           | labels        | asked for                               | kernel         |
+    |-------------------|---------------|-----------------------------------------|----------------|
+    | one gap, logits   | class indices | a gradient, of `(N, K)` on a GPU        | `gpu_sweep`    |
+    | one gap           | class indices | a gradient, of a batch, eager           | `sweep`        |
+    | gaps, shares      | any           | all else: compiled, `torch.func`, value | `closed_form`  |
+    | few logits        | class indices | a gradient, of a batch, eager           | `few_sweep`    |
+    | the same, shares  | any           | all else                                | `few_form`     |
+    | logits, decoupled | any           | a gradient, of a batch, eager           | `logits_sweep` |
+    | logits            | class indices | compiled                                | `logits_form`  |
+    | logits            | any           | all else                                | none           |
+    | others, decoupled | class indices | anything                                | none           |
+    | standardised      | any           | anything                                | none           |
     """
     if not _allowed or is_number(settings.alpha, 0.0) or settings.standardize:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tfkd.loss import terms
 from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
-from tfkd.loss.kernels.few_closed_form import closed_form_of_few
+from tfkd.loss.kernels.few_form import closed_form_of_few
 from tfkd.loss.kernels.few_target import FewTarget, few_target
 from tfkd.loss.kernels.one_pass import (
     Parts,
