@@ -476,11 +476,15 @@ def test_a_teacher_with_a_gap_builds_no_target(teacher_row):
     with NewTensors() as new:
         criterion(z.detach(), labels)
     assert not [shape for shape in new.shapes if len(shape) > 1]
-    # With a gradient to come, it is the one tensor of this shape that is made.
-    with NewTensors() as new:
-        loss = criterion(z, labels)
-    (gradient,) = torch.autograd.grad(loss, z)
-    assert new.storages == {gradient.untyped_storage().data_ptr()}
+    # With a gradient to come, it is the one tensor of this shape that is made; at another
+    # temperature than 1 there is room for a block of exponentials beside it.
+    for temperature, beside in ((1.0, 0), (4.0, 1)):
+        criterion.temperature = temperature
+        with NewTensors() as new:
+            loss = criterion(z, labels)
+        (gradient,) = torch.autograd.grad(loss, z)
+        assert gradient.untyped_storage().data_ptr() in new.storages
+        assert len(new.storages) == 1 + beside
 
 
 def test_a_loss_scale_saves_float16_gradients_from_underflow(teacher_row):

@@ -230,3 +230,32 @@ def test_a_label_out_of_range_is_named_as_torch_names_it(alpha, decoupled, wrong
     with pytest.raises(IndexError) as ours:
         tfkd.distillation_loss(z, labels, t, alpha=alpha, temperature=4.0, decoupled=decoupled)
     assert str(ours.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("which", ["plain", "tau 1", "teacher alone", KINDS[4], "each"])
+def test_compiled_it_is_the_same_in_one_graph(which, masked):
+    torch.compiler.reset()
+    z, t, labels = batch((6, 5), torch.float64)
+    labels, options = settings((6, 5), labels.clamp(max=3), which, torch.float64)
+    if masked:
+        z[:, 4] = t[:, 4] = -INF
+
+    def loss_of(x):
+        return tfkd.distillation_loss(x, labels, t, **options)
+
+    names = set()
+
+    def backend(graph, _):
+        names.update(getattr(node.target, "__name__", "") for node in graph.graph.nodes)
+        return graph
+
+    compiled = torch.compile(loss_of, fullgraph=True, backend=backend)
+    found = []
+    for way in (compiled, loss_of):
+        leaf = z.clone().requires_grad_()
+        loss = way(leaf)
+        found.append((loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]))
+    assert "exp2" in names
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
