@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tfkd.data import DataSettings
 from tfkd.runs import Circumstances, MethodSettings, Recipe, RunDirectory, RunSettings, RunTeacher
 from tfkd.study.plan import Arm, Study
+from tfkd.study.progress import SilentStudy
 from tfkd.study.run import run_study
 from tfkd.train import train_run
 
@@ -115,5 +116,5 @@ def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
     assert not RunDirectory(tmp_path / "run").settings_file.exists()
     arm = Arm("mlp", COMPILED.method, COMPILED.recipe)
     with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`"):
-        run_study(Study("one", "?", (arm,), 1), tmp_path / "study", jobs=1)
+        run_study(Study("one", "?", (arm,), 1), tmp_path / "study", progress=SilentStudy(), jobs=1)
     assert not (tmp_path / "study").exists()
