@@ -16,10 +16,10 @@ from tfkd.models.preparation import check_image_size
 from tfkd.runs import Recipe, RunSettings
 from tfkd.runs.optimizers import Optimizer
 from tfkd.train.average import WeightAverage
+from tfkd.train.compiled import check_compiles
 from tfkd.train.freezing import freeze
 from tfkd.train.optimizer import make_optimizer, parameter_groups
 from tfkd.train.seeds import weights_seed
-from tfkd.train.step.compiled import check_compiles
 from tfkd.train.weights.file import weights_file
 from tfkd.train.weights.fit import load_start
 
