@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import tfkd
 from measure import compare, summarise
 from records import Records, read_options
-from tfkd.train.step.compiled import check_compiles, compiled, of_this_size
+from tfkd.train.compiled import check_compiles, compiled, of_this_size
 from workload import BATCH, network, random_batch, sgd
 
 NETWORKS = ("small_cnn", "plain_cnn", "resnet18")

@@ -27,6 +27,7 @@ from tfkd.train.checkpoint.clock import CheckpointClock
 from tfkd.train.checkpoint.file import write_checkpoint
 from tfkd.train.checkpoint.resume import checkpoint_of, resume
 from tfkd.train.checkpoint.state import TrainingState
+from tfkd.train.compiled import check_alone, check_compiles
 from tfkd.train.continuation import check_data
 from tfkd.train.event_writer import check_event_writer, event_writer
 from tfkd.train.failure import fail, find_not_finite
@@ -37,7 +38,6 @@ from tfkd.train.measure import are_measurable, nll_of, predict, result_of, seen_
 from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.progress import Beginning, Progress
 from tfkd.train.smallest_share import smallest_share
-from tfkd.train.step.compiled import check_alone, check_compiles
 from tfkd.train.step.learning_rate import learning_rate
 from tfkd.train.step.plan import StepPlan, check_partners
 from tfkd.train.step.stepper import Stepper

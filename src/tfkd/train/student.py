@@ -16,6 +16,7 @@ from tfkd.models.preparation import check_image_size
 from tfkd.runs import Recipe, RunSettings
 from tfkd.runs.optimizers import Optimizer
 from tfkd.train.average import WeightAverage
+from tfkd.train.compiled import check_compiles
 from tfkd.train.freezing import freeze
 from tfkd.train.optimizer import make_optimizer, parameter_groups
 from tfkd.train.seeds import weights_seed
@@ -94,8 +95,11 @@ def check_student(recipe: Recipe, data: ImageData) -> None:
     Raises:
         FileNotFoundError: if the weights that it starts from are not there.
         ConnectionError: if timm's weights are not there, and cannot be downloaded.
-        ValueError: if nobody knows the network, or it does not take them.
+        ValueError: if nobody knows the network, it does not take them, or there is no compiler for
+            a step that is to be compiled.
     """
+    if recipe.compile:
+        check_compiles(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if recipe.pretrained:
         check_pretrained(recipe.student)
     network, _ = _with_weights(replace(recipe, pretrained=False), data)
@@ -108,7 +112,7 @@ def what_a_student_is(recipe: Recipe) -> object:
     optimizer = recipe.optimizer
     options = tuple(sorted(recipe.model_option.items()))
     weights = (recipe.pretrained, recipe.weights, recipe.freeze)
-    return (recipe.student, options, weights, optimizer.layer_decay, recipe.data)
+    return (recipe.student, options, weights, optimizer.layer_decay, recipe.data, recipe.compile)
 
 
 def _with_weights(recipe: Recipe, data: ImageData) -> tuple[nn.Module, str | None]:

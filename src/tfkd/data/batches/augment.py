@@ -148,15 +148,16 @@ def _cut_out(images: Tensor, padding: int, draws: Draws, margin: int) -> Tensor:
 
 def _turned(bordered: Tensor, draws: Draws) -> Tensor:
     """The images rotated and their margin of one pixel taken off, from where what is outside is."""
-    n, channels, height, width = bordered.shape
-    y = torch.arange(height - 2, dtype=torch.float32).view(1, height - 2, 1)
-    x = torch.arange(width - 2, dtype=torch.float32).view(1, 1, width - 2)
-    row, column = _rotated(y, x, draws, height - 2, width - 2)
-    row, column = row.clamp_(-1, height - 2), column.clamp_(-1, width - 2)
+    n, channels, whole_height, whole_width = bordered.shape
+    height, width = whole_height - 2, whole_width - 2
+    y = torch.arange(height, dtype=torch.float32).view(1, height, 1)
+    x = torch.arange(width, dtype=torch.float32).view(1, 1, width)
+    y, x = _rotated(y, x, draws, height, width)
+    row, column = y.clamp_(-1, height), x.clamp_(-1, width)
     # By way of int32, which takes half the time of going to int64 at once.
-    source = row.add_(1).mul_(width).add_(column.add_(1)).to(torch.int32).to(torch.int64)
-    source = source.view(n, 1, -1).expand(n, channels, -1)
-    return bordered.flatten(2).gather(2, source).view(n, channels, height - 2, width - 2)
+    source = row.add_(1).mul_(whole_width).add_(column.add_(1)).to(torch.int32).to(torch.int64)
+    source = source.view(n, 1, height * width).expand(n, channels, height * width)
+    return bordered.flatten(2).gather(2, source).view(n, channels, height, width)
 
 
 def _shifted(at: Tensor, mirrored: Tensor, shift: Tensor, size: int) -> tuple[Tensor, Tensor]:

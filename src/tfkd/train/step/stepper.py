@@ -11,9 +11,9 @@ from torch import Tensor
 from tfkd.data import ImageBatch
 from tfkd.loss import Criterion
 from tfkd.runs.settings import RunSettings
+from tfkd.train.compiled import compiled, of_this_size
 from tfkd.train.remembered import remembered
 from tfkd.train.seeds import epoch_end_seed, mixing_seed, step_seed
-from tfkd.train.step.compiled import compiled, of_this_size
 from tfkd.train.step.mixing import mix_labels
 from tfkd.train.step.plan import Place
 from tfkd.train.step.telling import share_buffers

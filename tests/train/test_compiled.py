@@ -11,6 +11,9 @@ from safetensors.torch import load_file
 
 from tfkd.data import DataSettings
 from tfkd.runs import Circumstances, MethodSettings, Recipe, RunDirectory, RunSettings, RunTeacher
+from tfkd.study.plan import Arm, Study
+from tfkd.study.progress import SilentStudy
+from tfkd.study.run import run_study
 from tfkd.train import train_run
 
 DATA = DataSettings("digits", train_size=150, validation_fraction=0.1)
@@ -111,3 +114,7 @@ def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`"):
         train_run(tmp_path / "run", COMPILED)
     assert not RunDirectory(tmp_path / "run").settings_file.exists()
+    arm = Arm("mlp", COMPILED.method, COMPILED.recipe)
+    with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`"):
+        run_study(Study("one", "?", (arm,), 1), tmp_path / "study", progress=SilentStudy(), jobs=1)
+    assert not (tmp_path / "study").exists()
