@@ -451,3 +451,10 @@ def test_a_loss_beside_the_criterion_is_refused(tmp_path):
             criterion=tfkd.tf_kd_reg(),
             compute_loss_func=compute_loss_func(tfkd.tf_kd_reg()),
         )
+
+
+def test_labels_of_another_name_are_refused(tmp_path):
+    expected = r"`label_names` .* \[\"labels\"\], got \['target'\]: .*\(\"target\", \"labels\"\)"
+    with pytest.raises(ValueError, match=expected):
+        small_trainer(tmp_path, "ps_kd", label_names=["target"])
+    assert small_trainer(tmp_path, "ps_kd", label_names=["labels"]).label_names == ["labels"]
