@@ -46,3 +46,10 @@ def test_what_is_near_to_a_number_of_its_own_is_told():
 def test_what_a_method_sets_itself_is_no_option_of_it():
     with pytest.raises(TypeError, match=r"`tfkd.function_matching` among .* got `alpha`\."):
         tfkd.function_matching(torch.nn.Linear(2, 2), alpha=0.5)
+    with pytest.raises(TypeError, match=r"`tfkd.label_smoothing` among .* got `temperature`\."):
+        tfkd.label_smoothing(temperature=2.0)
+
+
+def test_what_is_of_the_loss_alone_is_passed_on():
+    criterion = tfkd.tf_kd_reg(standardize=True, samples_per_epoch="told")
+    assert criterion.standardize

@@ -43,6 +43,9 @@ class LossOptions(ReductionOptions, total=False):
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SET = {"alpha", "temperature", "scale"}
+"""What makes a loss one method or another: taken by those alone that name it themselves."""
+
 
 def checks_options(method: Callable[P, R]) -> Callable[P, R]:
     """Have a method say its own name, and what it takes, of an option that it has not.
@@ -59,12 +62,12 @@ def checks_options(method: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(method)
     def checked(*args: P.args, **options: P.kwargs) -> R:
-        known = _options_of(method)
+        named, taken = _options_of(method)
         for name in options:
-            if name not in known:
+            if name not in taken:
                 raise TypeError(
-                    f"Expected options of `tfkd.{method.__name__}` among {', '.join(known)}, got "
-                    f"`{name}`.{did_you_mean(name, known)}"
+                    f"Expected options of `tfkd.{method.__name__}` among {', '.join(named)}, got "
+                    f"`{name}`.{did_you_mean(name, taken)}"
                 )
         return method(*args, **options)
 
@@ -72,12 +75,16 @@ def checks_options(method: Callable[P, R]) -> Callable[P, R]:
 
 
 @functools.cache
-def _options_of(method: Callable[..., object]) -> tuple[str, ...]:
-    """What a method takes by name: its own, and what it passes on."""
+def _options_of(method: Callable[..., object]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What the signature of a method names; and all it takes, also what is its loss's alone."""
     *own, rest = inspect.signature(method).parameters.values()
-    (passed_on,) = typing.get_args(typing.get_type_hints(method)[rest.name])
-    names = [one.name for one in own if one.kind is not one.POSITIONAL_ONLY]
-    return (*names, *passed_on.__annotations__)
+    hints = typing.get_type_hints(method)
+    (passed_on,) = typing.get_args(hints[rest.name])
+    named = [one.name for one in own if one.kind is not one.POSITIONAL_ONLY]
+    named += passed_on.__annotations__
+    of_loss = inspect.signature(hints["return"]).parameters.values()
+    beside = {one.name for one in of_loss if one.kind is one.KEYWORD_ONLY}
+    return tuple(named), frozenset(named) | (beside - _SET)
 
 
 def as_teacher(model: nn.Module | Teacher) -> Teacher:
