@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import tfkd
+from tfkd.loss.schedules import Linear
 
 METHODS = [
     name
@@ -51,5 +52,9 @@ def test_what_a_method_sets_itself_is_no_option_of_it():
 
 
 def test_what_is_of_the_loss_alone_is_passed_on():
-    criterion = tfkd.tf_kd_reg(standardize=True, samples_per_epoch="told")
-    assert criterion.standardize
+    assert tfkd.tf_kd_reg(standardize=True).standardize
+    halved = Linear(start=0.5, end=0.0, epochs=2)
+    for method in (tfkd.tf_kd_reg, tfkd.binary_tf_kd_reg):
+        criterion = method(alpha=halved, samples_per_epoch="told")
+        criterion.epoch_ended()
+        assert criterion.alpha == 0.25
