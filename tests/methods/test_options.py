@@ -53,7 +53,7 @@ def test_what_a_method_sets_itself_is_no_option_of_it():
 
 def test_what_is_of_the_loss_alone_is_passed_on():
     assert tfkd.tf_kd_reg(standardize=True).standardize
-    halved = Linear(start=0.5, end=0.0, epochs=2)
+    halved = Linear(start=0.5, end=0.0, epochs=3)
     for method in (tfkd.tf_kd_reg, tfkd.binary_tf_kd_reg):
         criterion = method(alpha=halved, samples_per_epoch="told")
         criterion.epoch_ended()
