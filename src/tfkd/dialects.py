@@ -15,10 +15,11 @@ from typing_extensions import Unpack  # torch depends on it
 from tfkd._checks import check_fraction, check_num_classes, check_positive
 from tfkd.loss import DistillationLoss
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import ReductionOptions, as_teacher
+from tfkd.methods.options import ReductionOptions, as_teacher, checks_options
 from tfkd.teachers import OnlineTeacher, Teacher, UniformTeacher, VirtualTeacher
 
 
+@checks_options
 def released_kd(
     model: nn.Module | Teacher,
     *,
@@ -58,6 +59,7 @@ def released_kd(
     return _normalised(as_teacher(model), kept, taught, temperature, options)
 
 
+@checks_options
 def released_tf_kd_reg(
     *,
     alpha: float,
@@ -97,6 +99,7 @@ def released_tf_kd_reg(
     return _normalised(VirtualTeacher(confidence=softened), kept, taught, 1.0, options)
 
 
+@checks_options
 def released_label_smoothing(
     *, num_classes: int, alpha: float = 0.1, **options: Unpack[ReductionOptions]
 ) -> DistillationLoss:
@@ -126,6 +129,7 @@ def released_label_smoothing(
     return DistillationLoss(UniformTeacher(), alpha=min(alpha / limit, 1.0), **options)
 
 
+@checks_options
 def released_online_label_smoothing(
     *,
     num_classes: int,
@@ -163,6 +167,7 @@ def released_online_label_smoothing(
     )
 
 
+@checks_options
 def paper_kd(
     model: nn.Module | Teacher,
     *,
@@ -190,6 +195,7 @@ def paper_kd(
     return _printed(as_teacher(model), alpha, temperature, options)
 
 
+@checks_options
 def paper_tf_kd_reg(
     *,
     alpha: float,

@@ -6,13 +6,12 @@ import functools
 import gc
 import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from split_off import in_two
 
 import tfkd
 from tfkd.adapters.hugging_face import CriterionMixin, compute_loss_func
@@ -379,26 +378,6 @@ def test_epochs_are_told_of_when_they_are_whole(rows, tmp_path):
     assert trainer.criterion.progress == (2, 7)
 
 
-PAIR = """
-import multiprocessing, pathlib, runpy, sys
-import transformers
-from transformers import Trainer
-import split_off
-
-folder, test = map(pathlib.Path, sys.argv[1:])
-split_off.SPLIT = multiprocessing.get_context("fork")  # so that one process imports for both
-program = split_off.written(folder / "one_of_two.py", "run(test, folder)")
-
-
-def run(test, folder):
-    runpy.run_path(str(test))["one_of_two"](folder)
-
-
-for process in split_off.pair(program, run=run, test=test, folder=folder):
-    process.finish()
-"""
-
-
 def one_of_two(folder):
     torch.set_num_threads(1)
     model, teacher = network("token"), network("token", seed=1)
@@ -421,11 +400,7 @@ def one_of_two(folder):
 
 def test_two_processes_do_what_one_does(tmp_path):
     """A step is of eight samples, whose labels that count are not as many for either process."""
-    program = tmp_path / "pair.py"
-    program.write_text(PAIR)
-    command = [sys.executable, str(program), str(tmp_path), __file__]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=250)
-    assert run.returncode == 0, run.stderr
+    in_two(__file__, tmp_path, "from transformers import Trainer")
     teacher = network("token", seed=1)
     loss = functools.partial(distilled, teacher, "token")
     expected = plain_loop(network("token"), samples("token", 12), loss, 8)
@@ -603,3 +578,10 @@ def test_a_loss_beside_the_criterion_is_refused(tmp_path):
             criterion=tfkd.tf_kd_reg(),
             compute_loss_func=compute_loss_func(tfkd.tf_kd_reg()),
         )
+
+
+def test_labels_of_another_name_are_refused(tmp_path):
+    expected = r"`label_names` .* \[\"labels\"\], got \['target'\]: .*\(\"target\", \"labels\"\)"
+    with pytest.raises(ValueError, match=expected):
+        small_trainer(tmp_path, "ps_kd", label_names=["target"])
+    assert small_trainer(tmp_path, "ps_kd", label_names=["labels"]).label_names == ["labels"]

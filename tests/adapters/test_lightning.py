@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from split_off import in_two
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 lightning = pytest.importorskip("lightning")
 
@@ -21,6 +28,7 @@ SAVED = {
     "at the end of an epoch": {"save_on_train_epoch_end": True},
     "after the last batch": {"every_n_train_steps": 2},
 }
+WEIGHT = torch.tensor([1.0, 2.0, 5.0])
 
 
 @pytest.fixture
@@ -132,3 +140,77 @@ def test_a_second_fit_goes_on_counting(host_pages, page, tmp_path):
         small_trainer(page, max_epochs=1).fit(module, loader, loader)
     assert host_pages.difference(module.model, model) < 1e-6
     assert module.criterion.progress == criterion.progress
+
+
+def made(host_pages, name, model):
+    """A criterion of `SHARED`, for a model."""
+    if name == "class weights":
+        return host_pages.tfkd.tf_kd_reg(alpha=0.5, weight=WEIGHT)
+    return host_pages.CRITERIA[name](model)
+
+
+SHARED = ["by inputs, steps and epochs", "by indices and epochs", "class weights"]
+
+
+def one_of_two(folder):
+    """Train as one of two processes, from another seed than the other, on half of each batch."""
+    pages = runpy.run_path(str(Path(__file__).with_name("host_pages.py")))
+    host_pages = SimpleNamespace(**pages)
+    adapter = importlib.import_module("tfkd.adapters.lightning")
+
+    class Classifier(lightning.LightningModule):
+        def __init__(self, model, criterion):
+            super().__init__()
+            self.model, self.criterion = model, criterion
+
+        def training_step(self, batch, number):
+            images, labels, indices = batch
+            counted = None
+            if self.criterion.weight is not None:  # as the page says
+                counted = self.all_gather(self.criterion.weight[labels].sum()).mean()
+            return self.criterion(
+                self.model(images), labels, images, indices=indices, num_items_in_batch=counted
+            )
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.model.parameters(), lr=0.1)
+
+    torch.set_num_threads(1)
+    rank = int(os.environ["RANK"])
+    torch.manual_seed(rank)
+    for name in SHARED:
+        model = host_pages.network()
+        if rank:
+            torch.nn.init.normal_(model[0].weight)
+        module = Classifier(model, made(host_pages, name, model))
+        trainer = lightning.Trainer(
+            max_epochs=EPOCHS,
+            accelerator="cpu",
+            devices=2,
+            strategy="ddp",
+            use_distributed_sampler=False,  # Lightning's own shuffles, whatever the loader does
+            callbacks=[adapter.CriterionCallback()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        samples = TensorDataset(host_pages.IMAGES, host_pages.LABELS, host_pages.INDICES)
+        shares = DistributedSampler(samples, 2, rank, shuffle=False)
+        trainer.fit(module, DataLoader(samples, host_pages.BATCH // 2, sampler=shares))
+        torch.save(module.state_dict(), folder / f"{name}-{rank}")
+
+
+@pytest.mark.long
+def test_two_processes_do_what_one_does(host_pages, tmp_path):
+    in_two(__file__, tmp_path, "import lightning")
+    for name in SHARED:
+        model = host_pages.network()
+        criterion = made(host_pages, name, model)
+        host_pages.plain_loop(model, criterion, EPOCHS)
+        whole = torch.nn.ModuleDict({"model": model, "criterion": criterion}).state_dict()
+        one, other = (torch.load(tmp_path / f"{name}-{rank}") for rank in range(2))
+        assert one.keys() == other.keys() == whole.keys()
+        for key, value in whole.items():
+            assert torch.equal(one[key], other[key]), (name, key)
+            torch.testing.assert_close(one[key], value, atol=1e-6, rtol=1e-5)

@@ -76,13 +76,3 @@ def test_a_method_has_the_numbers_of_its_row(name):
     for own, value in row.numbers().items():
         teaching = built if own != "confidence" else built.teacher
         assert getattr(teaching, own) == value
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_option_that_it_has_not_is_told_under_its_own_name(name):
-    method = getattr(tfkd, f"binary_{name}")
-    model = [nn.Linear(2, 3)] * ("model" in inspect.signature(method).parameters)
-    with pytest.raises(
-        TypeError, match=f"options of `tfkd.binary_{name}` among .* got `class_dim`"
-    ):
-        method(*model, class_dim=-1)

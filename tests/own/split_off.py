@@ -83,6 +83,37 @@ def pair(file, **values):
     return programs
 
 
+TWO = """
+import multiprocessing, pathlib, runpy, sys
+{first}
+import split_off
+
+test, folder = map(pathlib.Path, sys.argv[1:])
+split_off.SPLIT = multiprocessing.get_context("fork")  # so that one process imports for both
+program = split_off.written(folder / "one_of_two.py", "run(test, folder)")
+
+
+def run(test, folder):
+    runpy.run_path(str(test))["one_of_two"](folder)
+
+
+for process in split_off.pair(program, run=run, test=test, folder=folder):
+    process.finish()
+"""
+
+
+def in_two(test, folder, first):
+    """Run `one_of_two(folder)` of a test file in two processes, as `pair` has them.
+
+    They are split off one that has run `first`, imports that take seconds, and nothing else: after
+    a backward pass torch cannot be split off any more.
+    """
+    program = written(folder / "two.py", TWO.format(first=first))
+    command = [sys.executable, str(program), str(test), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+
+
 COMMAND = """
 import os, sys
 

@@ -11,11 +11,12 @@ from tfkd._checks import check_at_least_0, check_whole
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import Progress, RampUp, Times
 from tfkd.loss.told import SamplesPerEpoch, Setting
-from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher
+from tfkd.methods.options import LossOptions, ReductionOptions, as_teacher, checks_options
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import BetaTeacher, MeanTeacher, Teacher, TemperedTeacher
 
 
+@checks_options
 def mean_teacher(
     student: nn.Module,
     *,
@@ -72,6 +73,7 @@ def mean_teacher(
     )
 
 
+@checks_options
 def beta_smoothing(
     student: nn.Module,
     *,
@@ -112,6 +114,7 @@ def beta_smoothing(
     return DistillationLoss(teacher, alpha=alpha, **options)
 
 
+@checks_options
 def instance_specific_label_smoothing(
     model: nn.Module | Teacher,
     *,
@@ -149,6 +152,7 @@ def instance_specific_label_smoothing(
     return DistillationLoss(teacher, alpha=alpha, **options)
 
 
+@checks_options
 def born_again(
     model: nn.Module | Teacher,
     *,

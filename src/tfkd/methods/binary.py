@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import BinaryDistillationLoss
-from tfkd.methods.options import as_teacher
+from tfkd.methods.options import as_teacher, checks_options
 from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 
@@ -22,16 +22,7 @@ class BinaryOptions(TypedDict, total=False):
     reduction: str
 
 
-def _check_options(method: str, options: BinaryOptions) -> None:
-    """Name the method that was called with an option that it has not."""
-    known = list(BinaryOptions.__annotations__)
-    for name in options:
-        if name not in known:
-            raise TypeError(
-                f"Expected options of `tfkd.{method}` among {', '.join(known)}, got `{name}`."
-            )
-
-
+@checks_options
 def binary_cross_entropy(
     weight: Tensor | None = None, /, **options: Unpack[BinaryOptions]
 ) -> BinaryDistillationLoss:
@@ -48,7 +39,6 @@ def binary_cross_entropy(
         >>> round(tfkd.binary_cross_entropy()(logits, labels).item(), 4)
         0.2201
     """
-    _check_options("binary_cross_entropy", options)
     if weight is not None:
         if "weight" in options:
             raise TypeError("Expected `weight` once, got it first and by name.")
@@ -56,6 +46,7 @@ def binary_cross_entropy(
     return BinaryDistillationLoss(UniformTeacher(), alpha=0.0, **options)
 
 
+@checks_options
 def binary_label_smoothing(
     alpha: float = 0.1, **options: Unpack[BinaryOptions]
 ) -> BinaryDistillationLoss:
@@ -77,10 +68,10 @@ def binary_label_smoothing(
         >>> round(tfkd.binary_label_smoothing(alpha=0.1)(logits, labels).item(), 4)
         0.2258
     """
-    _check_options("binary_label_smoothing", options)
     return BinaryDistillationLoss(UniformTeacher(), alpha=alpha, **options)
 
 
+@checks_options
 def binary_tf_kd_reg(
     *,
     alpha: float = 0.1,
@@ -106,12 +97,12 @@ def binary_tf_kd_reg(
         >>> round(tfkd.binary_tf_kd_reg(alpha=0.5)(logits, labels).item(), 4)
         0.7195
     """
-    _check_options("binary_tf_kd_reg", options)
     return BinaryDistillationLoss(
         VirtualTeacher(confidence=confidence), alpha=alpha, temperature=temperature, **options
     )
 
 
+@checks_options
 def binary_tf_kd_self(
     model: nn.Module | Teacher,
     *,
@@ -139,10 +130,10 @@ def binary_tf_kd_self(
         >>> criterion(trained(inputs), labels, inputs).item() == 0.0
         True
     """
-    _check_options("binary_tf_kd_self", options)
     return binary_knowledge_distillation(model, alpha=alpha, temperature=temperature, **options)
 
 
+@checks_options
 def binary_knowledge_distillation(
     model: nn.Module | Teacher,
     *,
@@ -170,7 +161,6 @@ def binary_knowledge_distillation(
         >>> criterion(teacher(inputs), labels, inputs).item() == 0.0
         True
     """
-    _check_options("binary_knowledge_distillation", options)
     return BinaryDistillationLoss(
         as_teacher(model), alpha=alpha, temperature=temperature, **options
     )

@@ -10,10 +10,11 @@ from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import Times
 from tfkd.loss.told import Setting
 from tfkd.methods import options as of_methods
-from tfkd.methods.options import AddedOptions
+from tfkd.methods.options import AddedOptions, checks_options
 from tfkd.teachers import LastBatchTeacher, StudentTeacher, Teacher
 
 
+@checks_options
 def cs_kd(
     student: nn.Module | Teacher,
     *,
@@ -60,6 +61,7 @@ def cs_kd(
     return DistillationLoss(teacher, temperature=temperature, **weights, **options)
 
 
+@checks_options
 def dlb(
     *,
     temperature: float = 3.0,

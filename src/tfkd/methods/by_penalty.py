@@ -6,7 +6,7 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss.schedules import Linear
 from tfkd.loss.told import SamplesPerEpoch, Setting
-from tfkd.methods.options import LossOptions, ScheduledOptions
+from tfkd.methods.options import LossOptions, ScheduledOptions, checks_options
 from tfkd.penalties import (
     ConfidencePenalty,
     DualFocalLoss,
@@ -17,6 +17,7 @@ from tfkd.penalties import (
 )
 
 
+@checks_options
 def max_sup(
     *,
     added: Setting = 0.1,
@@ -55,6 +56,7 @@ def max_sup(
     return MaxSup(added=growing, samples_per_epoch=samples_per_epoch, **options)
 
 
+@checks_options
 def confidence_penalty(
     *, added: Setting = 0.1, **options: Unpack[ScheduledOptions]
 ) -> ConfidencePenalty:
@@ -76,6 +78,7 @@ def confidence_penalty(
     return ConfidencePenalty(added=added, **options)
 
 
+@checks_options
 def margin_label_smoothing(
     *, added: Setting = 0.1, margin: float = 10.0, **options: Unpack[ScheduledOptions]
 ) -> MarginLabelSmoothing:
@@ -98,6 +101,7 @@ def margin_label_smoothing(
     return MarginLabelSmoothing(added=added, margin=margin, **options)
 
 
+@checks_options
 def focal(*, focusing: float = 3.0, **options: Unpack[LossOptions]) -> FocalLoss:
     """The focal loss (1 − p_y)^γ · (−log p_y), mean over samples, see `tfkd.penalties.FocalLoss`.
 
@@ -119,6 +123,7 @@ def focal(*, focusing: float = 3.0, **options: Unpack[LossOptions]) -> FocalLoss
     return FocalLoss(focusing=focusing, **options)
 
 
+@checks_options
 def dual_focal(*, focusing: float = 5.0, **options: Unpack[LossOptions]) -> DualFocalLoss:
     """The dual focal loss, mean over samples, see `tfkd.penalties.DualFocalLoss`.
 
@@ -138,6 +143,7 @@ def dual_focal(*, focusing: float = 5.0, **options: Unpack[LossOptions]) -> Dual
     return DualFocalLoss(focusing=focusing, **options)
 
 
+@checks_options
 def logit_norm(*, temperature: float = 0.04, **options: Unpack[LossOptions]) -> LogitNorm:
     """Logit normalisation: cross-entropy of z / (‖z‖·τ), see `tfkd.penalties.LogitNorm`.
 

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
-from tfkd.methods.options import LossOptions, as_teacher
+from tfkd.methods.options import LossOptions, as_teacher, checks_options
 from tfkd.teachers import Teacher, UniformTeacher, VirtualTeacher
 
 
+@checks_options
 def cross_entropy(
     weight: Tensor | None = None, /, **options: Unpack[LossOptions]
 ) -> DistillationLoss:
@@ -32,6 +33,7 @@ def cross_entropy(
     return DistillationLoss(UniformTeacher(), alpha=0.0, **options)
 
 
+@checks_options
 def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> DistillationLoss:
     """Label smoothing: taught by a teacher that knows nothing, at τ = 1.
 
@@ -60,6 +62,7 @@ def label_smoothing(alpha: float = 0.1, **options: Unpack[LossOptions]) -> Disti
     return DistillationLoss(UniformTeacher(), alpha=alpha, **options)
 
 
+@checks_options
 def uniform_kd(
     *,
     alpha: float = 0.1,
@@ -91,6 +94,7 @@ def uniform_kd(
     return DistillationLoss(UniformTeacher(), alpha=alpha, temperature=temperature, **options)
 
 
+@checks_options
 def tf_kd_reg(
     *,
     alpha: float = 0.1,
@@ -124,6 +128,7 @@ def tf_kd_reg(
     )
 
 
+@checks_options
 def tf_kd_self(
     model: nn.Module | Teacher,
     *,
@@ -155,6 +160,7 @@ def tf_kd_self(
     return knowledge_distillation(model, alpha=alpha, temperature=temperature, **options)
 
 
+@checks_options
 def knowledge_distillation(
     model: nn.Module | Teacher,
     *,

@@ -11,10 +11,11 @@ from tfkd._checks import check_fraction
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import WarmUp
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions
+from tfkd.methods.options import LossOptions, checks_options
 from tfkd.teachers import ClassTeacher, OnlineTeacher, PreviousTeacher
 
 
+@checks_options
 def online_label_smoothing(
     *,
     num_classes: int,
@@ -54,6 +55,7 @@ def online_label_smoothing(
     return DistillationLoss(teacher, alpha=alpha, samples_per_epoch=samples_per_epoch, **options)
 
 
+@checks_options
 def ps_kd(
     *,
     num_classes: int,
@@ -108,6 +110,7 @@ def ps_kd(
     )
 
 
+@checks_options
 def class_label_smoothing(
     matrix: Tensor, *, alpha: float, temperature: float = 1.0, **options: Unpack[LossOptions]
 ) -> DistillationLoss:

@@ -12,11 +12,18 @@ from tfkd._checks import check_positive
 from tfkd.loss import DistillationLoss
 from tfkd.loss.told import Setting
 from tfkd.methods.by_tf_kd import knowledge_distillation
-from tfkd.methods.options import AddedOptions, LossOptions, ReductionOptions, as_teacher
+from tfkd.methods.options import (
+    AddedOptions,
+    LossOptions,
+    ReductionOptions,
+    as_teacher,
+    checks_options,
+)
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import EnsembleTeacher, Teacher, TemperedTeacher, TopTwoTeacher
 
 
+@checks_options
 def logit_standardization_kd(
     model: nn.Module | Teacher,
     *,
@@ -65,6 +72,7 @@ def logit_standardization_kd(
     )
 
 
+@checks_options
 def transformed_teacher_matching(
     model: nn.Module | Teacher,
     *,
@@ -106,6 +114,7 @@ def transformed_teacher_matching(
     return DistillationLoss(teacher, **weights_of_added(added, scale), **options)
 
 
+@checks_options
 def weighted_transformed_teacher_matching(
     model: nn.Module | Teacher,
     *,
@@ -152,6 +161,7 @@ def _tempered(model: nn.Module | Teacher, power: float, *, weighted: bool) -> Te
     return TemperedTeacher(as_teacher(model), temperature, weighted=weighted)
 
 
+@checks_options
 def function_matching(
     model: nn.Module | Teacher,
     *,
@@ -187,6 +197,7 @@ def function_matching(
     return knowledge_distillation(model, alpha=1.0, temperature=temperature, **options)
 
 
+@checks_options
 def top_two_kd(
     model: nn.Module | Teacher,
     *,
@@ -217,6 +228,7 @@ def top_two_kd(
     return DistillationLoss(TopTwoTeacher(as_teacher(model)), alpha=alpha, **options)
 
 
+@checks_options
 def ensemble_kd(
     models: Sequence[nn.Module | Teacher],
     *,

@@ -7,10 +7,11 @@ from typing_extensions import Unpack  # torch depends on it
 
 from tfkd.loss import DistillationLoss
 from tfkd.loss.told import SamplesPerEpoch
-from tfkd.methods.options import LossOptions, as_teacher
+from tfkd.methods.options import LossOptions, as_teacher, checks_options
 from tfkd.teachers import Teacher, UntilPassedTeacher
 
 
+@checks_options
 def weak_to_strong_kd(
     model: nn.Module | Teacher,
     *,

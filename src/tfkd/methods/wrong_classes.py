@@ -9,11 +9,12 @@ from tfkd._checks import check_whole
 from tfkd.loss import DistillationLoss
 from tfkd.loss.schedules import WarmUp
 from tfkd.loss.told import SamplesPerEpoch, Setting
-from tfkd.methods.options import AddedOptions, ReductionOptions, as_teacher
+from tfkd.methods.options import AddedOptions, ReductionOptions, as_teacher, checks_options
 from tfkd.methods.options import added as weights_of_added
 from tfkd.teachers import NormalizedTeacher, Teacher, ZipfTeacher
 
 
+@checks_options
 def decoupled_kd(
     model: nn.Module | Teacher,
     *,
@@ -74,6 +75,7 @@ def decoupled_kd(
     )
 
 
+@checks_options
 def normalized_kd(
     model: nn.Module | Teacher,
     *,
@@ -121,6 +123,7 @@ def normalized_kd(
     )
 
 
+@checks_options
 def zipf_label_smoothing(
     *,
     added: Setting = 0.1,

@@ -78,7 +78,10 @@ def loss_of_outputs(criterion: Criterion, shift: bool) -> Callable[..., Tensor]:
         **samples: Any,
     ) -> Tensor:
         if labels is None:
-            raise ValueError("Expected a batch with `labels`, got none.")
+            raise ValueError(
+                "Expected a batch with `labels`, got none. The Trainer hands a loss the column of "
+                "that name, whatever `label_names` says."
+            )
         logits = _logits_of(outputs)
         if not several:
             _check_class_dim(criterion, logits.dim())

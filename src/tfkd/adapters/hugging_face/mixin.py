@@ -48,7 +48,8 @@ class CriterionMixin(_Host):  # type: ignore[misc]
     Raises:
         FileNotFoundError: if training shall go on from a checkpoint that has no memory of it.
         TypeError: for a loss that is none of this package, or one loss more.
-        ValueError: for a criterion as of `compute_loss_func`.
+        ValueError: for a criterion as of `compute_loss_func`, or for `label_names` of the
+            `TrainingArguments` that are not `labels`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class CriterionMixin(_Host):  # type: ignore[misc]
                 "`compute_loss_func` too. Leave it out; or leave the mixin out."
             )
         super().__init__(*args, **kwargs)
+        _check_label_names(self.args.label_names)
         self.compute_loss_func = lambda *told, **kwargs: loss(*told, **kwargs, **self._samples)
         self.add_callback(_teller(criterion))
 
@@ -146,6 +148,16 @@ def _loss_of_head(
             f"{type(criterion).__name__}, which holds its own."
         )
     return None
+
+
+def _check_label_names(names: list[str] | None) -> None:
+    """Check that labels are called as the `Trainer` itself takes, counts and hands them on."""
+    if names and "labels" not in names:
+        raise ValueError(
+            f'Expected `label_names` of the TrainingArguments to be ["labels"], got {names}: the '
+            "Trainer counts labels, and hands them to a loss, by that name alone. Name the column "
+            f'so, as `dataset.rename_column("{names[0]}", "labels")` does.'
+        )
 
 
 def _teller(criterion: Criterion) -> Any:

@@ -85,8 +85,11 @@ def checked_labels(
 
 
 def _check_broadcasts(name: str, weight: Tensor, shape: tuple[int, ...]) -> None:
-    sizes = zip(reversed(weight.shape), reversed(shape), strict=False)
-    if weight.dim() > len(shape) or any(own not in (1, size) for own, size in sizes):
+    beyond = len(shape) - weight.dim()
+    # Of one length, as torch 2.6 compiles no other zip.
+    if beyond < 0 or any(
+        own not in (1, size) for own, size in zip(weight.shape, shape[beyond:], strict=True)
+    ):
         raise ValueError(
             f"Expected `{name}` to be broadcast to the shape of `student_logits`, {shape}, got "
             f"{tuple(weight.shape)}."

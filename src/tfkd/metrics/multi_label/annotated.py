@@ -59,16 +59,6 @@ class Annotated:
         """K."""
         return self.logits.shape[1]
 
-    @property
-    def has_positive(self) -> bool:
-        """Whether any label is 1."""
-        return bool(self.positive.any())
-
-    def check_positive(self, what: str) -> None:
-        """Raise `ValueError` where no label is 1."""
-        if not self.has_positive:
-            raise ValueError(f"Expected `labels` of which one at least is 1 for {what}, got none.")
-
     @cached_property
     def taken(self) -> Tensor:
         """Whether the probability is above 0.5, `(N, K)`."""
@@ -100,3 +90,10 @@ def mean_of(values: list[float | None]) -> float | None:
     """Return the mean of those that there are; None if there is none."""
     there = torch.tensor([value for value in values if value is not None], dtype=torch.float64)
     return float(there.mean()) if len(there) else None
+
+
+def required(value: float | None, what: str) -> float:
+    """Return a value; `ValueError` that names what the labels lack where there is none."""
+    if value is None:
+        raise ValueError(f"Expected {what}, got none.")
+    return value

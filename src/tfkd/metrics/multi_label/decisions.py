@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tfkd.metrics.multi_label.annotated import Annotated, mean_of
+from tfkd.metrics.multi_label.annotated import Annotated, mean_of, required
+
+_FOR_F1 = "`labels` of which one at least is 1 for an F1"
 
 
 def micro_f1(logits: Tensor, labels: Tensor) -> float:
@@ -27,11 +29,7 @@ def micro_f1(logits: Tensor, labels: Tensor) -> float:
         >>> micro_f1(logits, labels), macro_f1(logits, labels)
         (0.5, 0.3333333333333333)
     """
-    batch = Annotated(logits, labels)
-    batch.check_positive("an F1")
-    found = micro_f1_of(batch)
-    assert found is not None
-    return found
+    return required(micro_f1_of(Annotated(logits, labels)), _FOR_F1)
 
 
 def macro_f1(logits: Tensor, labels: Tensor) -> float:
@@ -39,11 +37,7 @@ def macro_f1(logits: Tensor, labels: Tensor) -> float:
 
     Args, result and errors are as of `micro_f1`, and so is the example.
     """
-    batch = Annotated(logits, labels)
-    batch.check_positive("an F1")
-    found = mean_of(f1s_of(batch))
-    assert found is not None
-    return found
+    return required(mean_of(f1s_of(Annotated(logits, labels))), _FOR_F1)
 
 
 def f1_by_class(logits: Tensor, labels: Tensor) -> list[float | None]:

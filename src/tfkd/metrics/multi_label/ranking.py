@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tfkd.metrics.multi_label.annotated import Annotated, mean_of
+from tfkd.metrics.multi_label.annotated import Annotated, mean_of, required
 
 
 def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
@@ -34,11 +34,8 @@ def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
 
     Source: as `sklearn.metrics.average_precision_score`.
     """
-    batch = Annotated(logits, labels)
-    batch.check_positive("a mean average precision")
-    found = mean_of(average_precisions_of(batch))
-    assert found is not None
-    return found
+    found = mean_of(average_precisions_of(Annotated(logits, labels)))
+    return required(found, "`labels` of which one at least is 1 for a mean average precision")
 
 
 def average_precision_by_class(logits: Tensor, labels: Tensor) -> list[float | None]:
@@ -79,9 +76,7 @@ def auroc(logits: Tensor, labels: Tensor) -> float:
     Source: as `sklearn.metrics.roc_auc_score`.
     """
     found = mean_of(aurocs_of(Annotated(logits, labels)))
-    if found is None:
-        raise ValueError("Expected a class with labels of 0 and of 1 in `labels`, got none.")
-    return found
+    return required(found, "a class with labels of 0 and of 1 in `labels`")
 
 
 def auroc_by_class(logits: Tensor, labels: Tensor) -> list[float | None]:
