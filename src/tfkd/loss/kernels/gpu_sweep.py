@@ -79,7 +79,7 @@ def _loss_and_gradient(
     index = (labels * counts).unsqueeze(1)
     of_true = of_true_class(logits, index, settings.ignore_index).squeeze(1)
     target = (0.0, 0.0, 0.0)
-    if not isinstance(said, Tensor):
+    if isinstance(said, int | float):
         numbers = logits.shape[1], tau, torch.float32
         target = gap_target(said, *numbers, kept=1.0 - alpha, taught=alpha)
     logits = _with_classes_together(logits)
