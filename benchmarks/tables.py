@@ -1,4 +1,4 @@
-"""Make the tables of docs/performance.md from the table of measurements; the prose stays.
+"""Make the tables of docs/measurements.md from the table of measurements; the prose stays.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME being that of a benchmark, or
 `cached_errors`, which is no matter of time and has a table of its own.
@@ -17,7 +17,7 @@ import cached_errors
 from records import TABLE, Row, read_rows
 from tfkd.runs import files
 
-DOCUMENT = TABLE.parent.parent / "docs" / "performance.md"
+DOCUMENT = TABLE.parent.parent / "docs" / "measurements.md"
 PART = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOT_MEASURED = "Not measured yet.\n"
 ERRORS = "cached_errors"
@@ -40,22 +40,27 @@ def ratio(row: Row) -> str:
     return f"{median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
+def three_digits(value: float) -> str:
+    """Three digits that count, without powers of ten."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def memory(row: Row) -> str:
     """Peak memory, with its ratio to the baseline's."""
     if not row["peak_mib"]:
         return "–"
-    peak = f"{float(row['peak_mib']):.3g} MiB"
+    peak = f"{three_digits(float(row['peak_mib']))} MiB"
     return f"{peak} ({float(row['peak_ratio']):.2f} ×)" if row["peak_ratio"] else peak
 
 
 def floor(row: Row) -> str:
     """Time over that of the copy."""
-    return f"{float(row['over_floor']):.3g} ×" if row["over_floor"] else "–"
+    return f"{three_digits(float(row['over_floor']))} ×" if row["over_floor"] else "–"
 
 
 def bandwidth(row: Row) -> str:
     """Bytes that must move over the time taken."""
-    return f"{float(row['rate']) / 1e9:.3g}" if row["rate"] else "–"
+    return three_digits(float(row["rate"]) / 1e9) if row["rate"] else "–"
 
 
 def rate(row: Row) -> str:
