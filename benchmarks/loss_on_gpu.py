@@ -76,6 +76,9 @@ def contenders(
 def main() -> None:
     """Measure every case."""
     options = read_options(__doc__, repeats=15)
+    if options.device.type == "cpu" and not options.quick:
+        print("No GPU: nothing is measured.")
+        return
     records = Records("loss_on_gpu", options)
     for shape, dtype in CASES[:1] if options.quick else CASES:
         torch.compiler.reset()

@@ -7,7 +7,7 @@ import pytest
 
 from records import HERE, read_options
 
-NO_BENCHMARKS = {"measure", "measured_methods", "records", "tables", "workload"}
+NO_BENCHMARKS = {"cached_errors", "measure", "measured_methods", "records", "tables", "workload"}
 SCRIPTS = sorted({path.stem for path in HERE.glob("*.py")} - NO_BENCHMARKS)
 
 
