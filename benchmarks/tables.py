@@ -65,12 +65,12 @@ def bandwidth(row: Row) -> str:
 
 def rate(row: Row) -> str:
     """Units of work a second."""
-    return f"{float(row['rate']):.4g}" if row["rate"] else "–"
+    return three_digits(float(row["rate"])) if row["rate"] else "–"
 
 
 def rate_an_hour(row: Row) -> str:
     """Units of work an hour."""
-    return f"{float(row['rate']) * 3600:.4g}" if row["rate"] else "–"
+    return three_digits(float(row["rate"]) * 3600) if row["rate"] else "–"
 
 
 def written(row: Row) -> str:
