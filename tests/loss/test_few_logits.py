@@ -352,3 +352,34 @@ def test_unheard_samples_may_say_anything():
     assert loss.isfinite()
     labels[2] = 0
     assert tfkd.distillation_loss(z, labels, few, alpha=0.5).isnan()
+
+
+def test_what_was_changed_since_the_loss_is_not_used_in_silence():
+    z, few, labels = make(SHAPES["batch"], 3, "each")
+    loss = tfkd.distillation_loss(z.requires_grad_(), labels, few, alpha=0.5)
+    loss.backward(retain_graph=True)
+    few.values.mul_(-30.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+class Says(tfkd.Teacher):
+    """Answers with what it is given."""
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def forward(self, batch):
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [([[3, 3]], "each once"), ([[0, 7]], r"in \[0, 6\], got 7"), ([[-1, 0]], "got -1")],
+)
+def test_classes_of_a_teacher_of_ones_own_are_looked_at(classes, expected):
+    said = tfkd.FewLogits(torch.tensor([[1.0, 2.0]]), torch.tensor(classes))
+    criterion = tfkd.DistillationLoss(Says(said), alpha=0.5)
+    with pytest.raises(ValueError, match=expected):
+        criterion(torch.zeros(1, K, requires_grad=True), torch.tensor([0]))

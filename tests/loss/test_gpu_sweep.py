@@ -152,6 +152,11 @@ def test_masked_classes_and_logits_far_from_0(blocks, monkeypatch):
         agrees(z, labels, t, {"alpha": 0.5, "temperature": temperature})
     z[0] = 1.0
     agrees(z, labels, 6.8, {"alpha": 0.5, "temperature": 20.0})
+    # The true class is masked where nobody listens to the label.
+    z[0, 30] = t[0, 30] = -math.inf
+    for label_share in (0.0, torch.tensor([0.0, 1.0, 1.0], device=DEVICE)):
+        agrees(z, labels, t, {"alpha": 0.5, "label_share": label_share})
+    z[0, 30] = t[0, 30] = 1.0
     # The teacher gives mass to a class that the student masks.
     z[0, 25] = -math.inf
     loss = tfkd.distillation_loss(z.requires_grad_(), labels, t, alpha=0.5, reduction="none")

@@ -495,3 +495,22 @@ def test_on_a_gpu_it_is_the_same(monkeypatch, dtype, teacher):
     close = {"rtol": rounding, "atol": rounding, "check_device": False}
     torch.testing.assert_close(found, expected, **close)
     torch.testing.assert_close(slopes(found, ours), slopes(expected, exact), **close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_class_weights_of_half_precision_are_summed_in_float32(dtype):
+    (hidden, weight, _), labels = inputs((200,), dtype)
+    class_weight = torch.linspace(900.0, 1100.0, K).to(dtype)
+    loss = tfkd.linear_distillation_loss(
+        hidden, weight, labels, 3.0, alpha=0.5, weight=class_weight
+    )
+    logits = F.linear(hidden.double(), weight.double())
+    expected = tfkd.distillation_loss(logits, labels, 3.0, alpha=0.5, weight=class_weight.double())
+    torch.testing.assert_close(loss.double(), expected, rtol=2e-3, atol=0)
+
+
+def test_class_weights_are_not_learned():
+    (hidden, weight, _), labels = inputs()
+    learned = torch.ones(K, dtype=hidden.dtype, requires_grad=True)
+    with pytest.raises(ValueError, match="`weight` without gradient"):
+        tfkd.linear_distillation_loss(hidden, weight, labels, 3.0, alpha=0.5, weight=learned)

@@ -179,3 +179,44 @@ def test_a_share_of_0_silences_a_teacher_of_nan_in_the_gradient_too():
     assert gradient[1].tolist() == pytest.approx(
         [0.25 * (p - q) for p, q in zip(Z[1].softmax(0).tolist(), [0.0, 0.0, 1.0], strict=True)]
     )
+
+
+@pytest.mark.parametrize("gradient", [False, True], ids=["value", "gradient"])
+def test_a_share_of_0_silences_whatever_is_said(gradient):
+    said = torch.full_like(Z, math.nan)
+    expected = 0.5 * torch.nn.functional.cross_entropy(Z, Y)
+    for share in (0.0, torch.zeros(2)):
+        leaf = Z.clone().requires_grad_(gradient)
+        loss = tfkd.distillation_loss(leaf, Y, said, alpha=0.5, share=share)
+        torch.testing.assert_close(loss.detach(), expected)
+        if gradient:
+            loss.backward()
+            slope = (Z.softmax(1) - torch.nn.functional.one_hot(Y, 3)) / 4
+            torch.testing.assert_close(leaf.grad, slope)
+
+
+@pytest.mark.parametrize("gradient", [False, True], ids=["value", "gradient"])
+@pytest.mark.parametrize("said", ["logits", "gap", "few"])
+def test_a_class_of_no_weight_counts_nothing_even_where_it_is_masked(said, gradient):
+    z = torch.tensor([[-math.inf, 1.0, 0.0], [2.0, 1.0, 0.0]]).requires_grad_(gradient)
+    teacher = {
+        "logits": torch.tensor([[-math.inf, 1.0, 2.0], [0.0, 1.0, 2.0]]),
+        "gap": math.inf,
+        "few": tfkd.FewLogits(torch.tensor([[1.0], [2.0]]), torch.tensor([[1], [0]])),
+    }[said]
+    weight, options = torch.tensor([0.0, 1.0, 1.0]), {"alpha": 0.5, "reduction": "none"}
+    loss = tfkd.distillation_loss(z, torch.tensor([0, 1]), teacher, weight=weight, **options)
+    assert loss[0] == 0.0
+    alone = tfkd.FewLogits(*(x[1:] for x in teacher[:2])) if said == "few" else teacher
+    alone = alone[1:] if said == "logits" else alone
+    second = tfkd.distillation_loss(z[1:], torch.tensor([1]), alone, **options)
+    torch.testing.assert_close(loss[1:], second)
+
+
+def test_labels_without_mass_count_nothing_where_a_class_is_masked():
+    z, q = torch.tensor([[0.0, -math.inf], [1.0, 2.0]]), torch.tensor([[0.0, 0.0], [0.5, 0.5]])
+    loss = tfkd.distillation_loss(z, q, 0.0, alpha=0.5, reduction="none")
+    assert loss[0] == 0.0
+    p = z[1].softmax(0)
+    expected = 0.5 * -(0.5 * p.log()).sum() + 0.5 * (0.5 * (0.5 / p).log()).sum()
+    torch.testing.assert_close(loss[1], expected)

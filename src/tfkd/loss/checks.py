@@ -84,11 +84,8 @@ def check_tensors(
         )
     if weight is not None:
         check_weight(weight, num_classes, student_logits.device)
-        if weight.requires_grad and torch.is_grad_enabled() and not labels.is_floating_point():
-            raise ValueError(
-                "Expected `weight` without gradient for `labels` that are class indices, as torch "
-                "has it, got one that requires a gradient. Write `weight.detach()`."
-            )
+        if not labels.is_floating_point():
+            check_is_constant(weight)
 
 
 def check_are_tensors(student_logits: Tensor, labels: Tensor) -> None:
@@ -192,6 +189,15 @@ def check_weight(weight: Tensor, num_classes: int | None, device: torch.device |
     if device not in (None, weight.device):
         raise ValueError(
             f"Expected `weight` on {device}, where `student_logits` is, got {weight.device}."
+        )
+
+
+def check_is_constant(weight: Tensor) -> None:
+    """Check that class weights beside class indices are not to be learned."""
+    if weight.requires_grad and torch.is_grad_enabled():
+        raise ValueError(
+            "Expected `weight` without gradient for `labels` that are class indices, as torch "
+            "has it, got one that requires a gradient. Write `weight.detach()`."
         )
 
 

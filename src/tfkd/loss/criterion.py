@@ -86,9 +86,10 @@ class Criterion(nn.Module):
             view: which augmented view, for teachers that ask.
             num_items_in_batch: the positions that count in all the batches whose gradients are
                 accumulated, as Hugging Face's `Trainer` counts them: a number, or one in a tensor
-                on any device. The loss is the sum over this batch's, divided by it, and 0
-                where it is 0. For the reduction `"mean"`; None: the mean of this batch. Logits of
-                half precision are answered in float32, in which a sum has room.
+                on any device. The loss is the sum over this batch's, divided by it; by 1 where
+                it is 0, for of nothing that sum is 0. For the reduction `"mean"`; None: the mean of
+                this batch. Logits of half precision are answered in float32, in which a sum has
+                room.
             input: torch's name of `student_logits`.
             target: torch's name of `labels`.
         """

@@ -74,7 +74,11 @@ def loss_by_equation(
 def _label_term(log_p: Tensor, labels: Tensor, w: Tensor | None, ignore_index: int) -> Tensor:
     """H(q, p) of each sample, its classes weighed by w."""
     if not labels.is_floating_point():
-        return F.nll_loss(log_p, labels, w, ignore_index=ignore_index, reduction="none")
+        loss = F.nll_loss(log_p, labels, ignore_index=ignore_index, reduction="none")
+        # Of a class of no weight 0, even where it is masked; torch's weighs infinity by 0.
+        return (
+            loss if w is None else terms.times(terms.index_weights(labels, w, ignore_index), loss)
+        )
     dim = terms.class_dim(log_p)
     return -dot(terms.times_class_weight(labels, w, dim), log_p, dim)
 

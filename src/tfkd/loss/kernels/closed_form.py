@@ -187,7 +187,7 @@ def _of_probabilities(
         counts = torch.where(other >= tiny, other, 0.0)
         divergence = divergence - terms.times(counts * mass, log_p_tau.sum(dim))
     elif other >= tiny:
-        divergence = divergence - other * mass * log_p_tau.sum(dim)
+        divergence = divergence - terms.times(other * mass, log_p_tau.sum(dim))
     if isinstance(true, Tensor) or true != other:
         divergence = divergence - _times_ahead(true - other, dot(q, log_p_tau, dim))
     loss = terms.times(taught * tau**2, terms.weighed(divergence, weight))

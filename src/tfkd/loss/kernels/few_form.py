@@ -66,9 +66,8 @@ def closed_form_of_few(
             label_term = -dot(terms.times_class_weight(labels, class_weight, dim), log_p, dim)
         else:
             ignored = settings.ignore_index
-            label_term = F.nll_loss(
-                log_p, labels, class_weight, ignore_index=ignored, reduction="none"
-            )
+            label_term = F.nll_loss(log_p, labels, ignore_index=ignored, reduction="none")
+            label_term = terms.weighed(label_term, weight)
         loss = loss + terms.times(kept, label_term)
     elif not labels.is_floating_point():  # only to refuse an index out of range, as torch does
         F.nll_loss(log_p_tau.detach(), labels, ignore_index=settings.ignore_index)

@@ -14,6 +14,7 @@ from torch.autograd import Function
 
 from tfkd.loss.terms import LossSettings, index_weights, times
 from tfkd.teachers.base import Answer, is_plain, is_transformed
+from tfkd.teachers.few_logits import FewLogits
 
 Kernel = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], Tensor]
 Sweep = Callable[[Tensor, Tensor, Answer, Tensor | None, LossSettings], tuple[Tensor, Tensor]]
@@ -63,10 +64,11 @@ class _OnePass(Function):
         labels, answer, class_weight, settings = others
         ctx.way, ctx.settings, ctx.dtype = way, settings, logits.dtype
         said = answer.logits
-        if isinstance(said, Tensor) or not is_plain(answer):
+        if isinstance(said, Tensor | FewLogits) or not is_plain(answer):
             # Numbers, and inference tensors, which nobody changes in place, cannot be saved.
-            saved = [_constant(value) for value in answer]
-            ctx.answer = [None if x is not None else y for x, y in zip(saved, answer, strict=True)]
+            flat = _flat(answer)
+            saved = [_constant(value) for value in flat]
+            ctx.answer = [None if x is not None else y for x, y in zip(saved, flat, strict=True)]
             ctx.save_for_backward(logits, labels, class_weight, *saved)
         else:
             ctx.answer = answer
@@ -104,13 +106,23 @@ def _constant(value: Tensor | float) -> Tensor | None:
     return value.detach() if isinstance(value, Tensor) and not value.is_inference() else None
 
 
+def _flat(answer: Answer) -> list[Any]:
+    said, *shares = answer
+    return [*said, *shares] if isinstance(said, FewLogits) else [said, *shares]
+
+
+def _answer(flat: list[Any]) -> Answer:
+    *said, share, label_share = flat
+    return Answer(said[0] if len(said) == 1 else FewLogits(*said), share, label_share)
+
+
 def _saved(ctx: Any) -> tuple[Any, ...]:
     """What a sweep and a kernel are called with."""
     logits, labels, class_weight, *saved = ctx.saved_tensors
     answer = ctx.answer
     if saved:
         pairs = zip(saved, answer, strict=True)
-        answer = Answer(*(other if tensor is None else tensor for tensor, other in pairs))
+        answer = _answer([other if tensor is None else tensor for tensor, other in pairs])
     return logits, labels, answer, class_weight, ctx.settings
 
 

@@ -103,7 +103,7 @@ def write_rows(
             HAS_TEACHER=teacher is not None,
             HAS_SOFT=temperature != 1.0,
             HAS_SHARP=temperature == 1.0 or kept != 0.0,
-            HAS_LABEL=kept != 0.0 if teacher is not None else extra != 0.0,
+            HAS_EXTRA=extra != 0.0,
             HAS_FLOOR=floor != 0.0,
             BLOCK=block,
             IS_WHOLE=block >= num_classes,
@@ -232,7 +232,7 @@ def _row(
     z_stride, t_stride, g_stride, num_classes,
     kept, taught, inverse_tau, tau, scale, floor, extra, constant,
     HAS_TEACHER: tl.constexpr, HAS_SOFT: tl.constexpr, HAS_SHARP: tl.constexpr,
-    HAS_LABEL: tl.constexpr, HAS_FLOOR: tl.constexpr, BLOCK: tl.constexpr, IS_WHOLE: tl.constexpr,
+    HAS_EXTRA: tl.constexpr, HAS_FLOOR: tl.constexpr, BLOCK: tl.constexpr, IS_WHOLE: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     z_ptr += row * z_stride
@@ -291,7 +291,7 @@ def _row(
     z_y = tl.load(of_true_ptr + row).to(tl.float32)
     loss = 0.0
     if HAS_TEACHER:
-        if HAS_LABEL:
+        if kept != 0.0:
             loss = kept * (tl.log(sharp) - (z_y - z_top))
         if taught != 0.0:
             divergence = ahead * inverse_tau / teaching + tl.log(soft) - tl.log(teaching)
@@ -300,7 +300,7 @@ def _row(
         loss = taught * tau * tau * tl.log(soft)
         if HAS_SHARP:
             loss += kept * tl.log(sharp)
-        if HAS_LABEL:
+        if HAS_EXTRA:
             loss -= extra * (z_y - z_top)
         if HAS_FLOOR:
             loss += constant - floor * total

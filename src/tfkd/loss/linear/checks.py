@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tfkd._checks import check_number
-from tfkd.loss.checks import check_ignore_index, check_weight
+from tfkd.loss.checks import check_ignore_index, check_is_constant, check_weight
 from tfkd.loss.linear.parts import Head
 
 TeacherOfHead = Tensor | float | tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor | None]
@@ -84,6 +84,7 @@ def check_labels(
     check_ignore_index(ignore_index)
     if class_weight is not None:
         check_weight(class_weight, len(head.weight), hidden.device)
+        check_is_constant(class_weight)
 
 
 def checked_teacher(teacher: TeacherOfHead, head: Head) -> Tensor | float | Head:

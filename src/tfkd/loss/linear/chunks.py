@@ -72,7 +72,7 @@ class _Chunked(Function):
             return torch.cat(_pass_over(head, asked, dtype)[0])
         losses, ctx.gradients = _pass_over(head, asked, dtype, wanted)
         loss = torch.stack(losses).sum()
-        return loss / asked.divisor() if asked.settings.reduction == "mean" else loss
+        return loss / asked.divisor(dtype) if asked.settings.reduction == "mean" else loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -90,7 +90,7 @@ class _Chunked(Function):
         if gradients is None:
             gradients = _pass_over(head, asked, dtype, wanted)[1]
         if asked.settings.reduction == "mean":
-            divisor = asked.divisor()
+            divisor = asked.divisor(dtype)
             # Where nothing counts, or weighs nothing, there is nothing to learn.
             upstream = upstream / torch.where(divisor == 0, 1, divisor)
         return *gradients.times(upstream, head), None, None

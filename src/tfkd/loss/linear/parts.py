@@ -84,12 +84,18 @@ class Asked(NamedTuple):
         """Return what the teacher says, of a head the logits of all tokens."""
         return Answer(self.teacher.logits() if isinstance(self.teacher, Head) else self.teacher)
 
-    def divisor(self) -> Tensor:
-        """Return what the mean divides by: how many tokens count, or what they weigh."""
+    def divisor(self, dtype: torch.dtype) -> Tensor:
+        """Return what the mean divides by: how many tokens count, or what they weigh.
+
+        Args:
+            dtype: of the logits.
+        """
         ignore_index = self.settings.ignore_index
         if self.class_weight is None:
             return (self.labels != ignore_index).sum()
-        return index_weights(self.labels, self.class_weight, ignore_index).sum()
+        # In half precision the sum would leave the range, or lose tokens.
+        weight = self.class_weight.to(torch.promote_types(dtype, torch.float32))
+        return index_weights(self.labels, weight, ignore_index).sum()
 
 
 def dtype_of(hidden: Tensor) -> torch.dtype:
