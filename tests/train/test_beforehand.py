@@ -122,6 +122,26 @@ def test_what_is_wrong_leaves_nothing_behind(what, tmp_path, tree):
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("form", ["top-10", "top-11"])
+def test_a_cache_of_all_classes_is_refused_before_the_teacher_is_trained(form, tmp_path):
+    message = f"`teacher_cache` of fewer than the 10 classes, got {form}: float16 stores all"
+    taught = changed(PLAIN, method=KD, teacher=RunTeacher(run="small_cnn", cache=form))
+    with pytest.raises(ValueError, match=message):
+        train_teacher_first(tmp_path / "run", taught, Circumstances())
+    arms = (
+        Arm("plain", MethodSettings(), PLAIN.recipe),
+        Arm("taught", KD, PLAIN.recipe, teacher="plain"),
+    )
+    study = Study("small", "?", arms, seeds=1, teacher_cache=form)
+    with pytest.raises(ValueError, match=message):
+        run_study(study, tmp_path / "study", progress=Recording())
+    method = TunedMethod("knowledge_distillation", (Range("temperature", 1.0, 2.0),))
+    tuning = Tuning(PLAIN.recipe, (method,), teacher="small_cnn", trials=1, teacher_cache=form)
+    with pytest.raises(ValueError, match=message):
+        tune(tuning, tmp_path / "tuning", progress=None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("inside", [".", "run", "cat/run", "../link/run"])
 def test_nothing_is_written_among_the_images(inside, overwrite, tmp_path, tree):
