@@ -24,6 +24,9 @@ from tfkd.study.plan import Arm, Study
 from tfkd.study.run import run_study
 from tfkd.train import train_run
 from tfkd.train.teacher_first import train_teacher_first
+from tfkd.tune.plan import Tuning
+from tfkd.tune.progress import SilentTuning
+from tfkd.tune.run import tune
 
 DATA = DataSettings("digits", train_size=60)
 PLAIN = RunSettings(Recipe(data=DATA, epochs=2, batch_size=30))
@@ -135,10 +138,11 @@ def test_a_cache_of_all_classes_is_refused_before_the_teacher_is_trained(form, t
     study = Study("small", "?", arms, seeds=1, teacher_cache=form)
     with pytest.raises(ValueError, match=message):
         run_study(study, tmp_path / "study", progress=Recording())
-    method = TunedMethod("knowledge_distillation", (Range("temperature", 1.0, 2.0),))
-    tuning = Tuning(PLAIN.recipe, (method,), teacher="small_cnn", trials=1, teacher_cache=form)
+    plan = Tuning(
+        recipe=PLAIN.recipe, teacher="wide_cnn", methods=("tf_kd_self",), teacher_cache=form
+    )
     with pytest.raises(ValueError, match=message):
-        tune(tuning, tmp_path / "tuning", progress=None)
+        tune(plan, tmp_path / "tuning", progress=SilentTuning())
     assert list(tmp_path.iterdir()) == []
 
 
