@@ -204,7 +204,9 @@ def test_batches_without_indices_or_view_are_refused_saying_what_is_missing(
         tfkd.CachedTeacher.record(tmp_path / "cache", network, [(inputs, list(range(N)), 0)])
     assert Counting.asked == 0
     cached = tfkd.CachedTeacher.record(
-        tmp_path / "cache", network, DataLoader(list(zip(inputs, indices)), 4, collate_fn=with_view)
+        tmp_path / "cache",
+        network,
+        DataLoader(TensorDataset(inputs, indices), 4, collate_fn=with_view),
     )
     z, part = torch.zeros(2, K), torch.tensor([7, 0])
     loss = tfkd.knowledge_distillation(cached, alpha=0.5)(z, part % K, indices=part)
@@ -213,5 +215,5 @@ def test_batches_without_indices_or_view_are_refused_saying_what_is_missing(
 
 
 def with_view(samples):
-    images, indices = zip(*samples)
+    images, indices = zip(*samples, strict=True)
     return torch.stack(images), torch.stack(indices), 0
