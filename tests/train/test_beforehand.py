@@ -24,6 +24,9 @@ from tfkd.study.plan import Arm, Study
 from tfkd.study.run import run_study
 from tfkd.train import train_run
 from tfkd.train.teacher_first import train_teacher_first
+from tfkd.tune.plan import Tuning
+from tfkd.tune.progress import SilentTuning
+from tfkd.tune.run import tune
 
 DATA = DataSettings("digits", train_size=60)
 PLAIN = RunSettings(Recipe(data=DATA, epochs=2, batch_size=30))
@@ -120,6 +123,27 @@ def test_what_is_wrong_leaves_nothing_behind(what, tmp_path, tree):
     with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message):
         train_run(tmp_path / "run", settings)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("form", ["top-10", "top-11"])
+def test_a_cache_of_all_classes_is_refused_before_the_teacher_is_trained(form, tmp_path):
+    message = f"`teacher_cache` of fewer than the 10 classes, got {form}: float16 stores all"
+    taught = changed(PLAIN, method=KD, teacher=RunTeacher(run="small_cnn", cache=form))
+    with pytest.raises(ValueError, match=message):
+        train_teacher_first(tmp_path / "run", taught, Circumstances())
+    arms = (
+        Arm("plain", MethodSettings(), PLAIN.recipe),
+        Arm("taught", KD, PLAIN.recipe, teacher="plain"),
+    )
+    study = Study("small", "?", arms, seeds=1, teacher_cache=form)
+    with pytest.raises(ValueError, match=message):
+        run_study(study, tmp_path / "study", progress=Recording())
+    plan = Tuning(
+        recipe=PLAIN.recipe, teacher="wide_cnn", methods=("tf_kd_self",), teacher_cache=form
+    )
+    with pytest.raises(ValueError, match=message):
+        tune(plan, tmp_path / "tuning", progress=SilentTuning())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -26,6 +26,7 @@ from tfkd.loss.terms import LossSettings, is_number
 from tfkd.loss.told import SamplesPerEpoch, Setting
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
 from tfkd.teachers.cached import CachedTeacher
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.logits import classes_second
 
@@ -197,7 +198,8 @@ class DistillationLoss(TaughtCriterion):
 
     Raises:
         TypeError: for a wrong type; also when a teacher needs `inputs` and gets none.
-        ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed.
+        ValueError: for a wrong range or shape; without `samples_per_epoch` where it is needed; for
+            a teacher cache of draws with `decoupled` or `standardize`.
         RuntimeError: when a batch comes and it is clear that steps were not told of; when an epoch
             is told of that the count of samples has ended already; under `torch.func`, in training
             with a teacher that remembers, whose memory is not reached from there: in eval mode it
@@ -244,7 +246,22 @@ class DistillationLoss(TaughtCriterion):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "standardize":
             check_standardize(value)
-        super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
+        elif name == "decoupled":
+            value = check_decoupled(value)
+        if name in ("teacher", "decoupled", "standardize"):
+            self._check_draws(**{name: value})
+        super().__setattr__(name, value)
+
+    def _check_draws(self, **changed: Any) -> None:
+        def now(name: str) -> Any:
+            return changed.get(name, getattr(self, name, None))
+
+        teacher = now("teacher")
+        if isinstance(teacher, Teacher):
+            if now("decoupled") is not None:
+                check_no_draws(teacher, "`decoupled`")
+            if now("standardize"):
+                check_no_draws(teacher, "`standardize`")
 
     def _answer(self, batch: Batch) -> Answer:
         return answer_of(self.teacher(batch))

@@ -18,6 +18,7 @@ from tfkd.train.event_writer import check_event_writer
 from tfkd.train.memory import check_memory, check_remembered
 from tfkd.train.smallest_share import check_batch_size
 from tfkd.train.student import check_student, what_a_student_is
+from tfkd.train.teacher_cache import check_cached_classes
 from tfkd.train.teacher_network import check_teacher
 from tfkd.train.weights.start import check_start
 
@@ -133,6 +134,7 @@ def check_runs(
             splits[settings, seed] = data, identify(data)
         directory = run_directory(root, run.name)
         check_settings(directory, run.settings)
+        check_cached_classes(run.settings.teacher, splits[settings, seed][0])
         check_data(directory, splits[settings, seed][1], other_data=other_data)
         if directory.result() is not None:
             check_teacher(directory, run.settings)

@@ -14,6 +14,8 @@ from tfkd.teachers.base import Batch, Teacher, has_values_at_hand
 from tfkd.teachers.cache.description import Error, read_description, what_to_delete
 from tfkd.teachers.cache.files import CacheWriter, map_columns
 from tfkd.teachers.cache.forms import StoredForm
+from tfkd.teachers.cache.given import check_asked, parts_of
+from tfkd.teachers.cache.identity import check_belongs, check_identity
 from tfkd.teachers.cache.sampling import Sampling
 from tfkd.teachers.cache.verification import verify_columns
 from tfkd.teachers.few_logits import FewLogits
@@ -48,11 +50,12 @@ class CachedTeacher(Teacher):
     Raises:
         FileNotFoundError: if there is no finished cache, or a file of it is missing.
         ValueError: if it belongs elsewhere, naming what differs, or is damaged, naming the file.
-            When a batch comes: for samples or a view that it does not hold, or at another
-            temperature than it was drawn at. On an accelerator,
+            When a batch comes: for a student of other classes, samples or a view that it does not
+            hold, or at another temperature than it was drawn at. On an accelerator,
             under `torch.compile` and `torch.func`, where samples cannot be looked at without
             waiting, the logits of unknown ones are NaN instead.
-        TypeError: when a batch comes without `indices`, or without `view` where there are several.
+        TypeError: for an `identity` that is no dict of text to text; when a batch comes without
+            `indices`, or without `view` where there are several.
 
     Example:
         >>> import tempfile, torch, tfkd
@@ -87,10 +90,12 @@ class CachedTeacher(Teacher):
         super().__init__()
         self.path = Path(path)
         self.resident_bytes = resident_bytes
+        if identity is not None:
+            check_identity(identity)
         description = read_description(self.path)
         self.identity: dict[str, str] = description.identity
         if identity is not None:
-            _check_identity(self.path, self.identity, identity)
+            check_belongs(self.path, self.identity, identity)
         self.form: str = description.form
         self.views: int = description.views
         self.total_variation: dict[str, Error] = description.total_variation
@@ -142,14 +147,18 @@ class CachedTeacher(Teacher):
 
         Raises:
             FileExistsError: if there is a finished cache, or another process makes one.
-            TypeError: for `indices` that are no int64.
+            TypeError: for batches of something else, `indices` that are no int64, or an `identity`
+                that is no dict of text to text; the last before the network is asked.
             ValueError: for an unknown form, draws without a temperature, no batches, views of
                 different samples, or logits that are NaN or infinite.
         """
+        if identity is not None:
+            check_identity(identity)
         network = NetworkTeacher(model).model
         sampling = None if temperature is None else Sampling(float(temperature), seed)
         with CacheWriter(Path(path), StoredForm(form, sampling)) as writer:
-            for inputs, indices, view in batches:
+            for batch in batches:
+                inputs, indices, view = parts_of(batch)
                 with torch.inference_mode():
                     logits = logits_of_network(
                         network, inputs, whose="the teacher's `model`", class_dim=class_dim
@@ -168,11 +177,11 @@ class CachedTeacher(Teacher):
             )
         if batch.indices.dtype != torch.int64:
             raise TypeError(f"Expected `indices` of dtype int64, got {batch.indices.dtype}.")
+        check_asked(batch.student_logits, batch.indices, self._num_classes, self.path)
         self._check_temperature(batch.temperature)
         device = batch.student_logits.device
         columns = self._on(device)
         positions = columns["positions"][self._view(batch.view)]
-        # Unbatched samples have no dimension in front of the classes.
         indices = batch.indices.to(positions.device).reshape(-1)
         rows = positions.index_select(0, indices.clamp(0, len(positions) - 1))
         known = (rows >= 0) & (indices >= 0) & (indices < len(positions))
@@ -223,7 +232,7 @@ class CachedTeacher(Teacher):
     def _looked_up(self, columns: dict[str, Tensor], rows: Tensor) -> Tensor | FewLogits:
         try:
             said = self._stored(columns, rows)
-            if isinstance(said, FewLogits):
+            if isinstance(said, FewLogits) and said.classes.numel() > 0:
                 self._check_classes(said.classes)
             return said
         except (IndexError, RuntimeError) as error:  # torch's own checks of rows and classes
@@ -288,16 +297,3 @@ class CachedTeacher(Teacher):
 
 def _opened(path: Path, identity: dict[str, str], resident_bytes: int) -> CachedTeacher:
     return CachedTeacher(path, identity=identity, resident_bytes=resident_bytes, verify=False)
-
-
-def _check_identity(path: Path, there: dict[str, str], here: dict[str, str]) -> None:
-    differing = [
-        f"{name} is {there.get(name)!r} there, {here.get(name)!r} here"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name) != here.get(name)
-    ]
-    if differing:
-        raise ValueError(
-            f"Expected the teacher cache in {path} to belong here, but it differs: "
-            f"{'; '.join(differing)}."
-        )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tfkd._checks import check_choice
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.gaps import logits_of
 from tfkd.teachers.logits import class_dim
 
@@ -36,7 +37,8 @@ class EnsembleTeacher(Teacher):
 
     Raises:
         TypeError: for something else than teachers.
-        ValueError: for none, or for teachers of different classes when a batch comes.
+        ValueError: for none, for a teacher cache of draws whose logits would be averaged, or for
+            teachers of different classes when a batch comes.
 
     Example:
         >>> import torch, tfkd
@@ -63,6 +65,8 @@ class EnsembleTeacher(Teacher):
                     "Wrap a network as `tfkd.NetworkTeacher(model)`."
                 )
             self.add_module(str(number), teacher)
+        if self.average == "logits":
+            check_no_draws(self, "an EnsembleTeacher that averages logits")
 
     @property
     def teachers(self) -> list[Any]:

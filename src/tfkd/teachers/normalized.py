@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.gaps import class_indices, logits_of
 from tfkd.teachers.logits import class_dim
 
@@ -23,7 +24,8 @@ class NormalizedTeacher(Teacher):
         teacher: who is asked.
 
     Raises:
-        ValueError: when a batch comes with labels that are probabilities.
+        ValueError: for a teacher cache of draws; when a batch comes with labels that are
+            probabilities.
 
     Source: Yang et al., 2023, arXiv 2303.13005.
 
@@ -38,6 +40,7 @@ class NormalizedTeacher(Teacher):
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
         self.teacher = teacher
+        check_no_draws(self, "a NormalizedTeacher")
 
     def forward(self, batch: Batch) -> Answer:
         """Return the other teacher's answer, with a share of each label."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tfkd._checks import check_positive
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.gaps import logits_or_gap
 from tfkd.teachers.logits import at_least_float32, class_dim
 
@@ -31,6 +32,9 @@ class TemperedTeacher(Teacher):
         weighted: whether it speaks of each sample as loudly as Σ_k t_k^γ says, which is 1 where the
             other teacher is certain and K^(1 − γ) where it knows nothing; on top of its share.
 
+    Raises:
+        ValueError: for a temperature that is not positive, or a teacher cache of draws.
+
     Source: Zheng and Yang, 2024, arXiv 2402.11148: transformed teacher matching; weighted.
 
     Example:
@@ -47,6 +51,7 @@ class TemperedTeacher(Teacher):
     def __init__(self, teacher: Teacher, temperature: float, *, weighted: bool = False) -> None:
         super().__init__()
         self.teacher = teacher
+        check_no_draws(self, "a TemperedTeacher")
         self.temperature = check_positive("temperature", temperature)
         self.weighted = weighted
 

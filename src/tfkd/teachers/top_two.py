@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of, replaced
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.gaps import logits_or_gap
 from tfkd.teachers.logits import at_least_float32, class_dim
 
@@ -28,6 +29,7 @@ class TopTwoTeacher(Teacher):
 
     Raises:
         TypeError: when a batch comes and the teacher answers with a gap.
+        ValueError: for a teacher cache of draws.
 
     Source: Jeong and Chung, 2025, arXiv 2402.10482.
 
@@ -42,6 +44,7 @@ class TopTwoTeacher(Teacher):
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
         self.teacher = teacher
+        check_no_draws(self, "a TopTwoTeacher")
 
     def forward(self, batch: Batch) -> Answer:
         """Return logits of 0 for two classes and of minus infinity for all others."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tfkd.teachers.base import Answer, Batch, Teacher, answer_of
+from tfkd.teachers.draws import check_no_draws
 from tfkd.teachers.few_logits import FewLogits
 from tfkd.teachers.gaps import logits_of
 from tfkd.teachers.logits import class_dim
@@ -32,6 +33,9 @@ class UntilPassedTeacher(Teacher):
     Args:
         teacher: who is asked, meant to be weaker than the student will be.
 
+    Raises:
+        ValueError: for a teacher cache of draws, which are right less often than their network.
+
     Source: after Li et al., 2026, arXiv 2604.15451, as its abstract says it.
 
     Example:
@@ -52,6 +56,7 @@ class UntilPassedTeacher(Teacher):
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
         self.teacher = teacher
+        check_no_draws(self, "an UntilPassedTeacher")
         # In this epoch: right answers of the student and of the teacher, and labels.
         self.register_buffer("counts", torch.zeros(3, dtype=torch.int64))
         self.register_buffer("passed", torch.tensor(False))

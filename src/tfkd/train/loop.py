@@ -44,6 +44,7 @@ from tfkd.train.step.stepper import Stepper
 from tfkd.train.step.totals import EpochTotals, Totals
 from tfkd.train.stopping import Agreement, Signals, end
 from tfkd.train.student import make_student
+from tfkd.train.teacher_cache import check_cached_classes
 from tfkd.train.teacher_network import check_teacher, digest_of_teacher
 from tfkd.train.weights.start import check_start, digest_of_start
 
@@ -87,6 +88,7 @@ class Training:
             check_teacher(run, settings)
             check_start(run, settings)
         settings.method.check(data.num_classes, several_labels=data.several_labels)
+        check_cached_classes(settings.teacher, data)
         if settings.recipe.compile:
             check_alone(accelerator)
             progress.doing("looking for a compiler")

@@ -80,6 +80,17 @@ def cached_teacher(
     return CachedTeacher(path, identity=identity, verify=accelerator.is_main_process and not made)
 
 
+def check_cached_classes(teacher: TeacherSettings | None, data: ImageData) -> None:
+    """Raise `ValueError` for a cache that keeps as many classes as there are, or more."""
+    form = "none" if teacher is None else teacher.cache
+    kept = None if form == "none" else StoredForm(form).kept
+    if kept is not None and kept >= data.num_classes:
+        raise ValueError(
+            f"Expected `teacher_cache` of fewer than the {data.num_classes} classes, got {form}: "
+            "float16 stores all of them."
+        )
+
+
 def cache_identity(settings: RunSettings, data: ImageData, model: nn.Module) -> dict[str, str]:
     """Return what the outputs of a teacher are a function of, and so must match."""
     assert settings.teacher is not None

@@ -14,6 +14,7 @@ from tfkd.train.continuation import check_settings
 from tfkd.train.progress import Progress, Silent
 from tfkd.train.run import train_run
 from tfkd.train.student import check_student
+from tfkd.train.teacher_cache import check_cached_classes
 
 
 def with_teacher_first(path: Path | str, settings: RunSettings) -> RunSettings:
@@ -87,6 +88,7 @@ def train_teacher_first(
     data = load_data(settings.recipe.data, seed=settings.seed, root=circumstances.places)
     check_student(settings.recipe, data)
     settings.method.check(data.num_classes, several_labels=data.several_labels)
+    check_cached_classes(settings.teacher, data)
     epoch = taught.teacher.epoch
     own = replace(circumstances, save_epochs=() if epoch is None else (epoch,))
     teacher = RunSettings(
