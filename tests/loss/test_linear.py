@@ -482,7 +482,7 @@ def test_a_criterion_names_the_parts_of_a_head():
         criterion(x, weight=w, labels=labels)
     with pytest.raises(TypeError, match="as `linear_bias=`, got `bias=`"):
         criterion(x, w, labels, bias=b)
-    with pytest.raises(TypeError, match="by name, as `linear_bias=head.bias`, got 1 more"):
+    with pytest.raises(TypeError, match=r"what follows the first arguments by name, .*got 1 more"):
         criterion(x, w, labels, b)
     weighed = tfkd.linear_distillation_loss(x, w, labels, 0.0, alpha=0.5, weight=torch.ones(K))
     torch.testing.assert_close(criterion(x, linear_weight=w, labels=labels), weighed)

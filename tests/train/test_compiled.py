@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from tfkd.study.plan import Arm, Study
 from tfkd.study.progress import SilentStudy
 from tfkd.study.run import run_study
 from tfkd.train import train_run
+from tfkd.train.progress import Silent
 
 DATA = DataSettings("digits", train_size=150, validation_fraction=0.1)
 RUN = RunSettings(Recipe(data=DATA, student="own_parts:mlp", epochs=3, batch_size=50))
@@ -104,6 +106,42 @@ def test_one_process_compiles_run_after_run(tmp_path, graphs, monkeypatch):
         before = len(graphs)
         train_run(tmp_path / str(seed), changed(COMPILED, seed=seed, epochs=1))
         assert len(graphs) == before + 2
+
+
+def test_each_size_of_batch_is_announced_before_it(tmp_path, graphs):
+    said = []
+
+    class Told(Silent):
+        def compiling(self):
+            said.append("compiling")
+
+        def batch(self, done, loss):
+            said.append(done)
+
+    train_run(tmp_path / "plain", RUN, progress=Told())
+    assert said == [1, 2, 3] * 3
+    said.clear()
+    train_run(tmp_path / "compiled", COMPILED, progress=Told())
+    assert said == ["compiling", 1, 2, "compiling", 3, *[1, 2, 3] * 2]
+
+
+def test_that_no_gpu_is_found_is_not_said(tmp_path, monkeypatch):
+    logger, said = logging.getLogger("torch.utils.cpp_extension"), []
+    monkeypatch.setattr(logger, "handlers", [logging.Handler()])
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger.handlers[0], "emit", lambda record: said.append(record.getMessage()))
+
+    def compiled(function):
+        logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local")
+        logger.warning("another remark")
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    with pytest.raises(ValueError, match="no compiler"):
+        train_run(tmp_path, COMPILED)
+    assert said == ["another remark"]
+    logger.warning("No CUDA runtime is found")
+    assert said[1:] == ["No CUDA runtime is found"]
 
 
 def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
