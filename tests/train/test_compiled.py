@@ -7,6 +7,8 @@ import logging
 
 import pytest
 import torch
+import torch._dynamo.config
+import torch._inductor.config
 from own_parts import changed
 from safetensors.torch import load_file
 
@@ -99,9 +101,10 @@ def test_views_of_a_cache_are_no_graphs_of_their_own(tmp_path, graphs):
     assert len(graphs) <= 5
 
 
-def test_one_process_compiles_run_after_run(tmp_path, graphs, monkeypatch):
+# Of torch's settings monkeypatch would leave none behind: it deletes them.
+@torch._dynamo.config.patch(recompile_limit=2)
+def test_one_process_compiles_run_after_run(tmp_path, graphs):
     # So many versions of a function are kept; with more, torch compiles it no longer.
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
     for seed in range(4):
         before = len(graphs)
         train_run(tmp_path / str(seed), changed(COMPILED, seed=seed, epochs=1))
@@ -145,12 +148,10 @@ def test_that_no_gpu_is_found_is_not_said(tmp_path, monkeypatch):
     assert said[1:] == ["No CUDA runtime is found"]
 
 
+@torch._inductor.config.patch({"cpp.cxx": ("no-compiler-of-that-name",)})
 def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
-    import torch._inductor.config as config
-
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(config.cpp, "cxx", ("no-compiler-of-that-name",))
-    with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`"):
+    with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`.*no-compiler"):
         train_run(tmp_path / "run", COMPILED)
     assert not RunDirectory(tmp_path / "run").settings_file.exists()
     arm = Arm("mlp", COMPILED.method, COMPILED.recipe)
