@@ -24,9 +24,14 @@ def check_number(name: str, value: float) -> float:
     Raises:
         TypeError: if it is no real number, of Python or NumPy (`bool` is not one).
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, numbers.Real)):
+    if not is_number(value):
         raise TypeError(f"Expected `{name}` to be a number, got {type(value).__name__}.")
     return float(value)
+
+
+def is_number(value: object) -> bool:
+    """Return whether something is a real number, of Python or NumPy (`bool` is not one)."""
+    return isinstance(value, (int, float, numbers.Real)) and not isinstance(value, bool)
 
 
 def check_fraction(name: str, value: float) -> float:

@@ -524,11 +524,37 @@ def test_a_head_that_is_not_the_last_is_refused(tmp_path):
     config = hosts().Gemma2Config(
         vocab_size=LENGTH, head_dim=4, num_key_value_heads=1, final_logit_softcapping=0.1, **SIZE
     )
-    with pytest.raises(TypeError, match=r"changes them behind it \(as by `final_logit_softc"):
-        head_trainer(tmp_path, hosts().Gemma2ForCausalLM(config), rows).train()
+    capped = hosts().Gemma2ForCausalLM(config)
+    with pytest.raises(TypeError, match=r"softcapping`\).*`tfkd.tf_kd_reg\(class_dim=-1\)`\."):
+        head_trainer(tmp_path, capped, rows).train()
+    loss = r"`tfkd.knowledge_distillation\(teacher, class_dim=-1\)`"
+    with pytest.raises(TypeError, match=rf"a `teacher` that answers .*{loss}.*leave out `teacher="):
+        head_trainer(tmp_path, network("causal"), rows, teacher=capped).train()
+    with pytest.raises(TypeError, match=rf"a `teacher` whose .*{loss}"):
+        head_trainer(tmp_path, network("causal"), rows, teacher=network("sequence"))
     rows = [{**row, "labels": row["labels"][0] % CLASSES} for row in samples("token", 4)]
-    with pytest.raises(TypeError, match=r"a torch.nn.Linear.*got NoneType of BertForSeq"):
+    expected = r"a torch.nn.Linear.*got NoneType of BertForSeq.*`tfkd.tf_kd_reg\(\)`, with"
+    with pytest.raises(TypeError, match=expected):
         head_trainer(tmp_path, network("sequence"), rows).train()
+
+
+def test_a_model_is_not_its_own_teacher(tmp_path):
+    rows, model = samples("causal", 4), network("causal")
+    with pytest.raises(ValueError, match=r"got the same: give `copy.deepcopy\(model\)`"):
+        head_trainer(tmp_path, model, rows, teacher=model)
+    other = network("causal", seed=1)
+    other.lm_head = model.lm_head
+    with pytest.raises(ValueError, match="shares weights with it that are trained: give"):
+        head_trainer(tmp_path, model, rows, teacher=other)
+    assert model.training
+    assert all(weight.requires_grad for weight in model.parameters())
+
+    model.lm_head.requires_grad_(False)
+    head_trainer(tmp_path, model, rows, teacher=other).train()
+    before = network("causal").state_dict()
+    moved = [name for name, value in model.state_dict().items() if not value.equal(before[name])]
+    assert moved
+    assert "lm_head.weight" not in moved
 
 
 def test_of_a_head_there_is_one_teacher_and_one_place(tmp_path):

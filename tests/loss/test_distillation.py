@@ -563,6 +563,12 @@ REFUSED = [
     ({"teacher_logits": Z.to("meta")}, ValueError, r"`teacher_logits` on cpu.*got meta"),
     ({"teacher_logits": "uniform"}, TypeError, r"`teacher_logits` .*got str"),
     ({"teacher_logits": None}, TypeError, r"`teacher_logits` .*got NoneType"),
+    (
+        {"teacher_logits": Z.topk(2, 1)},
+        TypeError,
+        r"`teacher_logits` .*got topk. Write `tfkd.FewL",
+    ),
+    ({"teacher_logits": torch.nn.Flatten()}, TypeError, r"`teacher_logits` .*got Flatten. Call"),
     ({"teacher_logits": math.nan}, ValueError, r"`teacher_logits` .*got nan"),
 ]
 

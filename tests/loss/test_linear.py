@@ -402,6 +402,7 @@ def test_a_teacher_that_would_have_to_see_logits_is_refused():
     network = tfkd.NetworkTeacher(torch.nn.Linear(D, K))
     for build in (
         lambda: tfkd.LinearDistillationLoss(network, alpha=0.5),
+        lambda: tfkd.LinearDistillationLoss(torch.nn.Linear(D, K), alpha=0.5),
         lambda: tfkd.LinearDistillationLoss.of(tfkd.knowledge_distillation(network)),
         lambda: tfkd.LinearDistillationLoss.of(tfkd.tf_kd_self(torch.nn.Linear(D, K))),
         lambda: tfkd.LinearDistillationLoss(
@@ -437,12 +438,17 @@ def wrong(**changes):
         ({"hidden": torch.tensor(1.0)}, ValueError, "`hidden` of shape"),
         ({"linear_weight": torch.nn.Linear(D, K)}, TypeError, "Give its `.weight`, and"),
         ({"linear_weight": drawn(D, K)}, ValueError, r"of shape \(K, D\).*got \(4, 5\) and \(7, 4"),
+        ({"linear_weight": drawn(D, K)}, ValueError, "Is the weight transposed?"),
+        ({"hidden": drawn(N, 6)}, ValueError, r"\(7, 6\)\. Hidden states .* not its logits"),
+        ({"bias": drawn(K)}, TypeError, "bias of the last layer as `linear_bias=`, got `bias=`"),
         ({"linear_weight": drawn(1, D), "linear_bias": None}, ValueError, "at least 2 classes"),
         ({"linear_weight": drawn(K, D).float()}, TypeError, "`linear_weight` of the dtype of `hid"),
         ({"linear_bias": drawn(D)}, ValueError, r"`linear_bias` of shape \(5,\).*got \(4,\)"),
         ({"labels": torch.zeros(N, K)}, TypeError, r"class indices.*`tfkd.distillation_loss`"),
         ({"labels": torch.zeros(K).long()}, ValueError, r"`labels` of shape \(7,\).*got \(5,\)"),
         ({"labels": [0]}, TypeError, "`labels` to be a tensor"),
+        ({"labels": torch.zeros(N).int()}, TypeError, r"got torch.int32. Write `labels.long\(\)`"),
+        ({"labels": torch.zeros(N)}, TypeError, r"got torch.float32. Write `labels.long\(\)`"),
         ({"labels": torch.full((N,), K)}, IndexError, "out of bounds"),
         ({"weight": torch.ones(3)}, ValueError, r"`weight` of shape \(5,\)"),
         ({"ignore_index": None}, TypeError, "`ignore_index`"),
@@ -450,7 +456,11 @@ def wrong(**changes):
         ({"reduction": "Mean"}, ValueError, "Did you mean mean"),
         ({"standardize": 1}, TypeError, "`standardize`"),
         ({"teacher": -1.0}, ValueError, "gap of at least 0"),
-        ({"teacher": "uniform"}, TypeError, "`teacher` to be a number"),
+        ({"teacher": "uniform"}, TypeError, r"a gap, logits, or a tuple `\(hidden, .*, got str"),
+        ({"teacher": [drawn(N, OWN), drawn(K, OWN)]}, TypeError, r"got list. Write `tuple\("),
+        ({"teacher": torch.nn.Embedding(K, D)}, TypeError, "got Embedding. Give what the last l"),
+        ({"teacher": drawn(N, K).topk(2)}, TypeError, r"got topk. Few .*`tfkd.distillation_loss`"),
+        ({"teacher": tfkd.FewLogits(*drawn(N, K).topk(2))}, TypeError, "got FewLogits. Few logits"),
         ({"teacher": torch.zeros(N).long()}, TypeError, "`teacher` of a floating point dtype"),
         ({"teacher": drawn(N, D)}, ValueError, r"\(7,\), a gap .* \(7, 5\), logits, got \(7, 4\)"),
         ({"teacher": (drawn(N, OWN),)}, ValueError, r"\(hidden, linear_weight\).*got 1"),
@@ -463,6 +473,19 @@ def test_what_is_wrong_is_named(changes, kind, said):
     assert wrong().isfinite()
     with pytest.raises(kind, match=said):
         wrong(**changes)
+
+
+def test_a_criterion_names_the_parts_of_a_head():
+    (x, w, b), labels = inputs()
+    criterion = tfkd.LinearDistillationLoss(tfkd.UniformTeacher(), alpha=0.5)
+    with pytest.raises(TypeError, match="weight of the last layer as `linear_weight=`"):
+        criterion(x, weight=w, labels=labels)
+    with pytest.raises(TypeError, match="as `linear_bias=`, got `bias=`"):
+        criterion(x, w, labels, bias=b)
+    with pytest.raises(TypeError, match=r"what follows the first arguments by name, .*got 1 more"):
+        criterion(x, w, labels, b)
+    weighed = tfkd.linear_distillation_loss(x, w, labels, 0.0, alpha=0.5, weight=torch.ones(K))
+    torch.testing.assert_close(criterion(x, linear_weight=w, labels=labels), weighed)
 
 
 def test_who_teaches_is_said_once():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 
 import pytest
 import torch
+import torch._dynamo.config
+import torch._inductor.config
 from own_parts import changed
 from safetensors.torch import load_file
 
@@ -15,6 +18,7 @@ from tfkd.study.plan import Arm, Study
 from tfkd.study.progress import SilentStudy
 from tfkd.study.run import run_study
 from tfkd.train import train_run
+from tfkd.train.progress import Silent
 
 DATA = DataSettings("digits", train_size=150, validation_fraction=0.1)
 RUN = RunSettings(Recipe(data=DATA, student="own_parts:mlp", epochs=3, batch_size=50))
@@ -97,21 +101,57 @@ def test_views_of_a_cache_are_no_graphs_of_their_own(tmp_path, graphs):
     assert len(graphs) <= 5
 
 
-def test_one_process_compiles_run_after_run(tmp_path, graphs, monkeypatch):
+# Of torch's settings monkeypatch would leave none behind: it deletes them.
+@torch._dynamo.config.patch(recompile_limit=2)
+def test_one_process_compiles_run_after_run(tmp_path, graphs):
     # So many versions of a function are kept; with more, torch compiles it no longer.
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
     for seed in range(4):
         before = len(graphs)
         train_run(tmp_path / str(seed), changed(COMPILED, seed=seed, epochs=1))
         assert len(graphs) == before + 2
 
 
-def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
-    import torch._inductor.config as config
+def test_each_size_of_batch_is_announced_before_it(tmp_path, graphs):
+    said = []
 
+    class Told(Silent):
+        def compiling(self):
+            said.append("compiling")
+
+        def batch(self, done, loss):
+            said.append(done)
+
+    settings = changed(RUN, epochs=2, batch_size=60)
+    train_run(tmp_path / "plain", settings, progress=Told())
+    assert said == [1, 2, 3] * 2
+    said.clear()
+    train_run(tmp_path / "compiled", changed(settings, compile=True), progress=Told())
+    assert said == ["compiling", 1, 2, "compiling", 3, 1, 2, 3]
+
+
+def test_that_no_gpu_is_found_is_not_said(tmp_path, monkeypatch):
+    logger, said = logging.getLogger("torch.utils.cpp_extension"), []
+    monkeypatch.setattr(logger, "handlers", [logging.Handler()])
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger.handlers[0], "emit", lambda record: said.append(record.getMessage()))
+
+    def compiled(function):
+        logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local")
+        logger.warning("another remark")
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    with pytest.raises(ValueError, match="no compiler"):
+        train_run(tmp_path, COMPILED)
+    assert said == ["another remark"]
+    logger.warning("No CUDA runtime is found")
+    assert said[1:] == ["No CUDA runtime is found"]
+
+
+@torch._inductor.config.patch({"cpp.cxx": ("no-compiler-of-that-name",)})
+def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(config.cpp, "cxx", ("no-compiler-of-that-name",))
-    with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`"):
+    with pytest.raises(ValueError, match=r"Expected a C\+\+ compiler .*`compile`.*no-compiler"):
         train_run(tmp_path / "run", COMPILED)
     assert not RunDirectory(tmp_path / "run").settings_file.exists()
     arm = Arm("mlp", COMPILED.method, COMPILED.recipe)

@@ -200,13 +200,13 @@ def _check_tuning(chosen: Path | None, tune: int | None, tune_seeds: int | None)
 def _search_first(tuning: Tuning, out: Path, circumstances: Circumstances, jobs: int | None) -> str:
     """What is tuned before a comparison, and how long that takes, in a sentence."""
     from tfkd.report.number_text import number_of
-    from tfkd.report.terminal.found import time_words
+    from tfkd.report.terminal.found import and_compiling, time_words
     from tfkd.tune.before import cost_of
 
     cost = cost_of(tuning, out, circumstances, jobs)
     return (
         f"Before it, {len(tuning.entries)} methods are tuned: {number_of(tuning.trials, 'trial')} "
         f"of {number_of(tuning.seeds, 'seed')} each, at most {number_of(len(cost.by_run), 'run')} "
-        f"left, {time_words(cost.seconds)}. The comparison has the settings found; here it has the "
-        "defaults."
+        f"left, {time_words(cost.seconds)}{and_compiling([tuning.recipe], ' of each run')}. The "
+        "comparison has the settings found; here it has the defaults."
     )

@@ -13,6 +13,7 @@ from tfkd._checks import (
     check_fraction,
     check_number,
     check_positive,
+    is_number,
 )
 from tfkd.loss.terms import LossSettings
 from tfkd.teachers.base import Answer, has_values_at_hand
@@ -247,6 +248,11 @@ def check_teacher_logits(
         check_few_logits(student_logits, teacher_logits, class_dim)
         return
     if not isinstance(teacher_logits, Tensor):
+        if not is_number(teacher_logits):
+            raise TypeError(
+                "Expected `teacher_logits` to be logits, a gap or tfkd.FewLogits, got "
+                f"{type(teacher_logits).__name__}.{_hint_for_teacher(teacher_logits)}"
+            )
         if not check_number("teacher_logits", teacher_logits) >= 0.0:
             raise ValueError(
                 "Expected `teacher_logits` to be logits, or a gap of at least 0 "
@@ -268,6 +274,16 @@ def check_teacher_logits(
             "student have the same classes?"
         )
     _check_device("teacher_logits", teacher_logits, student_logits)
+
+
+def _hint_for_teacher(given: object) -> str:
+    if isinstance(given, tuple) and len(given) in (2, 3):
+        return " Write `tfkd.FewLogits(*...)` for logits of a few classes, as of `topk`."
+    if isinstance(given, torch.nn.Module):
+        return " Call it, and give its logits."
+    if hasattr(given, "logits"):
+        return " Take its `.logits`."
+    return ""
 
 
 def check_few_logits(student_logits: Tensor, few: FewLogits, class_dim: int = 1) -> None:

@@ -78,9 +78,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             Default: 0, which is off.
         weight_average: decay, in [0, 1), of an average of the weights over the steps, which is
             then what is measured and kept; it is warmed up. Default: 0, which is off.
-        compile: let torch.compile make code for the step of training out of network, loss and
-            their gradients, which takes half a minute or more at the start; numbers round
-            otherwise. One process, with a C++ compiler. Default: no.
+        compile: compile the training step (torch.compile): faster steps after half a minute or
+            more; results differ by rounding; one process, needs a C++ compiler. Default: no.
     """
 
     data: DataSettings = field(default_factory=DataSettings)

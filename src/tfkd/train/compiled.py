@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -23,7 +25,8 @@ def check_compiles(device: torch.device) -> None:
     """
     torch.compiler.reset()
     try:
-        torch.compile(_one_line)(torch.ones(3, device=device))
+        with _without_remark_on_cuda():
+            torch.compile(_one_line)(torch.ones(3, device=device))
     except Exception as error:
         # Dynamo wraps what went wrong, and behind it names switches for its developers.
         cause = str(getattr(error, "inner_exception", error)).strip().split("\n\n")[0]
@@ -56,6 +59,21 @@ def of_this_size(*tensors: Tensor | None) -> None:
     for tensor in tensors:
         if tensor is not None:
             torch._dynamo.mark_static(tensor)
+
+
+@contextmanager
+def _without_remark_on_cuda() -> Iterator[None]:
+    """Keep back what torch says where CUDA's tools are found and no GPU, once in a process."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No CUDA runtime is found")
+
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _one_line(x: Tensor) -> Tensor:

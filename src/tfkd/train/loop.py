@@ -220,6 +220,8 @@ class Training:
             batch = next(remaining)
             if place.begins:
                 stepper.begin(self._learning_rate(place.step), epoch=epoch, step=place.step)
+            if stepper.compiles(batch):
+                self.progress.compiling()
             logits, loss = stepper.add(batch, place, epoch=epoch)
             state.totals.add(loss, logits, batch.labels)
             self.progress.step()

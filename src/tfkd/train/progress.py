@@ -47,6 +47,9 @@ class Progress(Protocol):
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin: epochs of `steps` batches each, of which `done` epochs lie behind."""
 
+    def compiling(self) -> None:
+        """The batch that follows is compiled for first: its time is not that of others."""
+
     def step(self) -> None:
         """One more batch is done."""
 
@@ -74,6 +77,9 @@ class Silent:
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Begin."""
+
+    def compiling(self) -> None:
+        """The batch that follows is compiled for."""
 
     def step(self) -> None:
         """One more batch."""

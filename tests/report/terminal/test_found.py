@@ -121,6 +121,18 @@ def test_known_data_and_even_classes_are_told_without_advice():
     said = rows(found_for_run(Beginning(data, RunSettings(recipe), Circumstances(), 1)))
     assert not {"start", "uneven", "left out"} & set(said)
     assert said["note"] == []
+    assert "compiling" not in said["time"]
+
+
+def test_compiling_is_told_beside_the_time(tmp_path):
+    recipe = Recipe(data=DataSettings("digits", train_size=60), epochs=1, compile=True)
+    data = load_data(recipe.data)
+    said = rows(found_for_run(Beginning(data, RunSettings(recipe), Circumstances(), 1)))
+    assert said["time"].endswith(", and compiling, half a minute or more")
+    study = Study("test", "Why?", (Arm("a/plain", MethodSettings(), recipe),), seeds=2)
+    beginning = StudyBeginning(study, tmp_path, {recipe.data: data}, Circumstances(), 1)
+    said = rows(found_for_study(beginning)[0])
+    assert said["time"].endswith(", and compiling of each run, half a minute or more")
 
 
 def test_what_of_a_network_is_trained_is_told_where_it_is_announced(tmp_path):

@@ -47,6 +47,43 @@ def test_a_log_has_a_line_an_epoch_and_of_long_ones_one_a_minute(clock, capsys):
     ]
 
 
+def test_compiling_is_announced_once_and_no_part_of_what_is_left(clock, capsys):
+    sizes = {(1, 1): 23.0, (1, 5): 10.0}  # seconds; the last batch is of another size
+    with show_progress() as progress:
+        progress.start(3, 5, 0)
+        for epoch in (1, 2):
+            for batch in range(1, 6):
+                if (epoch, batch) in sizes:
+                    progress.compiling()
+                clock[0] += sizes.get((epoch, batch), 2.0)
+                progress.step()
+                progress.batch(batch, 2.0)
+            progress.epoch(record(epoch))
+    metrics = "loss 0.5000  train 90.0 %  validation 80.0 %"
+    assert capsys.readouterr().err.splitlines() == [
+        "compiling the step, once for each size of batch: half a minute or more",
+        "epoch 1/3  batch 1/5  loss 2.0000  0:23 elapsed",
+        f"epoch 1/3  {metrics}  0:39 elapsed, 0:20 left",
+        f"epoch 2/3  {metrics}  0:49 elapsed, 0:10 left",
+    ]
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=150)
+    with show_progress(console) as progress:
+        progress.start(1, 4, 0)
+        progress.compiling()
+        progress._bar.refresh()
+        clock[0] += 100.0
+        progress.step()
+        progress.batch(1, 2.0)
+        clock[0] += 3.0
+        progress.step()
+        progress.batch(2, 2.0)
+        progress._bar.refresh()
+    shown = ESCAPES.sub("", console.file.getvalue())
+    assert "epoch 1/1  compiling the step, once for each size" in shown
+    assert "1:43 elapsed, 0:06 left" in shown
+
+
 def test_a_log_is_told_of_a_reading_that_takes_long(clock, capsys):
     def slow():
         for number in range(200):

@@ -18,21 +18,21 @@ class HeadInputs:
     Args:
         model: one of transformers, out of what wraps it.
         whose: what to call it where it has no such head.
+        instead: what then to train with.
 
     Raises:
         TypeError: if its head is no `torch.nn.Linear`.
     """
 
-    def __init__(self, model: Any, whose: str) -> None:
+    def __init__(self, model: Any, whose: str, instead: str) -> None:
         head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
         if type(head) is not nn.Linear:
             raise TypeError(
                 f"Expected {whose} whose `get_output_embeddings()` is a torch.nn.Linear, which "
                 f"LinearDistillationLoss takes the place of, got {type(head).__name__} of "
-                f"{type(model).__name__}. Train it with a loss of its logits, as "
-                "`tfkd.tf_kd_reg(class_dim=-1)`."
+                f"{type(model).__name__}. {instead}"
             )
-        self.head, self.whose, self.is_plain = head, whose, False
+        self.head, self.whose, self.instead, self.is_plain = head, whose, instead, False
         self.hidden: Tensor | None = None
         self.logits: Tensor | None = None
 
@@ -76,8 +76,7 @@ class HeadInputs:
             raise TypeError(
                 f"Expected {self.whose} that answers with the logits of its head, got "
                 "one that changes them behind it (as by `final_logit_softcapping`), or answers "
-                "something else. Train it with a loss of its logits, as "
-                "`tfkd.tf_kd_reg(class_dim=-1)`."
+                f"something else. {self.instead}"
             )
         return hidden, self.head.weight, self.head.bias
 
@@ -106,9 +105,10 @@ class LossOfHead:
     ) -> None:
         self.criterion, self.shift, self.teacher = criterion, shift, teacher
         self.student: HeadInputs | None = None
-        self.taught = None if teacher is None else HeadInputs(teacher, "a `teacher`")
+        self.instead = _instead(teacher, shift)
+        self.taught = None
         if teacher is not None:
-            teacher.requires_grad_(False).eval()
+            self.taught = HeadInputs(teacher, "a `teacher`", self.instead)
         has_own = criterion.has_teacher
         if has_own == (teacher is not None) and (has_own or criterion.alpha > 0.0):
             raise TypeError(
@@ -116,11 +116,32 @@ class LossOfHead:
                 f"`tfkd.UniformTeacher()`, got {'both' if has_own else 'none'}."
             )
 
+    def begin(self, model: nn.Module) -> None:
+        """Freeze the teacher, which is no part of what is trained.
+
+        Args:
+            model: the student, out of what wraps it.
+
+        Raises:
+            ValueError: if both have weights that are trained.
+        """
+        if self.teacher is None:
+            return
+        trained = {id(weight) for weight in model.parameters() if weight.requires_grad}
+        same = self.teacher is model
+        if same or any(id(weight) in trained for weight in self.teacher.parameters()):
+            raise ValueError(
+                "Expected a `teacher` other than the model itself, got "
+                f"{'the same' if same else 'one that shares weights with it that are trained'}: "
+                "give `copy.deepcopy(model)`."
+            )
+        self.teacher.requires_grad_(False).eval()
+
     @contextmanager
     def of(self, model: nn.Module, *, whole: bool) -> Iterator[None]:
         """Keep what the student's head is given while the student is called."""
         if self.student is None:
-            self.student = HeadInputs(model, "a model")
+            self.student = HeadInputs(model, "a model", self.instead)
         with self.student.kept(whole=whole):
             yield
 
@@ -167,3 +188,18 @@ class LossOfHead:
         self.teacher.to(device)
         with torch.no_grad(), self.taught.kept():
             return self.taught.taken(self.teacher(**inputs))
+
+
+def _instead(teacher: nn.Module | None, shift: bool) -> str:
+    """What to train with where a head is none that this loss takes the place of."""
+    method, given, alone = "tf_kd_reg", [], ""
+    if teacher is not None:
+        method, given = "knowledge_distillation", ["teacher"]
+        alone = " It holds the teacher: leave out `teacher=` of the Trainer."
+    # Of other models nobody knows here whether they answer for each token or once.
+    if shift:
+        given.append("class_dim=-1")
+    tokens = "" if shift else ", with `class_dim=-1` where logits are (N, L, K)"
+    return (
+        f"Train with a loss of its logits, as `tfkd.{method}({', '.join(given)})`{tokens}.{alone}"
+    )

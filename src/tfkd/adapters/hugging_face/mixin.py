@@ -41,7 +41,8 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         indices: the column that says which sample of the data set each is, for teachers that ask;
             with `remove_unused_columns=False`.
         teacher: a model that teaches, for a `LinearDistillationLoss` that has no teacher: of the
-            same vocabulary, with hidden states of its own. Other criteria hold theirs.
+            same vocabulary, with hidden states of its own; it is frozen, so the model itself
+            teaches as `copy.deepcopy(model)`. Other criteria hold theirs.
         *args: of the `Trainer`.
         **kwargs: of the `Trainer`; no `compute_loss_func`, whose place the criterion takes.
 
@@ -49,7 +50,7 @@ class CriterionMixin(_Host):  # type: ignore[misc]
         FileNotFoundError: if training shall go on from a checkpoint that has no memory of it.
         TypeError: for a loss that is none of this package, or one loss more.
         ValueError: for a criterion as of `compute_loss_func`, or for `label_names` of the
-            `TrainingArguments` that are not `labels`.
+            `TrainingArguments` that are not `labels`, or for a `teacher` that is the model.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class CriterionMixin(_Host):  # type: ignore[misc]
             )
         super().__init__(*args, **kwargs)
         _check_label_names(self.args.label_names)
+        if self._of_head is not None:
+            self._of_head.begin(self.accelerator.unwrap_model(self.model))
         self.compute_loss_func = lambda *told, **kwargs: loss(*told, **kwargs, **self._samples)
         self.add_callback(_teller(criterion))
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tfkd._checks import check_number
+from tfkd._checks import check_number, is_number
 from tfkd.loss.checks import check_ignore_index, check_is_constant, check_weight
 from tfkd.loss.linear.parts import Head
+from tfkd.teachers.few_logits import FewLogits
 
 TeacherOfHead = Tensor | float | tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor | None]
 """A gap or one for each token, logits, or what a teacher's own head computes them of."""
+
+TEACHER = (
+    "Expected `teacher` to be a gap, logits, or a tuple `(hidden, linear_weight[, linear_bias])`"
+)
 
 
 def check_head(head: Head, names: tuple[str, str, str]) -> None:
@@ -36,6 +41,8 @@ def check_head(head: Head, names: tuple[str, str, str]) -> None:
         raise ValueError(
             f"Expected {names[1]} of shape (K, D), as that of torch.nn.Linear, where {names[0]} is "
             f"(..., D), got {tuple(weight.shape)} and {tuple(hidden.shape)}."
+            f"{_other_axis(hidden, weight)} Hidden states are what the last layer is given, not "
+            "its logits."
         )
     if len(weight) < 2:
         raise ValueError(
@@ -68,9 +75,13 @@ def check_labels(
     if not isinstance(labels, Tensor):
         raise TypeError(f"Expected `labels` to be a tensor, got {type(labels).__name__}.")
     if labels.dtype not in (torch.int64, torch.uint8):
+        instead = "Write `labels.long()`."
+        if labels.is_floating_point() and labels.dim() >= hidden.dim():
+            instead = (
+                "Probabilities are as large as the logits: call `tfkd.distillation_loss` on those."
+            )
         raise TypeError(
-            f"Expected `labels` that are class indices, torch.int64, got {labels.dtype}. "
-            "Probabilities are as large as the logits: call `tfkd.distillation_loss` on those."
+            f"Expected `labels` that are class indices, torch.int64, got {labels.dtype}. {instead}"
         )
     if labels.shape != hidden.shape[:-1]:
         raise ValueError(
@@ -90,9 +101,17 @@ def check_labels(
 def checked_teacher(teacher: TeacherOfHead, head: Head) -> Tensor | float | Head:
     """Return a teacher, one with a head of its own as `Head`."""
     hidden, num_classes = head.hidden, len(head.weight)
+    if isinstance(teacher, FewLogits | torch.return_types.topk):
+        raise TypeError(
+            f"{TEACHER}, got {type(teacher).__name__}. Few logits, as those that "
+            "`tfkd.CachedTeacher` answers, cannot teach here: call `tfkd.distillation_loss` on the "
+            "student's logits, or let the network itself teach."
+        )
     if isinstance(teacher, tuple):
         return _checked_head(teacher, head)
     if not isinstance(teacher, Tensor):
+        if not is_number(teacher):
+            raise TypeError(f"{TEACHER}, got {type(teacher).__name__}.{_hint_for_teacher(teacher)}")
         if not check_number("teacher", teacher) >= 0.0:
             raise ValueError(
                 "Expected `teacher` to be a gap of at least 0 (the true class is no less likely "
@@ -139,6 +158,24 @@ def _checked_head(teacher: tuple[Tensor | None, ...], head: Head) -> Head:
             f"got {own.hidden.device}."
         )
     return own
+
+
+def _other_axis(hidden: Tensor, weight: Tensor) -> str:
+    fits = weight.dim() == 2 and weight.shape[0] == hidden.shape[-1]
+    return " Is the weight transposed?" if fits else ""
+
+
+def _hint_for_teacher(given: object) -> str:
+    if isinstance(given, torch.nn.Module):
+        return (
+            " Give what the last layer of the network is given, and the weight and bias of that "
+            "layer."
+        )
+    if isinstance(given, list):
+        return " Write `tuple(...)`."
+    if hasattr(given, "logits"):
+        return " Take its `.logits`."
+    return ""
 
 
 def _hint(given: object) -> str:

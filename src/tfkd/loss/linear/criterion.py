@@ -11,10 +11,11 @@ from tfkd.loss.checks import CHECKED, check_decoupled, check_num_items, check_st
 from tfkd.loss.distillation import DistillationLoss
 from tfkd.loss.linear.checks import TeacherOfHead
 from tfkd.loss.linear.distillation import loss_of_head
+from tfkd.loss.linear.names import head_by_name
 from tfkd.loss.linear.parts import Head
 from tfkd.loss.terms import LossSettings
 from tfkd.loss.told import SamplesPerEpoch, Setting, ToldCriterion
-from tfkd.teachers.base import Batch, Teacher, check_is_teacher, wants
+from tfkd.teachers.base import Batch, Teacher, wants
 
 
 class LinearDistillationLoss(ToldCriterion):
@@ -34,8 +35,9 @@ class LinearDistillationLoss(ToldCriterion):
         reduction: `"mean"`, `"sum"` or `"none"`.
 
     Shape:
-        Called as `criterion(hidden, linear_weight, labels, linear_bias=None, teacher=None,
-        num_items_in_batch=None)`, with shapes as in `linear_distillation_loss`.
+        Called as `criterion(hidden, linear_weight, labels, *, linear_bias=None, teacher=None,
+        num_items_in_batch=None)`, with shapes as in `linear_distillation_loss`. Write
+        `linear_bias=head.bias`, unless the layer has none; nobody can tell that it is missing.
 
     Raises:
         TypeError: for a wrong type; for a teacher that would have to see logits.
@@ -116,11 +118,11 @@ class LinearDistillationLoss(ToldCriterion):
         if name == "standardize":
             check_standardize(value)
         elif name == "teacher":
-            check_is_teacher(value)
             _check_answers_a_gap(value)
         super().__setattr__(name, check_decoupled(value) if name == "decoupled" else value)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @head_by_name
     def forward(
         self,
         hidden: Tensor,
@@ -206,15 +208,16 @@ def _divided(total: Tensor, items: Tensor | float) -> Tensor:
 
 
 def _check_answers_a_gap(teacher: Teacher) -> None:
-    if type(teacher).gap is Teacher.gap or wants(teacher, "observe"):
+    answers = isinstance(teacher, Teacher) and type(teacher).gap is not Teacher.gap
+    if not answers or wants(teacher, "observe"):
         raise TypeError(_refusal(teacher))
 
 
 def _refusal(teacher: Teacher) -> str:
     return (
         "Expected a `teacher` that answers one gap whatever the sample, as UniformTeacher and "
-        f"VirtualTeacher do, got {type(teacher).__name__}, which would have to see logits. A "
-        "network that teaches is given at each call, as "
-        "`criterion(..., teacher=(its hidden, its linear weight))`; for others call "
-        "`tfkd.DistillationLoss` on the logits."
+        f"VirtualTeacher do, got {type(teacher).__name__}. A network that teaches is given at each "
+        "call, by its last layer and what that is given, as "
+        "`criterion(..., teacher=(hidden, layer.weight, layer.bias))`; for teachers that look at "
+        "logits, or keep them, as CachedTeacher does, call `tfkd.DistillationLoss` on the logits."
     )

@@ -10,12 +10,14 @@ from torch import Tensor
 from tfkd.loss.checks import check_decoupled, check_settings, check_standardize
 from tfkd.loss.linear.checks import TeacherOfHead, check_head, check_labels, checked_teacher
 from tfkd.loss.linear.chunks import chunked_loss
+from tfkd.loss.linear.names import head_by_name
 from tfkd.loss.linear.parts import Asked, Head, dtype_of
 from tfkd.loss.terms import LossSettings
 
 NAMES = ("`hidden`", "`linear_weight`", "`linear_bias`")
 
 
+@head_by_name
 def linear_distillation_loss(
     hidden: Tensor,
     linear_weight: Tensor,
@@ -49,7 +51,8 @@ def linear_distillation_loss(
             or `(hidden, linear_weight)`, or `(hidden, linear_weight, linear_bias)`, of a network
             that teaches, with a D of its own and the same K, whose logits do not exist at once
             either; or logits, `(N, K)` or `(N, L, K)`. The teacher is a constant.
-        linear_bias: `(K,)`.
+        linear_bias: `(K,)`; `head.bias`, unless the layer has none: nobody can tell that it is
+            missing.
         alpha: weight α of the teacher term, in [0, 1]. 0 is cross-entropy.
         temperature: τ, positive.
         scale: loss scale s, positive.

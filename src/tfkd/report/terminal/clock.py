@@ -39,6 +39,10 @@ class Clock:
         """Say how much more lies behind, or less, that took none of this time."""
         self._behind += amount
 
+    def leave_out(self, seconds: float) -> None:
+        """Say how long something took just now that says nothing of what is left."""
+        self._begun += seconds
+
     @property
     def elapsed(self) -> float:
         """Seconds since the beginning."""

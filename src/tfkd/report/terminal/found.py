@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +54,7 @@ def found_for_run(beginning: Beginning) -> list[str]:
         ("method", _method(settings)),
         *_remembered(settings.method, data),
         ("training", training_words(recipe)),
-        ("time", time_words(seconds)),
+        ("time", f"{time_words(seconds)}{and_compiling([recipe])}"),
         *worth_knowing(data, recipe),
     ]
     return laid_out(rows)
@@ -181,6 +181,17 @@ def time_words(seconds: float) -> str:
         "a GPU" if torch.cuda.is_available() else f"{number_of(torch.get_num_threads(), 'core')}"
     )
     return f"about {duration(seconds)} here on {device}" if seconds < math.inf else "not known"
+
+
+def and_compiling(recipes: Iterable[Recipe], of: str = "") -> str:
+    """Return what to say behind a time, in which compiling is not counted.
+
+    Args:
+        recipes: of the runs.
+        of: ` of each run` where there are several.
+    """
+    compiles = any(recipe.compile for recipe in recipes)
+    return f", and compiling{of}, half a minute or more" if compiles else ""
 
 
 def worth_knowing(data: ImageData, recipe: Recipe, *, split: Measured = "test") -> Iterator[Row]:

@@ -11,6 +11,7 @@ from tfkd.data import ImageData
 from tfkd.report.number_text import number_of
 from tfkd.report.terminal.found import (
     Row,
+    and_compiling,
     data_rows,
     size_words,
     start_rows,
@@ -84,6 +85,7 @@ def planned(study: Study, root: Path, cost: Estimate) -> list[Row]:
     arms, seeds = len(study.arms), study.seeds
     finished = f", {cost.finished} of them finished" if cost.finished else ""
     side = f" each, {cost.jobs} runs side by side" if cost.jobs > 1 else ""
+    compiling = and_compiling((arm.recipe for arm in study.arms), " of each run")
     folds = study.arms[0].recipe.data.folds
     return [
         (
@@ -91,7 +93,7 @@ def planned(study: Study, root: Path, cost: Estimate) -> list[Row]:
             f"{number_of(cost.runs, 'run')}: {number_of(arms, 'arm')}, {repeats(seeds, folds)}"
             f"{finished}; {number_of(cost.epochs, 'epoch')} left",
         ),
-        ("time", f"{time_words(cost.seconds)}{side}"),
+        ("time", f"{time_words(cost.seconds)}{side}{compiling}"),
         (
             "folds" if folds else "seeds",
             what_seeds_show(

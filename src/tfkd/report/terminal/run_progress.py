@@ -24,6 +24,30 @@ SECONDS_BETWEEN_LOOKS = 0.1
 """A bar is not moved more often."""
 
 
+COMPILING = "compiling the step, once for each size of batch: half a minute or more"
+
+
+class _Compiling:
+    """How long the batches took that were compiled for."""
+
+    def __init__(self) -> None:
+        self.is_told = False
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """Such a batch begins."""
+        self.is_told, self._since = True, time.monotonic()
+
+    def end(self, clock: Clock) -> int:
+        """Leave a batch that ends out of what a clock goes by, if it is one; return how many."""
+        if self._since is None:
+            return 0
+        clock.leave_out(time.monotonic() - self._since)
+        clock.skip(1)
+        self._since = None
+        return 1
+
+
 class Lines:
     """Plain lines, for where there is no terminal: one an epoch, of long epochs one a minute."""
 
@@ -58,12 +82,20 @@ class Lines:
         """Begin."""
         self._epochs, self._steps, self._epoch = epochs, steps, done
         self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
+        self._compiling = _Compiling()
         self._begun = False
         if done:
             self._print(f"resuming after epoch {done} of {epochs}")
 
+    def compiling(self) -> None:
+        """Say so before the first of these batches."""
+        if not self._compiling.is_told:
+            self._print(COMPILING)
+        self._compiling.begin()
+
     def step(self) -> None:
-        """One more batch."""
+        """Leave a batch that was compiled for out of what is left."""
+        self._at += self._compiling.end(self._clock)
 
     def batch(self, done: int, loss: float | None) -> None:
         """Print the first batch, and now and then another."""
@@ -139,11 +171,18 @@ class Bar:
         """Begin."""
         self._epochs, self._steps, self._epoch = epochs, steps, done
         self._clock, self._at = Clock(epochs * steps, done * steps), done * steps
+        self._compiling = _Compiling()
         text = place(done, epochs, 0, steps, None)
         self._show(text, total=epochs * steps, completed=done * steps, clock=self._clock)
 
+    def compiling(self) -> None:
+        """Show it."""
+        self._show(f"{self._of_epochs()}  {COMPILING}")
+        self._compiling.begin()
+
     def step(self) -> None:
-        """One more batch."""
+        """Leave a batch that was compiled for out of what is left."""
+        self._at += self._compiling.end(self._clock)
 
     def batch(self, done: int, loss: float | None) -> None:
         """Show where it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfkd.report.number_text import number_of
 from tfkd.report.terminal.found import (
     Row,
+    and_compiling,
     data_rows,
     start_rows,
     time_words,
@@ -71,6 +72,7 @@ def _budget(tuning: Tuning, cost: Estimate) -> list[Row]:
     runs = number_of(len(cost.by_run), "run")
     most = "at most " if tuning.prune and seeds > 1 and cost.by_run else ""
     side = f" each, {cost.jobs} runs side by side" if cost.jobs > 1 else ""
+    compiling = and_compiling([tuning.recipe], " of each run")
     teachers = sorted({entry.taught_by for entry in tuning.entries if entry.taught_by is not None})
     taught = (
         "at the settings of a file" if tuning.teacher_chosen else "at the recipe's own settings"
@@ -78,7 +80,7 @@ def _budget(tuning: Tuning, cost: Estimate) -> list[Row]:
     return [
         ("budget", f"{each} for each of {number_of(entries, 'method')}"),
         ("runs", f"{most}{runs} left, {number_of(cost.epochs, 'epoch')}"),
-        ("time", f"{most}{time_words(cost.seconds)}{side}"),
+        ("time", f"{most}{time_words(cost.seconds)}{side}{compiling}"),
         *(
             [("teachers", f"{', '.join(teachers)}, with cross-entropy {taught}")]
             if teachers

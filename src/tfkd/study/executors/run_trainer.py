@@ -80,6 +80,10 @@ class _Telling(Silent):
         self._epoch, self._batches = done + 1, steps
         self._report(self._name, Moment(epoch=self._epoch, batches=steps))
 
+    def compiling(self) -> None:
+        """Pass it on."""
+        self.doing("compiling the step")
+
     def batch(self, done: int, loss: float | None) -> None:
         """Pass on, now and then, where it is."""
         if self._is_time():

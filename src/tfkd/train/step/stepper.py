@@ -49,6 +49,7 @@ class Stepper:
         self._pass, self._pass_both = self._passed, self._passed_both
         if settings.recipe.compile:
             self._pass, self._pass_both = compiled(self._passed), compiled(self._passed_both)
+        self._sizes: set[tuple[int, int | None]] = set()
 
     def begin(self, learning_rate: float, *, epoch: int, step: int) -> None:
         """Begin a step of an epoch."""
@@ -56,6 +57,16 @@ class Stepper:
             parameters["lr"] = learning_rate * parameters.get("lr_scale", 1.0)
         rank = self._accelerator.process_index
         self._seed(step_seed(self._settings.seed, epoch=epoch, step=step, rank=rank))
+
+    def compiles(self, batch: ImageBatch) -> bool:
+        """Return whether a batch is the first of its size for which code is made."""
+        if not self._settings.recipe.compile:
+            return False
+        before = None if batch.partners is None else len(batch.partners.labels)
+        size = len(batch.labels), before
+        is_new = size not in self._sizes
+        self._sizes.add(size)
+        return is_new
 
     def add(self, batch: ImageBatch, place: Place, *, epoch: int) -> tuple[Tensor, Tensor]:
         """Add the gradients of a batch; return its logits `(n, K)` and mean loss.
