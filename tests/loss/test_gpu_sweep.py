@@ -5,7 +5,10 @@ import math
 import os
 import subprocess
 import sys
+import warnings
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -229,6 +232,27 @@ def test_nothing_of_their_size_is_made_but_the_gradient(teacher):
         tfkd.distillation_loss(z, labels, said, alpha=0.3, temperature=4.0).backward()
     views = ("detach", "alias", "view", "set_")  # the last by what interprets
     assert [name for name in made.names if name not in views] == ["empty_like"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_where_triton_compiles_nothing_torch_computes_and_it_is_said_once(fails, monkeypatch):
+    rows_on_gpu = pytest.importorskip("tfkd.loss.kernels.rows_on_gpu")
+    asked = []
+
+    def multiply_rows(gradient, factor):
+        asked.append(gradient)
+        if fails:
+            raise RuntimeError("Failed to find C compiler.")
+
+    monkeypatch.undo()  # of what takes every tensor for one of a GPU
+    monkeypatch.setattr(rows_on_gpu, "multiply_rows", multiply_rows)
+    monkeypatch.setattr(one_pass, "_compiles", cache(one_pass._compiles.__wrapped__))
+    seen = SimpleNamespace(is_cuda=True, device=torch.device("cpu"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert [one_pass.is_with_triton(seen) for _ in range(2)] == [not fails] * 2
+    assert len(asked) == 1
+    assert ["Failed to find C compiler" in str(each.message) for each in said] == [True] * fails
 
 
 @pytest.mark.skipif(not ON_GPU, reason="needs a GPU")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -128,10 +130,28 @@ def _saved(ctx: Any) -> tuple[Any, ...]:
 
 def is_with_triton(logits: Tensor) -> bool:
     """Return whether a tensor is on a GPU that Triton compiles for; torch for GPUs brings it."""
-    return logits.is_cuda and _HAS_TRITON
+    return logits.is_cuda and _HAS_TRITON and _compiles(logits.device)
 
 
 _HAS_TRITON = find_spec("triton") is not None
+
+
+@cache
+def _compiles(device: torch.device) -> bool:
+    """Whether Triton does it there: it wants a C compiler, Python's headers and a GPU it knows."""
+    from tfkd.loss.kernels.rows_on_gpu import multiply_rows
+
+    try:
+        multiply_rows(torch.ones(1, 2, device=device), torch.ones((), device=device))
+    except Exception as error:  # of a compiler, of the driver, of Triton
+        warnings.warn(
+            f"Triton compiles nothing for {device} ({type(error).__name__}: {error}), so losses "
+            "are computed there by several operations of torch, more slowly.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def empty_gradient(logits: Tensor) -> Tensor:
