@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 
 from tfkd.loss import terms
-from tfkd.loss.kernels.exponentials import are_within, exponentials, from_largest
+from tfkd.loss.kernels.exponentials import are_within, exponentials
 from tfkd.loss.kernels.few_form import closed_form_of_few
 from tfkd.loss.kernels.few_target import FewTarget, few_target
 from tfkd.loss.kernels.one_pass import (
     Parts,
     Way,
     add_to_true_class,
-    blocks_of,
     empty_gradient,
+    factor_and_divisor,
     in_one_pass,
     of_true_class,
     part_of,
     reduced,
+    swept_by_blocks,
     together,
-    weight_and_divisor,
 )
 from tfkd.loss.kernels.sweep import BLOCK
-from tfkd.loss.terms import LossSettings, at_least_float32
+from tfkd.loss.terms import LossSettings
 from tfkd.teachers.base import Answer
 from tfkd.teachers.few_logits import FewLogits
 
@@ -59,38 +59,19 @@ def _loss_and_gradient(
     """The reduced loss, and its gradient; for `none` each sample's loss, and their sum's."""
     gradient = empty_gradient(logits)
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
-    factor: Any = settings.scale / divisor
-    if weight is not None:
-        # A sample of no weight has no gradient, even where all the weights add up to 0.
-        factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
+    factor, divisor = factor_and_divisor(logits, labels, class_weight, settings)
+    if isinstance(factor, Tensor):
         answer = terms.without_ignored(answer, labels, logits, settings.ignore_index)
     few = answer.logits
     assert isinstance(few, FewLogits)
-    target = few_target(few, logits, float(settings.temperature), dtype)
-    losses: list[Tensor] = []
-    careful = not logits.is_cpu  # where looking at sums would be to wait for them
-    spare: Tensor | None = None
-    twice = settings.temperature != 1.0 and settings.alpha < 1.0
-    for block in blocks_of(logits, BLOCK):
-        z, own = at_least_float32(part_of(logits, block)), part_of(gradient, block)
-        # A copy in another dtype than the gradient's is written over.
-        result = own if own.dtype == dtype else z
-        if twice and (spare is None or len(z) != len(spare)):
-            spare = torch.empty_like(z)
+    classes, target = few.classes, few_target(few, logits, float(settings.temperature), dtype)
+
+    def sweep(block: slice | None, z: Tensor, *rooms: Any, careful: bool) -> Tensor | None:
         said = FewTarget(*(part_of(part, block) for part in target))
-        others = part_of(labels, block), part_of(few.classes, block), said, part_of(factor, block)
-        loss = None
-        if not careful:
-            loss = _sweep(z, *others, settings, result, spare, careful=False)
-        if loss is None:
-            careful = True
-            z = from_largest(at_least_float32(part_of(logits, block)))
-            loss = _sweep(z, *others, settings, result, spare, careful=True)
-            assert loss is not None
-        losses.append(loss)
-        if result is not own:
-            own.copy_(result)
+        others = part_of(labels, block), part_of(classes, block), said, part_of(factor, block)
+        return _sweep(z, *others, settings, *rooms, careful=careful)
+
+    losses = swept_by_blocks(sweep, logits, gradient, BLOCK, settings)
     return together(losses, divisor, settings.reduction), gradient
 
 

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from tfkd.loss.terms import LossSettings, index_weights, times
+from tfkd.loss.kernels.exponentials import from_largest
+from tfkd.loss.terms import LossSettings, at_least_float32, index_weights, times
 from tfkd.teachers.base import Answer, is_plain, is_transformed
 from tfkd.teachers.few_logits import FewLogits
 
@@ -176,6 +177,63 @@ def blocks_of(logits: Tensor, most: int) -> list[slice | None]:
         return [None]
     rows = max(most * samples // size, 1)
     return [slice(first, first + rows) for first in range(0, samples, rows)]
+
+
+SweepOfBlock = Callable[..., Tensor | None]
+"""Called with a block, its logits in float32 at least, room for their gradient, which may be the
+logits themselves, and room for a second exponential; returns the loss. Unless it is `careful`, when
+logits are measured from their largest, None where they have to be."""
+
+
+def swept_by_blocks(
+    sweep: SweepOfBlock, logits: Tensor, gradient: Tensor, most: int, settings: LossSettings
+) -> list[Tensor]:
+    """Return the losses of the blocks, and write the gradient; carefully from the first that asks.
+
+    Args:
+        sweep: called for each block.
+        logits: `(N, K)` or `(N, K, d1, ...)`.
+        gradient: `empty_gradient` of them.
+        most: logits to a block, about.
+        settings: of the loss, numbers; where both terms count and τ is not 1 there is a second
+            exponential.
+    """
+    twice = settings.temperature != 1.0 and settings.alpha < 1.0
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    losses: list[Tensor] = []
+    careful = not logits.is_cpu  # where looking at sums would be to wait for them
+    spare: Tensor | None = None
+    for block in blocks_of(logits, most):
+        z, own = at_least_float32(part_of(logits, block)), part_of(gradient, block)
+        # A copy in another dtype than the gradient's is written over.
+        result = own if own.dtype == dtype else z
+        if twice and (spare is None or len(z) != len(spare)):
+            spare = torch.empty_like(z)
+        loss = None if careful else sweep(block, z, result, spare, careful=False)
+        if loss is None:
+            careful = True
+            z = from_largest(at_least_float32(part_of(logits, block)))
+            loss = sweep(block, z, result, spare, careful=True)
+            assert loss is not None
+        losses.append(loss)
+        if result is not own:
+            own.copy_(result)
+    return losses
+
+
+def factor_and_divisor(
+    logits: Tensor, labels: Tensor, class_weight: Tensor | None, settings: LossSettings
+) -> tuple[Any, Tensor | float]:
+    """Return what multiplies the loss of each sample, and the divisor, which is in it.
+
+    The factor is a number where all count alike, else of each sample `(N, 1, ...)`.
+    """
+    weight, divisor = weight_and_divisor(logits, labels, class_weight, settings)
+    factor: Any = settings.scale / divisor
+    if weight is not None:
+        # A sample of no weight has no gradient, even where all the weights add up to 0.
+        factor = torch.where(weight == 0.0, 0.0, weight * factor).unsqueeze(1)
+    return factor, divisor
 
 
 def part_of(value: Any, block: slice | None) -> Any:
